@@ -1,0 +1,1 @@
+"""How simulations are computed: Numba kernels and the thin drivers around them."""

@@ -1,0 +1,1 @@
+"""How predictions are computed: pure functions of arrays and floats."""
