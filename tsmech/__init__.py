@@ -1,1 +1,31 @@
-"""Teacher-student statistical mechanics: theory, exact reduced simulations and networks side by side."""
+"""Teacher-student statistical mechanics: theory, exact reduced simulations and networks side by side.
+
+Everything public is imported when it is first used, so that ``import tsmech`` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tsmech.experiment import Experiment as Experiment
+    from tsmech.runs import run as run
+    from tsmech.systems.ridge import Ridge as Ridge
+
+__version__ = "0.1.0"
+
+_PLACES = {"Experiment": "tsmech.experiment", "run": "tsmech.runs"}
+
+
+def __getattr__(name: str) -> Any:
+    from tsmech.systems import REGISTRY
+
+    places = _PLACES | {cls: f"tsmech.systems.{module}" for module, cls in REGISTRY.items()}
+    if name not in places:
+        raise AttributeError(f"module 'tsmech' has no attribute '{name}'")
+    return getattr(importlib.import_module(places[name]), name)
+
+
+def __dir__() -> list[str]:
+    from tsmech.systems import REGISTRY
+
+    return [*globals(), *_PLACES, *REGISTRY.values()]

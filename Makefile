@@ -1,0 +1,38 @@
+# Everything is set up in .venv from requirements.lock; nothing else on the machine is touched.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test test-all lint types bench figures clean
+
+demo: $(READY)  ## the main job: double descent, theory beside two simulations
+	$(BIN)/tsmech run double_descent
+
+test: $(READY)  ## the quick tests
+	$(BIN)/pytest -m "not slow"
+
+test-all: $(READY)  ## all tests
+	$(BIN)/pytest
+
+lint: $(READY)  ## style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## static types
+	$(BIN)/mypy
+
+bench: $(READY)  ## the speed claims, peers in the same run
+	$(BIN)/pytest benchmarks --benchmark-only --benchmark-columns=min,median,rounds --benchmark-group-by=group --benchmark-sort=name
+
+figures: $(READY)  ## redraw the gallery from sims/
+	$(BIN)/tsmech reproduce
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("tsmech needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	touch $(READY)

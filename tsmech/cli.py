@@ -1,0 +1,411 @@
+"""The command line: reads what a person typed, calls the library, prints.
+
+Machine output goes to stdout; progress, warnings and errors to stderr.  Exit codes: 0 done, 1 a bug or answers that
+disagree, 2 usage, 3 a solver did not converge, 4 some points failed or could not be stored, 130 interrupted.
+"""
+
+import os
+import shlex
+import signal
+import sys
+from inspect import Parameter as Argument
+from inspect import Signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from tsmech.errors import InputError, TsmechError
+from tsmech.threads import ONE_THREAD
+
+if TYPE_CHECKING:
+    from tsmech.experiment import Experiment
+    from tsmech.runs import Progress
+    from tsmech.systems.contract import Parameter
+
+INTERRUPTED = 130
+
+_VALUES = "Each parameter takes a number, a list (0.1,0.5,1), a range start:stop:count or log:start:stop:count."
+
+Json = Annotated[bool, typer.Option("--json", help="print the result as JSON on stdout")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
+Seed = Annotated[str | None, typer.Option(help="the number that all randomness comes from", metavar="N")]
+Workers = Annotated[
+    int, typer.Option(help="worker processes (default: the number of cores)", min=0, show_default=False)
+]
+Run = Annotated[Path, typer.Argument(help="a run directory", metavar="RUN")]
+
+
+class _RunCommands(typer.core.TyperGroup):
+    """One command a system and a TOML file, made from the system's declared parameters."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        from tsmech.systems import REGISTRY
+
+        return list(REGISTRY)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        return _run_command(cmd_name)
+
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": lambda s: s.replace("_", "-"),
+    },
+)
+app.add_typer(
+    typer.Typer(cls=_RunCommands),
+    name="run",
+    help="Run a system's sweep (tsmech run ridge --alpha 0.1:4:40) or an experiment (its name, or a TOML file).",
+    subcommand_metavar="SYSTEM|EXPERIMENT [OPTIONS]",
+)
+
+
+@app.callback()
+def _about(
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+) -> None:
+    """Statistical mechanics of learning: theory, exact reduced simulations and networks, side by side."""
+    if version:
+        from tsmech import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command("list")
+def list_all() -> None:
+    """List the systems and the experiments that come along."""
+    from tsmech.experiment import experiments, from_file
+    from tsmech.systems import REGISTRY, find
+
+    print("systems (tsmech run NAME --help):")
+    for name in REGISTRY:
+        print(f"  {name:24} {find(name).title}")
+    print("experiments (tsmech run NAME):")
+    for name, path in experiments().items():
+        print(f"  {name:24} {from_file(path).title}")
+
+
+@app.command()
+def show(
+    what: Annotated[str, typer.Argument(help="a run directory, an experiment's name or a TOML file")],
+    failures: Annotated[bool, typer.Option("--failures", help="show what failed, with tracebacks")] = False,
+) -> None:
+    """Show a resolved experiment, and what a run directory holds of it."""
+    from tsmech.runs import resolve
+    from tsmech.store import Store
+
+    if not Path(what).is_dir():
+        print(_toml(resolve(what, {})))
+        return
+    with Store.open(Path(what)) as store:
+        if failures:
+            for entry in store.failures():
+                trace = entry.pop("trace")
+                print(", ".join(f"{name} = {value}" for name, value in entry.items()), trace, sep="\n")
+            return
+        print(_toml(store.experiment))
+        seconds, counts = store.timing(), store.counts()
+        print(
+            "\n# finished: " + ", ".join(f"{n} {answer} ({seconds[answer]:.3g} s each)" for answer, n in counts.items())
+        )
+        print(f"# failed: {len(store.failures())}")
+        print("# " + ", ".join(f"{name}: {value}" for name, value in store.provenance().items()))
+
+
+@app.command()
+def plot(
+    run: Run,
+    x: Annotated[str | None, typer.Option(help="horizontal axis: a parameter or the coordinate")] = None,
+    y: Annotated[str | None, typer.Option(help="observables, separated by commas: one panel each")] = None,
+    by: Annotated[str | None, typer.Option(help="the parameter whose values have their own colours")] = None,
+    out: Annotated[Path | None, typer.Option(help="write OUT.png and OUT.svg (default: the run's figure)")] = None,
+) -> None:
+    """Redraw a run without computing it again."""
+    from tsmech.runs import draw
+    from tsmech.store import Store
+
+    with Store.open(run) as store:
+        target = out.with_suffix("") if out and out.suffix in (".png", ".svg") else out
+        directory, stem = (target.parent, target.name) if target else (run, "figure")
+        if not directory.is_dir():
+            raise InputError(f"--out {out} cannot be written: {directory} is not a directory")
+        for path in draw(store, directory, stem, x=x, y=y.split(",") if y else None, by=by):
+            print(path)
+
+
+@app.command()
+def export(
+    run: Run,
+    kind: Annotated[str, typer.Option("--format", help="csv, json or parquet")] = "csv",
+    out: Annotated[Path | None, typer.Option(help="the file to write (default: stdout; parquet needs a file)")] = None,
+) -> None:
+    """Export a run's summary table."""
+    from tsmech import tables
+    from tsmech.store import Store
+
+    if kind not in tables.FORMATS:
+        raise InputError(f"--format {kind} is unknown: it must be one of {', '.join(tables.FORMATS)}")
+    if kind == "parquet" and out is None:
+        raise InputError("--format parquet needs a file: give --out FILE")
+    with Store.open(run) as store:
+        if out is not None:
+            tables.write(store.rows(), out, kind)
+        else:
+            sys.stdout.write(tables.to_csv(store.rows()) if kind == "csv" else tables.to_json(store.rows()) + "\n")
+
+
+@app.command()
+def check(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="systems; all where none is named", metavar="[SYSTEM]...")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="ten times the replicates")] = False,
+    seed: Seed = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare the answers: direct with reduced in law, simulations for growing N with theory."""
+    from tsmech import compare, tables
+    from tsmech.experiment import whole
+    from tsmech.progress import Meter
+    from tsmech.systems import REGISTRY, find
+
+    systems = [find(name) for name in names or REGISTRY]
+    number = whole("seed", seed or 0, 0)
+    replicates = compare.STRICT_REPLICATES if strict else compare.REPLICATES
+    with Meter("check", quiet) as meter:
+        verdicts = [
+            verdict
+            for system in systems
+            for verdict in compare.check(
+                system, replicates=replicates, seed=number, workers=workers or _cores(), report=meter.show
+            )
+        ]
+    rows = [verdict._asdict() for verdict in verdicts]
+    wrong = sum(not verdict.agrees for verdict in verdicts)
+    if as_json:
+        print(tables.to_json(rows))
+    elif not quiet:
+        print(tables.to_text([{**row, "agrees": "yes" if row["agrees"] else "NO"} for row in rows]))
+        print(f"{len(rows)} comparisons with {replicates} replicates, {wrong} disagree")
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command()
+def reproduce(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="experiments; all where none is named", metavar="[NAME]...")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="where the pictures go")] = Path("figures"),
+    runs: Annotated[Path, typer.Option(help="where the runs are kept")] = Path("runs"),
+    workers: Workers = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Run the experiments that come along and draw their figures."""
+    from tsmech.experiment import experiments
+    from tsmech.runs import draw, resolve
+    from tsmech.systems.contract import nearest
+
+    known = experiments()
+    chosen = [name.replace("-", "_") for name in names or known]
+    for name in chosen:
+        if name not in known:
+            raise InputError(f"experiment {name} is unknown: {nearest(name, known)}")
+    out.mkdir(parents=True, exist_ok=True)
+    for name in chosen:
+        store = _perform(resolve(str(known[name]), {}), runs / name, workers or _cores(), quiet)
+        with store:
+            for path in draw(store, out, name):
+                _say(str(path), quiet)
+            _raise_failure(store)
+
+
+def _run_command(name: str) -> Any:
+    """Return the command that runs a system or an experiment: an option a parameter, made from the declarations."""
+    from tsmech.experiment import find_file, from_file
+    from tsmech.systems import REGISTRY, find
+
+    file = None if name.replace("-", "_") in REGISTRY else find_file(name)
+    if file is None and name.replace("-", "_") not in REGISTRY:
+        from tsmech.experiment import experiments
+        from tsmech.systems.contract import nearest
+
+        raise InputError(f"{name} is neither a system nor an experiment: {nearest(name, [*REGISTRY, *experiments()])}")
+    system = find(name) if file is None else from_file(file).system
+    declared = {known: found for known, found in system.parameters().items() if found.kind != "array"}
+
+    def command(**given: Any) -> None:
+        parameters = {known: given.pop(known) for known in declared}
+        _run(name, {known: words for known, words in parameters.items() if words is not None}, **given)
+
+    command.__doc__ = f"{system.title}.\n\n{_VALUES}"
+    options = [_option(parameter) for parameter in declared.values()]
+    fixed = Signature.from_callable(_run_options).parameters.values()
+    command.__signature__ = Signature([*options, *fixed])  # type: ignore[attr-defined]
+    command.__annotations__ = {option.name: option.annotation for option in [*options, *fixed]}
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single.command(name)(command)
+    return typer.main.get_command(single)
+
+
+def _option(parameter: "Parameter") -> Argument:
+    default = "" if parameter.required or parameter.default is None else f"; default {parameter.default}"
+    flag = "--" + parameter.name.replace("_", "-")
+    described = typer.Option(flag, help=f"{parameter.help}; {parameter.allowed}{default}", metavar=parameter.symbol)
+    annotation = Annotated[str | None, described]
+    return Argument(parameter.name, Argument.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _run_options(
+    *,
+    answers: Annotated[str | None, typer.Option(help="theory, reduced, direct (default: all that exist)")] = None,
+    replicates: Annotated[str | None, typer.Option(help="draws of each simulation at each point", metavar="N")] = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, typer.Option(help="the run directory (default: runs/NAME-HASH)")] = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="remove what the run directory holds and start anew")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the resolved experiment, run nothing")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Declare the options that every run has."""
+
+
+def _run(
+    name: str,
+    parameters: dict[str, str],
+    answers: str | None,
+    replicates: str | None,
+    seed: str | None,
+    out: Path | None,
+    workers: int,
+    as_json: bool,
+    fresh: bool,
+    dry_run: bool,
+    quiet: bool,
+) -> None:
+    from tsmech import tables
+    from tsmech.runs import publish, resolve, summarise
+
+    experiment = resolve(name, parameters, answers=answers, replicates=replicates, seed=seed)
+    if dry_run:
+        print(_toml(experiment))
+        return
+    directory = out or (None if as_json else Path("runs") / f"{experiment.name}-{experiment.digest()}")
+    if fresh and directory is not None:
+        _discard(directory, quiet)
+    with _perform(experiment, directory, workers or _cores(), quiet or (as_json and not sys.stderr.isatty())) as store:
+        files = publish(store)
+        if as_json:
+            print(tables.to_json(store.rows()))
+        elif not quiet:
+            observable = (store.experiment.plot.get("y") or list(experiment.system.observables))[0]
+            print(f"{experiment.system.observables[observable].label}:")
+            print(tables.to_text(summarise(store, observable)))
+            for path in files:
+                print(path)
+        _raise_failure(store)
+
+
+def _perform(experiment: "Experiment", directory: Path | None, workers: int, quiet: bool) -> Any:
+    """Carry an experiment out with a progress display, in this process where it is only theory."""
+    from tsmech.progress import Meter
+    from tsmech.runs import carry_out
+
+    if set(experiment.answers) == {"theory"}:
+        workers = 1
+    with Meter(experiment.name, quiet) as meter:
+
+        def report(progress: "Progress") -> None:
+            meter.show(progress.finished, progress.total, progress.failed)
+
+        return carry_out(experiment, directory, workers=workers, report=report)
+
+
+def _raise_failure(store: Any) -> None:
+    from tsmech.runs import failure
+
+    error = failure(store)
+    if error is not None:
+        raise error
+
+
+def _discard(directory: Path, quiet: bool) -> None:
+    from tsmech.store import contents, discard
+
+    if directory.is_dir():
+        names = contents(directory)
+        if names:
+            _say(f"removing {', '.join(names)} in {directory}", quiet)
+        discard(directory)
+
+
+def _say(words: str, quiet: bool) -> None:
+    if not quiet:
+        print(words, file=sys.stderr)
+
+
+def _toml(experiment: "Experiment") -> str:
+    """Return an experiment as a TOML file would say it."""
+    import json
+
+    described = experiment.describe()
+    tables = {key: described.pop(key) for key in ("parameters", "plot") if key in described}
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in described.items()]
+    for name, table in tables.items():
+        lines += ["", f"[{name}]"]
+        lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()]
+    return "\n".join(lines)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def main() -> None:
+    """Run the command line; errors become one line and an exit code."""
+    arguments = sys.argv[1:]
+    os.environ.update(ONE_THREAD)
+    signal.signal(signal.SIGTERM, _interrupt)
+    debug = "--debug" in arguments
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except (TsmechError, typer.TyperException) as error:
+        if debug:
+            raise
+        print(f"tsmech: {_one_line(error)}", file=sys.stderr)
+        code = error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if debug:
+            raise
+        print(f"tsmech: this is a bug: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+        code = 1
+    if code == INTERRUPTED:
+        again = shlex.join(["tsmech", *(word for word in arguments if word != "--fresh")])
+        print(f"tsmech: interrupted; what is finished is kept. To continue: {again}", file=sys.stderr)
+    sys.exit(code or 0)
+
+
+def _one_line(error: Exception) -> str:
+    words = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    return " ".join(words.split())
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

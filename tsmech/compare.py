@@ -1,0 +1,208 @@
+"""Do the answers agree?  Two-sample tests at equal N, 1/N extrapolation to the theory, z-scores in tables."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.engine import Outcome, run
+from tsmech.errors import IncompleteError
+from tsmech.experiment import Unit
+from tsmech.systems.contract import SIMULATIONS, Curve, System
+
+REPLICATES = 200
+STRICT_REPLICATES = 2000
+FALSE_ALARM = 1e-3
+"""Probability that a check of answers that do agree reports a disagreement, over all its tests together."""
+ROUNDING = 1e-12
+"""Values below this share of the point's largest observable are zero to rounding."""
+
+Samples = dict[tuple[System, str], dict[str, NDArray[np.float64]]]
+"""For each point and answer each scalar observable's draws, shape (replicates, rows)."""
+
+
+class Verdict(NamedTuple):
+    """The outcome of one test: what was compared, the statistic and whether the answers agree."""
+
+    system: str
+    point: str
+    observable: str
+    comparison: str
+    statistic: str
+    p_value: float
+    agrees: bool
+
+
+class Extrapolation(NamedTuple):
+    """The limit of a mean for N → ∞, fitted as limit + slope/N, and the standard error of that limit."""
+
+    value: float
+    error: float
+
+
+def check(
+    system: type[System],
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    workers: int = 1,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Verdict]:
+    """Compare a system's answers at the points that it declares.
+
+    Direct and reduced are compared in law at the smallest of the system's ``check_dimensions``; the simulation that
+    is cheap (reduced, or direct where there is no other) is extrapolated over all of them and compared with theory.
+
+    Parameters
+    ----------
+    system
+        The system's class.
+    replicates
+        Draws of each simulation at each point and dimension.
+    report
+        Called with the number of finished and of all units.
+
+    Returns
+    -------
+    list of Verdict
+        One verdict for each point, comparison and observable.
+
+    Notes
+    -----
+    The level of each test is :data:`FALSE_ALARM` over the number of tests (Bonferroni).
+    """
+    units = list(_units(system, replicates))
+    samples = _collect(run(units, seed, workers=workers), len(units), report)
+    verdicts = [verdict for parameters in system.checks for verdict in _judge(system, parameters, samples)]
+    level = FALSE_ALARM / max(len(verdicts), 1)
+    return [verdict._replace(agrees=verdict.p_value >= level) for verdict in verdicts]
+
+
+def compare_samples(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Return the p-value of the two-sample Kolmogorov–Smirnov test, samples of shape (n,) and (m,)."""
+    from scipy.stats import ks_2samp
+
+    return float(ks_2samp(first, second).pvalue)
+
+
+def extrapolate(
+    dimensions: NDArray[np.float64], means: NDArray[np.float64], errors: NDArray[np.float64]
+) -> Extrapolation:
+    """Return the limit for N → ∞ of means with standard errors, by weighted least squares of limit + slope/N.
+
+    Parameters
+    ----------
+    dimensions, means, errors
+        The dimensions N, the means at each and their standard errors, all of shape (n,), n ≥ 2.
+    """
+    design = np.column_stack([np.ones(len(dimensions)), dimensions.min() / dimensions])
+    weighted = design / errors[:, None]
+    covariance = np.linalg.inv(weighted.T @ weighted)
+    limit = covariance @ (weighted.T @ (means / errors))
+    return Extrapolation(float(limit[0]), math.sqrt(covariance[0, 0]))
+
+
+def deviation(row: Mapping[str, Mapping[str, Any]], observable: str) -> float | None:
+    """Return the largest difference between the answers at one point, in combined standard errors.
+
+    Parameters
+    ----------
+    row
+        Summary rows by answer.
+    observable
+        The observable that is compared.
+
+    Returns
+    -------
+    float or None
+        None where nothing can be compared: fewer than two answers, an infinite value, one replicate, no scatter.
+    """
+    answers = [
+        (answer[observable], answer.get(f"{observable}_sem", 0.0)) for answer in row.values() if observable in answer
+    ]
+    worst = None
+    for position, (value, error) in enumerate(answers):
+        for other, other_error in answers[:position]:
+            combined = math.hypot(error or 0.0, other_error or 0.0)
+            if math.isfinite(value - other) and 0.0 < combined < math.inf:
+                worst = max(worst or 0.0, abs(value - other) / combined)
+    return worst
+
+
+def _points(system: type[System], parameters: Mapping[str, Any]) -> list[System]:
+    return [system(**{**parameters, "dimension": dimension}) for dimension in system.check_dimensions]
+
+
+def _cheap(point: System) -> str:
+    """Return the simulation that serves the extrapolation."""
+    return "reduced" if point.lacks("reduced") is None else "direct"
+
+
+def _units(system: type[System], replicates: int) -> Iterator[Unit]:
+    for parameters in system.checks:
+        points = _points(system, parameters)
+        yield Unit(points[0], "theory", 0)
+        for point in points:
+            simulations = SIMULATIONS if point == points[0] else (_cheap(point),)
+            for answer in simulations:
+                if point.lacks(answer) is None:
+                    yield from (Unit(point, answer, replicate) for replicate in range(replicates))
+
+
+def _collect(batches: Iterable[list[Outcome]], total: int, report: Callable[[int, int], None]) -> Samples:
+    found: dict[tuple[System, str], dict[int, Curve]] = defaultdict(dict)
+    done = 0
+    for outcomes in batches:
+        done += len(outcomes)
+        report(done, total)
+        for outcome in outcomes:
+            if outcome.curve is None:
+                raise IncompleteError(f"the check could not be made: {outcome.error}")
+            found[outcome.unit.system, outcome.unit.answer][outcome.unit.replicate] = outcome.curve
+    return {
+        address: {
+            name: np.stack([curves[replicate].observables[name] for replicate in sorted(curves)])
+            for name, values in curves[0].observables.items()
+            if values.ndim == 1
+        }
+        for address, curves in found.items()
+    }
+
+
+def _judge(system: type[System], parameters: Mapping[str, Any], samples: Samples) -> Iterator[Verdict]:
+    points = _points(system, parameters)
+    theory = samples[points[0], "theory"]
+    scale = max(float(np.abs(values).max()) for values in theory.values())
+    words = ", ".join(f"{name} = {value}" for name, value in parameters.items())
+    simulations = [samples[points[0], answer] for answer in SIMULATIONS if (points[0], answer) in samples]
+    grown = [samples[point, _cheap(point)] for point in points]
+    for name in grown[0]:
+        for row in _rows(theory[name].shape[1]):
+            if len(simulations) == 2:
+                first, second = (_rounded(sample[name][:, row], scale) for sample in simulations)
+                p_value = compare_samples(first, second)
+                statistic = f"N = {system.check_dimensions[0]}, p = {p_value:.2g}"
+                yield Verdict(system.name, words, name, "direct = reduced", statistic, p_value, True)
+            means = np.array([_rounded(sample[name][:, row], scale).mean() for sample in grown])
+            errors = np.array([_standard_error(_rounded(sample[name][:, row], scale), scale) for sample in grown])
+            limit = extrapolate(np.array(system.check_dimensions, dtype=float), means, errors)
+            z = (limit.value - float(theory[name][0, row])) / limit.error
+            statistic = f"z = {z:+.1f}"
+            comparison = f"{_cheap(points[-1])} -> theory"
+            yield Verdict(system.name, words, name, comparison, statistic, math.erfc(abs(z) / math.sqrt(2.0)), True)
+
+
+def _rows(count: int, most: int = 4) -> list[int]:
+    """Return the rows of a curve that are compared: the last, and some evenly before it."""
+    return sorted({round(i) for i in np.linspace(count - 1, 0, min(count, most + 1))[:most]})
+
+
+def _rounded(values: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
+    return np.where(np.abs(values) < ROUNDING * scale, 0.0, values)
+
+
+def _standard_error(values: NDArray[np.float64], scale: float) -> float:
+    return max(float(values.std(ddof=1)) / math.sqrt(len(values)), ROUNDING * scale)

@@ -1,0 +1,254 @@
+"""Draws a finished run: theory as lines, reduced as filled and direct as open markers, with standard errors.
+
+Colour says which value of ``by`` a curve has; so do the marker's shape and the line's dashes.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.errors import InputError
+from tsmech.experiment import Experiment
+from tsmech.systems.contract import SIMULATIONS, nearest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STYLE = Path(__file__).with_name("tsmech.mplstyle")
+MARKERS = "osD^vP*"
+DASHES = ("-", "--", "-.", ":")
+THEORY_POINTS = 400
+"""Values of x at which a line of theory without a coordinate is computed, where that is quick."""
+THEORY_SECONDS = 2.0
+"""How long computing such a line may take; else it joins the stored points."""
+
+Row = Mapping[str, Any]
+
+
+def choose(
+    experiment: Experiment, x: str | None = None, y: Sequence[str] | None = None, by: str | None = None
+) -> tuple[str, list[str], str | None]:
+    """Return what a picture shows: what is asked for, else what the experiment says, else what suits its axes."""
+    system, axes = experiment.system, experiment.axes
+    names = {"x": [*experiment.parameters, *([system.coordinate] if system.coordinate else [])]}
+    names |= {"y": list(system.observables), "by": list(axes)}
+    asked = {"x": [x] if x else [], "y": list(y or []), "by": [by] if by else []}
+    for option, given in asked.items():
+        for name in given:
+            if name.replace("-", "_") not in names[option]:
+                raise InputError(f"--{option} {name} cannot be drawn: {nearest(name, names[option])}")
+    plan = {**experiment.plot, **{option: given for option, given in asked.items() if given}}
+    numeric = [name for name in axes if system.parameters()[name].numeric]
+    longest = max(numeric, key=lambda name: len(axes[name]), default=next(iter(experiment.parameters)))
+    chosen_x = _plain(plan.get("x") or system.coordinate or longest)
+    chosen_y = [_plain(name) for name in plan.get("y") or list(system.observables)[:2]]
+    others = [name for name in axes if name != chosen_x]
+    chosen_by = _plain(plan.get("by") or (others[0] if others else ""))
+    return chosen_x, chosen_y, chosen_by if chosen_by in others else None
+
+
+def draw(
+    experiment: Experiment,
+    rows: Iterable[Row],
+    *,
+    x: str | None = None,
+    y: Sequence[str] | None = None,
+    by: str | None = None,
+    theory_seconds: float = 0.0,
+) -> "Figure":
+    """Return a figure of a run, one panel an observable.
+
+    Parameters
+    ----------
+    experiment
+        What was asked.
+    rows
+        The run's summary rows.
+    x, y, by
+        Horizontal axis (a parameter or the coordinate), observables, and the parameter that tells curves apart.
+    theory_seconds
+        Seconds that one point of theory takes, which decides whether its lines are refined between the points.
+    """
+    import matplotlib.style
+    from matplotlib.figure import Figure
+
+    x, y, by = choose(experiment, x, y, by)
+    listed = list(rows)
+    with matplotlib.style.context(STYLE):
+        figure = Figure(figsize=(5.2 * len(y) + 0.6, 4.2), layout="constrained")
+        panels = figure.subplots(1, len(y), squeeze=False)[0]
+        for panel, observable in zip(panels, y, strict=True):
+            draw_panel(experiment, listed, x, observable, by, ax=panel, theory_seconds=theory_seconds)
+        if experiment.title:
+            figure.suptitle(experiment.title)
+        _draw_legend(panels[-1], experiment, listed, by)
+    return figure
+
+
+def draw_panel(
+    experiment: Experiment,
+    rows: Iterable[Row],
+    x: str,
+    observable: str,
+    by: str | None = None,
+    *,
+    ax: "Axes | None" = None,
+    theory_seconds: float = 0.0,
+) -> "Axes":
+    """Draw one observable against x into axes (new ones where none are given), and return them."""
+    if ax is None:
+        from matplotlib.figure import Figure
+
+        ax = Figure().add_subplot()
+    groups = [name for name in experiment.axes if name != x]
+    shown = [row for row in rows if observable in row and x in {**experiment.fixed, **row}]
+    values = sorted({row[by] for row in shown}) if by else [None]
+    for key, group in _grouped(shown, groups):
+        order = values.index(key.get(by)) if by else 0
+        colour = _colour(order, len(values))
+        line = {"color": colour, "linestyle": DASHES[order % len(DASHES)], "zorder": 2}
+        for answer, members in group.items():
+            at = np.array([{**experiment.fixed, **row}[x] for row in members], dtype=float)
+            means = np.array([row[observable] for row in members])
+            if answer not in SIMULATIONS:
+                _draw_theory(ax, experiment, x, observable, key, at, means, line, theory_seconds)
+                continue
+            finite = np.isfinite(means)
+            errors = np.array([row[f"{observable}_sem"] or 0.0 for row in members])
+            face = colour if answer == "reduced" else "white"
+            ax.errorbar(
+                at[finite], means[finite], errors[finite], fmt=MARKERS[order % len(MARKERS)], color=colour,
+                markerfacecolor=face, markeredgecolor=colour, elinewidth=1.0, zorder=3 if answer == "reduced" else 4,
+            )  # fmt: skip
+    _scale(ax, [row[observable] for row in shown], [{**experiment.fixed, **row}[x] for row in shown])
+    _label(ax, experiment, x, observable)
+    return ax
+
+
+def save(figure: "Figure", directory: Path, stem: str = "figure") -> list[Path]:
+    """Write a figure as PNG and SVG, each whole or not at all; return the files."""
+    from tsmech.store import replace_file
+
+    written = []
+    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
+        path = directory / f"{stem}{suffix}"
+        with replace_file(path) as partial:
+            figure.savefig(partial, format=suffix[1:], metadata=metadata)
+        written.append(path)
+    return written
+
+
+def _draw_theory(
+    ax: "Axes", experiment: Experiment, x: str, observable: str, key: Row, at: NDArray[np.float64],
+    means: NDArray[np.float64], line: dict[str, Any], seconds: float,
+) -> None:  # fmt: skip
+    if len(at) == 1:
+        ax.axhline(means[0], **line)
+        return
+    if x in experiment.parameters and seconds * THEORY_POINTS < THEORY_SECONDS:
+        at, means = _refine(experiment, x, observable, key, at, means)
+    # An infinite value breaks the line, which then leaves the picture on both sides of it.
+    ax.plot(at, np.where(np.isfinite(means), means, np.nan), **line)
+
+
+def _refine(
+    experiment: Experiment,
+    x: str,
+    observable: str,
+    key: Row,
+    at: NDArray[np.float64],
+    means: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the theory at many values of x, the stored ones among them."""
+    if experiment.system.parameters()[x].kind != "float":
+        return at, means
+    spread = np.geomspace if is_geometric(at) else np.linspace
+    between = np.setdiff1d(spread(at.min(), at.max(), THEORY_POINTS), at)
+    found = []
+    for value in between:
+        point = experiment.system(**{**experiment.fixed, **key, x: float(value)})
+        found.append(point.curve("theory").observables[observable][0])
+    together, values = np.concatenate([at, between]), np.concatenate([means, found])
+    order = np.argsort(together)
+    return together[order], values[order]
+
+
+def is_geometric(values: Sequence[float] | NDArray[np.float64]) -> bool:
+    """Return whether positive values are spread more evenly on a logarithmic than on a linear axis."""
+    distinct = np.unique(np.asarray(values, dtype=float))
+    if len(distinct) < 3 or distinct[0] <= 0 or distinct[-1] < 10 * distinct[0]:
+        return False
+    linear, geometric = np.diff(distinct), np.diff(np.log(distinct))
+    return bool(geometric.std() / geometric.mean() < linear.std() / linear.mean())
+
+
+def _scale(ax: "Axes", values: Iterable[float], at: Iterable[float]) -> None:
+    """Choose logarithmic axes where the values ask for them, and leave room above the largest finite value."""
+    finite = np.array([value for value in values if math.isfinite(value)])
+    if is_geometric(list(at)):
+        ax.set_xscale("log")
+    if finite.size and finite.min() > 1e-12 * finite.max() and finite.max() > 30 * finite.min():
+        ax.set_yscale("log")
+        ax.set_ylim(finite.min() / 1.5, finite.max() * 1.5)
+    elif finite.size and finite.min() >= 0:
+        ax.set_ylim(-0.03 * finite.max() or -0.03, 1.1 * finite.max() or 1.0)
+
+
+def _label(ax: "Axes", experiment: Experiment, x: str, observable: str) -> None:
+    declared = experiment.system.parameters().get(x)
+    ax.set_xlabel(f"{declared.symbol}   ({declared.help.split(' (')[0]})" if declared else x)
+    described = experiment.system.observables[observable]
+    ax.set_ylabel(f"{described.symbol}   ({described.label})")
+
+
+def _draw_legend(ax: "Axes", experiment: Experiment, rows: Sequence[Row], by: str | None) -> None:
+    from matplotlib.lines import Line2D
+
+    faces = {"reduced": "0.3", "direct": "white"}
+    handles = []
+    for answer in dict.fromkeys(row["answer"] for row in rows):
+        if answer in SIMULATIONS:
+            style: dict[str, Any] = {"linestyle": "", "marker": "o", "markerfacecolor": faces[answer]}
+        else:
+            style = {"linestyle": "-"}
+        handles.append(Line2D([], [], color="0.3", label=answer, **style))
+    if by:
+        symbol = experiment.system.parameters()[by].symbol
+        values = sorted({row[by] for row in rows})
+        for order, value in enumerate(values):
+            look: dict[str, Any] = {"linestyle": DASHES[order % len(DASHES)], "marker": MARKERS[order % len(MARKERS)]}
+            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+            handles.append(Line2D([], [], color=_colour(order, len(values)), label=f"{symbol} = {shown}", **look))
+    ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _grouped(rows: Iterable[Row], names: Sequence[str]) -> Iterator[tuple[Row, dict[str, list[Row]]]]:
+    """Yield the rows that share the values of the named parameters, by answer."""
+
+    def key(row: Row) -> list[Any]:
+        return [row[name] for name in names]
+
+    for values, members in itertools.groupby(sorted(rows, key=key), key):
+        answers: dict[str, list[Row]] = {}
+        for row in members:
+            answers.setdefault(row["answer"], []).append(row)
+        yield dict(zip(names, values, strict=True)), answers
+
+
+def _colour(order: int, count: int) -> Any:
+    import matplotlib
+
+    cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]
+    if count <= len(cycle):
+        return cycle[order]
+    return matplotlib.colormaps["viridis"](0.9 * order / (count - 1))
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_")

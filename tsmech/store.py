@@ -1,0 +1,430 @@
+"""The run directory: one SQLite file in which what is finished stays, and the tables that are made from it.
+
+The coordinating process alone writes, in transactions, in SQLite's write-ahead mode: killing it at any moment loses
+nothing that was committed.  A run that was closed properly is one plain file.
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.engine import Outcome
+from tsmech.errors import IncompleteError, InputError
+from tsmech.experiment import Experiment, Unit, restore
+from tsmech.systems.contract import ANSWERS, SIMULATIONS, Curve
+
+FILE = "run.sqlite"
+PRODUCTS = ("table.csv", "figure.png", "figure.svg")
+
+_APPLICATION = 0x74736D65  # "tsme": marks the file as ours
+_FORMAT = 1
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE points (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, parameters TEXT NOT NULL);
+CREATE TABLE layouts (id INTEGER PRIMARY KEY, layout TEXT UNIQUE NOT NULL);
+CREATE TABLE curves (
+    point INTEGER NOT NULL REFERENCES points, answer TEXT NOT NULL, replicate INTEGER NOT NULL,
+    seconds REAL NOT NULL, layout INTEGER NOT NULL REFERENCES layouts, data BLOB NOT NULL,
+    PRIMARY KEY (point, answer, replicate)) WITHOUT ROWID;
+CREATE TABLE failures (
+    point INTEGER NOT NULL REFERENCES points, answer TEXT NOT NULL, replicate INTEGER NOT NULL,
+    error TEXT NOT NULL, trace TEXT NOT NULL, PRIMARY KEY (point, answer, replicate)) WITHOUT ROWID;
+"""
+
+Row = dict[str, Any]
+
+
+class Store:
+    """A run's finished work: opened for an experiment by :meth:`create`, or as it is by :meth:`open`.
+
+    Attributes
+    ----------
+    experiment
+        All that the run has been asked for so far.
+    directory
+        The run directory, or None for a run that is kept in memory alone.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, experiment: Experiment, directory: Path | None) -> None:
+        self._connection = connection
+        self._lock: int | None = None
+        self.experiment = experiment
+        self.directory = directory
+        self._points: dict[str, int] = dict(connection.execute("SELECT key, id FROM points"))
+        self._layouts: dict[str, int] = dict(connection.execute("SELECT layout, id FROM layouts"))
+
+    @classmethod
+    def create(cls, experiment: Experiment, directory: Path | None) -> "Store":
+        """Open the run directory of an experiment to extend it, or make it; None keeps the run in memory.
+
+        Raises
+        ------
+        InputError
+            Where the directory cannot be written, is in use, or holds something else or a run that differs in more
+            than points, replicates and answers.
+        """
+        if directory is None:
+            connection = sqlite3.connect(":memory:")
+            _initialise(connection)
+            return cls(connection, experiment, None)
+        _check_directory(directory)
+        lock: int | None = None
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            lock = _take_lock(directory)
+            connection = _connect(directory / FILE)
+        except OSError as error:
+            raise InputError(f"the run directory {directory} cannot be written: {error.strerror}") from None
+        except BaseException:
+            _release(lock)
+            raise
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            if _is_new(connection):
+                _initialise(connection, experiment)
+            else:
+                _refuse_difference(_meta(connection), experiment, directory)
+                experiment = _stored_experiment(connection).joined(experiment)
+                _describe(connection, experiment)
+            store = cls(connection, experiment, directory)
+        except sqlite3.OperationalError as error:
+            connection.close()
+            _release(lock)
+            raise InputError(f"the run directory {directory} cannot be written: {error}") from None
+        except BaseException:
+            connection.close()
+            _release(lock)
+            raise
+        store._lock = lock
+        return store
+
+    @classmethod
+    def open(cls, directory: Path) -> "Store":
+        """Open a run directory to read it."""
+        file = directory / FILE
+        if not file.is_file():
+            raise InputError(f"{directory} is not a run directory: it has no {FILE}")
+        connection = _connect(file)
+        if _is_new(connection):
+            connection.close()
+            raise InputError(f"{directory} is a run that never began: run its command again")
+        return cls(connection, _stored_experiment(connection), directory)
+
+    def close(self) -> None:
+        """Close the file; where it was written and nobody else reads it, leave it as one plain file."""
+        if self._lock is not None:
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._connection.execute("PRAGMA journal_mode = DELETE")
+        self._connection.close()
+        _release(self._lock)
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def remaining(self, units: Iterable[Unit]) -> Iterator[Unit]:
+        """Yield the units that are not finished, in order."""
+        finished: set[tuple[int, str, int]] = set(
+            self._connection.execute("SELECT point, answer, replicate FROM curves")
+        )
+        for unit in units:
+            if (self._points.get(unit.system.key()), unit.answer, unit.replicate) not in finished:
+                yield unit
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Write outcomes in one transaction.
+
+        Raises
+        ------
+        IncompleteError
+            Where they cannot be written (a full disk); what was stored before stays.
+        """
+        try:
+            with self._connection:
+                for outcome in outcomes:
+                    self._add_one(outcome)
+        except sqlite3.OperationalError as error:
+            raise IncompleteError(
+                f"{self.directory}: results cannot be stored ({error}); all that was stored before is kept"
+            ) from None
+
+    def _add_one(self, outcome: Outcome) -> None:
+        unit = outcome.unit
+        address = (self._point(unit), unit.answer, unit.replicate)
+        if outcome.curve is None:
+            values = (*address, outcome.error, outcome.trace)
+            self._connection.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?)", values)
+            return
+        layout, data = _pack(outcome.curve)
+        self._connection.execute("DELETE FROM failures WHERE (point, answer, replicate) = (?, ?, ?)", address)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO curves VALUES (?, ?, ?, ?, ?, ?)",
+            (*address, outcome.seconds, self._layout(layout), data),
+        )
+
+    def _point(self, unit: Unit) -> int:
+        key = unit.system.key()
+        if key not in self._points:
+            values = json.dumps({name: getattr(unit.system, name) for name in self.experiment.parameters})
+            cursor = self._connection.execute("INSERT INTO points (key, parameters) VALUES (?, ?)", (key, values))
+            self._points[key] = int(cursor.lastrowid or 0)
+        return self._points[key]
+
+    def _layout(self, layout: str) -> int:
+        if layout not in self._layouts:
+            cursor = self._connection.execute("INSERT INTO layouts (layout) VALUES (?)", (layout,))
+            self._layouts[layout] = int(cursor.lastrowid or 0)
+        return self._layouts[layout]
+
+    def failures(self) -> list[Row]:
+        """Return the failed units: their parameters, answer, replicate, error and traceback."""
+        query = (
+            "SELECT parameters, answer, replicate, error, trace FROM failures JOIN points ON points.id = point "
+            "ORDER BY point, answer, replicate"
+        )
+        return [
+            {
+                **json.loads(parameters),
+                "answer": answer,
+                "replicate": replicate,
+                "error": error,
+                "trace": trace,
+            }
+            for parameters, answer, replicate, error, trace in self._connection.execute(query)
+        ]
+
+    def timing(self) -> dict[str, float]:
+        """Return the seconds that one unit of each answer took on average."""
+        return dict(self._connection.execute("SELECT answer, avg(seconds) FROM curves GROUP BY answer"))
+
+    def counts(self) -> dict[str, int]:
+        """Return how many curves of each answer are stored."""
+        return dict(self._connection.execute("SELECT answer, count(*) FROM curves GROUP BY answer"))
+
+    def provenance(self) -> dict[str, Any]:
+        """Return the versions that the run was begun with, and when."""
+        stored = _meta(self._connection)
+        return {"begun": stored["begun"], **json.loads(stored["versions"])}
+
+    def curves(self) -> Iterator[tuple[dict[str, Any], str, list[Curve]]]:
+        """Yield for each point, in the order of its parameters, and each answer the curves of all replicates."""
+        axes = list(self.experiment.axes)
+        points = [
+            (json.loads(text), key) for text, key in self._connection.execute("SELECT parameters, id FROM points")
+        ]
+        points.sort(key=lambda point: [point[0][name] for name in axes])
+        layouts = {number: layout for layout, number in self._layouts.items()}
+        query = "SELECT layout, data FROM curves WHERE point = ? AND answer = ? ORDER BY replicate"
+        for parameters, key in points:
+            for answer in ANSWERS:
+                found = [_unpack(layouts[n], data) for n, data in self._connection.execute(query, (key, answer))]
+                if found:
+                    yield parameters, answer, found
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the summary table's rows: system, answer, varied parameters, coordinate, observables.
+
+        A simulation's observable ``X`` is the mean over ``replicates`` draws, ``X_sem`` the standard error of
+        that mean (None where one draw leaves it undefined).
+        """
+        axes = list(self.experiment.axes)
+        for parameters, answer, found in self.curves():
+            head = {"system": self.experiment.system.name, "answer": answer}
+            head |= {name: parameters[name] for name in axes}
+            columns = found[0].columns
+            scalars = [name for name in columns if columns[name].ndim == 1]
+            stacks = {name: np.stack([curve.columns[name] for curve in found]) for name in scalars}
+            for row in range(len(stacks[scalars[0]][0])):
+                yield head | _summarise(stacks, row, answer, found[0].coordinate)
+
+
+@contextlib.contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Yield a partial file that takes the place of ``path`` when it has been written whole."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise IncompleteError(f"{path} cannot be written: {error.strerror}; the run itself is kept") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def contents(directory: Path) -> list[str]:
+    """Return the names of a run's own files in its directory."""
+    names = (FILE, f"{FILE}-wal", f"{FILE}-shm", *PRODUCTS)
+    return [name for name in names if (directory / name).exists()]
+
+
+def discard(directory: Path) -> None:
+    """Remove a run's own files from its directory, and nothing else."""
+    _check_directory(directory)
+    if not directory.is_dir():
+        return
+    lock = _take_lock(directory)
+    try:
+        for name in contents(directory):
+            (directory / name).unlink()
+    except OSError as error:
+        raise InputError(f"{directory} cannot be emptied: {error.strerror}") from None
+    finally:
+        _release(lock)
+
+
+def _check_directory(directory: Path) -> None:
+    """Refuse a run directory that is, or holds, something else."""
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"the run directory {directory} is a file: name a directory")
+    if directory.is_dir() and not (directory / FILE).exists() and any(directory.iterdir()):
+        raise InputError(f"the directory {directory} holds something that is not a run: name a new or an empty one")
+
+
+def _take_lock(directory: Path) -> int | None:
+    """Lock a run directory for this process; the lock ends with the process, however it ends."""
+    try:
+        import fcntl
+    except ImportError:  # a platform without advisory locks: two runs in one directory are the person's care
+        return None
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise InputError(f"{directory} is in use by another run: wait for it, or name another --out") from None
+    return descriptor
+
+
+def _release(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(file)
+    except sqlite3.OperationalError as error:
+        raise InputError(f"{file} cannot be opened: {error}") from None
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if application not in (0, _APPLICATION):
+            raise InputError(f"{file} is not a run of tsmech")
+        if version > _FORMAT:
+            raise InputError(f"{file} was written by a newer version of tsmech (format {version}, known: {_FORMAT})")
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise InputError(f"{file} cannot be read as a run: {error}") from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_new(connection: sqlite3.Connection) -> bool:
+    """Return whether nothing was ever committed to the file."""
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0] == 0)
+
+
+def _initialise(connection: sqlite3.Connection, experiment: Experiment | None = None) -> None:
+    """Make the tables and describe the experiment in one transaction, so that no run is ever half begun."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {_FORMAT}")
+        if experiment is not None:
+            versions = {name: importlib.metadata.version(name) for name in ("tsmech", "numpy", "numba", "scipy")}
+            versions |= {"python": platform.python_version(), "machine": platform.machine()}
+            begun = {"versions": json.dumps(versions), "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", begun.items())
+            _write_experiment(connection, experiment)
+
+
+def _describe(connection: sqlite3.Connection, experiment: Experiment) -> None:
+    with connection:
+        _write_experiment(connection, experiment)
+
+
+def _write_experiment(connection: sqlite3.Connection, experiment: Experiment) -> None:
+    described = {
+        "experiment": json.dumps({**experiment.describe(), "name": experiment.name}),
+        "identity": json.dumps(experiment.identity()),
+    }
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", described.items())
+
+
+def _meta(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute("SELECT key, value FROM meta"))
+
+
+def _stored_experiment(connection: sqlite3.Connection) -> Experiment:
+    return restore(json.loads(_meta(connection)["experiment"]))
+
+
+def _refuse_difference(stored: Mapping[str, str], asked: Experiment, directory: Path) -> None:
+    before, now = json.loads(stored["identity"]), json.loads(json.dumps(asked.identity()))
+    for name in {**before, **now}:
+        if before.get(name) != now.get(name):
+            raise InputError(
+                f"{directory} holds another experiment: {name} is {_shown(before, name)} there and "
+                f"{_shown(now, name)} here; name another --out, or start anew with --fresh"
+            )
+
+
+def _shown(identity: Mapping[str, Any], name: str) -> str:
+    value = identity.get(name)
+    return "the default" if value is None else str(value)
+
+
+def _summarise(stacks: Mapping[str, NDArray[np.float64]], row: int, answer: str, coordinate: str | None) -> Row:
+    summary: Row = {}
+    replicates = len(next(iter(stacks.values())))
+    for name, stack in stacks.items():
+        values = stack[:, row]
+        if name == coordinate or answer not in SIMULATIONS:
+            summary[name] = float(values[0])
+            continue
+        mean = math.fsum(values) / replicates if np.isfinite(values).all() else float(values.max())
+        summary[name] = mean
+        squares = math.fsum((value - mean) ** 2 for value in values) if math.isfinite(mean) else math.inf
+        summary[f"{name}_sem"] = math.sqrt(squares / (replicates - 1) / replicates) if replicates > 1 else None
+    return summary | ({"replicates": replicates} if answer in SIMULATIONS else {})
+
+
+def _pack(curve: Curve) -> tuple[str, bytes]:
+    columns = {name: np.ascontiguousarray(values, dtype="<f8") for name, values in curve.columns.items()}
+    layout = {
+        "coordinate": curve.coordinate,
+        "shapes": {name: values.shape for name, values in columns.items()},
+    }
+    return json.dumps(layout), b"".join(values.tobytes() for values in columns.values())
+
+
+def _unpack(layout: str, data: bytes) -> Curve:
+    described = json.loads(layout)
+    columns: dict[str, NDArray[np.float64]] = {}
+    start = 0
+    for name, shape in described["shapes"].items():
+        count = math.prod(shape)
+        columns[name] = np.frombuffer(data, "<f8", count, start).reshape(shape)
+        start += 8 * count
+    coordinate = described["coordinate"]
+    at = columns.pop(coordinate) if coordinate else None
+    return Curve(columns, coordinate, at)

@@ -1,0 +1,24 @@
+"""What the problems are: the registry of systems, one line each."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from tsmech.errors import InputError
+
+if TYPE_CHECKING:
+    from tsmech.systems.contract import System
+
+REGISTRY = {
+    "ridge": "Ridge",
+}
+
+
+def find(name: str) -> "type[System]":
+    """Return the class of a system by its name (hyphens or underscores), importing that system alone."""
+    from tsmech.systems.contract import nearest
+
+    module = name.replace("-", "_")
+    if module not in REGISTRY:
+        raise InputError(f"system {name} is unknown: {nearest(name, REGISTRY)}")
+    found: type[System] = getattr(importlib.import_module(f"tsmech.systems.{module}"), REGISTRY[module])
+    return found

@@ -1,0 +1,118 @@
+"""Ridge regression of a noisy linear teacher: double descent in alpha = P/N."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from tsmech.systems.contract import Curve, Observable, System, parameter
+from tsmech.systems.spectrum import declare, resolve, resolve_dimension
+
+
+@dataclass(frozen=True)
+class Ridge(System):
+    r"""Ridge regression of a noisy linear teacher: double descent in alpha = P/N.
+
+    A linear student minimises, over P = alpha N examples of a linear teacher with label noise,
+
+    .. math:: \sum_\mu \Bigl(y_\mu - \frac{w \cdot x_\mu}{\sqrt N}\Bigr)^2 + \lambda |w|^2 ,
+
+    the minimum-norm solution being the limit λ → 0⁺.  The derivation is in ``theory/ridge.md``; the
+    columns of the three answers are the names in ``observables``.
+
+    Examples
+    --------
+    >>> import tsmech
+    >>> float(tsmech.Ridge(alpha=2.0, noise=0.5).theory().variance[0])
+    0.125
+    """
+
+    name = "ridge"
+    title = "Ridge regression of a noisy linear teacher"
+    observables: ClassVar = {
+        "generalization_error": Observable("ε_g", "generalization error"),
+        "test_error": Observable("ε_test", "test error"),
+        "train_error": Observable("ε_train", "training error"),
+        "bias": Observable("B", "bias"),
+        "variance": Observable("V", "variance"),
+        "weight_norm": Observable("Q", "mean square student weight"),
+        "optimal_penalty": Observable("λ*", "optimal ridge penalty"),
+    }
+    checks = (
+        {"alpha": 0.5, "penalty": 0.0},
+        {"alpha": 2.0, "penalty": 0.0},
+        {"alpha": 1.0, "penalty": 0.25},
+        {"alpha": 0.5, "penalty": 0.1, "unseen": 0.3},
+    )
+    check_dimensions = (80, 160, 320, 640, 1280, 5120)
+
+    alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
+    noise: float = parameter("σ", "standard deviation of the label noise", default=0.5, minimum=0)
+    penalty: float = parameter("λ", "ridge penalty; 0 is the minimum-norm solution", default=0.0, minimum=0)
+    signal: float = parameter("t", "teacher's mean square weight", default=1.0, minimum=0)
+    unseen: float = parameter(
+        "u",
+        "share of the teacher's variance on inputs that the student does not see",
+        default=0.0,
+        minimum=0,
+        maximum=1,
+    )
+    dimension: int | None = declare("dimension")
+    spectrum: str = declare("spectrum")
+    ratio: float = declare("ratio")
+    fraction: float = declare("fraction")
+    exponent: float = declare("exponent")
+    eigenvalues: tuple[float, ...] | None = declare("eigenvalues")
+    teacher_weights: tuple[float, ...] | None = declare("teacher_weights")
+
+    def __post_init__(self) -> None:
+        """Check each parameter, and that the spectrum can be had."""
+        super().__post_init__()
+        resolve_dimension(self)
+        if self.eigenvalues is None and self.teacher_weights is not None:
+            resolve(self)
+
+    @property
+    def isotropic(self) -> bool:
+        """Whether all directions of the input are alike, so that closed forms and the reduction hold."""
+        return self.spectrum == "isotropic" and self.eigenvalues is None
+
+    def lacks(self, answer: str) -> str | None:
+        """Return why this problem has no such answer: the reduction needs isotropic inputs."""
+        if answer == "reduced" and not self.isotropic:
+            return "ridge has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
+        return super().lacks(answer)
+
+    def optimal_penalty(self) -> float:
+        """Return the ridge penalty λ ≥ 0 of the least generalization error for N → ∞."""
+        from tsmech.theory import ridge
+
+        values, shares, weights = resolve(self)
+        return ridge.optimal_penalty(self.alpha, self.noise, values, weights, shares, self.unseen)
+
+    def theory_curve(self) -> Curve:
+        """Return the prediction: closed forms for isotropic inputs, else the spectral fixed point."""
+        from tsmech.theory import ridge
+
+        if self.isotropic:
+            found = ridge.isotropic(self.alpha, self.noise, self.penalty, self.signal, self.unseen)
+        else:
+            values, shares, weights = resolve(self)
+            found = ridge.spectral(self.alpha, self.noise, self.penalty, values, weights, shares, self.unseen)
+        return Curve.point({**found, "optimal_penalty": self.optimal_penalty()})
+
+    def reduced_curve(self, rng: np.random.Generator) -> Curve:
+        """Return one draw of the bidiagonal reduction, which has the law of the dense simulation."""
+        from tsmech.sims import ridge
+
+        dimension = resolve_dimension(self)
+        return Curve.point(
+            ridge.draw_reduced(self.alpha, self.noise, self.penalty, self.signal, self.unseen, dimension, rng)
+        )
+
+    def direct_curve(self, rng: np.random.Generator) -> Curve:
+        """Return one draw of a training set and its dense solution."""
+        from tsmech.sims import ridge
+
+        values, weights = resolve(self).at(resolve_dimension(self))
+        return Curve.point(ridge.draw_direct(self.alpha, self.noise, self.penalty, values, weights, self.unseen, rng))
