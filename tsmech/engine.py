@@ -18,7 +18,7 @@ import numpy as np
 from tsmech.errors import IncompleteError
 from tsmech.experiment import Unit
 from tsmech.systems.contract import ANSWERS, Curve
-from tsmech.threads import one_thread_each
+from tsmech.threads import one_thread_each, one_thread_here
 
 BLOCK_SECONDS = 0.5
 """What a block of units is meant to take: long against the cost of sending it, short against a person's patience."""
@@ -91,7 +91,8 @@ def run(
     if executor is not None:
         yield from _run_on(executor, blocks, seed, in_flight=2 * max(workers, os.cpu_count() or 1))
     elif workers == 1:
-        yield from _run_here(blocks, seed)
+        with one_thread_here():
+            yield from _run_here(blocks, seed)
     else:
         with one_thread_each(), _worker_pool(workers) as pool:
             yield from _run_on(pool, blocks, seed, in_flight=2 * workers)

@@ -107,26 +107,29 @@ def draw_panel(
 
         ax = Figure().add_subplot()
     groups = [name for name in experiment.axes if name != x]
-    shown = [row for row in rows if observable in row and x in {**experiment.fixed, **row}]
+    shown = [{**experiment.fixed, **row} for row in rows if observable in row and x in {**experiment.fixed, **row}]
+    top = _scale(ax, shown, x, observable, groups)
     values = sorted({row[by] for row in shown}) if by else [None]
-    for key, group in _grouped(shown, groups):
+    for key, answers in _grouped(shown, groups):
         order = values.index(key.get(by)) if by else 0
-        colour = _colour(order, len(values))
-        line = {"color": colour, "linestyle": DASHES[order % len(DASHES)], "zorder": 2}
-        for answer, members in group.items():
-            at = np.array([{**experiment.fixed, **row}[x] for row in members], dtype=float)
+        colour, marker = _colour(order, len(values)), MARKERS[order % len(MARKERS)]
+        for answer, members in answers.items():
+            at = np.array([row[x] for row in members], dtype=float)
             means = np.array([row[observable] for row in members])
             if answer not in SIMULATIONS:
+                line = {"color": colour, "linestyle": DASHES[order % len(DASHES)], "zorder": 2}
                 _draw_theory(ax, experiment, x, observable, key, at, means, line, theory_seconds)
                 continue
-            finite = np.isfinite(means)
             errors = np.array([row[f"{observable}_sem"] or 0.0 for row in members])
             face = colour if answer == "reduced" else "white"
-            ax.errorbar(
-                at[finite], means[finite], errors[finite], fmt=MARKERS[order % len(MARKERS)], color=colour,
-                markerfacecolor=face, markeredgecolor=colour, elinewidth=1.0, zorder=3 if answer == "reduced" else 4,
-            )  # fmt: skip
-    _scale(ax, [row[observable] for row in shown], [{**experiment.fixed, **row}[x] for row in shown])
+            style: dict[str, Any] = {"color": colour, "markerfacecolor": face, "markeredgecolor": colour}
+            style["zorder"] = 3 if answer == "reduced" else 4
+            inside = means <= top
+            ax.errorbar(at[inside], means[inside], errors[inside], fmt=marker, elinewidth=1.0, **style)
+            if not inside.all():  # what lies off the scale is an arrowhead at the upper edge
+                edge = np.full((~inside).sum(), top)
+                arrows = ax.plot(at[~inside], edge, "^", markersize=9, clip_on=False, **style)
+                arrows[0].set_in_layout(False)
     _label(ax, experiment, x, observable)
     return ax
 
@@ -169,7 +172,11 @@ def _refine(
     if experiment.system.parameters()[x].kind != "float":
         return at, means
     spread = np.geomspace if is_geometric(at) else np.linspace
-    between = np.setdiff1d(spread(at.min(), at.max(), THEORY_POINTS), at)
+    between = spread(at.min(), at.max(), THEORY_POINTS)
+    for pole in at[~np.isfinite(means)]:
+        steps = np.geomspace(1e-4, 1.0, 40)[:-1] * np.diff(between).max()
+        between = np.concatenate([between, pole - steps, pole + steps])
+    between = np.setdiff1d(between[(between >= at.min()) & (between <= at.max())], at)
     found = []
     for value in between:
         point = experiment.system(**{**experiment.fixed, **key, x: float(value)})
@@ -188,23 +195,43 @@ def is_geometric(values: Sequence[float] | NDArray[np.float64]) -> bool:
     return bool(geometric.std() / geometric.mean() < linear.std() / linear.mean())
 
 
-def _scale(ax: "Axes", values: Iterable[float], at: Iterable[float]) -> None:
-    """Choose logarithmic axes where the values ask for them, and leave room above the largest finite value."""
-    finite = np.array([value for value in values if math.isfinite(value)])
-    if is_geometric(list(at)):
+def _scale(ax: "Axes", rows: Sequence[Row], x: str, observable: str, groups: Sequence[str]) -> float:
+    """Choose linear or logarithmic axes and the vertical range, and return its upper end.
+
+    Where theory is infinite a mean of simulations does not settle; such points do not stretch the range.
+    """
+
+    def place(row: Row) -> tuple[Any, ...]:
+        return (row[x], *(row[name] for name in groups))
+
+    infinite = {place(row) for row in rows if math.isinf(row[observable])}
+    body = np.array([row[observable] for row in rows if place(row) not in infinite])
+    if is_geometric([row[x] for row in rows]):
         ax.set_xscale("log")
-    if finite.size and finite.min() > 1e-12 * finite.max() and finite.max() > 30 * finite.min():
+    if body.size == 0:
+        return math.inf
+    largest, smallest = float(body.max()), float(body.min())
+    if smallest > 1e-12 * largest and largest > 30 * smallest:
         ax.set_yscale("log")
-        ax.set_ylim(finite.min() / 1.5, finite.max() * 1.5)
-    elif finite.size and finite.min() >= 0:
-        ax.set_ylim(-0.03 * finite.max() or -0.03, 1.1 * finite.max() or 1.0)
+        ax.set_ylim(smallest / 1.5, top := 2.0 * largest)
+        return top
+    if smallest < 0.0 or largest == 0.0:
+        return math.inf
+    ax.set_ylim(-0.03 * largest, top := (1.5 if infinite else 1.1) * largest)
+    return top
 
 
 def _label(ax: "Axes", experiment: Experiment, x: str, observable: str) -> None:
     declared = experiment.system.parameters().get(x)
-    ax.set_xlabel(f"{declared.symbol}   ({declared.help.split(' (')[0]})" if declared else x)
+    ax.set_xlabel(f"{_mathematical(declared.symbol)}   ({declared.help.split(' (')[0]})" if declared else x)
     described = experiment.system.observables[observable]
-    ax.set_ylabel(f"{described.symbol}   ({described.label})")
+    ax.set_ylabel(f"{_mathematical(described.symbol)}   ({described.label})")
+
+
+def _mathematical(symbol: str) -> str:
+    """Return a symbol such as ``ε_test`` with its subscript set as one."""
+    head, _, subscript = symbol.partition("_")
+    return rf"${head}_{{\mathrm{{{subscript}}}}}$" if subscript else symbol
 
 
 def _draw_legend(ax: "Axes", experiment: Experiment, rows: Sequence[Row], by: str | None) -> None:
@@ -219,7 +246,7 @@ def _draw_legend(ax: "Axes", experiment: Experiment, rows: Sequence[Row], by: st
             style = {"linestyle": "-"}
         handles.append(Line2D([], [], color="0.3", label=answer, **style))
     if by:
-        symbol = experiment.system.parameters()[by].symbol
+        symbol = _mathematical(experiment.system.parameters()[by].symbol)
         values = sorted({row[by] for row in rows})
         for order, value in enumerate(values):
             look: dict[str, Any] = {"linestyle": DASHES[order % len(DASHES)], "marker": MARKERS[order % len(MARKERS)]}

@@ -1,13 +1,13 @@
 """Carries an experiment out: the one way from an experiment through the engine to the store and its products."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tsmech import engine, tables
+from tsmech import engine, plots, tables
 from tsmech.compare import deviation
 from tsmech.errors import ConvergenceError, IncompleteError, TsmechError
 from tsmech.experiment import Experiment, build, find_file, from_file
@@ -18,7 +18,7 @@ from tsmech.systems.contract import System
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ROWS = 16
+MOST_ROWS = 28
 """Rows of the short table that a run ends with."""
 
 
@@ -104,8 +104,6 @@ def publish(store: Store) -> list[Path]:
 
 def draw(store: Store, directory: Path, stem: str = "figure", **choice: Any) -> list[Path]:
     """Draw a run and save the picture as PNG and SVG; ``choice`` is ``x``, ``y`` and ``by`` of :func:`plots.draw`."""
-    from tsmech import plots
-
     seconds = store.timing().get("theory", 0.0)
     return plots.save(plots.draw(store.experiment, store.rows(), theory_seconds=seconds, **choice), directory, stem)
 
@@ -124,18 +122,22 @@ def failure(store: Store) -> TsmechError | None:
 def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> list[dict[str, Any]]:
     """Return a short table of a run: the answers side by side and how far apart they are in standard errors.
 
-    Of a long sweep evenly spaced rows are shown.
+    Of a long sweep evenly spaced values of the running axis are shown.
     """
-    experiment = store.experiment
-    coordinate = experiment.system.coordinate
-    names = [*experiment.axes, *([coordinate] if coordinate else [])]
+    coordinate = store.experiment.system.coordinate
+    names = [*store.experiment.axes, *([coordinate] if coordinate else [])]
+    running = names.index(plots.choose(store.experiment)[0]) if names else 0
     places: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
     for row in store.rows():
-        places.setdefault(tuple(row.get(name) for name in names), {})[row["answer"]] = row
-    shown = sorted(places) if not coordinate else list(places)
-    step = max(1, -(-len(shown) // most))
+        places.setdefault(tuple(row[name] for name in names), {})[row["answer"]] = row
+    along = sorted({place[running] for place in places}) if names else []
+    groups = max(1, len(places) // max(1, len(along)))
+    shown = set(_spread(along, max(2, most // groups)))
+    ordered = sorted(places, key=lambda place: (*place[:running], *place[running + 1 :], *place[running : running + 1]))
     table: list[dict[str, Any]] = []
-    for place in shown[::step]:
+    for place in ordered:
+        if names and place[running] not in shown:
+            continue
         answers = places[place]
         line: dict[str, Any] = dict(zip(names, place, strict=True))
         for answer, found in answers.items():
@@ -144,6 +146,13 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> list[dict
         apart = deviation(answers, observable)
         table.append(line | {"agreement": "" if apart is None else f"{apart:.1f} σ"})
     return table
+
+
+def _spread(values: Sequence[Any], most: int) -> list[Any]:
+    """Return at most so many of the values, evenly spaced, the first and the last among them."""
+    if len(values) <= most:
+        return list(values)
+    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
 
 
 def run(

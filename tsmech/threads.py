@@ -30,3 +30,22 @@ def one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def one_thread_here() -> Iterator[None]:
+    """Compute with one thread in this process, whose libraries are loaded already, within this context.
+
+    That takes threadpoolctl (``tsmech[threads]``); without it the last digits of dense linear algebra can depend on
+    the number of threads.
+    """
+    if all(os.environ.get(name) == count for name, count in ONE_THREAD.items()):
+        yield
+        return
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        yield
+        return
+    with threadpool_limits(1):
+        yield
