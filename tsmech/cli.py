@@ -243,7 +243,7 @@ def _run_command(name: str) -> Any:
 
         raise InputError(f"{name} is neither a system nor an experiment: {nearest(name, [*REGISTRY, *experiments()])}")
     system = find(name) if file is None else from_file(file).system
-    declared = {known: found for known, found in system.parameters().items() if found.kind != "array"}
+    declared = system.parameters()
 
     def command(**given: Any) -> None:
         parameters = {known: given.pop(known) for known in declared}

@@ -12,7 +12,7 @@ from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.systems import find
-from tsmech.systems.contract import ANSWERS, SIMULATIONS, Parameter, System, nearest
+from tsmech.systems.contract import ANSWERS, SIMULATIONS, Parameter, System, nearest, plain
 
 REPLICATES = 20
 
@@ -108,8 +108,7 @@ class Experiment:
         described: dict[str, Any] = {"title": self.title, "source": self.source, "system": self.system.name}
         described |= {"answers": list(self.answers), "replicates": self.replicates, "seed": self.seed}
         described["parameters"] = {
-            name: list(values) if len(values) > 1 else list(values[0]) if isinstance(values[0], tuple) else values[0]
-            for name, values in self.parameters.items()
+            name: plain(values) if len(values) > 1 else plain(values[0]) for name, values in self.parameters.items()
         }
         described["plot"] = dict(self.plot)
         return {key: value for key, value in described.items() if value not in ("", {})}

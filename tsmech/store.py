@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tsmech.engine import Outcome
 from tsmech.errors import IncompleteError, InputError
 from tsmech.experiment import Experiment, Unit, restore
-from tsmech.systems.contract import ANSWERS, SIMULATIONS, Curve
+from tsmech.systems.contract import ANSWERS, SIMULATIONS, Curve, plain
 
 FILE = "run.sqlite"
 PRODUCTS = ("table.csv", "figure.png", "figure.svg")
@@ -180,7 +180,7 @@ class Store:
     def _point(self, unit: Unit) -> int:
         key = unit.system.key()
         if key not in self._points:
-            values = json.dumps({name: getattr(unit.system, name) for name in self.experiment.parameters})
+            values = json.dumps({name: plain(getattr(unit.system, name)) for name in self.experiment.parameters})
             cursor = self._connection.execute("INSERT INTO points (key, parameters) VALUES (?, ?)", (key, values))
             self._points[key] = int(cursor.lastrowid or 0)
         return self._points[key]

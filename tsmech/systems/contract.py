@@ -74,8 +74,8 @@ class Observable:
 class Parameter:
     """One parameter of a system: all that options, files, documents and axis labels need to know of it.
 
-    ``kind`` is ``float``, ``int`` or ``str`` (words: one of ``choices``, or the path of a file where ``file``),
-    or ``array`` (given from Python alone).
+    ``kind`` is ``float``, ``int``, ``array`` (numbers, always a single value) or ``str``: one of ``choices``, the path
+    of a file where ``file``, or a ``table``: a frozen dataclass, given as one or as its fields by name.
     """
 
     name: str
@@ -88,6 +88,7 @@ class Parameter:
     exclusive: bool
     choices: tuple[str, ...]
     file: bool
+    table: type | None
 
     @property
     def required(self) -> bool:
@@ -103,9 +104,10 @@ class Parameter:
     def allowed(self) -> str:
         """What values are allowed, in words."""
         if self.kind == "array":
-            return "an array of numbers"
+            return "a list of numbers" + ("" if self.minimum is None else f" of at least {self.minimum:g}")
         if self.kind == "str":
-            return "one of " + ", ".join(self.choices) + (", or the path of a file" if self.file else "")
+            table = f", or a table of {', '.join(_fields(self.table))}" if self.table else ""
+            return "one of " + ", ".join(self.choices) + (", or the path of a file" if self.file else "") + table
         noun = "a whole number" if self.kind == "int" else "a number"
         bounds = []
         if self.minimum is not None:
@@ -127,6 +129,8 @@ class Parameter:
             return None
         if self.kind == "array":
             return _checked_array(self, value)
+        if self.table is not None and isinstance(value, (dict, self.table)):
+            return self._checked_table(value)
         if self.kind == "str":
             return self._checked_word(value)
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
@@ -149,6 +153,17 @@ class Parameter:
             raise self.refuse(value)
         return value
 
+    def _checked_table(self, value: Any) -> Any:
+        if not isinstance(value, dict) or self.table is None:
+            return value
+        for name in value:
+            if name not in _fields(self.table):
+                raise InputError(f"{self.name} has no field {name}: {nearest(name, _fields(self.table))}")
+        try:
+            return self.table(**value)
+        except TypeError:
+            raise self.refuse(value) from None
+
     def read(self, given: Any) -> tuple[Any, ...]:
         """Return the values that a person gave: one value, several, or a range in words.
 
@@ -156,6 +171,9 @@ class Parameter:
         ``log:start:stop:count``.  The values of a range are rounded to twelve significant digits (to whole
         numbers where the parameter is one), so that ``0.1:4:40`` holds 1 exactly.
         """
+        if self.kind == "array" and isinstance(given, str):
+            pieces = [piece.strip() for piece in given.split(",")]
+            return (self.check([value for piece in pieces for value in self._read_piece(piece, given)]),)
         if self.kind == "array" or given is None:
             return (self.check(given),)
         values: Iterable[Any]
@@ -221,6 +239,17 @@ def _checked_array(parameter: Parameter, value: Any) -> tuple[float, ...]:
     return tuple(array.tolist())
 
 
+def _fields(table: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(table)]
+
+
+def plain(value: Any) -> Any:
+    """Return a parameter's value as the numbers, words, lists and tables that TOML and JSON can hold."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: plain(item) for name, item in dataclasses.asdict(value).items() if item is not None}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
 def parameter(
     symbol: str,
     help: str,
@@ -231,6 +260,7 @@ def parameter(
     exclusive: bool = False,
     choices: tuple[str, ...] = (),
     file: bool = False,
+    table: type | None = None,
 ) -> Any:
     """Declare a field of a system: its symbol, its meaning, and what values are allowed.
 
@@ -248,6 +278,8 @@ def parameter(
         The words that are allowed, for a parameter that is a word.
     file
         Whether any other word is taken as the path of a file.
+    table
+        The frozen dataclass that a table of values is made into; it refuses wrong values by :class:`InputError`.
     """
     described = {
         "symbol": symbol,
@@ -258,6 +290,7 @@ def parameter(
         "exclusive": exclusive,
         "choices": choices,
         "file": file,
+        "table": table,
     }
     return dataclasses.field(default=default, metadata={"parameter": described})
 
@@ -307,7 +340,7 @@ class System:
         """Return the values that differ from their defaults, a file by its contents: what the answers depend on."""
         declared = self.parameters()
         return {
-            name: file_identity(value) if declared[name].file and value not in declared[name].choices else value
+            name: file_identity(value) if declared[name].file and value not in declared[name].choices else plain(value)
             for name, value in self.values().items()
             if value != declared[name].default
         }

@@ -62,19 +62,19 @@ _FIELDS: dict[str, dict[str, Any]] = {
     },
     "eigenvalues": {
         "symbol": "s",
-        "help": "from Python: eigenvalues of the inputs' covariance, in place of spectrum",
+        "help": "eigenvalues of the inputs' covariance, in place of spectrum",
         "default": None,
         "minimum": 0,
     },
     "teacher_weights": {
         "symbol": "t",
-        "help": "from Python: mean square teacher weight along each eigenvalue, in place of signal",
+        "help": "mean square teacher weight along each eigenvalue, in place of signal",
         "default": None,
         "minimum": 0,
     },
     "dimension": {
         "symbol": "N",
-        "help": f"input dimension of the simulations (default: {DIMENSION}, or the number of eigenvalues given)",
+        "help": f"input dimension of the simulations (default: {DIMENSION}, or the next multiple of the eigenvalues given)",
         "default": None,
         "minimum": 1,
     },
@@ -113,11 +113,11 @@ def resolve(system: Any) -> Spectrum:
 def resolve_dimension(system: Any) -> int:
     """Return the input dimension N of a system's simulations.
 
-    Given eigenvalues set N: their number, or a multiple of it, so that a simulation has exactly their spectrum.
+    With given eigenvalues N is a multiple of their number, so that a simulation has exactly their spectrum.
     """
     given = system.eigenvalues is not None or system.spectrum not in NAMES
     count = resolve(system).eigenvalues.size if given else 1
-    dimension: int = system.dimension or (count if given else DIMENSION)
+    dimension: int = system.dimension or count * -(-DIMENSION // count)
     if dimension % count:
         raise InputError(f"dimension = {dimension} is not allowed: it must be a multiple of the {count} eigenvalues")
     return dimension
