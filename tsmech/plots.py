@@ -5,6 +5,7 @@ Colour says which value of ``by`` a curve has; so do the marker's shape and the 
 
 import itertools
 import math
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ DASHES = ("-", "--", "-.", ":")
 THEORY_POINTS = 400
 """Values of x at which a line of theory without a coordinate is computed, where that is quick."""
 THEORY_SECONDS = 2.0
-"""How long computing such a line may take; else it joins the stored points."""
+"""How long computing such lines may take, each; one that takes longer joins the stored points."""
 
 Row = Mapping[str, Any]
 
@@ -60,7 +61,6 @@ def draw(
     x: str | None = None,
     y: Sequence[str] | None = None,
     by: str | None = None,
-    theory_seconds: float = 0.0,
 ) -> "Figure":
     """Return a figure of a run, one panel an observable.
 
@@ -72,8 +72,6 @@ def draw(
         The run's summary rows.
     x, y, by
         Horizontal axis (a parameter or the coordinate), observables, and the parameter that tells curves apart.
-    theory_seconds
-        Seconds that one point of theory takes, which decides whether its lines are refined between the points.
     """
     import matplotlib.style
     from matplotlib.figure import Figure
@@ -84,7 +82,7 @@ def draw(
         figure = Figure(figsize=(5.2 * len(y) + 0.6, 4.2), layout="constrained")
         panels = figure.subplots(1, len(y), squeeze=False)[0]
         for panel, observable in zip(panels, y, strict=True):
-            draw_panel(experiment, listed, x, observable, by, ax=panel, theory_seconds=theory_seconds)
+            draw_panel(experiment, listed, x, observable, by, ax=panel)
         if experiment.title:
             figure.suptitle(experiment.title)
         _draw_legend(panels[-1], experiment, listed, by)
@@ -99,7 +97,6 @@ def draw_panel(
     by: str | None = None,
     *,
     ax: "Axes | None" = None,
-    theory_seconds: float = 0.0,
 ) -> "Axes":
     """Draw one observable against x into axes (new ones where none are given), and return them."""
     if ax is None:
@@ -118,7 +115,7 @@ def draw_panel(
             means = np.array([row[observable] for row in members])
             if answer not in SIMULATIONS:
                 line = {"color": colour, "linestyle": DASHES[order % len(DASHES)], "zorder": 2}
-                _draw_theory(ax, experiment, x, observable, key, at, means, line, theory_seconds)
+                _draw_theory(ax, experiment, x, observable, key, at, means, line)
                 continue
             errors = np.array([row[f"{observable}_sem"] or 0.0 for row in members])
             face = colour if answer == "reduced" else "white"
@@ -154,7 +151,7 @@ def _draw_theory(
     if len(at) == 1:
         ax.axhline(means[0], **line)
         return
-    if x in experiment.parameters and seconds * THEORY_POINTS < THEORY_SECONDS:
+    if x in experiment.parameters:
         at, means = _refine(experiment, x, observable, key, at, means)
     # An infinite value breaks the line, which then leaves the picture on both sides of it.
     ax.plot(at, np.where(np.isfinite(means), means, np.nan), **line)
@@ -168,7 +165,7 @@ def _refine(
     at: NDArray[np.float64],
     means: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the theory at many values of x, the stored ones among them."""
+    """Return the theory at many values of x, the stored ones among them, or at those alone where that takes long."""
     if experiment.system.parameters()[x].kind != "float":
         return at, means
     spread = np.geomspace if is_geometric(at) else np.linspace
@@ -178,7 +175,10 @@ def _refine(
         between = np.concatenate([between, pole - steps, pole + steps])
     between = np.setdiff1d(between[(between >= at.min()) & (between <= at.max())], at)
     found = []
+    start = time.monotonic()
     for value in between:
+        if time.monotonic() - start > THEORY_SECONDS:
+            return at, means
         point = experiment.system(**{**experiment.fixed, **key, x: float(value)})
         found.append(point.curve("theory").observables[observable][0])
     together, values = np.concatenate([at, between]), np.concatenate([means, found])

@@ -104,8 +104,7 @@ def publish(store: Store) -> list[Path]:
 
 def draw(store: Store, directory: Path, stem: str = "figure", **choice: Any) -> list[Path]:
     """Draw a run and save the picture as PNG and SVG; ``choice`` is ``x``, ``y`` and ``by`` of :func:`plots.draw`."""
-    seconds = store.timing().get("theory", 0.0)
-    return plots.save(plots.draw(store.experiment, store.rows(), theory_seconds=seconds, **choice), directory, stem)
+    return plots.save(plots.draw(store.experiment, store.rows(), **choice), directory, stem)
 
 
 def failure(store: Store) -> TsmechError | None:

@@ -127,9 +127,9 @@ def _with_teacher(system: Any, values: NDArray[np.float64], shares: NDArray[np.f
     if system.teacher_weights is None:
         return Spectrum(values, shares, np.full(values.size, system.signal))
     weights = np.array(system.teacher_weights)
-    if system.eigenvalues is None or weights.size != values.size:
+    if (system.eigenvalues is None and system.spectrum in NAMES) or weights.size != values.size:
         raise InputError(
-            f"teacher_weights of {weights.size} values are not allowed: they must be as many as eigenvalues, given too"
+            f"teacher_weights of {weights.size} values are not allowed: they must be as many as given eigenvalues"
         )
     if system.signal != 1.0:
         raise InputError(f"teacher_weights and signal = {system.signal:g} are both given: give one")
