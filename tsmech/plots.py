@@ -146,7 +146,7 @@ def save(figure: "Figure", directory: Path, stem: str = "figure") -> list[Path]:
 
 def _draw_theory(
     ax: "Axes", experiment: Experiment, x: str, observable: str, key: Row, at: NDArray[np.float64],
-    means: NDArray[np.float64], line: dict[str, Any], seconds: float,
+    means: NDArray[np.float64], line: dict[str, Any],
 ) -> None:  # fmt: skip
     if len(at) == 1:
         ax.axhline(means[0], **line)
