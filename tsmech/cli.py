@@ -67,17 +67,22 @@ app.add_typer(
 )
 
 
-@app.callback()
-def _about(
-    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
-) -> None:
-    """Statistical mechanics of learning: theory, exact reduced simulations and networks, side by side."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from tsmech import __version__
 
         print(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", help="print the version", is_eager=True, callback=_print_version)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+) -> None:
+    """Statistical mechanics of learning: theory, exact reduced simulations and networks, side by side."""
 
 
 @app.command("list")
@@ -156,6 +161,8 @@ def export(
         raise InputError(f"--format {kind} is unknown: it must be one of {', '.join(tables.FORMATS)}")
     if kind == "parquet" and out is None:
         raise InputError("--format parquet needs a file: give --out FILE")
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise InputError(f"--out {out} cannot be written: name a file in a directory that exists")
     with Store.open(run) as store:
         if out is not None:
             tables.write(store.rows(), out, kind)
@@ -222,7 +229,10 @@ def reproduce(
     for name in chosen:
         if name not in known:
             raise InputError(f"experiment {name} is unknown: {nearest(name, known)}")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out} is not a directory that can be written: {error.strerror}") from None
     for name in chosen:
         store = _perform(resolve(str(known[name]), {}), runs / name, workers or _cores(), quiet)
         with store:
@@ -386,11 +396,17 @@ def main() -> None:
     except (TsmechError, typer.TyperException) as error:
         if debug:
             raise
-        print(f"tsmech: {_one_line(error)}", file=sys.stderr)
+        if words := _one_line(error):  # the help that a bare command shows has none
+            print(f"tsmech: {words}", file=sys.stderr)
         code = error.exit_code
-    except BrokenPipeError:
+    except OSError as error:
+        if debug:
+            raise
+        # stdout cannot take more, at its closing neither
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = 0 if isinstance(error, BrokenPipeError) else 4
+        if code:
+            print(f"tsmech: {error.filename or 'the output'} cannot be written: {error.strerror}", file=sys.stderr)
     except Exception as error:
         if debug:
             raise
@@ -398,7 +414,9 @@ def main() -> None:
         code = 1
     if code == INTERRUPTED:
         again = shlex.join(["tsmech", *(word for word in arguments if word != "--fresh")])
-        print(f"tsmech: interrupted; what is finished is kept. To continue: {again}", file=sys.stderr)
+        kept = "" if "--json" in arguments and "--out" not in arguments else "; what is finished is kept"
+        words = f"{kept}. To continue: {again}" if arguments[:1] in (["run"], ["reproduce"]) else ""
+        print(f"tsmech: interrupted{words}", file=sys.stderr)
     sys.exit(code or 0)
 
 

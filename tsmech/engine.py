@@ -1,6 +1,5 @@
 """Runs units of work, in this process or on any executor, and yields what comes of each as it is finished."""
 
-import contextlib
 import hashlib
 import multiprocessing
 import os
@@ -9,13 +8,14 @@ import sys
 import threading
 import time
 import traceback
+from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
 
 import numpy as np
 
-from tsmech.errors import IncompleteError
+from tsmech.errors import IncompleteError, InputError
 from tsmech.experiment import Unit
 from tsmech.systems.contract import ANSWERS, Curve
 from tsmech.threads import one_thread_each, one_thread_here
@@ -24,6 +24,10 @@ BLOCK_SECONDS = 0.5
 """What a block of units is meant to take: long against the cost of sending it, short against a person's patience."""
 BLOCK_UNITS = 256
 """Most units in one block, so that memory and what an interruption loses stay bounded."""
+
+
+SOLITARY_DEATHS = 2
+"""How often a unit that runs alone may lose its worker before it is given up."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +91,16 @@ def run(
     -----
     Closing the iterator, or an exception thrown into it, ends the worker processes that it started.
     """
+    if workers < 1:
+        raise InputError(f"workers = {workers} is not allowed: it must be a whole number of at least 1")
     blocks = _Blocks(units)
     if executor is not None:
-        yield from _run_on(executor, blocks, seed, in_flight=2 * max(workers, os.cpu_count() or 1))
+        yield from _run_on(_Borrowed(executor), blocks, seed, in_flight=2 * max(workers, os.cpu_count() or 1))
     elif workers == 1:
         with one_thread_here():
             yield from _run_here(blocks, seed)
     else:
-        with one_thread_each(), _worker_pool(workers) as pool:
+        with one_thread_each(), _Workers(workers) as pool:
             yield from _run_on(pool, blocks, seed, in_flight=2 * workers)
 
 
@@ -141,16 +147,85 @@ def _run_here(blocks: _Blocks, seed: int) -> Iterator[list[Outcome]]:
         yield outcomes
 
 
-def _run_on(executor: Executor, blocks: _Blocks, seed: int, in_flight: int) -> Iterator[list[Outcome]]:
-    running: set[Future[list[Outcome]]] = set()
+class _Borrowed:
+    """Somebody else's executor: it is used as it is, and neither replaced nor shut down."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+
+    def replace(self) -> None:
+        raise IncompleteError("the executor lost its workers")
+
+
+class _Workers:
+    """Worker processes of our own, replaced when one of them dies, and ended with the context."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._others = set(multiprocessing.active_children())
+        self.executor = self._start()
+
+    def _start(self) -> Executor:
+        from concurrent.futures import ProcessPoolExecutor
+
+        context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+        return ProcessPoolExecutor(self._count, mp_context=context, initializer=_start_worker)
+
+    def replace(self) -> None:
+        self._end()
+        self.executor = self._start()
+
+    def _end(self) -> None:
+        for process in set(multiprocessing.active_children()) - self._others:
+            process.terminate()
+        self.executor.shutdown(wait=False, cancel_futures=True)
+
+    def __enter__(self) -> "_Workers":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.executor.shutdown()
+        else:
+            self._end()
+
+
+def _run_on(pool: "_Borrowed | _Workers", blocks: _Blocks, seed: int, in_flight: int) -> Iterator[list[Outcome]]:
+    """Keep a bounded number of blocks in flight, and yield outcomes as they come.
+
+    When a worker dies, every block in flight is lost with it: their units run again one at a time, and one that is
+    alone when its worker dies :data:`SOLITARY_DEATHS` times is recorded as failed.
+    """
+    running: dict[Future[list[Outcome]], list[Unit]] = {}
+    suspects: deque[Unit] = deque()
+    deaths: Counter[Unit] = Counter()
     try:
         while True:
-            while len(running) < in_flight and (block := blocks.take()):
-                running.add(executor.submit(perform, block, seed))
+            limit = 1 if suspects else in_flight
+            while len(running) < limit and (block := [suspects.popleft()] if suspects else blocks.take()):
+                running[pool.executor.submit(perform, block, seed)] = block
             if not running:
                 return
-            finished, running = wait(running, return_when=FIRST_COMPLETED)
-            outcomes = [outcome for future in finished for outcome in future.result()]
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            outcomes: list[Outcome] = []
+            lost: list[list[Unit]] = []
+            for future in finished:
+                block = running.pop(future)
+                try:
+                    outcomes += future.result()
+                except BrokenExecutor:
+                    lost.append(block)
+            if lost:
+                alone = len(lost) == 1 and not running and len(lost[0]) == 1
+                lost += running.values()
+                running.clear()
+                pool.replace()
+                for unit in (unit for block in lost for unit in block):
+                    deaths[unit] += alone
+                    if deaths[unit] == SOLITARY_DEATHS:
+                        outcomes.append(Outcome(unit, None, 0.0, "the worker process died (killed, or out of memory)"))
+                    else:
+                        suspects.append(unit)
             blocks.learn(outcomes)
             yield outcomes
     except KeyboardInterrupt:
@@ -159,26 +234,6 @@ def _run_on(executor: Executor, blocks: _Blocks, seed: int, in_flight: int) -> I
     finally:
         for future in running:
             future.cancel()
-
-
-@contextlib.contextmanager
-def _worker_pool(workers: int) -> Iterator[Executor]:
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-
-    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-    before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    try:
-        yield pool
-    except BaseException as error:
-        for process in set(multiprocessing.active_children()) - before:
-            process.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
-        if isinstance(error, BrokenProcessPool):
-            raise IncompleteError("a worker process died (killed, or out of memory)") from None
-        raise
-    pool.shutdown()
 
 
 def _start_worker() -> None:

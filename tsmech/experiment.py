@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import math
+import operator
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -89,14 +90,16 @@ class Experiment:
                 for replicate in range(self.replicates if answer in SIMULATIONS else 1):
                     yield Unit(point, answer, replicate)
 
-    def identity(self) -> dict[str, Any]:
-        """Return what must not change within one run directory: all but axes' values, answers and replicates."""
-        point = next(self.points()).identity()
-        return {
-            "system": self.system.name,
-            "seed": self.seed,
-            **{name: "an axis" if name in self.axes else point.get(name) for name in self.parameters},
-        }
+    def identity(self) -> dict[str, list[Any]]:
+        """Return what tells run directories apart: system, seed, and each parameter's values as the answers see them.
+
+        A parameter with one value is taken from a point, which knows what its default resolves to; a file is
+        identified by its contents.
+        """
+        point = next(self.points())
+        seen, values = point.identity(), point.values()
+        identity = {name: plain(self.axes.get(name, ())) or [seen.get(name, plain(values[name]))] for name in values}
+        return {"system": [self.system.name], "seed": [self.seed], **identity}
 
     def digest(self) -> str:
         """Return a short hash of the experiment: eight hexadecimal digits."""
@@ -116,8 +119,8 @@ class Experiment:
     def joined(self, other: "Experiment") -> "Experiment":
         """Return the experiment that asks for what either asks for; the other's words and plot prevail."""
         parameters = {
-            name: tuple(sorted({*self.parameters[name], *values})) if len(values) > 1 else values
-            for name, values in other.parameters.items()
+            name: tuple(sorted({*self.parameters.get(name, ()), *other.parameters.get(name, ())}, key=_order))
+            for name in {**self.parameters, **other.parameters}
         }
         answers = tuple(answer for answer in ANSWERS if answer in {*self.answers, *other.answers})
         replicates = max(self.replicates, other.replicates)
@@ -181,7 +184,7 @@ def build(
     )
     lacking = _check_points(experiment, answers)
     chosen = _read_answers(answers, lacking)
-    return dataclasses.replace(experiment, answers=chosen, plot=_read_plot(plot or {}, experiment))
+    return dataclasses.replace(experiment, answers=chosen, plot=read_plot(plot or {}, kind))
 
 
 def restore(described: Mapping[str, Any]) -> Experiment:
@@ -206,14 +209,15 @@ def from_file(path: str | Path, overrides: Mapping[str, Any] | None = None, **op
     for key, value in table.items():
         if key not in known:
             raise InputError(f"{path} has an unknown key {key}: {nearest(key, known)}")
-        if (key in ("parameters", "plot")) != isinstance(value, dict):
-            raise InputError(f"{path}: {key} must {'' if key in ('parameters', 'plot') else 'not '}be a table")
+        form = {"parameters": dict, "plot": dict, "title": str, "source": str, "system": str}.get(key)
+        if form is not None and not isinstance(value, form):
+            raise InputError(f"{path}: {key} = {value!r} must be {'a table' if form is dict else 'words in quotes'}")
     if not isinstance(table.get("system"), str):
         raise InputError(f'{path} must name its system: system = "ridge", say')
     table |= {key: value for key, value in options.items() if value is not None}
     parameters = {key.replace("-", "_"): value for key, value in table.pop("parameters", {}).items()}
-    parameters |= {key.replace("-", "_"): value for key, value in (overrides or {}).items()}
     _locate_files(find(table["system"]).parameters(), parameters, path.parent)
+    parameters |= {key.replace("-", "_"): value for key, value in (overrides or {}).items()}
     return build(table.pop("system"), parameters, name=path.stem, **table)
 
 
@@ -236,7 +240,8 @@ def experiments() -> dict[str, Path]:
 def _locate_files(declared: Mapping[str, Parameter], parameters: dict[str, Any], folder: Path) -> None:
     """Take a file that an experiment names as lying beside the experiment's own file, where it is there."""
     for name, value in parameters.items():
-        if name in declared and declared[name].file and isinstance(value, str) and (folder / value).is_file():
+        file = isinstance(value, str) and name in declared and declared[name].file
+        if file and value.replace("-", "_") not in declared[name].choices and (folder / value).is_file():
             parameters[name] = str(folder / value)
 
 
@@ -254,6 +259,8 @@ def _check_points(experiment: Experiment, answers: Any) -> dict[str, str]:
 def _read_answers(given: Any, lacking: Mapping[str, str]) -> tuple[str, ...]:
     if given is None:
         return tuple(answer for answer in ANSWERS if answer not in lacking)
+    if not isinstance(given, (str, list, tuple)):
+        raise InputError(f"answers = {given!r} is not allowed: it must be a list of {', '.join(ANSWERS)}")
     names = [piece.strip() for piece in given.split(",")] if isinstance(given, str) else list(given)
     for name in names:
         if name not in ANSWERS:
@@ -265,33 +272,38 @@ def _read_answers(given: Any, lacking: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(answer for answer in ANSWERS if answer in names)
 
 
-def _read_plot(given: Mapping[str, Any], experiment: Experiment) -> dict[str, Any]:
-    observables, system = experiment.system.observables, experiment.system
-    coordinates = [*experiment.parameters, *([system.coordinate] if system.coordinate else [])]
-    allowed = {"x": coordinates, "y": list(observables), "by": list(experiment.parameters)}
+def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot ") -> dict[str, Any]:
+    """Return what a picture is asked to show, checked: ``x``, ``y`` (a list of observables) and ``by``."""
+    declared = system.parameters()
+    numeric = [name for name, parameter in declared.items() if parameter.numeric]
+    allowed = {"x": [*([system.coordinate] if system.coordinate else []), *numeric]}
+    allowed |= {"y": list(system.observables), "by": list(declared)}
     plot: dict[str, Any] = {}
     for key, value in given.items():
         if key not in allowed:
             raise InputError(f"plot has no key {key}: {nearest(key, allowed)}")
-        names = [value] if isinstance(value, str) else value
-        if not isinstance(names, (list, tuple)) or not names or (key != "y" and len(names) > 1):
-            raise InputError(f"plot {key} = {value!r} is not allowed: it must be a name")
-        for name in names:
-            if str(name).replace("-", "_") not in allowed[key]:
-                raise InputError(f"plot {key} = {name} is unknown: {nearest(str(name), allowed[key])}")
-        plain = [str(name).replace("-", "_") for name in names]
-        plot[key] = plain if key == "y" else plain[0]
+        if value is None:
+            continue
+        names = value if key == "y" and isinstance(value, (list, tuple)) else [value]
+        plain_names = [name.strip().replace("-", "_") if isinstance(name, str) else name for name in names]
+        for name in plain_names:
+            if name not in allowed[key]:
+                raise InputError(f"{mark}{key} {name} cannot be drawn: {nearest(str(name), allowed[key])}")
+        if plain_names:
+            plot[key] = plain_names if key == "y" else plain_names[0]
     return plot
+
+
+def _order(value: Any) -> Any:
+    return value if isinstance(value, (int, float, str)) else repr(value)
 
 
 def whole(name: str, value: Any, least: int) -> int:
     """Return an option that is a whole number, given as a number or in words, or refuse it."""
-    number = value
-    if isinstance(value, str):
-        try:
-            number = int(value)
-        except ValueError:
-            number = None
-    if isinstance(number, bool) or not isinstance(number, int) or number < least:
+    try:
+        number = int(value) if isinstance(value, str) else operator.index(value)
+    except (TypeError, ValueError):
+        number = least - 1
+    if isinstance(value, bool) or number < least:
         raise InputError(f"{name} = {value} is not allowed: it must be a whole number of at least {least}")
     return number

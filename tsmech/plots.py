@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.experiment import Experiment
-from tsmech.systems.contract import SIMULATIONS, nearest
+from tsmech.experiment import Experiment, read_plot
+from tsmech.systems.contract import SIMULATIONS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,21 +37,16 @@ def choose(
 ) -> tuple[str, list[str], str | None]:
     """Return what a picture shows: what is asked for, else what the experiment says, else what suits its axes."""
     system, axes = experiment.system, experiment.axes
-    names = {"x": [*experiment.parameters, *([system.coordinate] if system.coordinate else [])]}
-    names |= {"y": list(system.observables), "by": list(axes)}
-    asked = {"x": [x] if x else [], "y": list(y or []), "by": [by] if by else []}
-    for option, given in asked.items():
-        for name in given:
-            if name.replace("-", "_") not in names[option]:
-                raise InputError(f"--{option} {name} cannot be drawn: {nearest(name, names[option])}")
-    plan = {**experiment.plot, **{option: given for option, given in asked.items() if given}}
+    asked = read_plot({"x": x, "y": y, "by": by}, system, "--")
+    plan = {**experiment.plot, **asked}
     numeric = [name for name in axes if system.parameters()[name].numeric]
     longest = max(numeric, key=lambda name: len(axes[name]), default=next(iter(experiment.parameters)))
-    chosen_x = _plain(plan.get("x") or system.coordinate or longest)
-    chosen_y = [_plain(name) for name in plan.get("y") or list(system.observables)[:2]]
+    chosen_x = plan.get("x") or system.coordinate or longest
     others = [name for name in axes if name != chosen_x]
-    chosen_by = _plain(plan.get("by") or (others[0] if others else ""))
-    return chosen_x, chosen_y, chosen_by if chosen_by in others else None
+    if asked.get("by", "") not in ["", *others]:
+        raise InputError(f"--by {by} cannot tell curves apart: it has one value, or is the horizontal axis")
+    chosen_by = plan.get("by", "") if plan.get("by", "") in others else next(iter(others), None)
+    return chosen_x, plan.get("y") or list(system.observables)[:2], chosen_by or None
 
 
 def draw(
@@ -151,7 +146,7 @@ def _draw_theory(
     if len(at) == 1:
         ax.axhline(means[0], **line)
         return
-    if x in experiment.parameters:
+    if x in experiment.parameters and experiment.system.coordinate is None:
         at, means = _refine(experiment, x, observable, key, at, means)
     # An infinite value breaks the line, which then leaves the picture on both sides of it.
     ax.plot(at, np.where(np.isfinite(means), means, np.nan), **line)
@@ -275,7 +270,3 @@ def _colour(order: int, count: int) -> Any:
     if count <= len(cycle):
         return cycle[order]
     return matplotlib.colormaps["viridis"](0.9 * order / (count - 1))
-
-
-def _plain(name: str) -> str:
-    return name.replace("-", "_")

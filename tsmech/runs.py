@@ -4,12 +4,13 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsmech import engine, plots, tables
 from tsmech.compare import deviation
-from tsmech.errors import ConvergenceError, IncompleteError, TsmechError
+from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechError
 from tsmech.experiment import Experiment, build, find_file, from_file
 from tsmech.store import PRODUCTS, Store
 from tsmech.systems import REGISTRY
@@ -31,19 +32,26 @@ class Progress:
     failed: int = 0
 
 
-def resolve(what: str | type[System] | Experiment, parameters: Mapping[str, Any], **options: Any) -> Experiment:
+def resolve(
+    what: str | PathLike[str] | type[System] | Experiment, parameters: Mapping[str, Any], **options: Any
+) -> Experiment:
     """Return the experiment that is meant: a system by name or class, an experiment by name or file, or itself.
 
     Options that are None are those of the file, or the defaults.
     """
     given = {key: value for key, value in options.items() if value is not None}
     if isinstance(what, Experiment):
+        if parameters or given:
+            raise InputError(f"{', '.join([*parameters, *given])} cannot be given beside an experiment: it holds them")
         return what
-    if isinstance(what, str) and what.replace("-", "_") not in REGISTRY:
-        file = find_file(what)
-        if file is not None:
-            return from_file(file, parameters, **given)
-    return build(what, parameters, **given)
+    if isinstance(what, PathLike):
+        return from_file(Path(what), parameters, **given)
+    if isinstance(what, str):
+        file = None if what.replace("-", "_") in REGISTRY else find_file(what)
+        return build(what, parameters, **given) if file is None else from_file(file, parameters, **given)
+    if isinstance(what, type) and issubclass(what, System):
+        return build(what, parameters, **given)
+    raise InputError(f"{what!r} cannot be run: give a system, an experiment, or the path of a TOML file")
 
 
 def carry_out(
@@ -155,7 +163,7 @@ def _spread(values: Sequence[Any], most: int) -> list[Any]:
 
 
 def run(
-    what: str | type[System] | Experiment,
+    what: str | PathLike[str] | type[System] | Experiment,
     *,
     answers: str | Iterable[str] | None = None,
     replicates: int | None = None,

@@ -12,7 +12,7 @@ import os
 import platform
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +91,15 @@ class Store:
             _release(lock)
             raise
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
             if _is_new(connection):
                 _initialise(connection, experiment)
+                _write_ahead(connection)
             else:
-                _refuse_difference(_meta(connection), experiment, directory)
+                identity = _joined_identity(_meta(connection), experiment, directory)
                 experiment = _stored_experiment(connection).joined(experiment)
-                _describe(connection, experiment)
+                _write_ahead(connection)
+                with connection:
+                    _write_experiment(connection, experiment, identity)
             store = cls(connection, experiment, directory)
         except sqlite3.OperationalError as error:
             connection.close()
@@ -267,16 +268,15 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 
 def contents(directory: Path) -> list[str]:
-    """Return the names of a run's own files in its directory."""
-    names = (FILE, f"{FILE}-wal", f"{FILE}-shm", *PRODUCTS)
+    """Return the names of a run's own files in its directory, the one that marks it as a run last."""
+    partials = [f".{name}.partial" for name in PRODUCTS]
+    names = (*PRODUCTS, *partials, *(f"{FILE}-{suffix}" for suffix in ("journal", "wal", "shm")), FILE)
     return [name for name in names if (directory / name).exists()]
 
 
 def discard(directory: Path) -> None:
     """Remove a run's own files from its directory, and nothing else."""
     _check_directory(directory)
-    if not directory.is_dir():
-        return
     lock = _take_lock(directory)
     try:
         for name in contents(directory):
@@ -289,9 +289,15 @@ def discard(directory: Path) -> None:
 
 def _check_directory(directory: Path) -> None:
     """Refuse a run directory that is, or holds, something else."""
-    if directory.exists() and not directory.is_dir():
+    try:
+        directory.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:
+        raise InputError(f"the run directory {directory} cannot be used: {error}") from None
+    if not directory.is_dir():
         raise InputError(f"the run directory {directory} is a file: name a directory")
-    if directory.is_dir() and not (directory / FILE).exists() and any(directory.iterdir()):
+    if not (directory / FILE).exists() and any(directory.iterdir()):
         raise InputError(f"the directory {directory} holds something that is not a run: name a new or an empty one")
 
 
@@ -323,7 +329,7 @@ def _connect(file: Path) -> sqlite3.Connection:
     try:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if application not in (0, _APPLICATION):
+        if application != _APPLICATION and not _is_new(connection):
             raise InputError(f"{file} is not a run of tsmech")
         if version > _FORMAT:
             raise InputError(f"{file} was written by a newer version of tsmech (format {version}, known: {_FORMAT})")
@@ -338,7 +344,7 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 def _is_new(connection: sqlite3.Connection) -> bool:
     """Return whether nothing was ever committed to the file."""
-    return bool(connection.execute("PRAGMA user_version").fetchone()[0] == 0)
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
 
 
 def _initialise(connection: sqlite3.Connection, experiment: Experiment | None = None) -> None:
@@ -354,18 +360,18 @@ def _initialise(connection: sqlite3.Connection, experiment: Experiment | None = 
             versions |= {"python": platform.python_version(), "machine": platform.machine()}
             begun = {"versions": json.dumps(versions), "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
             connection.executemany("INSERT INTO meta VALUES (?, ?)", begun.items())
-            _write_experiment(connection, experiment)
+            _write_experiment(connection, experiment, experiment.identity())
 
 
-def _describe(connection: sqlite3.Connection, experiment: Experiment) -> None:
-    with connection:
-        _write_experiment(connection, experiment)
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _write_experiment(connection: sqlite3.Connection, experiment: Experiment) -> None:
+def _write_experiment(connection: sqlite3.Connection, experiment: Experiment, identity: Mapping[str, Any]) -> None:
     described = {
         "experiment": json.dumps({**experiment.describe(), "name": experiment.name}),
-        "identity": json.dumps(experiment.identity()),
+        "identity": json.dumps(identity),
     }
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", described.items())
 
@@ -378,19 +384,27 @@ def _stored_experiment(connection: sqlite3.Connection) -> Experiment:
     return restore(json.loads(_meta(connection)["experiment"]))
 
 
-def _refuse_difference(stored: Mapping[str, str], asked: Experiment, directory: Path) -> None:
+def _joined_identity(stored: Mapping[str, str], asked: Experiment, directory: Path) -> dict[str, list[Any]]:
+    """Return the identity of a run that is extended; refuse what is not an extension of it.
+
+    Two axes can be joined, and an axis with one of its values; two different single values cannot.
+    """
     before, now = json.loads(stored["identity"]), json.loads(json.dumps(asked.identity()))
     for name in {**before, **now}:
-        if before.get(name) != now.get(name):
+        there, here = before.get(name, []), now.get(name, [])
+        fewer, more = sorted((here, there), key=len)
+        if len(fewer) <= 1 and any(value not in more for value in fewer):
             raise InputError(
-                f"{directory} holds another experiment: {name} is {_shown(before, name)} there and "
-                f"{_shown(now, name)} here; name another --out, or start anew with --fresh"
+                f"{directory} holds another experiment: {name} is {_shown(there)} there and {_shown(here)} here; "
+                "name another --out, or start anew with --fresh"
             )
+    return {name: [*before.get(name, []), *(v for v in now[name] if v not in before.get(name, []))] for name in now}
 
 
-def _shown(identity: Mapping[str, Any], name: str) -> str:
-    value = identity.get(name)
-    return "the default" if value is None else str(value)
+def _shown(values: Sequence[Any]) -> str:
+    if len(values) == 1:
+        return str(values[0])
+    return f"an axis of {len(values)} values" if values else "absent"
 
 
 def _summarise(stacks: Mapping[str, NDArray[np.float64]], row: int, answer: str, coordinate: str | None) -> Row:
@@ -401,11 +415,20 @@ def _summarise(stacks: Mapping[str, NDArray[np.float64]], row: int, answer: str,
         if name == coordinate or answer not in SIMULATIONS:
             summary[name] = float(values[0])
             continue
-        mean = math.fsum(values) / replicates if np.isfinite(values).all() else float(values.max())
-        summary[name] = mean
-        squares = math.fsum((value - mean) ** 2 for value in values) if math.isfinite(mean) else math.inf
-        summary[f"{name}_sem"] = math.sqrt(squares / (replicates - 1) / replicates) if replicates > 1 else None
+        summary[name], summary[f"{name}_sem"] = _mean(values.tolist())
     return summary | ({"replicates": replicates} if answer in SIMULATIONS else {})
+
+
+def _mean(values: Sequence[float]) -> tuple[float, float | None]:
+    """Return the mean and its standard error, which one value or an infinite one leaves undefined (None)."""
+    count, largest = len(values), max(values, key=abs)
+    if math.isinf(largest):
+        return largest, None
+    scale = largest if abs(largest) > 1e150 else 1.0  # so that no square overflows
+    mean = math.fsum(value / scale for value in values) / count
+    squares = math.fsum((value / scale - mean) ** 2 for value in values)
+    error = abs(scale) * math.sqrt(squares / (count - 1) / count) if count > 1 else None
+    return mean * scale, error
 
 
 def _pack(curve: Curve) -> tuple[str, bytes]:

@@ -2,9 +2,11 @@
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -118,7 +120,7 @@ class Parameter:
 
     def refuse(self, value: object) -> InputError:
         """Return the one-line error for a value that is not allowed."""
-        shown = value if isinstance(value, str) else repr(value)
+        shown = value if isinstance(value, str) else " ".join(repr(value).split())[:80]
         close = difflib.get_close_matches(str(value), self.choices, 1) if self.choices else []
         hint = f" (did you mean {close[0]}?)" if close else ""
         return InputError(f"{self.name} = {shown} is not allowed: it must be {self.allowed}{hint}")
@@ -135,7 +137,10 @@ class Parameter:
             return self._checked_word(value)
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
             raise self.refuse(value)
-        number = float(value)
+        try:
+            number = float(value) + 0.0  # which makes a zero positive
+        except OverflowError:
+            raise self.refuse(value) from None
         if not math.isfinite(number) or (self.kind == "int" and number != int(number)):
             raise self.refuse(value)
         for bound, sign in ((self.minimum, 1.0), (self.maximum, -1.0)):
@@ -179,8 +184,10 @@ class Parameter:
         values: Iterable[Any]
         if isinstance(given, str):
             values = self._read_words(given)
-        elif isinstance(given, (list, tuple, range)) or (isinstance(given, np.ndarray) and given.ndim == 1):
+        elif np.ndim(given) == 1 and not isinstance(given, dict):
             values = [v for item in given for v in (self._read_words(item) if isinstance(item, str) else [item])]
+        elif isinstance(given, np.ndarray) and given.ndim == 0:
+            values = [given.item()]
         else:
             values = [given]
         checked = tuple(dict.fromkeys(self.check(v) for v in values))
@@ -381,10 +388,16 @@ class System:
 def file_identity(path: str) -> str:
     """Return what identifies a file's contents, wherever it lies: ``sha256:`` and 16 hexadecimal digits."""
     try:
-        with open(path, "rb") as file:
-            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        state = os.stat(path)
+        return _file_digest(path, state.st_mtime_ns, state.st_size)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
+
+
+@functools.lru_cache(maxsize=64)
+def _file_digest(path: str, changed: int, size: int) -> str:
+    with open(path, "rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

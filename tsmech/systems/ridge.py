@@ -68,8 +68,8 @@ class Ridge(System):
     def __post_init__(self) -> None:
         """Check each parameter, and that the spectrum can be had."""
         super().__post_init__()
-        resolve_dimension(self)
-        if self.eigenvalues is None and self.teacher_weights is not None:
+        object.__setattr__(self, "dimension", resolve_dimension(self))
+        if self.teacher_weights is not None:
             resolve(self)
 
     @property

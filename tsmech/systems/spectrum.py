@@ -15,6 +15,8 @@ from tsmech.systems.contract import parameter
 NAMES = ("isotropic", "two_level", "power_law")
 DIMENSION = 400
 """Input dimension of the simulations where neither a number nor eigenvalues say otherwise."""
+LARGEST = 1e100
+"""Largest number in a file, so that a covariance does not overflow."""
 
 
 class Spectrum(NamedTuple):
@@ -74,7 +76,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
     },
     "dimension": {
         "symbol": "N",
-        "help": f"input dimension of the simulations (default: {DIMENSION}, or the next multiple of the eigenvalues given)",
+        "help": f"input dimension of the simulations (default: {DIMENSION}, or the next multiple of given eigenvalues)",
         "default": None,
         "minimum": 1,
     },
@@ -144,10 +146,10 @@ def read_eigenvalues(path: str) -> NDArray[np.float64]:
     """
     try:
         changed = os.stat(path).st_mtime_ns
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(
-            f"spectrum = {path} is not allowed: it is none of {', '.join(NAMES)}, and no such file can be read "
-            f"({error.strerror})"
+            f"spectrum = {path!r} is not allowed: it is none of {', '.join(NAMES)}, and no file can be read ({reason})"
         ) from None
     return _read_eigenvalues(path, changed)
 
@@ -157,9 +159,12 @@ def _read_eigenvalues(path: str, changed: int) -> NDArray[np.float64]:
     table = _read_table(path)
     if table.size == 0:
         raise InputError(f"spectrum = {path} holds no numbers")
-    if not np.isfinite(table).all():
-        row, column = np.argwhere(~np.isfinite(table))[0]
-        raise InputError(f"spectrum = {path} holds {table[row, column]} in row {row + 1}, column {column + 1}")
+    if (np.abs(table) > LARGEST).any() or not np.isfinite(table).all():
+        row, column = np.argwhere(~(np.abs(table) <= LARGEST))[0]
+        raise InputError(
+            f"spectrum = {path} holds {table[row, column]:g} in row {row + 1}, column {column + 1} of its numbers: "
+            f"they must be finite and at most {LARGEST:g}"
+        )
     if 1 in table.shape:
         values = table.ravel()
         if (values < 0).any():
@@ -178,14 +183,14 @@ def _read_table(path: str) -> NDArray[np.float64]:
     try:
         if suffix == ".npy":
             array = np.load(path, allow_pickle=False)
-            if array.ndim > 2 or array.dtype.kind not in "fiu":
-                raise ValueError(f"an array of shape {array.shape} and type {array.dtype}")
+            if not isinstance(array, np.ndarray) or array.ndim > 2 or array.dtype.kind not in "fiu":
+                raise ValueError("it is not one array of numbers with one or two axes")
             return np.atleast_2d(array.astype(float))
         if suffix in (".parquet", ".pq"):
             return _read_parquet(path)
         if suffix in (".csv", ".txt", ".tsv"):
             return _read_csv(path)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, csv.Error) as error:
         raise InputError(f"spectrum = {path} cannot be read as a table of numbers: {error}") from None
     raise InputError(f"spectrum = {path} is not allowed: the file must end in .csv, .tsv, .txt, .parquet or .npy")
 
@@ -196,6 +201,9 @@ def _read_parquet(path: str) -> NDArray[np.float64]:
     except ImportError:
         raise InputError(f"spectrum = {path} needs Parquet support: pip install 'tsmech[data]'") from None
     table = pyarrow.parquet.read_table(path)
+    for name, kind in zip(table.column_names, table.schema.types, strict=True):
+        if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
+            raise ValueError(f"column {name} holds {kind}")
     return np.column_stack([column.to_numpy().astype(float) for column in table.columns])
 
 
@@ -206,7 +214,7 @@ def _read_csv(path: str) -> NDArray[np.float64]:
         raise ValueError("it is empty")
     separator = next((s for s in ("\t", ";", ",") if s in lines[0]), ",")
     rows = list(csv.reader(lines, delimiter=separator))
-    first = 0 if _is_number(rows[0][0]) else 1
+    first = 0 if any(_is_number(cell) for cell in rows[0]) else 1
     for number, row in enumerate(rows[first:], start=first + 1):
         if len(row) != len(rows[0]):
             raise ValueError(f"row {number} has {len(row)} cells, the first row {len(rows[0])}")
@@ -221,4 +229,4 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in cell
