@@ -287,6 +287,7 @@ def _run_options(
     as_json: Json = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="remove what the run directory holds and start anew")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the resolved experiment, run nothing")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="begin a very long run without asking")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Declare the options that every run has."""
@@ -303,15 +304,18 @@ def _run(
     as_json: bool,
     fresh: bool,
     dry_run: bool,
+    yes: bool,
     quiet: bool,
 ) -> None:
     from tsmech import tables
-    from tsmech.runs import publish, resolve, summarise
+    from tsmech.runs import LONG_STEPS, most_steps, publish, remarks, resolve, summarise
 
     experiment = resolve(name, parameters, answers=answers, replicates=replicates, seed=seed)
     if dry_run:
         print(_toml(experiment))
         return
+    if (steps := most_steps(experiment)) > LONG_STEPS and sys.stdin.isatty() and not yes:
+        raise InputError(f"one simulation takes about {steps:.1g} steps, more than {LONG_STEPS:.0g}: --yes begins it")
     directory = out or (None if as_json else Path("runs") / f"{experiment.name}-{experiment.digest()}")
     if fresh and directory is not None:
         _discard(directory, quiet)
@@ -323,6 +327,8 @@ def _run(
             observable = (store.experiment.plot.get("y") or list(experiment.system.observables))[0]
             print(f"{experiment.system.observables[observable].label}:")
             print(tables.to_text(summarise(store, observable)))
+            for line in remarks(store):
+                print(line)
             for path in files:
                 print(path)
         _raise_failure(store)

@@ -14,11 +14,13 @@ from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechE
 from tsmech.experiment import Experiment, build, find_file, from_file
 from tsmech.store import PRODUCTS, Store
 from tsmech.systems import REGISTRY
-from tsmech.systems.contract import System
+from tsmech.systems.contract import SIMULATIONS, System
 
 if TYPE_CHECKING:
     import pandas as pd
 
+LONG_STEPS = 1e11
+"""Steps of one simulation beyond which a person at a terminal is asked first: some hours of a core."""
 MOST_ROWS = 28
 """Rows of the short table that a run ends with."""
 
@@ -124,6 +126,25 @@ def failure(store: Store) -> TsmechError | None:
     words = f"{len(failures)} units failed, the first {first['answer']}: {first['error']}; what was finished is kept"
     unsolved = all(entry["error"].startswith(ConvergenceError.__name__) for entry in failures)
     return ConvergenceError(words) if unsolved else IncompleteError(words)
+
+
+def most_steps(experiment: Experiment) -> float:
+    """Return how many steps the longest simulation of an experiment takes."""
+    simulated = any(answer in SIMULATIONS for answer in experiment.answers)
+    return max(point.steps() for point in experiment.points()) if simulated else 0.0
+
+
+def remarks(store: Store) -> list[str]:
+    """Return what a reader of a run must know: approximations, and which answers diverged."""
+    found = dict.fromkeys(point.remark() for point in store.experiment.points())
+    lines = [remark for remark in found if remark]
+    for entry in store.divergences():
+        where = "".join(f", {name} = {value:.6g}" for name, value in entry.items() if name in store.experiment.axes)
+        lines.append(
+            f"{entry['answer']}{where}: {entry['diverged']} of the draws diverged, first at "
+            f"{store.experiment.system.coordinate} = {entry['diverged_at']:.6g}"
+        )
+    return lines
 
 
 def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> list[dict[str, Any]]:

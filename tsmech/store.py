@@ -5,6 +5,7 @@ nothing that was committed.  A run that was closed properly is one plain file.
 """
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import json
 import math
@@ -36,7 +37,7 @@ CREATE TABLE points (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, parameter
 CREATE TABLE layouts (id INTEGER PRIMARY KEY, layout TEXT UNIQUE NOT NULL);
 CREATE TABLE curves (
     point INTEGER NOT NULL REFERENCES points, answer TEXT NOT NULL, replicate INTEGER NOT NULL,
-    seconds REAL NOT NULL, layout INTEGER NOT NULL REFERENCES layouts, data BLOB NOT NULL,
+    seconds REAL NOT NULL, diverged_at REAL, layout INTEGER NOT NULL REFERENCES layouts, data BLOB NOT NULL,
     PRIMARY KEY (point, answer, replicate)) WITHOUT ROWID;
 CREATE TABLE failures (
     point INTEGER NOT NULL REFERENCES points, answer TEXT NOT NULL, replicate INTEGER NOT NULL,
@@ -174,8 +175,8 @@ class Store:
         layout, data = _pack(outcome.curve)
         self._connection.execute("DELETE FROM failures WHERE (point, answer, replicate) = (?, ?, ?)", address)
         self._connection.execute(
-            "INSERT OR REPLACE INTO curves VALUES (?, ?, ?, ?, ?, ?)",
-            (*address, outcome.seconds, self._layout(layout), data),
+            "INSERT OR REPLACE INTO curves VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*address, outcome.seconds, outcome.curve.diverged_at, self._layout(layout), data),
         )
 
     def _point(self, unit: Unit) -> int:
@@ -230,10 +231,13 @@ class Store:
         ]
         points.sort(key=lambda point: [point[0][name] for name in axes])
         layouts = {number: layout for layout, number in self._layouts.items()}
-        query = "SELECT layout, data FROM curves WHERE point = ? AND answer = ? ORDER BY replicate"
+        query = "SELECT diverged_at, layout, data FROM curves WHERE (point, answer) = (?, ?) ORDER BY replicate"
         for parameters, key in points:
             for answer in ANSWERS:
-                found = [_unpack(layouts[n], data) for n, data in self._connection.execute(query, (key, answer))]
+                found = [
+                    dataclasses.replace(_unpack(layouts[number], data), diverged_at=diverged_at)
+                    for diverged_at, number, data in self._connection.execute(query, (key, answer))
+                ]
                 if found:
                     yield parameters, answer, found
 
@@ -241,17 +245,30 @@ class Store:
         """Yield the summary table's rows: system, answer, varied parameters, coordinate, observables.
 
         A simulation's observable ``X`` is the mean over ``replicates`` draws, ``X_sem`` the standard error of
-        that mean (None where one draw leaves it undefined).
+        that mean (None where one draw leaves it undefined).  Where draws diverged, ``diverged_at`` is the first
+        coordinate at which one did, and each row counts the ``replicates`` that had not diverged by then.
         """
         axes = list(self.experiment.axes)
         for parameters, answer, found in self.curves():
             head = {"system": self.experiment.system.name, "answer": answer}
             head |= {name: parameters[name] for name in axes}
-            columns = found[0].columns
-            scalars = [name for name in columns if columns[name].ndim == 1]
-            stacks = {name: np.stack([curve.columns[name] for curve in found]) for name in scalars}
-            for row in range(len(stacks[scalars[0]][0])):
-                yield head | _summarise(stacks, row, answer, found[0].coordinate)
+            diverged = [curve.diverged_at for curve in found if curve.diverged_at is not None]
+            tail = {"diverged_at": min(diverged)} if diverged else {}
+            for row in range(max(len(_scalars(curve)[0]) for curve in found)):
+                yield head | _summarise(found, row, answer) | tail
+
+    def divergences(self) -> list[Row]:
+        """Return for each point and answer of which draws diverged, how many and where the first did."""
+        query = (
+            "SELECT parameters, answer, count(*), min(diverged_at) FROM curves JOIN points ON points.id = point "
+            "WHERE diverged_at IS NOT NULL GROUP BY point, answer"
+        )
+        axes = list(self.experiment.axes)
+        return [
+            {name: json.loads(parameters)[name] for name in axes}
+            | {"answer": answer, "diverged": count, "diverged_at": first}
+            for parameters, answer, count, first in self._connection.execute(query)
+        ]
 
 
 @contextlib.contextmanager
@@ -407,16 +424,22 @@ def _shown(values: Sequence[Any]) -> str:
     return f"an axis of {len(values)} values" if values else "absent"
 
 
-def _summarise(stacks: Mapping[str, NDArray[np.float64]], row: int, answer: str, coordinate: str | None) -> Row:
+def _scalars(curve: Curve) -> list[NDArray[np.float64]]:
+    return [values for values in curve.columns.values() if values.ndim == 1]
+
+
+def _summarise(found: Sequence[Curve], row: int, answer: str) -> Row:
+    """Return one row of the summary: over the draws that reach it, which all have the same coordinate there."""
+    reaching = [curve.columns for curve in found if len(_scalars(curve)[0]) > row]
     summary: Row = {}
-    replicates = len(next(iter(stacks.values())))
-    for name, stack in stacks.items():
-        values = stack[:, row]
-        if name == coordinate or answer not in SIMULATIONS:
-            summary[name] = float(values[0])
+    for name, first in reaching[0].items():
+        if first.ndim > 1:
             continue
-        summary[name], summary[f"{name}_sem"] = _mean(values.tolist())
-    return summary | ({"replicates": replicates} if answer in SIMULATIONS else {})
+        if name == found[0].coordinate or answer not in SIMULATIONS:
+            summary[name] = float(first[row])
+        else:
+            summary[name], summary[f"{name}_sem"] = _mean([float(columns[name][row]) for columns in reaching])
+    return summary | ({"replicates": len(reaching)} if answer in SIMULATIONS else {})
 
 
 def _mean(values: Sequence[float]) -> tuple[float, float | None]:

@@ -37,11 +37,14 @@ class Curve:
         Name of the coordinate (``alpha`` or ``time``), or None for a single point.
     at
         The coordinate's values, shape (n,); None for a single point.
+    diverged_at
+        The coordinate at which the answer diverged; the curve then ends before it.
     """
 
     observables: Mapping[str, NDArray[np.float64]]
     coordinate: str | None = None
     at: NDArray[np.float64] | None = None
+    diverged_at: float | None = None
 
     @classmethod
     def point(cls, observables: Mapping[str, Any]) -> "Curve":
@@ -56,12 +59,16 @@ class Curve:
         return {self.coordinate: self.at, **self.observables}
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return a pandas DataFrame with one row a coordinate value; a matrix is one array a cell."""
+        """Return a pandas DataFrame with one row a coordinate value; a matrix is one array a cell.
+
+        Its ``attrs`` say where the answer diverged (``diverged_at``, None where it did not).
+        """
         import pandas as pd
 
-        return pd.DataFrame(
-            {name: values if values.ndim == 1 else list(values) for name, values in self.columns.items()}
-        )
+        columns = {name: values if values.ndim == 1 else list(values) for name, values in self.columns.items()}
+        frame = pd.DataFrame(columns)
+        frame.attrs["diverged_at"] = self.diverged_at
+        return frame
 
 
 @dataclasses.dataclass(frozen=True)
@@ -362,6 +369,14 @@ class System:
         if hasattr(self, f"{answer}_curve"):
             return None
         return f"{self.name} has no {answer} answer"
+
+    def remark(self) -> str | None:
+        """Return what a reader of the answers must know (an approximation that the theory makes), or None."""
+        return None
+
+    def steps(self) -> float:
+        """Return how many steps a simulation takes: where that is very many, a person is asked first."""
+        return 0.0
 
     def curve(self, answer: str, rng: np.random.Generator | None = None) -> Curve:
         """Return one answer's curve; a simulation draws from ``rng``."""

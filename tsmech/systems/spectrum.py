@@ -139,7 +139,7 @@ def _with_teacher(system: Any, values: NDArray[np.float64], shares: NDArray[np.f
 
 
 def read_eigenvalues(path: str) -> NDArray[np.float64]:
-    """Return the eigenvalues in a file, or those of the covariance of the data matrix in it, in descending order.
+    """Return the eigenvalues in a file, in its order, or those of the covariance of its data matrix, descending.
 
     A table of one column (or one row) holds eigenvalues; any other has one example a row, and its covariance is
     taken about the mean, divided by the number of rows.
@@ -166,24 +166,23 @@ def _read_eigenvalues(path: str, changed: int) -> NDArray[np.float64]:
             f"they must be finite and at most {LARGEST:g}"
         )
     if 1 in table.shape:
-        values = table.ravel()
-        if (values < 0).any():
-            raise InputError(f"spectrum = {path} holds {values.min():g}: eigenvalues must be at least 0")
-    else:
-        centred = table - table.mean(axis=0)
-        values = np.linalg.eigvalsh(centred.T @ centred / len(table))
-        # A covariance has no negative eigenvalue: what is below rounding of the largest is a direction of no variance.
-        values = np.where(values > values.max() * len(values) * np.finfo(float).eps, values, 0.0)
-    ordered: NDArray[np.float64] = np.sort(values)[::-1]
-    return ordered
+        given: NDArray[np.float64] = table.ravel()
+        if (given < 0).any():
+            raise InputError(f"spectrum = {path} holds {given.min():g}: eigenvalues must be at least 0")
+        return given
+    centred = table - table.mean(axis=0)
+    values = np.linalg.eigvalsh(centred.T @ centred / len(table))[::-1]
+    # A covariance has no negative eigenvalue: what is below rounding of the largest is a direction of no variance.
+    return np.where(values > values.max() * len(values) * np.finfo(float).eps, values, 0.0)
 
 
 def _read_table(path: str) -> NDArray[np.float64]:
     suffix = Path(path).suffix.lower()
     try:
         if suffix == ".npy":
-            array = np.load(path, allow_pickle=False)
-            if not isinstance(array, np.ndarray) or array.ndim > 2 or array.dtype.kind not in "fiu":
+            with open(path, "rb") as file:
+                array = np.lib.format.read_array(file, allow_pickle=False)
+            if array.ndim > 2 or array.dtype.kind not in "fiu":
                 raise ValueError("it is not one array of numbers with one or two axes")
             return np.atleast_2d(array.astype(float))
         if suffix in (".parquet", ".pq"):
