@@ -6,6 +6,7 @@ disagree, 2 usage, 3 a solver did not converge, 4 some points failed or could no
 
 import os
 import shlex
+import shutil
 import signal
 import sys
 from inspect import Parameter as Argument
@@ -221,7 +222,7 @@ def reproduce(
 ) -> None:
     """Run the experiments that come along and draw their figures."""
     from tsmech.experiment import experiments
-    from tsmech.runs import draw, resolve
+    from tsmech.runs import publish, resolve
     from tsmech.systems.contract import nearest
 
     known = experiments()
@@ -236,8 +237,10 @@ def reproduce(
     for name in chosen:
         store = _perform(resolve(str(known[name]), {}), runs / name, workers or _cores(), quiet)
         with store:
-            for path in draw(store, out, name):
-                _say(str(path), quiet)
+            for path in publish(store):
+                if path.stem == "figure":
+                    shutil.copyfile(path, out / f"{name}{path.suffix}")
+                    _say(str(out / f"{name}{path.suffix}"), quiet)
             _raise_failure(store)
 
 

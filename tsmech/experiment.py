@@ -103,7 +103,7 @@ class Experiment:
 
     def digest(self) -> str:
         """Return a short hash of the experiment: eight hexadecimal digits."""
-        text = json.dumps([self.identity(), self.describe()["parameters"]], sort_keys=True)
+        text = json.dumps(self.identity(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def describe(self) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def from_file(path: str | Path, overrides: Mapping[str, Any] | None = None, **op
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
         raise InputError(f"{path} is not a TOML file: {error}") from None
     known = ("title", "source", "system", "answers", "replicates", "seed", "parameters", "plot")
     for key, value in table.items():

@@ -5,6 +5,7 @@ Colour says which value of ``by`` a curve has; so do the marker's shape and the 
 
 import itertools
 import math
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -218,7 +219,8 @@ def _scale(ax: "Axes", rows: Sequence[Row], x: str, observable: str, groups: Seq
 
 def _label(ax: "Axes", experiment: Experiment, x: str, observable: str) -> None:
     declared = experiment.system.parameters().get(x)
-    ax.set_xlabel(f"{_mathematical(declared.symbol)}   ({declared.help.split(' (')[0]})" if declared else x)
+    words = re.split("[;(]", declared.help)[0].strip() if declared else ""
+    ax.set_xlabel(f"{_mathematical(declared.symbol)}   ({words})" if declared else x)
     described = experiment.system.observables[observable]
     ax.set_ylabel(f"{_mathematical(described.symbol)}   ({described.label})")
 
