@@ -118,10 +118,12 @@ class Experiment:
 
     def joined(self, other: "Experiment") -> "Experiment":
         """Return the experiment that asks for what either asks for; the other's words and plot prevail."""
-        parameters = {
-            name: tuple(sorted({*self.parameters.get(name, ()), *other.parameters.get(name, ())}, key=_order))
-            for name in {**self.parameters, **other.parameters}
-        }
+        parameters = {}
+        for name in {**self.parameters, **other.parameters}:
+            mine, others = self.parameters.get(name, ()), other.parameters.get(name, ())
+            # One value on both sides is the same one, though a file may be named in two ways.
+            single = len(mine) == len(others) == 1
+            parameters[name] = mine if single else tuple(sorted({*mine, *others}, key=_order))
         answers = tuple(answer for answer in ANSWERS if answer in {*self.answers, *other.answers})
         replicates = max(self.replicates, other.replicates)
         return dataclasses.replace(other, parameters=parameters, answers=answers, replicates=replicates)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.errors import InputError
+from tsmech.errors import InputError, TsmechError
 from tsmech.experiment import Experiment, read_plot
 from tsmech.systems.contract import SIMULATIONS
 
@@ -129,12 +129,14 @@ def draw_panel(
 
 def save(figure: "Figure", directory: Path, stem: str = "figure") -> list[Path]:
     """Write a figure as PNG and SVG, each whole or not at all; return the files."""
+    import matplotlib.style
+
     from tsmech.store import replace_file
 
     written = []
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
         path = directory / f"{stem}{suffix}"
-        with replace_file(path) as partial:
+        with replace_file(path) as partial, matplotlib.style.context(STYLE):
             figure.savefig(partial, format=suffix[1:], metadata=metadata)
         written.append(path)
     return written
@@ -175,8 +177,11 @@ def _refine(
     for value in between:
         if time.monotonic() - start > THEORY_SECONDS:
             return at, means
-        point = experiment.system(**{**experiment.fixed, **key, x: float(value)})
-        found.append(point.curve("theory").observables[observable][0])
+        try:
+            point = experiment.system(**{**experiment.fixed, **key, x: float(value)})
+            found.append(point.curve("theory").observables[observable][0])
+        except (TsmechError, ArithmeticError):
+            return at, means
     together, values = np.concatenate([at, between]), np.concatenate([means, found])
     order = np.argsort(together)
     return together[order], values[order]

@@ -182,7 +182,9 @@ class Store:
     def _point(self, unit: Unit) -> int:
         key = unit.system.key()
         if key not in self._points:
-            values = json.dumps({name: plain(getattr(unit.system, name)) for name in self.experiment.parameters})
+            declared = unit.system.parameters()  # arrays are left out: they cannot vary within a run
+            shown = {name: plain(v) for name, v in unit.system.values().items() if declared[name].kind != "array"}
+            values = json.dumps(shown)
             cursor = self._connection.execute("INSERT INTO points (key, parameters) VALUES (?, ?)", (key, values))
             self._points[key] = int(cursor.lastrowid or 0)
         return self._points[key]
