@@ -1,0 +1,304 @@
+import doctest
+
+import numpy as np
+import pytest
+from scipy import stats
+from threadpoolctl import threadpool_limits
+
+from tsmech.errors import InputError
+from tsmech.sims import ridge
+from tsmech.theory import ridge as theory
+
+NAMES = ["generalization_error", "test_error", "train_error", "bias", "variance", "weight_norm"]
+
+
+def reduced(count, seed, alpha, noise, penalty, unseen=0.0, signal=1.0, dimension=20):
+    rng = np.random.default_rng(seed)
+    draws = [ridge.draw_reduced(alpha, noise, penalty, signal, unseen, dimension, rng) for _ in range(count)]
+    return {name: np.array([draw[name] for draw in draws]) for name in NAMES}
+
+
+def direct(count, seed, alpha, noise, penalty, unseen=0.0, eigenvalues=None, weights=None):
+    rng = np.random.default_rng(seed)
+    s = np.ones(20) if eigenvalues is None else eigenvalues
+    t = np.ones(s.size) if weights is None else weights
+    with threadpool_limits(1):
+        draws = [ridge.draw_direct(alpha, noise, penalty, s, t, unseen, rng) for _ in range(count)]
+    return {name: np.array([draw[name] for draw in draws]) for name in NAMES}
+
+
+def test_examples():
+    assert doctest.testmod(ridge) == (0, 2)
+
+
+# Kernels against plain NumPy -----------------------------------------------------------------------------------
+
+
+def draw_bidiagonal(P, N, rng):
+    rows = min(P, N)
+    diagonal = np.sqrt(rng.chisquare(P - np.arange(rows)) / N)
+    superdiagonal = np.zeros(rows)
+    degrees = N - 1 - np.arange(rows)
+    superdiagonal[degrees > 0] = np.sqrt(rng.chisquare(degrees[degrees > 0]) / N)
+    return diagonal, superdiagonal
+
+
+def solve_by_singular_values(diagonal, superdiagonal, penalty, teacher, labels):
+    """Return what the kernel returns, by the definition (4) mode by mode, the limit λ → 0⁺ included."""
+    rows = diagonal.size
+    matrix = np.zeros((rows, rows + 1))
+    matrix[np.arange(rows), np.arange(rows)] = diagonal
+    matrix[np.arange(rows), np.arange(1, rows + 1)] = superdiagonal
+    if superdiagonal[-1] == 0:
+        matrix = matrix[:, :-1]
+    left, singular, right = np.linalg.svd(matrix)
+    b = np.zeros(matrix.shape[1])
+    b[0] = teacher
+    kept = np.ones(b.size)
+    kept[:rows] = penalty / (singular**2 + penalty)
+    d = -right.T @ (kept * (right @ b))
+    w0 = right.T[:, :rows] @ (singular**2 / (singular**2 + penalty) * (right[:rows] @ b))
+    added = right.T[:, :rows] @ (singular / (singular**2 + penalty) * (left.T @ labels))
+    residual = left @ (kept[:rows] * (left.T @ (matrix @ b + labels)))
+    return [x @ x for x in (d, added, d + added, w0 + added, residual)]
+
+
+@pytest.mark.parametrize(("P", "N"), [(1, 1), (1, 2), (2, 1), (5, 40), (39, 40), (40, 40), (41, 40), (90, 40)])
+@pytest.mark.parametrize("penalty", [0.0, 1e-12, 1e-3, 0.5, 1e3, 1e12])
+def test_the_bidiagonal_solver(P, N, penalty):
+    """Singular values near zero have a relative error of about 1e-16 times the condition number, here below 1e4."""
+    rng = np.random.default_rng([P, N])
+    for _ in range(5):
+        diagonal, superdiagonal = draw_bidiagonal(P, N, rng)
+        labels = 0.7 * rng.standard_normal(diagonal.size)
+        found = ridge._solve_bidiagonal(diagonal, superdiagonal, penalty, 3.0, labels)
+        expected = solve_by_singular_values(diagonal, superdiagonal, penalty, 3.0, labels)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_without_penalty_nothing_is_left_of_zero_or_of_the_residual():
+    rng = np.random.default_rng(5)
+    for P in (60, 61, 200):
+        missed, _, _, _, residual = ridge._solve_bidiagonal(*draw_bidiagonal(P, 60, rng), 0.0, 3.0, np.ones(60))
+        assert missed == residual == 0
+    assert ridge._solve_bidiagonal(*draw_bidiagonal(30, 60, rng), 0.0, 3.0, np.ones(30))[4] == 0
+
+
+@pytest.mark.parametrize("P", [300, 5999])
+def test_far_from_the_threshold_long_products_underflow_harmlessly(P):
+    """P < N = 6000: the rows' hold on the teacher falls below the smallest double on the way; the bias must not."""
+    diagonal, superdiagonal = draw_bidiagonal(P, 6000, np.random.default_rng(1))
+    none, tiny = (ridge._solve_bidiagonal(diagonal, superdiagonal, x, 1.0, np.zeros(P))[0] for x in (0.0, 1e-300))
+    assert none == pytest.approx(tiny, rel=1e-12)
+    assert none == pytest.approx(1 - P / 6000, abs=6 * np.sqrt(2 / 6000))  # a Beta variable of this mean
+
+
+def test_chi_variables():
+    """Each is mapped to a uniform by its own law; a shift by one degree of freedom must be seen."""
+    rng = np.random.default_rng(2)
+    few = np.empty((20_000, 4))
+    for row in few:
+        ridge._draw_chis(4.0, 2.0, row, rng)
+    for column, degrees in zip(few.T, (4, 3, 2, 1), strict=True):
+        assert stats.kstest(column / 2, stats.chi(degrees).cdf).pvalue > 1e-3
+    assert np.abs(np.corrcoef(few.T) - np.eye(4)).max() < 4.5 / np.sqrt(20_000)
+    many = np.empty(50_000)
+    ridge._draw_chis(60_000.0, 1.0, many, rng)
+    degrees = 60_000 - np.arange(50_000)
+    assert stats.kstest(stats.chi(degrees).cdf(many), "uniform").pvalue > 1e-3
+    wrong = stats.kstest(stats.chi(degrees[-1000:] + 100).cdf(many[-1000:]), "uniform")
+    assert wrong.pvalue < 1e-6
+
+
+@pytest.mark.parametrize(("P", "N"), [(12, 30), (30, 30), (70, 30), (1, 1)])
+@pytest.mark.parametrize("penalty", [0.0, 1e-8, 0.3])
+def test_the_dense_solver(P, N, penalty):
+    """Against singular values; the condition number is below 1e4, and labels and weights are of order 1."""
+    rng = np.random.default_rng([P, N])
+    inputs, teacher, labels = rng.standard_normal((P, N)), rng.standard_normal(N), rng.standard_normal(P)
+    left, singular, right = np.linalg.svd(inputs, full_matrices=False)
+    inverse = right.T @ np.diag(singular / (singular**2 + penalty)) @ left.T
+    missed, added, residual = ridge._solve_dense(inputs, teacher, labels, penalty)
+    np.testing.assert_allclose(missed, inverse @ (inputs @ teacher) - teacher, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(added, inverse @ labels, rtol=0, atol=1e-10)
+    y = inputs @ teacher + labels
+    np.testing.assert_allclose(residual, y - inputs @ (inverse @ y), rtol=0, atol=1e-10)
+
+
+# The same law --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alpha", [0.6, 1.0, 1.7])
+@pytest.mark.parametrize(("penalty", "unseen"), [(0.0, 0.4), (0.3, 0.0)])
+def test_reduced_and_direct_have_one_law(alpha, penalty, unseen):
+    """Kolmogorov-Smirnov at N = 20, seeds fixed; if all is right, 36 tests at 1e-4 fail one time in 280."""
+    one = reduced(1500, 11, alpha, 0.5, penalty, unseen)
+    other = direct(800, 12, alpha, 0.5, penalty, unseen)
+    for name in NAMES:
+        assert stats.ks_2samp(one[name], other[name]).pvalue > 1e-4, name
+
+
+@pytest.mark.parametrize("factor", [0.5, np.sqrt(0.5), np.sqrt(2)])
+def test_a_wrong_noise_is_seen(factor):
+    """Negative control: the variance taken for the standard deviation (σ = 0.5), and a factor 2 in the variance."""
+    one = reduced(1500, 11, 1.7, 0.5 * factor, 0.3)
+    other = direct(800, 12, 1.7, 0.5, 0.3)
+    for name in ("generalization_error", "train_error", "variance"):
+        assert stats.ks_2samp(one[name], other[name]).pvalue < 1e-6, name
+    assert stats.ks_2samp(one["bias"], other["bias"]).pvalue > 1e-4
+
+
+def test_a_wrong_penalty_scale_is_seen():
+    """Negative control: the penalty of a loss that is divided by the number of examples."""
+    one = reduced(1500, 11, 1.7, 0.5, 0.3 * 1.7)
+    other = direct(800, 12, 1.7, 0.5, 0.3)
+    assert stats.ks_2samp(one["bias"], other["bias"]).pvalue < 1e-6
+
+
+# Exact means at finite N ---------------------------------------------------------------------------------------
+
+
+def z_score(sample, expected):
+    return (sample.mean() - expected) / (sample.std(ddof=1) / np.sqrt(sample.size))
+
+
+@pytest.mark.parametrize(("P", "N"), [(18, 10), (10, 30), (9, 40)])
+def test_means_of_an_inverse_wishart_matrix(P, N):
+    """Eq. 34, exact for every N and P.  Negative control: N / (P - N), the limit, is excluded."""
+    draws = reduced(4000, 3, P / N, 0.8, 0.0, unseen=0.2, signal=1.5, dimension=N)
+    noise_variance = 0.64 + 0.3
+    less = min(P, N) / (abs(P - N) - 1)
+    assert abs(z_score(draws["variance"], noise_variance / 2 * less)) < 4.5
+    if (P, N) == (18, 10):
+        assert abs(z_score(draws["variance"], noise_variance / 2 * N / (P - N))) > 8
+    bias = 0.15 + 0.6 * max(1 - P / N, 0)
+    assert abs(draws["bias"].mean() - bias) < 4.5 * draws["bias"].std() / 63 + 1e-15
+    added = draws["generalization_error"] - draws["bias"] - draws["variance"]
+    assert abs(added.mean()) < 4.5 * added.std() / 63 + 1e-15
+    # P - N degrees of freedom are left to the residuals: E train = σ_e² (P - N) / 2P.
+    if P > N:
+        assert abs(z_score(draws["train_error"], noise_variance * (P - N) / (2 * P))) < 4.5
+
+
+# Towards the limit of large N ----------------------------------------------------------------------------------
+
+
+def extrapolate(draw, count):
+    """Return the mean at N → ∞ from N = 60 and 120 without its 1/N part, and how far it may be off.
+
+    Statistically: 4.5 standard errors of 2 E(2N) - E(N).  For the part of order 1/N²: the ratio of successive terms is
+    at most about 1 / |1 - alpha| = 2 here (expand eq. 34), so 2 / N of the part of order 1/N, which is twice the
+    difference between the two sizes.
+    """
+    small, large = draw(60, count), draw(120, count)
+    for name in NAMES:
+        error = np.sqrt(4 * large[name].var() + small[name].var()) / np.sqrt(count)
+        step = abs(large[name].mean() - small[name].mean())
+        value = 2 * large[name].mean() - small[name].mean()
+        yield name, value, 4.5 * error + 4 * step / 60 + 1e-14 * value
+
+
+@pytest.mark.parametrize(("alpha", "penalty"), [(0.5, 0.0), (1.5, 0.0), (1.0, 0.2), (2.0, 1.0)])
+def test_reduced_tends_to_theory(alpha, penalty):
+    answer = theory.isotropic(alpha, 0.5, penalty, 1.2, 0.25)
+    wrong = theory.isotropic(alpha, 0.5, penalty, 1.2, 0.0)
+
+    def draw(dimension, count):
+        return reduced(count, dimension, alpha, 0.5, penalty, 0.25, 1.2, dimension)
+
+    for name, value, tolerance in extrapolate(draw, 2000):
+        assert abs(value - answer[name]) <= tolerance, name
+        if name == "variance":
+            assert abs(value - wrong[name]) > 5 * tolerance
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("alpha", "penalty"), [(0.4, 0.0), (1.0, 0.2), (1.5, 0.0), (1.5, 0.3)])
+def test_direct_with_a_spectrum_tends_to_the_fixed_point(alpha, penalty):
+    """Half the teacher along large eigenvalues, a tenth of the inputs dead: every term of eqs. 18 and 19 matters."""
+    s, t, shares = np.array([3.0, 0.5, 0.0]), np.array([2.0, 0.5, 1.0]), np.array([0.3, 0.6, 0.1])
+    answer = theory.spectral(alpha, 0.5, penalty, s, t, shares, 0.2)
+    wrong = theory.spectral(alpha, 0.5, penalty, s, t[[1, 0, 2]], shares, 0.2)
+
+    def draw(dimension, count):
+        sizes = np.round(shares * dimension).astype(int)
+        spectrum = np.repeat(s, sizes), np.repeat(t, sizes)
+        return direct(count, dimension, alpha, 0.5, penalty, 0.2, *spectrum)
+
+    for name, value, tolerance in extrapolate(draw, 3000):
+        assert abs(value - answer[name]) <= tolerance, name
+        if name == "test_error":
+            assert abs(value - wrong[name]) > 3 * tolerance
+
+
+def test_a_million_inputs_fluctuate_little_around_theory():
+    """Fluctuations are of order 1/√N = 1e-3 relative; 10 of them are allowed, the correction in 1/N is invisible."""
+    draw = ridge.draw_reduced(2.0, 0.5, 0.25, 1.0, 0.1, 1_000_000, np.random.default_rng(0))
+    answer = theory.isotropic(2.0, 0.5, 0.25, 1.0, 0.1)
+    for name in NAMES:
+        assert draw[name] == pytest.approx(float(answer[name]), rel=1e-2), name
+
+
+# Streams, edges, bad input -------------------------------------------------------------------------------------
+
+
+def test_a_seed_gives_one_training_set_and_the_next_draw_another():
+    for sample in (reduced, direct):
+        again = sample(2, 7, 1.5, 0.5, 0.1)
+        for name, values in sample(2, 7, 1.5, 0.5, 0.1).items():
+            np.testing.assert_array_equal(values, again[name])
+            assert values[0] != values[1]
+
+
+def test_the_noise_may_change_while_the_inputs_stay():
+    """One stream a role: with other label noise the bias of the same seed is the same."""
+    for sample in (reduced, direct):
+        np.testing.assert_array_equal(sample(3, 7, 0.5, 0.1, 0.2)["bias"], sample(3, 7, 0.5, 2.0, 0.2)["bias"])
+
+
+def test_a_perfect_student_is_perfect():
+    for sample in (reduced, direct):
+        draws = sample(5, 1, 1.5, 0.0, 0.0)
+        for name in ("generalization_error", "bias", "variance", "train_error"):
+            np.testing.assert_array_equal(draws[name], 0)
+        np.testing.assert_allclose(draws["weight_norm"], 1, rtol=1e-14)
+
+
+def test_interpolation_is_exact():
+    for sample in (reduced, direct):
+        for alpha in (0.01, 0.5, 1.0):
+            np.testing.assert_array_equal(sample(3, 1, alpha, 0.5, 0.0)["train_error"], 0)
+
+
+def test_the_smallest_problems():
+    for alpha in (0.01, 1.0, 3.0):
+        draw = ridge.draw_reduced(alpha, 0.5, 0.0, 1.0, 0.0, 1, np.random.default_rng(0))
+        assert np.isfinite(list(draw.values())).all()
+        assert draw["bias"] == 0
+
+
+def test_inputs_that_do_not_vary_get_no_weight():
+    s, t = np.array([1.0, 0.0, 2.0, 0.0]), np.array([1.0, 50.0, 1.0, 50.0])
+    draw = ridge.draw_direct(10.0, 0.0, 0.0, s, t, 0.0, np.random.default_rng(0))
+    assert draw["weight_norm"] == pytest.approx(0.5)
+    assert draw["generalization_error"] == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda rng: ridge.draw_reduced(0.0, 0.5, 0.0, 1.0, 0.0, 10, rng), "alpha = 0.0"),
+        (lambda rng: ridge.draw_reduced(1.0, np.nan, 0.0, 1.0, 0.0, 10, rng), "noise = nan"),
+        (lambda rng: ridge.draw_reduced(1.0, 0.5, -1.0, 1.0, 0.0, 10, rng), "penalty = -1.0"),
+        (lambda rng: ridge.draw_reduced(1.0, 0.5, 0.0, np.inf, 0.0, 10, rng), "signal = inf"),
+        (lambda rng: ridge.draw_reduced(1.0, 0.5, 0.0, 1.0, 1.1, 10, rng), "unseen = 1.1"),
+        (lambda rng: ridge.draw_reduced(1.0, 0.5, 0.0, 1.0, 0.0, 0, rng), "dimension = 0"),
+        (lambda rng: ridge.draw_direct(-1.0, 0.5, 0.0, np.ones(3), np.ones(3), 0.0, rng), "alpha = -1.0"),
+        (lambda rng: ridge.draw_direct(1.0, 0.5, 0.0, np.zeros(3), np.ones(3), 0.0, rng), "eigenvalues"),
+        (lambda rng: ridge.draw_direct(1.0, 0.5, 0.0, np.ones(3), np.ones(4), 0.0, rng), "one length"),
+        (lambda rng: ridge.draw_direct(1.0, 0.5, 0.0, np.ones(3), -np.ones(3), 0.0, rng), "teacher_weights = -1.0"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(InputError, match=message):
+        call(np.random.default_rng(0))
