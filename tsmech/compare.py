@@ -1,5 +1,6 @@
 """Do the answers agree?  Two-sample tests at equal N, 1/N extrapolation to the theory, z-scores in tables."""
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -121,15 +122,16 @@ def deviation(row: Mapping[str, Mapping[str, Any]], observable: str) -> float | 
         None where nothing can be compared: fewer than two answers, an infinite value, one replicate, no scatter.
     """
     answers = [
-        (answer[observable], answer.get(f"{observable}_sem", 0.0)) for answer in row.values() if observable in answer
+        (answer[observable], answer.get(f"{observable}_sem") or 0.0) for answer in row.values() if observable in answer
     ]
-    worst = None
-    for position, (value, error) in enumerate(answers):
-        for other, other_error in answers[:position]:
-            combined = math.hypot(error or 0.0, other_error or 0.0)
-            if math.isfinite(value - other) and 0.0 < combined < math.inf:
-                worst = max(worst or 0.0, abs(value - other) / combined)
-    return worst
+    if not all(math.isfinite(value) for value, _ in answers):
+        return None
+    apart = [
+        abs(value - other) / math.hypot(error, other_error)
+        for (value, error), (other, other_error) in itertools.combinations(answers, 2)
+        if error or other_error
+    ]
+    return max(apart, default=None)
 
 
 def _points(system: type[System], parameters: Mapping[str, Any]) -> list[System]:
