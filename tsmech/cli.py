@@ -419,7 +419,8 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        print(f"tsmech: this is a bug: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+        words = f"{type(error).__name__}: {_one_line(error)}"
+        print(f"tsmech: this is a bug: {words} (--debug shows where)", file=sys.stderr)
         code = 1
     if code == INTERRUPTED:
         again = shlex.join(["tsmech", *(word for word in arguments if word != "--fresh")])

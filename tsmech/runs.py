@@ -154,7 +154,8 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> list[dict
     """
     coordinate = store.experiment.system.coordinate
     names = [*store.experiment.axes, *([coordinate] if coordinate else [])]
-    running = names.index(plots.choose(store.experiment)[0]) if names else 0
+    x, _, _ = plots.choose(store.experiment)
+    running = names.index(x) if x in names else 0
     places: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
     for row in store.rows():
         places.setdefault(tuple(row[name] for name in names), {})[row["answer"]] = row

@@ -294,12 +294,13 @@ def contents(directory: Path) -> list[str]:
 
 
 def discard(directory: Path) -> None:
-    """Remove a run's own files from its directory, and nothing else."""
+    """Remove a run's own files from its directory, and nothing else; an empty file still marks it as a run's."""
     _check_directory(directory)
     lock = _take_lock(directory)
     try:
-        for name in contents(directory):
+        for name in contents(directory)[:-1]:
             (directory / name).unlink()
+        (directory / FILE).write_bytes(b"")
     except OSError as error:
         raise InputError(f"{directory} cannot be emptied: {error.strerror}") from None
     finally:
