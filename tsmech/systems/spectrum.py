@@ -220,6 +220,8 @@ def _read_csv(path: str) -> NDArray[np.float64]:
         for column, cell in enumerate(row, start=1):
             if not _is_number(cell):
                 raise ValueError(f"row {number}, column {column} holds {cell!r}")
+            if not abs(float(cell)) <= LARGEST:
+                raise ValueError(f"{cell} in row {number}, column {column}: numbers must be at most {LARGEST:g}")
     return np.array([[float(cell) for cell in row] for row in rows[first:]])
 
 
