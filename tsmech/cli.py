@@ -408,6 +408,8 @@ def main() -> None:
         if words := _one_line(error):  # the help that a bare command shows has none
             print(f"tsmech: {words}", file=sys.stderr)
         code = error.exit_code
+    except SystemExit:  # what typer makes of a reader of stdout that went away
+        code = 0
     except OSError as error:
         if debug:
             raise
