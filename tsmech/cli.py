@@ -230,10 +230,13 @@ def reproduce(
     for name in chosen:
         if name not in known:
             raise InputError(f"experiment {name} is unknown: {nearest(name, known)}")
+    for option, folder in (("--out", out), ("--runs", runs)):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{option} {folder} is a file: name a directory")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out {out} is not a directory that can be written: {error.strerror}") from None
+        raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
     for name in chosen:
         store = _perform(resolve(str(known[name]), {}), runs / name, workers or _cores(), quiet)
         with store:
@@ -363,11 +366,8 @@ def _raise_failure(store: Any) -> None:
 def _discard(directory: Path, quiet: bool) -> None:
     from tsmech.store import contents, discard
 
-    if directory.is_dir():
-        names = contents(directory)
-        if names:
-            _say(f"removing {', '.join(names)} in {directory}", quiet)
-        discard(directory)
+    if directory.is_dir() and contents(directory):
+        discard(directory, lambda names: _say(f"removing {', '.join(names)} in {directory}", quiet))
 
 
 def _say(words: str, quiet: bool) -> None:

@@ -13,7 +13,7 @@ import os
 import platform
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -293,11 +293,15 @@ def contents(directory: Path) -> list[str]:
     return [name for name in names if (directory / name).exists()]
 
 
-def discard(directory: Path) -> None:
-    """Remove a run's own files from its directory, and nothing else; an empty file still marks it as a run's."""
+def discard(directory: Path, announce: Callable[[list[str]], None] = lambda names: None) -> None:
+    """Remove a run's own files from its directory, and nothing else; an empty file still marks it as a run's.
+
+    ``announce`` is called with their names once they are about to be removed.
+    """
     _check_directory(directory)
     lock = _take_lock(directory)
     try:
+        announce(contents(directory))
         for name in contents(directory)[:-1]:
             (directory / name).unlink()
         (directory / FILE).write_bytes(b"")

@@ -127,7 +127,7 @@ class Parameter:
 
     def refuse(self, value: object) -> InputError:
         """Return the one-line error for a value that is not allowed."""
-        shown = value if isinstance(value, str) else " ".join(repr(value).split())[:80]
+        shown = " ".join((value if isinstance(value, str) else repr(value)).split())[:80] or "nothing"
         close = difflib.get_close_matches(str(value), self.choices, 1) if self.choices else []
         hint = f" (did you mean {close[0]}?)" if close else ""
         return InputError(f"{self.name} = {shown} is not allowed: it must be {self.allowed}{hint}")
@@ -191,7 +191,7 @@ class Parameter:
         values: Iterable[Any]
         if isinstance(given, str):
             values = self._read_words(given)
-        elif np.ndim(given) == 1 and not isinstance(given, dict):
+        elif isinstance(given, (list, tuple, range)) or getattr(given, "ndim", 0) == 1:
             values = [v for item in given for v in (self._read_words(item) if isinstance(item, str) else [item])]
         elif isinstance(given, np.ndarray) and given.ndim == 0:
             values = [given.item()]
@@ -260,7 +260,9 @@ def _fields(table: Any) -> list[str]:
 def plain(value: Any) -> Any:
     """Return a parameter's value as the numbers, words, lists and tables that TOML and JSON can hold."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: plain(item) for name, item in dataclasses.asdict(value).items() if item is not None}
+        return {name: plain(item) for name, item in vars(value).items() if item is not None}
+    if callable(value):
+        return f"{value.__module__}.{value.__qualname__}"
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
@@ -309,7 +311,11 @@ def parameter(
     return dataclasses.field(default=default, metadata={"parameter": described})
 
 
-_KINDS: dict[Any, str] = {float: "float", int: "int", int | None: "int", str: "str"}
+_KINDS: dict[Any, str] = {float: "float", float | None: "float", int: "int", int | None: "int"}
+
+
+def _kind(field: "dataclasses.Field[Any]") -> str:
+    return "str" if field.metadata["parameter"]["choices"] else _KINDS.get(field.type, "array")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -340,7 +346,7 @@ class System:
         found = cls.__dict__.get("_parameters")
         if found is None:
             found = {
-                field.name: Parameter(field.name, _KINDS.get(field.type, "array"), **field.metadata["parameter"])
+                field.name: Parameter(field.name, _kind(field), **field.metadata["parameter"])
                 for field in dataclasses.fields(cls)
             }
             cls._parameters = found  # type: ignore[attr-defined]
