@@ -396,7 +396,9 @@ def main() -> None:
     """Run the command line; errors become one line and an exit code."""
     arguments = sys.argv[1:]
     os.environ.update(ONE_THREAD)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     debug = "--debug" in arguments
     try:
         code = app(args=arguments, standalone_mode=False)
@@ -438,4 +440,6 @@ def _one_line(error: Exception) -> str:
 
 
 def _interrupt(*_: object) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # people press twice; the end is near
     raise KeyboardInterrupt

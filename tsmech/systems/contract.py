@@ -345,6 +345,9 @@ class System:
         """Return the declared parameters by name, in order."""
         found = cls.__dict__.get("_parameters")
         if found is None:
+            hidden = {field.name for field in dataclasses.fields(cls)} & set(dir(System))
+            if hidden:
+                raise TypeError(f"{cls.__name__} has parameters named as methods of System: {', '.join(hidden)}")
             found = {
                 field.name: Parameter(field.name, _kind(field), **field.metadata["parameter"])
                 for field in dataclasses.fields(cls)
