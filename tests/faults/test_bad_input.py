@@ -1,0 +1,174 @@
+"""Each bad input: one line that names what is wrong, its value and what is allowed; exit code 2; nothing written."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.commands import command, run_child
+from tests.gauge import register
+from tsmech.experiment import build
+from tsmech.runs import carry_out
+from tsmech.store import FILE
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register the toy systems, and work in a directory with one bad thing of each kind."""
+    register(monkeypatch.setitem)
+    monkeypatch.chdir(tmp_path)
+    files: dict[str, str | bytes] = {
+        "text.csv": "1,2\n3,four\n",
+        "first.csv": "x,1,2\n1,2,3\n4,5,7\n",
+        "nan.csv": "1,2\n3,nan\n",
+        "ragged.csv": "1,2\n3\n",
+        "empty.csv": "",
+        "header.csv": "a,b\n",
+        "negative.csv": "1\n-1\n",
+        "wrong.xls": "1,2\n3,4\n",
+        "wrong.npy": "no array",
+        "wrong.parquet": "no table",
+        "latin.csv": b"1,2\n\xe9,3\n",
+        "malformed.toml": "system = ",
+        "nosystem.toml": "seed = 1",
+        "key.toml": 'system = "gauge"\nreplicatse = 3\n[parameters]\nlevel = 1\n',
+        "name.toml": 'system = "gauge"\n[parameters]\nlevle = 1\n',
+        "value.toml": 'system = "gauge"\n[parameters]\nlevel = nan\n',
+        "missing.toml": 'system = "ridge"\n[parameters]\nalpha = 1\nspectrum = "nowhere.csv"\n',
+        "a file": "mine",
+        "occupied/thesis.tex": "mine",
+        f"text/{FILE}": "no database " * 100,
+    }
+    for name, content in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    np.save("text.npy", np.array(["a", "b"]))
+
+
+RANGE = "it needs start below stop and a count of 2 to 1000000"
+
+CASES: list[tuple[str, str]] = [
+    # numbers and ranges
+    ("run ridge --alpha 2 --noise -1", "noise = -1.0 is not allowed: it must be a number at least 0"),
+    ("run ridge --alpha 0", "alpha = 0.0 is not allowed: it must be a number above 0"),
+    ("run ridge --alpha -2", "alpha = -2.0 is not allowed: it must be a number above 0"),
+    ("run ridge --alpha nan", "alpha = nan is not allowed: it must be a number above 0"),
+    ("run ridge --alpha inf", "alpha = inf is not allowed: it must be a number above 0"),
+    ("run ridge --alpha 1,-inf", "alpha = -inf is not allowed: it must be a number above 0"),
+    ("run ridge --alpha 4:0.1:0", f"alpha = 4:0.1:0 is not a range: {RANGE}"),
+    ("run ridge --alpha log:-1:1:5", "alpha = log:-1:1:5 is not a range: a geometric range must start above 0"),
+    ("run ridge --alpha 1:2", "alpha = 1:2 cannot be read: write a number above 0, a list"),
+    ("run ridge --alpha 1:2:3:4", "alpha = 1:2:3:4 cannot be read"),
+    ("run ridge --alpha two", "alpha = two cannot be read"),
+    ("run ridge --alpha 1 --dimension 2.5", "dimension = 2.5 is not allowed: it must be a whole number at least 1"),
+    ("run ridge --alpha 1 --dimension 0", "dimension = 0.0 is not allowed: it must be a whole number at least 1"),
+    ("run ridge --alpha 1 --unseen 2", "unseen = 2.0 is not allowed: it must be a number at least 0 and at most 1"),
+    ("run ridge --alpha 1 --replicates 0", "replicates = 0 is not allowed: it must be a whole number of at least 1"),
+    ("run ridge --alpha 1 --seed -1", "seed = -1 is not allowed: it must be a whole number of at least 0"),
+    ("run ridge --alpha 1 --seed 1.5", "seed = 1.5 is not allowed: it must be a whole number of at least 0"),
+    ("run ridge --alpha 1 --workers -1", "--workers"),
+    ("run ridge --alpha 1 --workers two", "--workers"),
+    ("check ridge --seed x", "seed = x is not allowed: it must be a whole number of at least 0"),
+    # what is unknown, with the nearest
+    ("run rigde --alpha 1", "rigde is neither a system nor an experiment: did you mean ridge?"),
+    ("run double_decent", "double_decent is neither a system nor an experiment: did you mean double_descent?"),
+    ("rnu ridge", "run"),
+    ("check rigde", "system rigde is unknown: did you mean ridge?"),
+    ("reproduce double_decent", "experiment double_decent is unknown: did you mean double_descent?"),
+    ("run ridge --alpha 1 --nosie 1", "--noise"),
+    ("run ridge --alpha 1 --spectrum isotropc", "isotropc"),
+    ("run gauge --level 1 --fault rasie", "fault = rasie is not allowed: it must be one of none, raise"),
+    ("run ridge --alpha 1 --answers thoery", "answer thoery is unknown: did you mean theory?"),
+    ("run walk --answers reduced", "walk has no reduced answer"),
+    ("run ridge --alpha 1 --spectrum two-level --answers reduced", "ridge has no reduced answer for an anisotropic"),
+    ("run ridge", "ridge needs alpha (α): training examples per input dimension"),
+    ("run ridge --alpha", "--alpha"),
+    ("run ridge --alpha 1 2", "2"),
+    ("run", "ommand"),
+    # files
+    ("run nowhere.toml", "nowhere.toml cannot be read: No such file or directory"),
+    ("run malformed.toml", "malformed.toml is not a TOML file"),
+    ("run nosystem.toml", "nosystem.toml must name its system"),
+    ("run key.toml", "key.toml has an unknown key replicatse: did you mean replicates?"),
+    ("run name.toml", "gauge has no parameter levle: did you mean level?"),
+    ("run value.toml", "level = nan is not allowed: it must be a number at least -100 and at most 100"),
+    ("run missing.toml", "nowhere.csv"),
+    ("show malformed.toml", "malformed.toml is not a TOML file"),
+    ("run ridge --alpha 1 --spectrum nowhere.csv", "is not allowed: it is none of isotropic, two_level, power_law"),
+    ("run ridge --alpha 1 --spectrum text.csv", "row 2, column 2 holds 'four'"),
+    ("run ridge --alpha 1 --spectrum first.csv", "row 1, column 1 holds 'x'"),
+    ("run ridge --alpha 1 --spectrum nan.csv", "nan in row 2, column 2"),
+    ("run ridge --alpha 1 --spectrum ragged.csv", "row 2 has 1 cells, the first row 2"),
+    ("run ridge --alpha 1 --spectrum empty.csv", "spectrum = empty.csv"),
+    ("run ridge --alpha 1 --spectrum header.csv", "spectrum = header.csv"),
+    ("run ridge --alpha 1 --spectrum negative.csv", "eigenvalues must be at least 0"),
+    ("run ridge --alpha 1 --spectrum wrong.xls", "the file must end in .csv, .tsv, .txt, .parquet or .npy"),
+    ("run ridge --alpha 1 --spectrum wrong.npy", "spectrum = wrong.npy cannot be read"),
+    ("run ridge --alpha 1 --spectrum wrong.parquet", "spectrum = wrong.parquet"),
+    ("run ridge --alpha 1 --spectrum latin.csv", "spectrum = latin.csv cannot be read"),
+    ("run ridge --alpha 1 --spectrum text.npy", "spectrum = text.npy cannot be read"),
+    ("run ridge --alpha 1 --spectrum occupied", "spectrum = occupied"),
+    # directories
+    ("run gauge --level 1 --out a_file", "the run directory a file is a file: name a directory"),
+    ("run gauge --level 1 --out a_file/below", "the run directory a file/below"),
+    ("run gauge --level 1 --out occupied", "the directory occupied holds something that is not a run"),
+    ("run gauge --level 1 --out occupied --fresh", "the directory occupied holds something that is not a run"),
+    ("run gauge --level 1 --out text", f"text/{FILE}"),
+    (f"run gauge --level 1 --out {'x' * 300}", "run directory xxx"),
+    ("run gauge --level 1 --out /dev/null", "run directory /dev/null"),
+    ("show occupied", f"occupied is not a run directory: it has no {FILE}"),
+    ("show nowhere", "nowhere"),
+    ("plot nowhere", f"nowhere is not a run directory: it has no {FILE}"),
+    ("export nowhere", f"nowhere is not a run directory: it has no {FILE}"),
+    ("export text", f"text/{FILE}"),
+    ("reproduce --out a_file", "a file"),
+    ("reproduce --out pictures --runs a_file double_descent", "a file"),
+]
+
+
+def state(directory: Path) -> dict[str, Any]:
+    """Return all that lies in a directory."""
+    return {str(path): path.is_file() and path.read_bytes() for path in directory.rglob("*")}
+
+
+@pytest.mark.parametrize(("words", "says"), CASES, ids=[words[:60] for words, _ in CASES])
+def test_bad_input_is_refused_in_one_line_and_nothing_is_written(words: str, says: str, tmp_path: Path) -> None:
+    before = state(tmp_path)
+    said = command(*(word.replace("a_file", "a file") for word in words.split()))
+    assert said.out == ""
+    assert said.code == 2, said.err
+    (line,) = said.err.splitlines()
+    assert line.startswith("tsmech: ")
+    assert says in line
+    assert "Traceback" not in line
+    assert state(tmp_path) == before
+
+
+def test_options_of_finished_runs_are_checked_too(tmp_path: Path) -> None:
+    carry_out(build("gauge", {"level": [1, 2]}, answers="theory"), Path("d")).close()
+    before = state(tmp_path)
+    for words, says in (
+        ("plot d --x levle", "--x levle cannot be drawn: did you mean level?"),
+        ("plot d --y sprad", "--y sprad cannot be drawn: did you mean spread?"),
+        ("plot d --by fault", "--by fault"),
+        ("plot d --x fault", "--x fault"),
+        ("plot d --out nowhere/picture.png", "nowhere"),
+        ("export d --format xls", "--format xls is unknown: it must be one of csv, json, parquet"),
+        ("export d --format parquet", "--format parquet needs a file: give --out FILE"),
+        ("export d --out nowhere/t.csv", "nowhere"),
+        ("run gauge --level 3 --answers theory --out d", "d holds another experiment: level is"),
+    ):
+        said = command(*words.split())
+        assert (said.code, said.out) == (2, ""), words
+        (line,) = said.err.splitlines()
+        assert says in line
+        assert state(tmp_path) == before, words
+
+
+def test_a_child_process_says_the_same(tmp_path: Path) -> None:
+    before = state(tmp_path)
+    said = run_child("run", "gauge", "--level", "4:0.1:0", cwd=tmp_path)
+    assert said == (2, "", f"tsmech: level = 4:0.1:0 is not a range: {RANGE}\n")
+    assert state(tmp_path) == before

@@ -1,0 +1,133 @@
+"""Two toy systems for the tests of the house, whose answers anyone can work out.
+
+``Gauge`` reads a level N times: the mean of the readings and their mean square deviation.  It goes wrong when told to,
+takes as long as the environment says, and writes what it performs to the file that the environment names, so that a
+test can count work done in other processes.  ``Walk`` is a random walk along time with a matrix observable.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import setitem
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tsmech.errors import ConvergenceError
+from tsmech.systems import REGISTRY
+from tsmech.systems.contract import Curve, Observable, System, parameter
+
+LOG = "GAUGE_LOG"
+"""Environment variable that names the file to which each performance of a unit adds lines."""
+
+SECONDS = "GAUGE_SECONDS"
+"""Environment variable that says how long a simulation takes."""
+
+FAULTS = ("none", "raise", "unsolved", "nan", "inf", "die")
+
+
+@dataclass(frozen=True)
+class Gauge(System):
+    """A level, read N times with noise: the mean of the readings and their mean square deviation."""
+
+    name = "gauge"
+    title = "A level that is read with noise"
+    observables: ClassVar = {
+        "level_read": Observable("l_read", "mean of the readings"),
+        "spread": Observable("s", "mean square deviation of the readings"),
+        "luck": Observable("u", "a uniform number"),
+    }
+    checks = ({"level": 1.0}, {"level": 3.0, "noise": 0.4})
+    check_dimensions = (50, 100, 200, 400)
+
+    level: float = parameter("l", "what is read", minimum=-100, maximum=100)
+    noise: float = parameter("σ", "standard deviation of a reading", default=0.2, minimum=0)
+    dimension: int = parameter("N", "number of readings", default=20, minimum=2)
+    fault: str = parameter("f", "what goes wrong", default="none", choices=FAULTS)
+
+    def theory_curve(self) -> Curve:
+        self._go_wrong()
+        _log("theory", self.level)
+        return Curve.point({"level_read": self.level, "spread": self.noise**2, "luck": 0.5})
+
+    def reduced_curve(self, rng: np.random.Generator) -> Curve:
+        """The mean is normal and the sum of squares is chi-squared, independent of it."""
+        luck = self._begin("reduced", rng)
+        mean = self.level + self.noise * rng.standard_normal() / np.sqrt(self.dimension)
+        spread = self.noise**2 * rng.chisquare(self.dimension - 1) / self.dimension
+        return self._end("reduced", mean, spread, luck)
+
+    def direct_curve(self, rng: np.random.Generator) -> Curve:
+        luck = self._begin("direct", rng)
+        readings = self.level + self.noise * rng.standard_normal(self.dimension)
+        return self._end("direct", readings.mean(), readings.var(), luck)
+
+    def _begin(self, answer: str, rng: np.random.Generator) -> float:
+        luck = float(rng.random())
+        _log(f"begin {answer}", luck)
+        self._go_wrong()
+        time.sleep(float(os.environ.get(SECONDS, 0.0)))
+        return luck
+
+    def _end(self, answer: str, mean: float, spread: float, luck: float) -> Curve:
+        if self.fault == "nan":
+            spread = float("nan")
+        if self.fault == "inf":
+            mean = float("inf")
+        _log(f"end {answer}", luck)
+        return Curve.point({"level_read": mean, "spread": spread, "luck": luck})
+
+    def _go_wrong(self) -> None:
+        if self.fault == "raise":
+            raise ZeroDivisionError("the gauge\nis broken")
+        if self.fault == "unsolved":
+            raise ConvergenceError("the gauge does not settle")
+        if self.fault == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Walk(System):
+    """A random walk along time, with a matrix observable; it has no reduced answer."""
+
+    name = "walk"
+    title = "A random walk"
+    observables: ClassVar = {
+        "position": Observable("x", "position"),
+        "overlap": Observable("Q", "outer product of (1, position) with itself"),
+    }
+    coordinate = "time"
+
+    drift: float = parameter("v", "mean step", default=1.0)
+    length: int = parameter("n", "number of steps", default=4, minimum=1)
+
+    def theory_curve(self) -> Curve:
+        return self._curve(self.drift * np.arange(1.0, self.length + 1.0))
+
+    def direct_curve(self, rng: np.random.Generator) -> Curve:
+        position = np.cumsum(self.drift + rng.standard_normal(self.length))
+        _log("begin direct", float(position[0]))
+        return self._curve(position)
+
+    def _curve(self, position: np.ndarray) -> Curve:
+        both = np.stack([np.ones(self.length), position], axis=1)
+        overlap = both[:, :, None] * both[:, None, :]
+        return Curve({"position": position, "overlap": overlap}, "time", np.arange(1.0, self.length + 1.0))
+
+
+def register(put: Callable[[Any, Any, Any], None] = setitem) -> None:
+    """Add the toy systems to the registry; ``put`` may be the ``setitem`` of a monkeypatch, which takes them out."""
+    for system in (Gauge, Walk):
+        put(REGISTRY, system.name, system.__name__)
+        put(sys.modules, f"tsmech.systems.{system.name}", sys.modules[__name__])
+
+
+def _log(what: str, number: float) -> None:
+    path = os.environ.get(LOG)
+    if path:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.write(descriptor, f"{what} {number!r}\n".encode())
+        os.close(descriptor)

@@ -1,0 +1,405 @@
+"""The command line: what a person types, what comes out where, and with which exit code."""
+
+import csv
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tsmech
+from tests.commands import TIMEOUT, Said, command
+from tests.gauge import Gauge, register
+from tsmech import experiment, plots
+from tsmech.store import FILE, PRODUCTS
+from tsmech.systems import REGISTRY
+
+SMALL = ("--workers", 1, "--replicates", 2)
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register the toy systems, and work in an empty directory."""
+    register(monkeypatch.setitem)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save empty pictures, which are quick."""
+
+    def save(figure: Any, directory: Path, stem: str = "figure") -> list[Path]:
+        paths = [directory / f"{stem}{suffix}" for suffix in (".png", ".svg")]
+        for path in paths:
+            path.touch()
+        return paths
+
+    monkeypatch.setattr(plots, "save", save)
+
+
+def strict(said: Said) -> Any:
+    """Read stdout as JSON that any parser takes, after a command that went well."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    assert said.code == 0, said.err
+    return json.loads(said.out, parse_constant=refuse)
+
+
+# Run
+
+
+def test_a_run_prints_a_table_and_where_the_rest_is(unpainted: None) -> None:
+    said = command("run", "gauge", "--level", "1,2", *SMALL)
+    assert (said.code, said.err) == (0, "")
+    lines = said.out.splitlines()
+    (directory,) = Path("runs").iterdir()
+    assert re.fullmatch(r"gauge-[0-9a-f]{8}", directory.name)
+    assert lines[0] == "mean of the readings:"
+    assert lines[1].split() == ["level", "theory", "reduced", "direct", "agreement"]
+    assert len(lines) == 2 + 2 + len(PRODUCTS)
+    assert lines[4:] == [str(directory / name) for name in PRODUCTS]
+    assert {path.name for path in directory.iterdir()} == {FILE, *PRODUCTS}
+
+
+def test_json_is_all_there_is_on_stdout_and_nothing_is_written() -> None:
+    rows = strict(command("run", "gauge", "--level", "1,2", *SMALL, "--json"))
+    assert [row["answer"] for row in rows] == ["theory", "reduced", "direct"] * 2
+    assert list(rows[0]) == ["system", "answer", "level", "level_read", "spread", "luck"]
+    assert list(rows[1]) == [
+        "system", "answer", "level", "level_read", "level_read_sem", "spread", "spread_sem",
+        "luck", "luck_sem", "replicates",
+    ]  # fmt: skip
+    assert not list(Path().iterdir())
+
+
+def test_json_has_the_coordinate() -> None:
+    rows = strict(command("run", "walk", "--length", 3, "--answers", "theory", "--json"))
+    assert rows == [{"system": "walk", "answer": "theory", "time": t, "position": t} for t in (1.0, 2.0, 3.0)]
+
+
+def test_infinity_is_a_number_in_json() -> None:
+    rows = strict(command("run", "ridge", "--alpha", "0.5,1", "--answers", "theory", "--json"))
+    assert [row["generalization_error"] for row in rows] == [pytest.approx(0.375), math.inf]
+    rows = strict(command("run", "gauge", "--level", 1, "--fault", "inf", *SMALL, "--json"))
+    assert rows[2]["level_read"] == math.inf
+
+
+def test_options_a_file_and_python_give_the_same_table(unpainted: None) -> None:
+    Path("e.toml").write_text(
+        'system = "gauge"\nanswers = ["theory", "direct"]\nreplicates = 3\nseed = 7\n'
+        '[parameters]\nnoise = 0.3\nlevel = "0.5:2:4"\n'
+    )
+    words = ("--level", "0.5:2:4", "--noise", 0.3, "--answers", "theory,direct", "--replicates", 3, "--seed", 7)
+    tsmech.run("gauge", level="0.5:2:4", noise=0.3, answers="theory,direct", replicates=3, seed=7, out="python")
+    for out in ("options", "toml"):
+        what = ("gauge", *words) if out == "options" else ("e.toml",)
+        assert command("run", *what, "--workers", 1, "--out", out).code == 0
+    tables = [Path(out, "table.csv").read_bytes() for out in ("options", "toml", "python")]
+    assert tables[0] == tables[1] == tables[2]
+    rows = strict(command("export", "toml", "--format", "json"))
+    assert rows == strict(command("run", "e.toml", "--workers", 1, "--json"))
+
+
+def test_names_take_hyphens_or_underscores() -> None:
+    given = ("--alpha", 1, "--answers", "theory", "--json")
+    one, other = (strict(command("run", "ridge", *given, "--spectrum", name)) for name in ("two-level", "two_level"))
+    assert one == other
+    assert command("run", "ridge", *given, "--dry_run").out == command("run", "ridge", *given, "--dry-run").out
+    assert command("show", "double-descent").out == command("show", "double_descent").out != ""
+
+
+def test_quiet_says_nothing(unpainted: None) -> None:
+    assert command("run", "gauge", "--level", 1, *SMALL, "--quiet") == (0, "", "")
+    assert list(Path("runs").iterdir())
+
+
+def test_a_dry_run_shows_what_would_be_run_and_runs_nothing() -> None:
+    said = command("run", "gauge", "--level", "0.1:4:40", "--noise", "0.1,0.2", "--dry-run", "--fresh", "--out", "x")
+    assert (said.code, said.err) == (0, "")
+    assert not list(Path().iterdir())
+    Path("again.toml").write_text(said.out)
+    assert (
+        experiment.from_file("again.toml").digest()
+        == experiment.build(Gauge, {"level": "0.1:4:40", "noise": [0.1, 0.2]}).digest()
+    )
+    assert command("show", "again.toml").out == said.out
+
+
+def test_every_experiment_that_comes_along_is_shown_as_toml_that_says_the_same() -> None:
+    for name, path in experiment.experiments().items():
+        Path(f"{name}.toml").write_text(command("show", name).out)
+        assert experiment.from_file(f"{name}.toml") == experiment.from_file(path)
+
+
+def test_parameters_replace_what_a_file_says() -> None:
+    Path("e.toml").write_text('system = "gauge"\n[parameters]\nlevel = 1\n[plot]\nx = "level"\n')
+    (row,) = strict(command("run", "e.toml", "--level", 5, "--answers", "theory", "--json"))
+    assert row["level_read"] == 5.0
+
+
+def test_an_experiment_can_be_run_at_one_point_of_its_axis(unpainted: None) -> None:
+    said = command("run", "double_descent", "--alpha", 2, "--answers", "theory")
+    assert said.code == 0, said.err
+    assert "penalty" in said.out
+
+
+def test_the_same_command_continues_and_fresh_starts_anew(unpainted: None) -> None:
+    words = ("run", "gauge", "--level", 1, *SMALL, "--out", "d")
+    assert command(*words).code == 0
+    table = Path("d/table.csv").read_bytes()
+    Path("d/notes.txt").write_text("mine")
+    said = command(*words)
+    assert (said.code, said.err) == (0, "")
+    said = command(*words, "--seed", 1)
+    assert said.code == 2
+    assert "seed is 0 there and 1 here" in said.err
+    said = command(*words, "--seed", 1, "--fresh")
+    assert said.code == 0
+    assert said.err.splitlines() == ["removing table.csv, figure.png, figure.svg, run.sqlite in d"]
+    assert Path("d/table.csv").read_bytes() != table
+    assert Path("d/notes.txt").read_text() == "mine"
+
+
+def test_fresh_removes_nothing_for_an_experiment_that_is_refused(unpainted: None) -> None:
+    command("run", "gauge", "--level", 1, *SMALL, "--out", "d")
+    before = {path: path.read_bytes() for path in Path("d").iterdir()}
+    said = command("run", "gauge", "--level", "nan", "--out", "d", "--fresh")
+    assert said.code == 2
+    assert "removing" not in said.err
+    assert {path: path.read_bytes() for path in Path("d").iterdir()} == before
+
+
+# What goes wrong
+
+
+def test_failed_points_are_four_and_the_rest_is_kept(unpainted: None) -> None:
+    said = command("run", "gauge", "--level", "1,2", "--fault", "none,nan,raise", *SMALL, "--out", "d")
+    assert said.code == 4
+    (line,) = said.err.splitlines()
+    assert re.search(r"18 units failed, the first \w+: .*; what was finished is kept", line)
+    with Path("d/table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["fault"], row["answer"]) for row in rows} == {
+        ("none", "theory"), ("none", "reduced"), ("none", "direct"), ("nan", "theory")
+    }  # fmt: skip
+    assert not any("nan" in row[name] for row in rows for name in row if name != "fault")
+    shown = command("show", "d", "--failures")
+    assert shown.code == 0
+    assert shown.out.count("Traceback (most recent call last)") == 18
+    assert "ZeroDivisionError: the gauge" in shown.out
+    assert "returned NaN as spread" in shown.out
+    assert "fault = raise" in shown.out
+    assert "# failed: 18" in command("show", "d").out
+
+
+def test_a_solver_that_does_not_converge_is_three() -> None:
+    said = command("run", "gauge", "--level", 1, "--fault", "none,unsolved", *SMALL, "--json")
+    assert said.code == 3
+    assert "ConvergenceError: the gauge does not settle" in said.err
+    assert len(said.err.splitlines()) == 1
+    assert {row["fault"] for row in json.loads(said.out)} == {"none"}
+
+
+def test_a_bug_is_one_and_a_traceback_is_for_debug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("broken\nin two lines")
+
+    monkeypatch.setattr("tsmech.tables.to_json", broken)
+    said = command("run", "gauge", "--level", 1, "--answers", "theory", "--json")
+    assert said.code == 1
+    assert len(said.err.splitlines()) == 1
+    assert "RuntimeError" in said.err
+    assert "--debug" in said.err
+    with pytest.raises(RuntimeError):
+        command("--debug", "run", "gauge", "--level", 1, "--answers", "theory", "--json")
+
+
+def test_an_interruption_is_130_and_says_how_to_continue(monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:
+    calls: list[int] = []
+    original = Gauge.curve
+
+    def curve(gauge: Gauge, answer: str, rng: Any = None) -> Any:
+        if answer != "theory":
+            calls.append(1)
+            if len(calls) == 4:
+                raise KeyboardInterrupt
+        return original(gauge, answer, rng)
+
+    monkeypatch.setattr(Gauge, "curve", curve)
+    words = ("run", "gauge", "--level", "1,2", "--out", "my run", "--workers", 1)
+    said = command(*words, "--fresh")
+    assert said.code == 130
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.endswith("tsmech run gauge --level 1,2 --out 'my run' --workers 1")
+    assert re.search(r"# finished: .*\b1 theory", command("show", "my run").out)
+    assert command(*words).code == 0
+    assert len(calls) == 4 + (2 * 40 - 3), "what was finished is not performed again"
+
+
+def test_an_interruption_of_what_is_not_kept_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Gauge, "curve", interrupted)
+    for words in (("run", "gauge", "--level", 1, "--json"), ("check", "gauge")):
+        said = command(*words, "--workers", 1)
+        assert said.code == 130
+        assert "is kept" not in said.err
+        assert len(said.err.splitlines()) == 1
+
+
+# The other commands
+
+
+def test_help_lists_each_parameter_with_symbol_meaning_range_and_default() -> None:
+    said = command("run", "ridge", "--help")
+    assert said.code == 0
+    words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", said.out).split())
+    for name, declared in tsmech.Ridge.parameters().items():
+        assert f"--{name.replace('_', '-')}" in words
+        assert declared.symbol in words
+        assert declared.help[:20] in words
+    assert "a number above 0" in words
+    assert "default 0.5" in words
+    for option in ("--answers", "--replicates", "--seed", "--out", "--workers", "--json", "--fresh", "--dry-run"):
+        assert option in words
+
+
+def test_help_is_had_without_a_mistake() -> None:
+    for words in (("--help",), ("-h",), ("run", "--help"), ("check", "--help"), ("run", "double_descent", "--help")):
+        said = command(*words)
+        assert (said.code, said.err) == (0, "")
+        assert "Usage" in said.out
+    assert "ridge" in command("run", "--help").out
+
+
+def test_the_version_is_printed() -> None:
+    assert command("--version") == (0, f"{tsmech.__version__}\n", "")
+
+
+def test_systems_and_experiments_are_listed() -> None:
+    said = command("list")
+    assert said.code == 0
+    for name in [*REGISTRY, *experiment.experiments()]:
+        assert name in said.out
+
+
+def test_a_finished_run_is_shown(unpainted: None) -> None:
+    command("run", "gauge", "--level", "1,2", *SMALL, "--out", "d")
+    said = command("show", "d")
+    assert said.code == 0
+    assert 'system = "gauge"' in said.out
+    assert "level = [1.0, 2.0]" in said.out
+    assert re.search(r"# finished: .*2 theory \(.* s each\)", said.out)
+    assert "# failed: 0" in said.out
+    assert f"tsmech: {tsmech.__version__}" in said.out
+
+
+def test_a_run_is_drawn_again_without_computing() -> None:
+    command("run", "gauge", "--level", "1,2", "--noise", "0.1,0.2", "--answers", "theory", "--out", "d")
+    before = Path("d/figure.svg").read_bytes()
+    said = command("plot", "d", "--x", "noise", "--y", "spread,luck", "--by", "level")
+    assert (said.code, said.out, said.err) == (0, "d/figure.png\nd/figure.svg\n", "")
+    assert Path("d/figure.svg").read_bytes() != before
+    assert command("plot", "d", "--out", "pic.svg").out == "pic.png\npic.svg\n"
+    assert Path("pic.svg").read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_a_run_is_exported(kind: str, unpainted: None) -> None:
+    command("run", "gauge", "--level", "1,2", *SMALL, "--out", "d")
+    said = command("export", "d", "--format", kind, "--out", f"t.{kind}")
+    assert said == (0, "", "")
+    if kind == "parquet":
+        assert Path("t.parquet").read_bytes().startswith(b"PAR1")
+    else:
+        assert command("export", "d", "--format", kind).out == Path(f"t.{kind}").read_text()
+    if kind == "csv":
+        assert Path("t.csv").read_bytes() == Path("d/table.csv").read_bytes()
+
+
+def test_checks_print_each_comparison_and_the_exit_code_is_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = command("check", "gauge", "--workers", 1)
+    assert said.code == 0
+    assert said.out.splitlines()[-1] == "12 comparisons with 200 replicates, 0 disagree"
+    assert said.err == ""
+    original = Gauge.theory_curve
+    monkeypatch.setattr("tsmech.compare.REPLICATES", 50)
+    monkeypatch.setattr(Gauge, "theory_curve", lambda gauge: original(Gauge(level=1.05 * gauge.level)))
+    said = command("check", "gauge", "--workers", 1, "--json")
+    assert said.code == 1
+    verdicts = json.loads(said.out)
+    assert {verdict["observable"] for verdict in verdicts if not verdict["agrees"]} >= {"level_read"}
+    assert "NO" in command("check", "gauge", "--workers", 1).out
+
+
+def test_a_strict_check_has_more_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tsmech.compare.STRICT_REPLICATES", 7)
+    assert "with 7 replicates" in command("check", "gauge", "--workers", 1, "--strict").out
+
+
+def test_experiments_are_reproduced_as_pictures(monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:
+    Path("sims").mkdir()
+    Path("sims/small.toml").write_text('system = "gauge"\nanswers = ["theory"]\n[parameters]\nlevel = [1, 2]\n')
+    found = {"small": Path("sims/small.toml")}
+    monkeypatch.setattr(experiment, "experiments", lambda: found)
+    said = command("reproduce", "--workers", 1)
+    assert said.code == 0, said.err
+    assert {path.name for path in Path("figures").iterdir()} == {"small.png", "small.svg"}
+    assert command("reproduce", "small", "--workers", 1, "--quiet") == (0, "", "")
+    said = command("reproduce", "smal")
+    assert (said.code, said.err) == (2, "tsmech: experiment smal is unknown: did you mean small?\n")
+
+
+# Starting up
+
+
+CHILD = """
+import sys
+sys.argv = ["tsmech", *{words!r}]
+from tsmech.cli import main
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+print(*(name for name in {heavy!r} if name in sys.modules), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "heavy"),
+    [
+        (["--help"], ["numpy", "scipy", "pandas", "numba", "matplotlib", "sqlite3", "multiprocessing"]),
+        (
+            ["run", "ridge", "--alpha", "2", "--answers", "theory", "--json"],
+            ["scipy", "pandas", "numba", "matplotlib", "pyarrow"],
+        ),
+        (["run", "ridge", "--help"], ["scipy", "pandas", "numba", "matplotlib"]),
+    ],
+)
+def test_what_is_not_needed_is_not_imported(words: list[str], heavy: list[str]) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD.format(words=words, heavy=heavy)], capture_output=True, text=True, timeout=TIMEOUT
+    )
+    assert child.returncode == 0, child.stderr
+    assert child.stderr.split() == []
+    assert child.stdout
+
+
+def test_the_command_is_installed() -> None:
+    script = Path(sys.executable).with_name("tsmech")
+    child = subprocess.run([script, "--version"], capture_output=True, text=True, timeout=TIMEOUT)
+    assert (child.returncode, child.stdout) == (0, f"{tsmech.__version__}\n")
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    script = f"'{Path(sys.executable).with_name('tsmech')}' list | true; exit ${{PIPESTATUS[0]}}"
+    child = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=TIMEOUT)
+    assert (child.returncode, child.stderr) == (0, "")

@@ -1,0 +1,229 @@
+"""Do the checks find a disagreement that is there, and none that is not?"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from tests.gauge import Gauge, Walk
+from tsmech import compare
+from tsmech.compare import FALSE_ALARM, Verdict, check, compare_samples, deviation, extrapolate
+from tsmech.errors import IncompleteError
+from tsmech.systems.contract import Curve
+
+
+def scaled(curve: Curve, name: str, factor: float) -> Curve:
+    return Curve({**curve.observables, name: factor * curve.observables[name]}, curve.coordinate, curve.at)
+
+
+def disagreements(verdicts: list[Verdict]) -> set[tuple[str, str]]:
+    return {(verdict.observable, verdict.comparison) for verdict in verdicts if not verdict.agrees}
+
+
+# Tests of the tests
+
+
+def test_p_values_are_uniform_where_the_laws_agree() -> None:
+    """400 pairs of samples of one law; sizes without a common divisor keep the p-values from being coarse."""
+    rng = np.random.default_rng(11)
+    p_values = [compare_samples(rng.exponential(size=100), rng.exponential(size=107)) for _ in range(400)]
+    assert stats.kstest(p_values, "uniform").pvalue > 1e-3
+
+
+@pytest.mark.slow
+def test_p_values_of_a_check_are_uniform_where_the_answers_agree() -> None:
+    """Both kinds of comparison, over seeds; 100 replicates make the estimated errors as good as known."""
+    found = [verdict for seed in range(25) for verdict in check(Gauge, replicates=100, seed=seed)]
+    for comparison in ("direct = reduced", "reduced -> theory"):
+        p_values = [verdict.p_value for verdict in found if verdict.comparison == comparison]
+        assert len(p_values) == 25 * 2 * 3
+        assert stats.kstest(p_values, "uniform").pvalue > 1e-3, comparison
+
+
+def test_answers_that_agree_are_found_to_agree() -> None:
+    verdicts = check(Gauge)
+    assert all(verdict.agrees for verdict in verdicts)
+    points = {"level = 1.0", "level = 3.0, noise = 0.4"}
+    expected = {
+        (point, observable, comparison)
+        for point in points
+        for observable in Gauge.observables
+        for comparison in ("direct = reduced", "reduced -> theory")
+    }
+    assert {(verdict.point, verdict.observable, verdict.comparison) for verdict in verdicts} == expected
+
+
+@dataclass(frozen=True)
+class WrongTheory(Gauge):
+    factor: ClassVar[float] = 1.05
+
+    def theory_curve(self) -> Curve:
+        return scaled(super().theory_curve(), "spread", self.factor)
+
+
+@dataclass(frozen=True)
+class WrongReduction(Gauge):
+    factor: ClassVar[float] = 1.05
+
+    def reduced_curve(self, rng: np.random.Generator) -> Curve:
+        return scaled(super().reduced_curve(rng), "level_read", self.factor)
+
+
+@pytest.mark.parametrize("factor", [1.05, math.sqrt(2), 0.5])
+def test_a_wrong_factor_in_the_theory_is_caught(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit of the spread is known to 1 % here: 200 draws at N = 400 alone give √(2/80 000)."""
+    monkeypatch.setattr(WrongTheory, "factor", factor)
+    assert disagreements(check(WrongTheory)) == {("spread", "reduced -> theory")}
+
+
+@pytest.mark.parametrize("factor", [1.05, math.sqrt(2)])
+def test_a_wrong_factor_in_the_reduction_is_caught_twice(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WrongReduction, "factor", factor)
+    expected = {("level_read", "direct = reduced"), ("level_read", "reduced -> theory")}
+    assert disagreements(check(WrongReduction)) == expected
+
+
+@dataclass(frozen=True)
+class WrongLaw(Gauge):
+    """The mean is right and its fluctuations are too large by √2: only a test of the law can see it."""
+
+    def reduced_curve(self, rng: np.random.Generator) -> Curve:
+        curve = super().reduced_curve(rng)
+        mean = curve.observables["level_read"]
+        return Curve({**curve.observables, "level_read": self.level + math.sqrt(2) * (mean - self.level)})
+
+
+@pytest.mark.slow
+def test_a_wrong_law_with_the_right_mean_is_caught() -> None:
+    assert disagreements(check(WrongLaw, replicates=compare.STRICT_REPLICATES)) == {("level_read", "direct = reduced")}
+
+
+@dataclass(frozen=True)
+class Wanderer(Walk):
+    """A walk without a reduction whose mean approaches the theory as 1/N."""
+
+    checks = ({"length": 6},)
+    check_dimensions = (10, 20, 40)
+    factor: ClassVar[float] = 1.0
+    dimension: int = Gauge.__dataclass_fields__["dimension"]
+
+    def direct_curve(self, rng: np.random.Generator) -> Curve:
+        return scaled(super().direct_curve(rng), "position", self.factor * (1.0 + 1.0 / self.dimension))
+
+
+def test_without_a_reduction_the_network_itself_meets_the_theory_along_the_curve(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    verdicts = check(Wanderer)
+    assert {verdict.comparison for verdict in verdicts} == {"direct -> theory"}
+    assert {verdict.observable for verdict in verdicts} == {"position"}
+    assert len(verdicts) > 1
+    assert not disagreements(verdicts)
+    monkeypatch.setattr(Wanderer, "factor", 1.5)
+    assert disagreements(check(Wanderer)) == {("position", "direct -> theory")}
+
+
+def test_the_level_of_a_check_is_shared_by_its_tests() -> None:
+    verdicts = check(Gauge, replicates=20)
+    for verdict in verdicts:
+        assert verdict.agrees == (verdict.p_value >= FALSE_ALARM / len(verdicts))
+
+
+@dataclass(frozen=True)
+class Failing(Gauge):
+    checks = ({"level": 1.0, "fault": "unsolved"},)
+
+
+def test_a_check_that_cannot_be_made_is_no_agreement() -> None:
+    with pytest.raises(IncompleteError, match="the check could not be made: ConvergenceError"):
+        check(Failing, replicates=2)
+
+
+@dataclass(frozen=True)
+class Silent(Gauge):
+    """A gauge without noise: all answers are one number, off by rounding at most."""
+
+    checks = ({"level": 1.0, "noise": 0.0},)
+    observables: ClassVar = {name: known for name, known in Gauge.observables.items() if name != "luck"}
+
+    def _end(self, answer: str, mean: float, spread: float, luck: float) -> Curve:
+        return Curve.point({"level_read": mean * (1 + 1e-15 * luck), "spread": spread})
+
+
+def test_rounding_is_no_disagreement() -> None:
+    assert not disagreements(check(Silent, replicates=30))
+
+
+def test_progress_is_reported_to_the_end() -> None:
+    seen: list[tuple[int, int]] = []
+    check(Gauge, replicates=5, report=lambda done, total: seen.append((done, total)))
+    assert seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1] == 2 * (1 + 5 * (1 + 4))
+
+
+# Extrapolation
+
+
+@given(
+    limit=st.floats(-1e3, 1e3),
+    slope=st.floats(-1e3, 1e3),
+    dimensions=st.lists(st.integers(1, 10_000), min_size=2, max_size=6, unique=True),
+    relative=st.lists(st.floats(0.5, 2.0), min_size=6, max_size=6),
+)
+@settings(deadline=None)
+def test_extrapolation_is_exact_on_limit_plus_slope_over_n(
+    limit: float, slope: float, dimensions: list[int], relative: list[float]
+) -> None:
+    """Whatever the weights; the error of rounding grows with the condition of the normal equations."""
+    sizes = np.array(dimensions, dtype=float)
+    errors = 1e-3 * np.array(relative[: len(dimensions)])
+    found = extrapolate(sizes, limit + slope / sizes, errors)
+    design = np.column_stack([np.ones(len(sizes)), sizes.min() / sizes]) / errors[:, None]
+    condition = np.linalg.cond(design) ** 2
+    assert found.value == pytest.approx(limit, abs=1e-14 * condition * (abs(limit) + abs(slope) + 1))
+    assert found.error > 0
+
+
+def test_the_error_of_an_extrapolation_is_its_scatter() -> None:
+    """4000 synthetic fits: the scatter is known to 1/√8000, so 5 % is over four standard errors."""
+    rng = np.random.default_rng(4)
+    dimensions, errors = np.array([50.0, 100.0, 200.0, 800.0]), np.array([0.02, 0.01, 0.03, 0.01])
+    means = 0.3 + 5.0 / dimensions + errors * rng.standard_normal((4000, 4))
+    fits = [extrapolate(dimensions, mean, errors) for mean in means]
+    limits = np.array([fit.value for fit in fits])
+    assert limits.std() == pytest.approx(fits[0].error, rel=0.05)
+    assert abs(limits.mean() - 0.3) < 5 * fits[0].error / math.sqrt(4000)
+
+
+# The distance in a table
+
+
+def test_the_deviation_is_the_largest_difference_in_combined_errors() -> None:
+    answers = {
+        "theory": {"x": 1.0},
+        "reduced": {"x": 1.3, "x_sem": 0.3, "replicates": 5},
+        "direct": {"x": 2.3, "x_sem": 0.4, "replicates": 5},
+    }
+    assert deviation(answers, "x") == pytest.approx(1.3 / 0.4)
+    del answers["theory"]
+    assert deviation(answers, "x") == pytest.approx(1.0 / 0.5)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {},
+        {"theory": {"x": 1.0}},
+        {"theory": {"x": 1.0}, "direct": {"y": 1.0, "y_sem": 1.0}},
+        {"theory": {"x": math.inf}, "direct": {"x": 1.0, "x_sem": 0.1}},
+        {"theory": {"x": math.inf}, "direct": {"x": math.inf, "x_sem": None}},
+        {"theory": {"x": 1.0}, "direct": {"x": 2.0, "x_sem": None}},
+    ],
+)
+def test_what_cannot_be_compared_has_no_deviation(answers: dict[str, Any]) -> None:
+    assert deviation(answers, "x") is None

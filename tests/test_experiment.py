@@ -1,0 +1,272 @@
+"""What is asked: read from options, a file or Python, all checked in one place, and cut into units of work."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.gauge import Gauge, Walk, register
+from tsmech.errors import InputError
+from tsmech.experiment import REPLICATES, Experiment, Unit, build, experiments, find_file, from_file, restore, whole
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch.setitem)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# Reading
+
+
+def test_options_a_file_and_python_ask_for_the_same(tmp_path: Path) -> None:
+    options = build(
+        "gauge", {"level": "0.1:4:40", "noise": "0,0.25"}, answers="theory,direct", replicates="7", seed="3"
+    )
+    python = build(
+        Gauge, {"level": np.linspace(0.1, 4, 40).round(12), "noise": [0, 0.25]},
+        answers=["direct", "theory"], replicates=7, seed=3,
+    )  # fmt: skip
+    toml = from_file(
+        write(
+            tmp_path / "gauge.toml",
+            'system = "gauge"\nanswers = ["theory", "direct"]\nreplicates = 7\nseed = 3\n'
+            '[parameters]\nnoise = [0, 0.25]\nlevel = "0.1:4:40"\n',
+        )
+    )
+    assert options == python == toml
+    assert options.digest() == python.digest() == toml.digest()
+    assert [unit.system.key() for unit in options.units()] == [unit.system.key() for unit in toml.units()]
+
+
+def test_names_take_underscores_or_hyphens(tmp_path: Path) -> None:
+    with_hyphens = build("gauge", {"level": 1, "fault": "none"}, plot={"y": ["level-read"]})
+    assert with_hyphens.plot == {"y": ["level_read"]}
+    assert build("ridge", {"alpha": 1, "teacher-weights": [1, 2], "eigenvalues": [1, 2]}).fixed["teacher_weights"]
+    write(
+        tmp_path / "r.toml", 'system = "ridge"\n[parameters]\nalpha = 1\n"teacher-weights" = [1]\neigenvalues = [1]\n'
+    )
+    assert from_file(tmp_path / "r.toml").fixed["teacher_weights"] == (1.0,)
+
+
+def test_what_is_not_said_has_its_default() -> None:
+    experiment = build("gauge", {"level": 1})
+    assert (experiment.replicates, experiment.seed, experiment.name) == (REPLICATES, 0, "gauge")
+    assert experiment.answers == ("theory", "reduced", "direct")
+    assert experiment.fixed["noise"] == 0.2
+    assert build("walk", {}).answers == ("theory", "direct")
+
+
+def test_several_values_are_an_axis_and_one_is_not() -> None:
+    experiment = build("gauge", {"level": "1,2,3", "noise": "0.5,0.5", "dimension": [4, 8]})
+    assert experiment.axes == {"level": (1.0, 2.0, 3.0), "dimension": (4, 8)}
+    assert experiment.fixed["noise"] == 0.5
+    assert experiment.size == 6
+    points = [(point.level, point.dimension) for point in experiment.points()]
+    assert points == [(1, 4), (1, 8), (2, 4), (2, 8), (3, 4), (3, 8)]
+
+
+def test_theory_is_one_unit_a_point_and_simulations_are_replicates() -> None:
+    units = list(build("gauge", {"level": [1, 2]}, replicates=2).units())
+    expected = [("theory", 0), ("reduced", 0), ("reduced", 1), ("direct", 0), ("direct", 1)]
+    assert [(unit.answer, unit.replicate) for unit in units] == 2 * expected
+    assert units[0] == Unit(Gauge(level=1.0), "theory", 0)
+
+
+@pytest.mark.parametrize(
+    ("system", "parameters", "options", "says"),
+    [
+        ("guage", {}, {}, r"system guage is unknown: did you mean gauge\?"),
+        ("gauge", {}, {}, r"gauge needs level \(l\): what is read"),
+        ("gauge", {"level": 1, "nosie": 1}, {}, r"gauge has no parameter nosie: did you mean noise\?"),
+        ("gauge", {"level": 1, "xyz": 1}, {}, "known: level, noise"),
+        ("gauge", {"level": "4:1:0"}, {}, "level = 4:1:0 is not a range"),
+        ("gauge", {"level": []}, {}, r"level = \[\] is not allowed"),
+        ("gauge", {"level": {"a": 1}}, {}, "level = .* is not allowed"),
+        ("gauge", {"level": [[1], [1, 2]]}, {}, "level = "),
+        ("gauge", {"level": [1, None]}, {}, "level = None is not allowed"),
+        ("gauge", {"level": 1}, {"answers": "thoery"}, r"answer thoery is unknown: did you mean theory\?"),
+        ("gauge", {"level": 1}, {"answers": []}, "answers"),
+        ("gauge", {"level": 1}, {"answers": ""}, "answer"),
+        ("gauge", {"level": 1}, {"answers": 3}, "answers = 3"),
+        ("gauge", {"level": 1}, {"answers": True}, "answers = True"),
+        ("gauge", {"level": 1}, {"answers": [1]}, "answer 1 is unknown"),
+        ("walk", {}, {"answers": "reduced"}, "walk has no reduced answer"),
+        ("gauge", {"level": 1}, {"replicates": 0}, "replicates = 0 is not allowed: it must be a whole number of at"),
+        ("gauge", {"level": 1}, {"replicates": 2.0}, r"replicates = 2\.0 is not allowed"),
+        ("gauge", {"level": 1}, {"replicates": True}, "replicates = True is not allowed"),
+        ("gauge", {"level": 1}, {"seed": -1}, "seed = -1 is not allowed"),
+        ("gauge", {"level": 1}, {"seed": "x"}, "seed = x is not allowed"),
+        ("gauge", {"level": 1}, {"seed": None}, "seed = None is not allowed"),
+        ("gauge", {"level": 1}, {"plot": {"z": "noise"}}, "plot has no key z"),
+        ("gauge", {"level": 1}, {"plot": {"x": "levle"}}, r"levle.*did you mean level\?"),
+        ("gauge", {"level": 1}, {"plot": {"x": "fault"}}, "fault"),
+        ("gauge", {"level": 1}, {"plot": {"x": ["level"]}}, "plot x"),
+        ("gauge", {"level": 1}, {"plot": {"y": "spraed"}}, r"did you mean spread\?"),
+        ("gauge", {"level": 1}, {"plot": {"y": [3]}}, "plot y"),
+        ("gauge", {"level": 1}, {"plot": {"by": 3}}, "plot by"),
+        ("walk", {}, {"plot": {"x": "tmie"}}, r"did you mean time\?"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    system: str, parameters: dict[str, Any], options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InputError, match=says) as refused:
+        build(system, parameters, **options)
+    assert "\n" not in str(refused.value)
+
+
+def test_whole_numbers_come_in_words_from_python_and_from_numpy() -> None:
+    assert whole("seed", "12", 0) == whole("seed", 12, 0) == whole("seed", np.int64(12), 0) == 12
+    assert type(whole("seed", np.int64(12), 0)) is int
+    assert whole("seed", 2**200, 0) == 2**200
+    for wrong in ("1.0", "", "1e3", 1.0, np.float64(1), "9" * 5000, [1]):
+        with pytest.raises(InputError, match="seed = "):
+            whole("seed", wrong, 0)
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", r"must name its system"),
+        ("system = 3", r"system = 3"),
+        ("system = [", r"is not a TOML file"),
+        ('system = "guage"', r"did you mean gauge\?"),
+        ('sytem = "gauge"', r"unknown key sytem: did you mean system\?"),
+        ('system = "gauge"\nparameters = 3', r"parameters = 3 must be a table"),
+        ('system = "gauge"\nreplicates = {a = 1}\n[parameters]\nlevel = 1', r"replicates = "),
+        ('system = "gauge"\ntitle = 3\n[parameters]\nlevel = 1', r"title = 3"),
+        ('system = "gauge"\nsource = ["a"]\n[parameters]\nlevel = 1', r"source = "),
+        ('system = "gauge"\nreplicates = 2.5\n[parameters]\nlevel = 1', r"replicates = 2\.5"),
+        ('system = "gauge"\nanswers = 3\n[parameters]\nlevel = 1', r"answers = 3"),
+        ('system = "gauge"\n[parameters]\nlevle = 1', r"did you mean level\?"),
+        ('system = "gauge"\n[parameters]\nlevel = nan', r"level = nan"),
+        ('system = "gauge"\n[parameters]\nlevel = inf', r"level = inf"),
+        ('system = "gauge"\n[parameters]\nlevel = true', r"level = True"),
+        ('system = "gauge"\n[parameters]\nlevel = 2020-01-01', r"level = "),
+        ('system = "gauge"\n[parameters]\nlevel = [[1, 2]]', r"level = "),
+        (f'system = "gauge"\n[parameters]\nlevel = 1{"0" * 400}', r"level = "),
+        (f'system = "gauge"\n[parameters]\nlevel = 1{"0" * 5000}', r"level|TOML"),
+        ('system = "gauge"\n[parameters]\nlevel = 1\n[plot]\nx = "lvl"', r"lvl"),
+        ('system = "gauge"\n[parameters]\nlevel = 1\nlevel = 2', r"is not a TOML file"),
+    ],
+)
+def test_a_file_that_says_something_else_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(InputError, match=says) as refused:
+        from_file(write(tmp_path / "wrong.toml", text))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"missing\.toml cannot be read: No such file"):
+        from_file(tmp_path / "missing.toml")
+    with pytest.raises(InputError, match=r"cannot be read: Is a directory"):
+        from_file(tmp_path)
+    (tmp_path / "latin.toml").write_bytes(b'title = "\xe9"')
+    with pytest.raises(InputError, match=r"latin\.toml is not a TOML file"):
+        from_file(tmp_path / "latin.toml")
+
+
+def test_options_replace_what_the_file_says(tmp_path: Path) -> None:
+    path = write(tmp_path / "short.toml", 'system = "gauge"\nseed = 1\n[parameters]\nlevel = 1\nnoise = 0.5\n')
+    experiment = from_file(path, {"level": "2,3"}, replicates=4, seed=None)
+    assert experiment.axes == {"level": (2.0, 3.0)}
+    assert (experiment.fixed["noise"], experiment.replicates, experiment.seed) == (0.5, 4, 1)
+    assert experiment.name == "short"
+
+
+def test_a_file_that_an_experiment_names_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """... but one that is named on the command line lies where the person is, and a law by name is no file."""
+    (tmp_path / "there").mkdir()
+    write(tmp_path / "there" / "s.csv", "1\n2\n")
+    write(tmp_path / "there" / "isotropic", "1\n2\n")
+    write(tmp_path / "s.csv", "1\n2\n3\n")
+    monkeypatch.chdir(tmp_path)
+    named = write(tmp_path / "there" / "e.toml", 'system = "ridge"\n[parameters]\nalpha = 1\nspectrum = "s.csv"\n')
+    assert Path(from_file(named).fixed["spectrum"]).samefile("there/s.csv")
+    assert Path(from_file(named, {"spectrum": "s.csv"}).fixed["spectrum"]).samefile("s.csv")
+    law = write(tmp_path / "there" / "law.toml", 'system = "ridge"\n[parameters]\nalpha = 1\nspectrum = "isotropic"\n')
+    assert from_file(law).fixed["spectrum"] == "isotropic"
+
+
+@pytest.mark.parametrize("name", experiments())
+def test_every_experiment_that_comes_along_can_be_read(name: str) -> None:
+    experiment = from_file(experiments()[name])
+    assert experiment.title
+    assert experiment.source
+    assert find_file(name) == find_file(name.replace("_", "-")) == experiments()[name]
+
+
+# Identity
+
+
+def test_the_digest_depends_on_the_problem_alone() -> None:
+    base = build("gauge", {"level": [1, 2], "noise": 0.2}, answers="theory", replicates=2)
+    same = build("gauge", {"noise": 0.2, "level": "1.0,2"}, replicates=9, title="other words", plot={"x": "level"})
+    assert base.digest() == same.digest() == build("gauge", {"level": [1, 2]}).digest()
+    others = [
+        build("gauge", {"level": [1, 2]}, seed=1),
+        build("gauge", {"level": [1, 3]}),
+        build("gauge", {"level": [1, 2], "noise": 0.3}),
+        build("walk", {}),
+    ]
+    assert len({base.digest(), *(other.digest() for other in others)}) == 5
+
+
+def test_the_digest_takes_a_file_by_its_contents(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    write(tmp_path / "one.csv", "1\n2\n")
+    write(tmp_path / "b" / "two.csv", "1\n2\n")
+    write(tmp_path / "three.csv", "1\n3\n")
+    one, two, three = (
+        build("ridge", {"alpha": 1, "spectrum": str(tmp_path / file)}) for file in ("one.csv", "b/two.csv", "three.csv")
+    )
+    assert one.digest() == two.digest() != three.digest()
+
+
+@given(
+    level=st.lists(st.floats(-100, 100), min_size=1, max_size=4),
+    noise=st.one_of(st.none(), st.floats(0, 1e300)),
+    fault=st.sampled_from([None, "none", ["raise", "nan"]]),
+    answers=st.sampled_from([None, ["theory"], ["direct", "reduced"]]),
+    seed=st.integers(0, 2**130),
+    title=st.text(max_size=5),
+)
+@settings(deadline=None, max_examples=60)
+def test_what_is_described_is_restored(
+    level: list[float], noise: float | None, fault: Any, answers: Any, seed: int, title: str
+) -> None:
+    given = {"level": level, "noise": noise, "fault": fault}
+    parameters = {name: value for name, value in given.items() if value is not None}
+    experiment = build(Gauge, parameters, answers=answers, seed=seed, title=title)
+    described = json.loads(json.dumps({**experiment.describe(), "name": experiment.name}))
+    with pytest.MonkeyPatch.context() as patch:
+        register(patch.setitem)
+        assert restore(described) == experiment
+
+
+def test_experiments_join() -> None:
+    one = build("gauge", {"level": [1, 3]}, answers="theory", replicates=5, title="one")
+    other = build("gauge", {"level": [2, 3]}, answers="direct", replicates=2, title="other")
+    joined = one.joined(other)
+    assert joined.axes["level"] == (1.0, 2.0, 3.0)
+    assert joined.answers == ("theory", "direct")
+    assert (joined.replicates, joined.title) == (5, "other")
+
+
+def test_an_experiment_is_public() -> None:
+    import tsmech
+
+    assert tsmech.Experiment is Experiment
+    assert build(Walk, {}).system is Walk
