@@ -18,7 +18,8 @@ import numpy as np
 
 from tsmech.errors import ConvergenceError
 from tsmech.systems import REGISTRY
-from tsmech.systems.contract import Curve, Observable, System, parameter
+from tsmech.systems.contract import Curve, Observable, System
+from tsmech.systems.parameters import parameter
 
 LOG = "GAUGE_LOG"
 """Environment variable that names the file to which each performance of a unit adds lines."""

@@ -15,7 +15,7 @@ import tsmech
 from tests.commands import TIMEOUT, Said, command
 from tests.gauge import Gauge, register
 from tsmech import experiment, plots
-from tsmech.store import FILE, PRODUCTS
+from tsmech.directory import FILE, PRODUCTS
 from tsmech.systems import REGISTRY
 
 SMALL = ("--workers", 1, "--replicates", 2)

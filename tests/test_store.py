@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tests.gauge import LOG, Gauge, register
+from tsmech.directory import FILE, PRODUCTS, contents, discard
 from tsmech.engine import Outcome, perform
 from tsmech.errors import InputError
 from tsmech.experiment import Unit, build
 from tsmech.runs import carry_out, publish
-from tsmech.store import FILE, PRODUCTS, Store, contents, discard
+from tsmech.store import Store
 from tsmech.systems.contract import Curve
 
 

@@ -24,7 +24,7 @@ from tsmech.threads import ONE_THREAD
 if TYPE_CHECKING:
     from tsmech.experiment import Experiment
     from tsmech.runs import Progress
-    from tsmech.systems.contract import Parameter
+    from tsmech.systems.parameters import Parameter
 
 INTERRUPTED = 130
 
@@ -110,7 +110,7 @@ def show(
     from tsmech.store import Store
 
     if not Path(what).is_dir():
-        print(_toml(resolve(what, {})))
+        print(resolve(what, {}).to_toml())
         return
     with Store.open(Path(what)) as store:
         if failures:
@@ -118,7 +118,7 @@ def show(
                 trace = entry.pop("trace")
                 print(", ".join(f"{name} = {value}" for name, value in entry.items()), trace, sep="\n")
             return
-        print(_toml(store.experiment))
+        print(store.experiment.to_toml())
         seconds, counts = store.timing(), store.counts()
         print(
             "\n# finished: " + ", ".join(f"{n} {answer} ({seconds[answer]:.3g} s each)" for answer, n in counts.items())
@@ -223,7 +223,7 @@ def reproduce(
     """Run the experiments that come along and draw their figures."""
     from tsmech.experiment import experiments
     from tsmech.runs import publish, resolve
-    from tsmech.systems.contract import nearest
+    from tsmech.systems.parameters import nearest
 
     known = experiments()
     chosen = [name.replace("-", "_") for name in names or known]
@@ -255,7 +255,7 @@ def _run_command(name: str) -> Any:
     file = None if name.replace("-", "_") in REGISTRY else find_file(name)
     if file is None and name.replace("-", "_") not in REGISTRY:
         from tsmech.experiment import experiments
-        from tsmech.systems.contract import nearest
+        from tsmech.systems.parameters import nearest
 
         raise InputError(f"{name} is neither a system nor an experiment: {nearest(name, [*REGISTRY, *experiments()])}")
     system = find(name) if file is None else from_file(file).system
@@ -318,7 +318,7 @@ def _run(
 
     experiment = resolve(name, parameters, answers=answers, replicates=replicates, seed=seed)
     if dry_run:
-        print(_toml(experiment))
+        print(experiment.to_toml())
         return
     if (steps := most_steps(experiment)) > LONG_STEPS and sys.stdin.isatty() and not yes:
         raise InputError(f"one simulation takes about {steps:.1g} steps, more than {LONG_STEPS:.0g}: --yes begins it")
@@ -364,7 +364,7 @@ def _raise_failure(store: Any) -> None:
 
 
 def _discard(directory: Path, quiet: bool) -> None:
-    from tsmech.store import contents, discard
+    from tsmech.directory import contents, discard
 
     if directory.is_dir() and contents(directory):
         discard(directory, lambda names: _say(f"removing {', '.join(names)} in {directory}", quiet))
@@ -373,19 +373,6 @@ def _discard(directory: Path, quiet: bool) -> None:
 def _say(words: str, quiet: bool) -> None:
     if not quiet:
         print(words, file=sys.stderr)
-
-
-def _toml(experiment: "Experiment") -> str:
-    """Return an experiment as a TOML file would say it."""
-    import json
-
-    described = experiment.describe()
-    tables = {key: described.pop(key) for key in ("parameters", "plot") if key in described}
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in described.items()]
-    for name, table in tables.items():
-        lines += ["", f"[{name}]"]
-        lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()]
-    return "\n".join(lines)
 
 
 def _cores() -> int:

@@ -22,15 +22,16 @@ ROUNDING = 1e-12
 """Values below this share of the point's largest observable are zero to rounding."""
 
 Samples = dict[tuple[System, str], dict[str, NDArray[np.float64]]]
-"""For each point and answer each scalar observable's draws, shape (replicates, rows)."""
+"""For each point and answer the draws of the coordinate and of each scalar observable, (replicates, rows)."""
 
 
 class Verdict(NamedTuple):
-    """The outcome of one test: what was compared, the statistic and whether the answers agree."""
+    """The outcome of one test: what was compared, at which coordinate, the statistic, whether the answers agree."""
 
     system: str
     point: str
     observable: str
+    at: str
     comparison: str
     statistic: str
     p_value: float
@@ -166,8 +167,8 @@ def _collect(batches: Iterable[list[Outcome]], total: int, report: Callable[[int
             found[outcome.unit.system, outcome.unit.answer][outcome.unit.replicate] = outcome.curve
     return {
         address: {
-            name: np.stack([curves[replicate].observables[name] for replicate in sorted(curves)])
-            for name, values in curves[0].observables.items()
+            name: np.stack([curves[replicate].columns[name] for replicate in sorted(curves)])
+            for name, values in curves[0].columns.items()
             if values.ndim == 1
         }
         for address, curves in found.items()
@@ -177,24 +178,28 @@ def _collect(batches: Iterable[list[Outcome]], total: int, report: Callable[[int
 def _judge(system: type[System], parameters: Mapping[str, Any], samples: Samples) -> Iterator[Verdict]:
     points = _points(system, parameters)
     theory = samples[points[0], "theory"]
-    scale = max(float(np.abs(values).max()) for values in theory.values())
-    words = ", ".join(f"{name} = {value}" for name, value in parameters.items())
+    scale = max(float(np.abs(theory[name]).max()) for name in system.observables if name in theory)
+    given = {name: value for name, value in parameters.items() if name not in ("samples", "duration")}
+    words = ", ".join(f"{name} = {value}" for name, value in given.items())
     simulations = [samples[points[0], answer] for answer in SIMULATIONS if (points[0], answer) in samples]
     grown = [samples[point, _cheap(point)] for point in points]
     for name in grown[0]:
+        if name == system.coordinate:
+            continue
         for row in _rows(theory[name].shape[1]):
+            at = f"{theory[system.coordinate][0, row]:.4g}" if system.coordinate else ""
             if len(simulations) == 2:
                 first, second = (_rounded(sample[name][:, row], scale) for sample in simulations)
                 p_value = compare_samples(first, second)
                 statistic = f"N = {system.check_dimensions[0]}, p = {p_value:.2g}"
-                yield Verdict(system.name, words, name, "direct = reduced", statistic, p_value, True)
+                yield Verdict(system.name, words, name, at, "direct = reduced", statistic, p_value, True)
             means = np.array([_rounded(sample[name][:, row], scale).mean() for sample in grown])
             errors = np.array([_standard_error(_rounded(sample[name][:, row], scale), scale) for sample in grown])
             limit = extrapolate(np.array(system.check_dimensions, dtype=float), means, errors)
             z = (limit.value - float(theory[name][0, row])) / limit.error
             statistic = f"z = {z:+.1f}"
             comparison = f"{_cheap(points[-1])} -> theory"
-            yield Verdict(system.name, words, name, comparison, statistic, math.erfc(abs(z) / math.sqrt(2.0)), True)
+            yield Verdict(system.name, words, name, at, comparison, statistic, math.erfc(abs(z) / math.sqrt(2.0)), True)
 
 
 def _rows(count: int, most: int = 4) -> list[int]:

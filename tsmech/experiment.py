@@ -13,7 +13,8 @@ from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.systems import find
-from tsmech.systems.contract import ANSWERS, SIMULATIONS, Parameter, System, nearest, plain
+from tsmech.systems.contract import ANSWERS, SIMULATIONS, System
+from tsmech.systems.parameters import Parameter, nearest, plain
 
 REPLICATES = 20
 
@@ -115,6 +116,15 @@ class Experiment:
         }
         described["plot"] = dict(self.plot)
         return {key: value for key, value in described.items() if value not in ("", {})}
+
+    def to_toml(self) -> str:
+        """Return the resolved experiment as a TOML file would say it."""
+        described = self.describe()
+        tables = {key: described.pop(key) for key in ("parameters", "plot") if key in described}
+        lines = [f"{key} = {_toml(value)}" for key, value in described.items()]
+        for name, table in tables.items():
+            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+        return "\n".join(lines)
 
     def joined(self, other: "Experiment") -> "Experiment":
         """Return the experiment that asks for what either asks for; the other's words and plot prevail."""
@@ -294,6 +304,12 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
         if plain_names:
             plot[key] = plain_names if key == "y" else plain_names[0]
     return plot
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _order(value: Any) -> Any:

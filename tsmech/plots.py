@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 STYLE = Path(__file__).with_name("tsmech.mplstyle")
 MARKERS = "osD^vP*"
 DASHES = ("-", "--", "-.", ":")
+MOST_MARKERS = 40
+"""Markers a curve has at most; of a longer one evenly spaced ones are drawn."""
 THEORY_POINTS = 400
 """Values of x at which a line of theory without a coordinate is computed, where that is quick."""
 THEORY_SECONDS = 2.0
@@ -101,6 +103,9 @@ def draw_panel(
         ax = Figure().add_subplot()
     groups = [name for name in experiment.axes if name != x]
     shown = [{**experiment.fixed, **row} for row in rows if observable in row and x in {**experiment.fixed, **row}]
+    if experiment.system.coordinate not in (None, x):
+        # Each curve is shown by its end.
+        shown = list({(row["answer"], *(row[name] for name in experiment.axes)): row for row in shown}.values())
     top = _scale(ax, shown, x, observable, groups)
     values = sorted({row[by] for row in shown}) if by else [None]
     for key, answers in _grouped(shown, groups):
@@ -117,6 +122,8 @@ def draw_panel(
             face = colour if answer == "reduced" else "white"
             style: dict[str, Any] = {"color": colour, "markerfacecolor": face, "markeredgecolor": colour}
             style["zorder"] = 3 if answer == "reduced" else 4
+            some = slice(None, None, -(-len(at) // MOST_MARKERS))
+            at, means, errors = at[some], means[some], errors[some]
             inside = means <= top
             ax.errorbar(at[inside], means[inside], errors[inside], fmt=marker, elinewidth=1.0, **style)
             if not inside.all():  # what lies off the scale is an arrowhead at the upper edge
@@ -131,7 +138,7 @@ def save(figure: "Figure", directory: Path, stem: str = "figure") -> list[Path]:
     """Write a figure as PNG and SVG, each whole or not at all; return the files."""
     import matplotlib.style
 
-    from tsmech.store import replace_file
+    from tsmech.directory import replace_file
 
     written = []
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
@@ -188,8 +195,9 @@ def _refine(
 
 
 def is_geometric(values: Sequence[float] | NDArray[np.float64]) -> bool:
-    """Return whether positive values are spread more evenly on a logarithmic than on a linear axis."""
+    """Return whether values, a zero aside, are spread more evenly on a logarithmic than on a linear axis."""
     distinct = np.unique(np.asarray(values, dtype=float))
+    distinct = distinct[int(distinct[0] == 0) :]
     if len(distinct) < 3 or distinct[0] <= 0 or distinct[-1] < 10 * distinct[0]:
         return False
     linear, geometric = np.diff(distinct), np.diff(np.log(distinct))
@@ -225,7 +233,9 @@ def _scale(ax: "Axes", rows: Sequence[Row], x: str, observable: str, groups: Seq
 def _label(ax: "Axes", experiment: Experiment, x: str, observable: str) -> None:
     declared = experiment.system.parameters().get(x)
     words = re.split("[;(]", declared.help)[0].strip() if declared else ""
-    ax.set_xlabel(f"{_mathematical(declared.symbol)}   ({words})" if declared else x)
+    ax.set_xlabel(
+        f"{_mathematical(declared.symbol)}   ({words})" if declared else experiment.system.coordinate_words or x
+    )
     described = experiment.system.observables[observable]
     ax.set_ylabel(f"{_mathematical(described.symbol)}   ({described.label})")
 

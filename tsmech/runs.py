@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from tsmech import engine, plots, tables
 from tsmech.compare import deviation
+from tsmech.directory import PRODUCTS
 from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechError
 from tsmech.experiment import Experiment, build, find_file, from_file
-from tsmech.store import PRODUCTS, Store
+from tsmech.store import Store
 from tsmech.systems import REGISTRY
 from tsmech.systems.contract import SIMULATIONS, System
 

@@ -9,24 +9,22 @@ import dataclasses
 import importlib.metadata
 import json
 import math
-import os
 import platform
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.directory import FILE, check, release, take_lock
 from tsmech.engine import Outcome
 from tsmech.errors import IncompleteError, InputError
 from tsmech.experiment import Experiment, Unit, restore
-from tsmech.systems.contract import ANSWERS, SIMULATIONS, Curve, plain
-
-FILE = "run.sqlite"
-PRODUCTS = ("table.csv", "figure.png", "figure.svg")
+from tsmech.systems.contract import ANSWERS, SIMULATIONS, Curve
+from tsmech.systems.parameters import plain
 
 _APPLICATION = 0x74736D65  # "tsme": marks the file as ours
 _FORMAT = 1
@@ -80,16 +78,16 @@ class Store:
             connection = sqlite3.connect(":memory:")
             _initialise(connection)
             return cls(connection, experiment, None)
-        _check_directory(directory)
+        check(directory)
         lock: int | None = None
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            lock = _take_lock(directory)
+            lock = take_lock(directory)
             connection = _connect(directory / FILE)
         except OSError as error:
             raise InputError(f"the run directory {directory} cannot be written: {error.strerror}") from None
         except BaseException:
-            _release(lock)
+            release(lock)
             raise
         try:
             if _is_new(connection):
@@ -104,11 +102,11 @@ class Store:
             store = cls(connection, experiment, directory)
         except sqlite3.OperationalError as error:
             connection.close()
-            _release(lock)
+            release(lock)
             raise InputError(f"the run directory {directory} cannot be written: {error}") from None
         except BaseException:
             connection.close()
-            _release(lock)
+            release(lock)
             raise
         store._lock = lock
         return store
@@ -131,7 +129,7 @@ class Store:
             with contextlib.suppress(sqlite3.OperationalError):
                 self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.close()
-        _release(self._lock)
+        release(self._lock)
 
     def __enter__(self) -> "Store":
         return self
@@ -271,78 +269,6 @@ class Store:
             | {"answer": answer, "diverged": count, "diverged_at": first}
             for parameters, answer, count, first in self._connection.execute(query)
         ]
-
-
-@contextlib.contextmanager
-def replace_file(path: Path) -> Iterator[Path]:
-    """Yield a partial file that takes the place of ``path`` when it has been written whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        yield partial
-        partial.replace(path)
-    except OSError as error:
-        raise IncompleteError(f"{path} cannot be written: {error.strerror}; the run itself is kept") from None
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def contents(directory: Path) -> list[str]:
-    """Return the names of a run's own files in its directory, the one that marks it as a run last."""
-    partials = [f".{name}.partial" for name in PRODUCTS]
-    names = (*PRODUCTS, *partials, *(f"{FILE}-{suffix}" for suffix in ("journal", "wal", "shm")), FILE)
-    return [name for name in names if (directory / name).exists()]
-
-
-def discard(directory: Path, announce: Callable[[list[str]], None] = lambda names: None) -> None:
-    """Remove a run's own files from its directory, and nothing else; an empty file still marks it as a run's.
-
-    ``announce`` is called with their names once they are about to be removed.
-    """
-    _check_directory(directory)
-    lock = _take_lock(directory)
-    try:
-        announce(contents(directory))
-        for name in contents(directory)[:-1]:
-            (directory / name).unlink()
-        (directory / FILE).write_bytes(b"")
-    except OSError as error:
-        raise InputError(f"{directory} cannot be emptied: {error.strerror}") from None
-    finally:
-        _release(lock)
-
-
-def _check_directory(directory: Path) -> None:
-    """Refuse a run directory that is, or holds, something else."""
-    try:
-        directory.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except (OSError, ValueError) as error:
-        raise InputError(f"the run directory {directory} cannot be used: {error}") from None
-    if not directory.is_dir():
-        raise InputError(f"the run directory {directory} is a file: name a directory")
-    if not (directory / FILE).exists() and any(directory.iterdir()):
-        raise InputError(f"the directory {directory} holds something that is not a run: name a new or an empty one")
-
-
-def _take_lock(directory: Path) -> int | None:
-    """Lock a run directory for this process; the lock ends with the process, however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # a platform without advisory locks: two runs in one directory are the person's care
-        return None
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise InputError(f"{directory} is in use by another run: wait for it, or name another --out") from None
-    return descriptor
-
-
-def _release(lock: int | None) -> None:
-    if lock is not None:
-        os.close(lock)
 
 
 def _connect(file: Path) -> sqlite3.Connection:

@@ -13,9 +13,10 @@ import pytest
 
 from tests.commands import TIMEOUT, Said, run_child
 from tests.gauge import LOG, register
+from tsmech.directory import FILE, PRODUCTS
 from tsmech.experiment import build
 from tsmech.runs import carry_out
-from tsmech.store import FILE, PRODUCTS, Store
+from tsmech.store import Store
 
 # Each curve holds 1000 rows of a time, a position and a 2 × 2 overlap: 48 kB.
 LARGE = ("run", "walk", "--length", 1000, "--replicates", 60, "--workers", 1, "--quiet")

@@ -7,6 +7,8 @@ import shlex
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,13 +16,14 @@ from typing import Any
 
 import pytest
 
-from tests.commands import Said, command, finish, run_child, start
+from tests.commands import ROOT, Said, command, finish, run_child, start
 from tests.gauge import LOG, Gauge, register
 from tsmech import store, tables
+from tsmech.directory import FILE, PRODUCTS
 from tsmech.errors import InputError
 from tsmech.experiment import build
 from tsmech.runs import carry_out
-from tsmech.store import FILE, PRODUCTS, Store
+from tsmech.store import Store
 
 PATIENCE = 60.0
 """Seconds to wait for what takes a second or two."""
@@ -303,3 +306,16 @@ def test_a_second_run_in_the_same_directory_is_refused_while_the_first_goes_on(t
     finally:
         child.kill()
         child.communicate(timeout=PATIENCE)
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guarded_entry_is_told_so(tmp_path: Path) -> None:
+    """Its workers run the script again as they start, and end at once: one clear error, not one a unit."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        'import tsmech\ntsmech.run("ridge", alpha="0.5:2:50", answers="reduced", dimension=10, workers=2)\n'
+    )
+    child = subprocess.run([sys.executable, script], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+    assert child.returncode == 1
+    assert "IncompleteError" in child.stderr.splitlines()[-1] or "InputError" in child.stderr.splitlines()[-1]
+    assert "__main__" in child.stderr.splitlines()[-1]

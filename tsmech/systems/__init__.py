@@ -10,12 +10,13 @@ if TYPE_CHECKING:
 
 REGISTRY = {
     "ridge": "Ridge",
+    "gradient_flow": "GradientFlow",
 }
 
 
 def find(name: str) -> "type[System]":
     """Return the class of a system by its name (hyphens or underscores), importing that system alone."""
-    from tsmech.systems.contract import nearest
+    from tsmech.systems.parameters import nearest
 
     module = name.replace("-", "_")
     if module not in REGISTRY:

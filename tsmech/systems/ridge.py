@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from tsmech.systems.contract import Curve, Observable, System, parameter
+from tsmech.systems.contract import Curve, Observable, System
+from tsmech.systems.parameters import parameter
 from tsmech.systems.spectrum import declare, resolve, resolve_dimension
 
 

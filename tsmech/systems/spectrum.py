@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.systems.contract import parameter
+from tsmech.systems.parameters import parameter
 
 NAMES = ("isotropic", "two_level", "power_law")
 DIMENSION = 400

@@ -1,0 +1,164 @@
+"""What the learning curve of one student with isotropic inputs depends on, drawn without its N weights.
+
+Early, descent has seen a few directions alone.  The inputs along them are a matrix of four diagonals with independent
+entries and the weights are a polynomial of it, at a cost that does not depend on N.  Late, all singular values of the
+inputs are drawn, and the components of teacher, start and noise along the singular vectors, independent of them.
+Equation numbers are those of theory/gradient_flow.md.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from tsmech.theory.gradient_flow import decay, largest_eigenvalue
+
+Array = NDArray[np.float64]
+
+NEGLIGIBLE = 1e-16
+"""Coefficients of the polynomials below this share of the largest are left out."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One student: N, P, the length |b| of the seen teacher, σ_e, √v₀, λN/P and the step."""
+
+    inputs: int
+    examples: int
+    teacher: float
+    noise: float
+    start: float
+    shift: float
+    step: float
+
+
+def follow(problem: Problem, times: Array, rng: Generator) -> tuple[Array, Array, Array]:
+    """Draw one training set and start, and return |w - b|², |w|² and |residual|² at each time, shape (T,)."""
+    terms = _polynomials(problem, times)
+    return _late(problem, times, rng) if terms is None else _early(problem, *terms, rng)
+
+
+def _polynomials(problem: Problem, times: Array) -> tuple[Array, Array, float] | None:
+    """Return the Chebyshev coefficients of decay and gain, shape (T, m + 1), and the upper end of their interval.
+
+    None where they do not pay (t = inf, or descent so long that 3m is half the dimension) or would grow (long steps).
+    """
+    from scipy.fft import dct
+
+    N, P = problem.inputs, problem.examples
+    longest, high = times.max(initial=0.0), largest_eigenvalue(P / N, np.ones(1), None, N)
+    if problem.step * (high + problem.shift) > 2 or high * longest > N * P:
+        return None
+    count = 24 + math.ceil(6.5 * math.sqrt(high * longest))
+    points = high * np.cos(np.pi * (np.arange(count) + 0.5) / (2 * count)) ** 2
+    left, gone = decay(times, points + problem.shift, problem.step)
+    coefficients = dct(np.stack([left, gone / (points + problem.shift)]), axis=-1) / count
+    coefficients[..., 0] /= 2
+    size = abs(coefficients).max(axis=1)
+    degree = int(np.flatnonzero((size > NEGLIGIBLE * size.max(axis=1, keepdims=True)).any(axis=0))[-1])
+    if 6 * degree + 10 > min(N, P):
+        return None
+    return coefficients[0, :, : degree + 1], coefficients[1, :, : degree + 1], high
+
+
+def _early(
+    problem: Problem, decay_terms: Array, gain_terms: Array, high: float, rng: Generator
+) -> tuple[Array, Array, Array]:
+    """Return |w - b|², |w|² and |residual|² at each time, from what descent has seen of the inputs (eqs. 39 and 40)."""
+    N, P = problem.inputs, problem.examples
+    _, start_stream, example_stream, noise_stream = rng.spawn(4)
+    degree = decay_terms.shape[1] - 1
+    columns = 3 * degree + 4
+    diagonals = _draw_diagonals(N, P, columns, example_stream)
+    teacher = np.zeros(columns)
+    teacher[0] = problem.teacher
+    labels = _fields(diagonals, teacher)
+    labels[2] += problem.noise * math.sqrt(noise_stream.chisquare(P))
+
+    terms = np.zeros((degree + 1, 2, columns))
+    terms[0, 0, 0] = problem.start * start_stream.standard_normal()
+    terms[0, 0, 1] = problem.start * math.sqrt(start_stream.chisquare(N - 1))
+    terms[0, 1] = _gradient(diagonals, labels) * (N / P)
+    for k in range(degree):
+        image = _gradient(diagonals, _fields(diagonals, terms[k])) * (2 * N / P / high) - terms[k]
+        terms[k + 1] = image if k == 0 else 2 * image - terms[k - 1]
+    weights = decay_terms @ terms[:, 0] + gain_terms @ terms[:, 1]
+    residuals = labels - _fields(diagonals, weights)
+    return ((weights - teacher) ** 2).sum(axis=1), (weights**2).sum(axis=1), (residuals**2).sum(axis=1)
+
+
+def _draw_diagonals(N: int, P: int, columns: int, rng: Generator) -> Array:
+    """Return the first columns of the inputs X/√N in eq. 40, shape (4, columns), each from its top entry down."""
+    at = np.arange(columns)
+    drawn = rng.standard_normal((4, columns))
+    drawn[0, :2] = drawn[1, 0] = 0.0
+    drawn[0, 2:] = np.sqrt(rng.chisquare(N - at[2:]))
+    drawn[3] = np.sqrt(rng.chisquare(P - 1 - at))
+    return drawn / math.sqrt(N)
+
+
+def _fields(diagonals: Array, weights: Array) -> Array:
+    """Return X w/√N, shape (..., columns + 3): two entries that are always zero, then one for each example."""
+    columns = diagonals.shape[1]
+    fields = np.zeros((*weights.shape[:-1], columns + 3))
+    for k in range(4):
+        fields[..., k : k + columns] += diagonals[k] * weights
+    return fields
+
+
+def _gradient(diagonals: Array, fields: Array) -> Array:
+    """Return Xᵀf/√N, shape (..., columns), of what :func:`_fields` returns."""
+    columns = diagonals.shape[1]
+    found: Array = diagonals[0] * fields[..., :columns]
+    for k in range(1, 4):
+        found += diagonals[k] * fields[..., k : k + columns]
+    return found
+
+
+def _late(problem: Problem, times: Array, rng: Generator) -> tuple[Array, Array, Array]:
+    """Return |w - b|², |w|² and |residual|² at each time, mode by mode (eqs. 8 and 37)."""
+    N, P = problem.inputs, problem.examples
+    teacher_stream, start_stream, example_stream, noise_stream = rng.spawn(4)
+    reached = min(N, P)
+    # The directions without examples are two modes more: one along the teacher, and all others together.
+    eigenvalues = np.append(_draw_eigenvalues(N, P, example_stream), [0.0, 0.0])
+    b = np.append(teacher_stream.standard_normal(reached), [0.0, 0.0])
+    w0 = np.append(start_stream.standard_normal(reached), [0.0, 0.0])
+    noise = np.append(problem.noise * noise_stream.standard_normal(reached), [0.0, 0.0])
+    if reached < N:
+        b[-2], w0[-2] = math.sqrt(teacher_stream.chisquare(N - reached)), start_stream.standard_normal()
+    if reached + 1 < N:
+        w0[-1] = math.sqrt(start_stream.chisquare(N - reached - 1))
+    b *= problem.teacher / np.linalg.norm(b)
+    w0 *= problem.start
+    added = problem.noise**2 * noise_stream.chisquare(P - reached) if reached < P else 0.0
+
+    rates = eigenvalues + problem.shift
+    divisor = np.where(rates > 0, rates, 1.0)
+    root = np.sqrt(eigenvalues * P / N)
+    sums = np.empty((3, times.size))
+    for i in range(times.size):
+        left, gone = (x[0] for x in decay(times[i : i + 1], rates, problem.step))
+        gain = gone / divisor
+        missed = (problem.shift + eigenvalues * left + (rates == 0)) / divisor
+        kept, from_noise = left * w0, gain * root * noise * (N / P)
+        error = kept - missed * b + from_noise
+        weights = kept + eigenvalues * gain * b + from_noise
+        residual = missed * noise + root * (missed * b - kept)
+        sums[:, i] = error @ error, weights @ weights, residual @ residual + added
+    return sums[0], sums[1], sums[2]
+
+
+def _draw_eigenvalues(N: int, P: int, rng: Generator) -> Array:
+    """Return the min(N, P) eigenvalues of XᵀX/P that are not zero by rank, from the bidiagonal form of X (eq. 38)."""
+    from scipy.linalg import eigh_tridiagonal
+
+    small, large = min(N, P), max(N, P)
+    diagonal = np.sqrt(rng.chisquare(large - np.arange(small)))
+    beside = np.sqrt(rng.chisquare(small - 1 - np.arange(small - 1)))
+    squares = diagonal**2
+    squares[1:] += beside**2
+    found = eigh_tridiagonal(squares / P, diagonal[:-1] * beside / P, eigvals_only=True, lapack_driver="sterf")
+    return np.maximum(found, 0.0)

@@ -1,0 +1,147 @@
+"""Gradient descent of a linear student on a fixed training set: overtraining and early stopping."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.errors import InputError
+from tsmech.systems.contract import Curve, Observable, System
+from tsmech.systems.parameters import parameter
+from tsmech.systems.sampling import declare_samples, declare_spacing, sample_times
+from tsmech.systems.spectrum import declare, resolve, resolve_dimension
+
+if TYPE_CHECKING:
+    from tsmech.theory.gradient_flow_stopping import Stopping
+
+
+@dataclass(frozen=True)
+class GradientFlow(System):
+    r"""Gradient descent of a linear student on P = alpha N noisy examples: overtraining.
+
+    The loss is that of ridge regression; in the units of ``time`` a mode of XᵀX/P with eigenvalue s decays as
+
+    .. math:: e^{-(s + \lambda/\alpha)\, t}, \qquad \text{or} \quad (1 - h\,(s + \lambda/\alpha))^{t/h}
+
+    with a ``step`` h > 0.  For t → ∞ it ends at ridge regression.  The derivation is in ``theory/gradient_flow.md``.
+    """
+
+    name = "gradient_flow"
+    title = "Gradient descent of a linear student on a fixed training set"
+    coordinate = "time"
+    coordinate_words = "t   (time, in units of 1/eigenvalue of the data's covariance)"
+    observables: ClassVar = {
+        "test_error": Observable("ε_test", "test error"),
+        "train_error": Observable("ε_train", "training error"),
+        "generalization_error": Observable("ε_g", "generalization error"),
+        "weight_norm": Observable("Q", "mean square student weight"),
+    }
+    checks = (
+        {"alpha": 0.5, "initial_scale": 0.5, "samples": (1.0, 4.0, 20.0), "duration": 20.0},
+        {"alpha": 1.0, "samples": (1.0, 4.0, 20.0), "duration": 20.0},
+        {"alpha": 2.0, "penalty": 0.2, "unseen": 0.2, "samples": (1.0, 4.0), "duration": 20.0},
+    )
+    check_dimensions = (80, 160, 320, 640)
+
+    alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
+    noise: float = parameter("σ", "standard deviation of the label noise", default=0.5, minimum=0)
+    signal: float = parameter("t_b", "teacher's mean square weight", default=1.0, minimum=0)
+    initial_scale: float = parameter("s_0", "standard deviation of the student's first weights", default=0.0, minimum=0)
+    penalty: float = parameter("λ", "ridge penalty", default=0.0, minimum=0)
+    step: float = parameter("h", "step of discrete gradient descent; 0 is continuous flow", default=0.0, minimum=0)
+    duration: float = parameter("t_end", "training time", default=50.0, minimum=0, exclusive=True)
+    samples: tuple[float, ...] = declare_samples()
+    spacing: str = declare_spacing()
+    unseen: float = parameter(
+        "u",
+        "share of the teacher's variance on inputs that the student does not see",
+        default=0.0,
+        minimum=0,
+        maximum=1,
+    )
+    dimension: int | None = declare("dimension")
+    spectrum: str = declare("spectrum")
+    ratio: float = declare("ratio")
+    fraction: float = declare("fraction")
+    exponent: float = declare("exponent")
+    eigenvalues: tuple[float, ...] | None = declare("eigenvalues")
+    teacher_weights: tuple[float, ...] | None = declare("teacher_weights")
+
+    def __post_init__(self) -> None:
+        """Check each parameter, and that the step is stable."""
+        super().__post_init__()
+        object.__setattr__(self, "dimension", resolve_dimension(self))
+        sample_times(self.duration, self.samples, self.spacing)
+        values, shares, _ = resolve(self)
+        if self.step > 0:
+            from tsmech.theory.gradient_flow import largest_step
+
+            largest = largest_step(self.alpha, self.penalty, values, shares, self.dimension)
+            if self.step > largest:
+                raise InputError(f"step = {self.step:g} is not allowed: gradient descent is stable up to {largest:.6g}")
+
+    @property
+    def isotropic(self) -> bool:
+        """Whether all directions of the input are alike, so that the reduction holds."""
+        return self.spectrum == "isotropic" and self.eigenvalues is None
+
+    def times(self) -> NDArray[np.float64]:
+        """Return the times of the report."""
+        return sample_times(self.duration, self.samples, self.spacing)
+
+    def lacks(self, answer: str) -> str | None:
+        """Return why this problem has no such answer: the reduction needs isotropic inputs."""
+        if answer == "reduced" and not self.isotropic:
+            return "gradient_flow has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
+        return super().lacks(answer)
+
+    def _rest(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in ("initial_scale", "penalty", "step", "unseen")}
+
+    def optimal_stopping(self) -> "Stopping":
+        """Return the time of the least generalization error for N → ∞, and that error."""
+        from tsmech.theory.gradient_flow_stopping import optimal_stopping
+
+        values, shares, weights = resolve(self)
+        return optimal_stopping(self.alpha, self.noise, values, weights, shares, **self._rest())
+
+    def optimal_penalty(self) -> float:
+        """Return the ridge penalty of the least generalization error after training for ever."""
+        from tsmech.theory import ridge
+
+        values, shares, weights = resolve(self)
+        return ridge.optimal_penalty(self.alpha, self.noise, values, weights, shares, self.unseen)
+
+    def theory_curve(self) -> Curve:
+        """Return the prediction: averages over the law of Marchenko and Pastur, or over that of any spectrum."""
+        from tsmech.theory import gradient_flow
+
+        times = self.times()
+        if self.isotropic:
+            found = gradient_flow.learning_curve(times, self.alpha, self.noise, signal=self.signal, **self._rest())
+        else:
+            values, shares, weights = resolve(self)
+            found = gradient_flow.spectral_learning_curve(
+                times, self.alpha, self.noise, values, weights, shares, **self._rest()
+            )
+        return Curve(found, self.coordinate, times)
+
+    def reduced_curve(self, rng: np.random.Generator) -> Curve:
+        """Return one draw of the bidiagonal reduction, which has the law of the dense simulation."""
+        from tsmech.sims import gradient_flow
+
+        times, dimension = self.times(), resolve_dimension(self)
+        found = gradient_flow.draw_reduced(
+            times, self.alpha, self.noise, dimension, rng, signal=self.signal, **self._rest()
+        )
+        return Curve(found, self.coordinate, times)
+
+    def direct_curve(self, rng: np.random.Generator) -> Curve:
+        """Return gradient descent on one drawn training set."""
+        from tsmech.sims import gradient_flow
+
+        times = self.times()
+        values, weights = resolve(self).at(resolve_dimension(self))
+        found = gradient_flow.draw_direct(times, self.alpha, self.noise, values, weights, rng, **self._rest())
+        return Curve(found, self.coordinate, times)
