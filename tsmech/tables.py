@@ -86,7 +86,7 @@ def _text(value: Any) -> str:
 
 def to_words(value: float, error: float | None) -> str:
     """Return a value with its standard error, as a person writes it: ``0.1234 ± 0.0056``."""
-    if error is None or not math.isfinite(value) or not 1e-12 * abs(value) < error < math.inf:
+    if error is None or not math.isfinite(value) or not 1e-14 * abs(value) < error < math.inf:
         return f"{value:.4g}"
     digits = max(0, 1 - math.floor(math.log10(error)))
     if digits > 8:

@@ -172,12 +172,13 @@ def draw_direct(
     inputs = example_stream.standard_normal((P, N)) * np.sqrt(s / N)
     labels = inputs @ teacher + noise * noise_stream.standard_normal(P)
     labels += math.sqrt(hidden) * example_stream.standard_normal(P)
-    if step > 0:
-        weights = _descend(inputs, labels, start, penalty, step, completed_steps(at, step))
-    else:
-        weights = _flow(inputs, labels, start, penalty, at)
-    error = (s * (weights - teacher) ** 2).sum(axis=1)
-    residual = ((labels - weights @ inputs.T) ** 2).sum(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # at finite N a step can be too long; _observables sees it
+        if step > 0:
+            weights = _descend(inputs, labels, start, penalty, step, completed_steps(at, step))
+        else:
+            weights = _flow(inputs, labels, start, penalty, at)
+        error = (s * (weights - teacher) ** 2).sum(axis=1)
+        residual = ((labels - weights @ inputs.T) ** 2).sum(axis=1)
     return _observables(error, (weights**2).sum(axis=1), residual, N, P, noise, hidden, step)
 
 

@@ -37,7 +37,8 @@ class Problem:
 def follow(problem: Problem, times: Array, rng: Generator) -> tuple[Array, Array, Array]:
     """Draw one training set and start, and return |w - b|², |w|² and |residual|² at each time, shape (T,)."""
     terms = _polynomials(problem, times)
-    return _late(problem, times, rng) if terms is None else _early(problem, *terms, rng)
+    with np.errstate(over="ignore", invalid="ignore"):  # at finite N a step can be too long; who called sees it
+        return _late(problem, times, rng) if terms is None else _early(problem, *terms, rng)
 
 
 def _polynomials(problem: Problem, times: Array) -> tuple[Array, Array, float] | None:
@@ -49,7 +50,7 @@ def _polynomials(problem: Problem, times: Array) -> tuple[Array, Array, float] |
 
     N, P = problem.inputs, problem.examples
     longest, high = times.max(initial=0.0), largest_eigenvalue(P / N, np.ones(1), None, N)
-    if problem.step * (high + problem.shift) > 2 or high * longest > N * P:
+    if not times.size or problem.step * (high + problem.shift) > 2 or high * longest > N * P:
         return None
     count = 24 + math.ceil(6.5 * math.sqrt(high * longest))
     points = high * np.cos(np.pi * (np.arange(count) + 0.5) / (2 * count)) ** 2
