@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -397,6 +398,15 @@ def test_the_command_is_installed() -> None:
     script = Path(sys.executable).with_name("tsmech")
     child = subprocess.run([script, "--version"], capture_output=True, text=True, timeout=TIMEOUT)
     assert (child.returncode, child.stdout) == (0, f"{tsmech.__version__}\n")
+
+
+def test_an_output_without_greek_is_no_error() -> None:
+    script = Path(sys.executable).with_name("tsmech")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    words = [script, "run", "ridge", "--help"]
+    child = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, env=environment)
+    assert (child.returncode, child.stderr) == (0, "")
+    assert "penalty" in child.stdout
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -241,19 +242,21 @@ def test_the_digest_takes_a_file_by_its_contents(tmp_path: Path) -> None:
     fault=st.sampled_from([None, "none", ["raise", "nan"]]),
     answers=st.sampled_from([None, ["theory"], ["direct", "reduced"]]),
     seed=st.integers(0, 2**130),
-    title=st.text(max_size=5),
+    title=st.text(max_size=5) | st.just("\x7f"),
 )
 @settings(deadline=None, max_examples=60)
-def test_what_is_described_is_restored(
+def test_what_is_described_is_restored_and_so_is_the_file_that_says_it(
     level: list[float], noise: float | None, fault: Any, answers: Any, seed: int, title: str
 ) -> None:
     given = {"level": level, "noise": noise, "fault": fault}
     parameters = {name: value for name, value in given.items() if value is not None}
     experiment = build(Gauge, parameters, answers=answers, seed=seed, title=title)
     described = json.loads(json.dumps({**experiment.describe(), "name": experiment.name}))
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
         register(patch.setitem)
         assert restore(described) == experiment
+        path = write(Path(folder) / "gauge.toml", experiment.to_toml())
+        assert from_file(path) == experiment
 
 
 def test_experiments_join() -> None:

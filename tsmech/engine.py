@@ -169,7 +169,15 @@ class _Workers:
         from concurrent.futures import ProcessPoolExecutor
 
         context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-        return ProcessPoolExecutor(self._count, mp_context=context, initializer=_start_worker)
+        executor = ProcessPoolExecutor(self._count, mp_context=context, initializer=_start_worker)
+        try:
+            executor.submit(os.getpid).result()
+        except BrokenExecutor:
+            raise InputError(
+                "the worker processes die as they start: a script that uses more than one must guard its entry by "
+                'if __name__ == "__main__":'
+            ) from None
+        return executor
 
     def replace(self) -> None:
         self._end()

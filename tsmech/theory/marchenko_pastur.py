@@ -234,7 +234,8 @@ def _grid(step: float, angle: float, low: float, width: float, scales: Array) ->
     """
     finest = min([width, *(x for x in (low, *np.ravel(scales)) if x > 0)])
     reach = math.log(width / finest)
-    u = step * np.arange(math.floor(-(70 + reach) / step), math.ceil((36 + reach) / step) + 1)
+    tail = 36 if low > 0 else 72
+    u = step * np.arange(math.floor(-(tail + reach) / step), math.ceil((36 + reach) / step) + 1)
     return 1 / (1 + np.exp(-u - 1j * angle)), 1 / (1 + np.exp(u + 1j * angle))
 
 
@@ -295,8 +296,8 @@ def _stieltjes(
             value, slope = equation(kappa)
             change = (value + node) / slope
             kappa -= change
-            if abs(change) <= 1e-14 * abs(kappa):
-                break
+            if abs(change) <= 1e-9 * min(abs(kappa - critical[0]), abs(kappa - critical[1])):
+                break  # the next change would be of the order of the square
         return kappa, slope
 
     middle = int(np.argmin(abs(abs(distances[0]) - abs(distances[1]))))
