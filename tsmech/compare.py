@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +16,15 @@ from tsmech.systems.contract import SIMULATIONS, Curve, System
 
 REPLICATES = 200
 STRICT_REPLICATES = 2000
+MEETINGS = 2
+"""Dimensions, of the smallest, at which direct and reduced are compared; larger ones need a quarter of the draws."""
 FALSE_ALARM = 1e-3
 """Probability that a check of answers that do agree reports a disagreement, over all its tests together."""
 ROUNDING = 1e-12
 """Values below this share of the point's largest observable are zero to rounding."""
 
 Samples = dict[tuple[System, str], dict[str, NDArray[np.float64]]]
-"""For each point and answer the draws of the coordinate and of each scalar observable, (replicates, rows)."""
+"""For each point and answer the draws of each column, shape (replicates, rows)."""
 
 
 class Verdict(NamedTuple):
@@ -55,7 +57,7 @@ def check(
 ) -> list[Verdict]:
     """Compare a system's answers at the points that it declares.
 
-    Direct and reduced are compared in law at the smallest of the system's ``check_dimensions``; the simulation that
+    Direct and reduced are compared in law at the two smallest of the system's ``check_dimensions``; the simulation that
     is cheap (reduced, or direct where there is no other) is extrapolated over all of them and compared with theory.
 
     Parameters
@@ -63,7 +65,7 @@ def check(
     system
         The system's class.
     replicates
-        Draws of each simulation at each point and dimension.
+        Draws of each simulation at each point and small dimension; the larger ones have a quarter, at least 50.
     report
         Called with the number of finished and of all units.
 
@@ -148,11 +150,12 @@ def _units(system: type[System], replicates: int) -> Iterator[Unit]:
     for parameters in system.checks:
         points = _points(system, parameters)
         yield Unit(points[0], "theory", 0)
-        for point in points:
-            simulations = SIMULATIONS if point == points[0] else (_cheap(point),)
+        for position, point in enumerate(points):
+            simulations = SIMULATIONS if position < MEETINGS else (_cheap(point),)
+            draws = replicates if position < MEETINGS else max(replicates // 4, 50)
             for answer in simulations:
                 if point.lacks(answer) is None:
-                    yield from (Unit(point, answer, replicate) for replicate in range(replicates))
+                    yield from (Unit(point, answer, replicate) for replicate in range(draws))
 
 
 def _collect(batches: Iterable[list[Outcome]], total: int, report: Callable[[int, int], None]) -> Samples:
@@ -165,33 +168,38 @@ def _collect(batches: Iterable[list[Outcome]], total: int, report: Callable[[int
             if outcome.curve is None:
                 raise IncompleteError(f"the check could not be made: {outcome.error}")
             found[outcome.unit.system, outcome.unit.answer][outcome.unit.replicate] = outcome.curve
-    return {
-        address: {
-            name: np.stack([curves[replicate].columns[name] for replicate in sorted(curves)])
-            for name, values in curves[0].columns.items()
-            if values.ndim == 1
-        }
-        for address, curves in found.items()
-    }
+    return {address: _columns([curves[replicate] for replicate in sorted(curves)]) for address, curves in found.items()}
+
+
+def _columns(curves: Sequence[Curve]) -> dict[str, NDArray[np.float64]]:
+    """Return the draws of each column by name; of a matrix each entry is a column of its own."""
+    columns: dict[str, NDArray[np.float64]] = {}
+    for name, values in curves[0].columns.items():
+        draws = np.stack([curve.columns[name] for curve in curves])
+        for entry in np.ndindex(values.shape[1:]):
+            index = f"[{', '.join(map(str, entry))}]" if entry else ""
+            columns[name + index] = draws[(slice(None), slice(None), *entry)]
+    return columns
 
 
 def _judge(system: type[System], parameters: Mapping[str, Any], samples: Samples) -> Iterator[Verdict]:
     points = _points(system, parameters)
     theory = samples[points[0], "theory"]
-    scale = max(float(np.abs(theory[name]).max()) for name in system.observables if name in theory)
-    given = {name: value for name, value in parameters.items() if name not in ("samples", "duration")}
+    scale = max(float(np.abs(values).max()) for name, values in theory.items() if name != system.coordinate)
+    given = {name: value for name, value in parameters.items() if name not in ("samples", "duration", "initial")}
     words = ", ".join(f"{name} = {value}" for name, value in given.items())
-    simulations = [samples[points[0], answer] for answer in SIMULATIONS if (points[0], answer) in samples]
     grown = [samples[point, _cheap(point)] for point in points]
     for name in grown[0]:
         if name == system.coordinate:
             continue
         for row in _rows(theory[name].shape[1]):
             at = f"{theory[system.coordinate][0, row]:.4g}" if system.coordinate else ""
-            if len(simulations) == 2:
-                first, second = (_rounded(sample[name][:, row], scale) for sample in simulations)
+            for point, dimension in zip(points[:MEETINGS], system.check_dimensions, strict=False):
+                if not all((point, answer) in samples for answer in SIMULATIONS):
+                    continue
+                first, second = (_rounded(samples[point, answer][name][:, row], scale) for answer in SIMULATIONS)
                 p_value = compare_samples(first, second)
-                statistic = f"N = {system.check_dimensions[0]}, p = {p_value:.2g}"
+                statistic = f"N = {dimension}, p = {p_value:.2g}"
                 yield Verdict(system.name, words, name, at, "direct = reduced", statistic, p_value, True)
             means = np.array([_rounded(sample[name][:, row], scale).mean() for sample in grown])
             errors = np.array([_standard_error(_rounded(sample[name][:, row], scale), scale) for sample in grown])

@@ -20,6 +20,9 @@ Array = NDArray[np.float64]
 NEGLIGIBLE = 1e-16
 """Coefficients of the polynomials below this share of the largest are left out."""
 
+BLOCK = 2**16
+"""Modes times times that are computed at once: as many as stay in the cache."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -140,15 +143,18 @@ def _late(problem: Problem, times: Array, rng: Generator) -> tuple[Array, Array,
     divisor = np.where(rates > 0, rates, 1.0)
     root = np.sqrt(eigenvalues * P / N)
     sums = np.empty((3, times.size))
-    for i in range(times.size):
-        left, gone = (x[0] for x in decay(times[i : i + 1], rates, problem.step))
+    block = max(1, BLOCK // rates.size)
+    for i in range(0, times.size, block):
+        left, gone = decay(times[i : i + block], rates, problem.step)
         gain = gone / divisor
         missed = (problem.shift + eigenvalues * left + (rates == 0)) / divisor
         kept, from_noise = left * w0, gain * root * noise * (N / P)
         error = kept - missed * b + from_noise
         weights = kept + eigenvalues * gain * b + from_noise
         residual = missed * noise + root * (missed * b - kept)
-        sums[:, i] = error @ error, weights @ weights, residual @ residual + added
+        for total, values in zip(sums, (error, weights, residual), strict=True):
+            total[i : i + block] = np.einsum("ij,ij->i", values, values)
+    sums[2] += added
     return sums[0], sums[1], sums[2]
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 REGISTRY = {
     "ridge": "Ridge",
     "gradient_flow": "GradientFlow",
+    "online_sgd": "OnlineSGD",
 }
 
 

@@ -98,7 +98,7 @@ class System:
     checks: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     """Parameters of the points at which ``tsmech check`` compares the answers."""
     check_dimensions: ClassVar[tuple[int, ...]] = ()
-    """Dimensions N of the check: direct and reduced meet at the first, all serve the 1/N extrapolation."""
+    """Dimensions N of the check: direct and reduced meet at the first two, all serve the 1/N extrapolation."""
 
     def __post_init__(self) -> None:
         """Bring each parameter into its own type, or refuse it."""

@@ -176,7 +176,7 @@ class Parameter:
 
 def _checked_array(parameter: Parameter, value: Any) -> tuple[float, ...]:
     try:
-        array = np.asarray(value, dtype=float)
+        array = np.atleast_1d(np.asarray(value, dtype=float))
     except (TypeError, ValueError):
         raise parameter.refuse(type(value).__name__) from None
     if array.ndim != 1 or array.size == 0:

@@ -1,22 +1,18 @@
 """The spectrum of the inputs' covariance, as parameters say it: by name, from a file, or as arrays."""
 
-import csv
 import functools
-import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.systems.files import read_table, state
 from tsmech.systems.parameters import parameter
 
 NAMES = ("isotropic", "two_level", "power_law")
 DIMENSION = 400
 """Input dimension of the simulations where neither a number nor eigenvalues say otherwise."""
-LARGEST = 1e100
-"""Largest number in a file, so that a covariance does not overflow."""
 
 
 class Spectrum(NamedTuple):
@@ -144,27 +140,12 @@ def read_eigenvalues(path: str) -> NDArray[np.float64]:
     A table of one column (or one row) holds eigenvalues; any other has one example a row, and its covariance is
     taken about the mean, divided by the number of rows.
     """
-    try:
-        changed = os.stat(path).st_mtime_ns
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(
-            f"spectrum = {path!r} is not allowed: it is none of {', '.join(NAMES)}, and no file can be read ({reason})"
-        ) from None
-    return _read_eigenvalues(path, changed)
+    return _eigenvalues(path, *state(path, "spectrum", NAMES))
 
 
 @functools.lru_cache(maxsize=16)
-def _read_eigenvalues(path: str, changed: int) -> NDArray[np.float64]:
-    table = _read_table(path)
-    if table.size == 0:
-        raise InputError(f"spectrum = {path} holds no numbers")
-    if (np.abs(table) > LARGEST).any() or not np.isfinite(table).all():
-        row, column = np.argwhere(~(np.abs(table) <= LARGEST))[0]
-        raise InputError(
-            f"spectrum = {path} holds {table[row, column]:g} in row {row + 1}, column {column + 1} of its numbers: "
-            f"they must be finite and at most {LARGEST:g}"
-        )
+def _eigenvalues(path: str, changed: int, size: int) -> NDArray[np.float64]:
+    table = read_table(path, "spectrum")
     if 1 in table.shape:
         given: NDArray[np.float64] = table.ravel()
         if (given < 0).any():
@@ -174,60 +155,3 @@ def _read_eigenvalues(path: str, changed: int) -> NDArray[np.float64]:
     values = np.linalg.eigvalsh(centred.T @ centred / len(table))[::-1]
     # A covariance has no negative eigenvalue: what is below rounding of the largest is a direction of no variance.
     return np.where(values > values.max() * len(values) * np.finfo(float).eps, values, 0.0)
-
-
-def _read_table(path: str) -> NDArray[np.float64]:
-    suffix = Path(path).suffix.lower()
-    try:
-        if suffix == ".npy":
-            with open(path, "rb") as file:
-                array = np.lib.format.read_array(file, allow_pickle=False)
-            if array.ndim > 2 or array.dtype.kind not in "fiu":
-                raise ValueError("it is not one array of numbers with one or two axes")
-            return np.atleast_2d(array.astype(float))
-        if suffix in (".parquet", ".pq"):
-            return _read_parquet(path)
-        if suffix in (".csv", ".txt", ".tsv"):
-            return _read_csv(path)
-    except (OSError, ValueError, EOFError, csv.Error) as error:
-        raise InputError(f"spectrum = {path} cannot be read as a table of numbers: {error}") from None
-    raise InputError(f"spectrum = {path} is not allowed: the file must end in .csv, .tsv, .txt, .parquet or .npy")
-
-
-def _read_parquet(path: str) -> NDArray[np.float64]:
-    try:
-        import pyarrow.parquet
-    except ImportError:
-        raise InputError(f"spectrum = {path} needs Parquet support: pip install 'tsmech[data]'") from None
-    table = pyarrow.parquet.read_table(path)
-    for name, kind in zip(table.column_names, table.schema.types, strict=True):
-        if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
-            raise ValueError(f"column {name} holds {kind}")
-    return np.column_stack([column.to_numpy().astype(float) for column in table.columns])
-
-
-def _read_csv(path: str) -> NDArray[np.float64]:
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        lines = [line for line in file if line.strip()]
-    if not lines:
-        raise ValueError("it is empty")
-    separator = next((s for s in ("\t", ";", ",") if s in lines[0]), ",")
-    rows = list(csv.reader(lines, delimiter=separator))
-    first = 0 if any(_is_number(cell) for cell in rows[0]) else 1
-    for number, row in enumerate(rows[first:], start=first + 1):
-        if len(row) != len(rows[0]):
-            raise ValueError(f"row {number} has {len(row)} cells, the first row {len(rows[0])}")
-        for column, cell in enumerate(row, start=1):
-            if not _is_number(cell):
-                raise ValueError(f"row {number}, column {column} holds {cell!r}")
-            if not abs(float(cell)) <= LARGEST:
-                raise ValueError(f"{cell} in row {number}, column {column}: numbers must be at most {LARGEST:g}")
-    return np.array([[float(cell) for cell in row] for row in rows[first:]])
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell

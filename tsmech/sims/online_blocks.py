@@ -1,0 +1,78 @@
+"""What becomes of weights and examples a block at a time: scalar products, and the writing of steps."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.jit import kernel
+
+BLOCK = 8
+"""Examples in a block: a constant of the kernels, so that their loops over a block unroll."""
+
+Matrix = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
+
+
+@kernel
+def copy_rows(source: Numbers, out: Numbers) -> None:
+    """Copy as many rows and columns as ``out`` has (an assignment of slices would take Numba 9 s to compile)."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = source[i, j]
+
+
+@kernel
+def add_pushes(weights: Matrix, shrink: float, scale: float, pushes: Numbers, inputs: Numbers) -> None:
+    """Replace the weights by shrink · weights + scale · pushes · inputs.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (K, n)
+    shrink, scale : float
+    pushes : ndarray, shape (K, BLOCK)
+    inputs : ndarray, shape (BLOCK, n or more)
+        Products of pushes and inputs are added up in their precision.
+    """
+    for k in range(weights.shape[0]):
+        row, push = weights[k], pushes[k]
+        for c in range(row.size):
+            total = inputs.dtype.type(0)
+            for i in range(BLOCK):
+                total += push[i] * inputs[i, c]
+            row[c] = shrink * row[c] + scale * total
+
+
+@kernel
+def _eight_products(a: Numbers, b: Numbers, p: Numbers, q: Numbers, r: Numbers, s: Numbers) -> tuple[Any, Any]:
+    """Return the scalar products of a and of b with p, q, r and s, in one pass over all six."""
+    ap = aq = ar = as_ = bp = bq = br = bs = a.dtype.type(0)
+    for i in range(a.size):
+        ap += a[i] * p[i]
+        aq += a[i] * q[i]
+        ar += a[i] * r[i]
+        as_ += a[i] * s[i]
+        bp += b[i] * p[i]
+        bq += b[i] * q[i]
+        br += b[i] * r[i]
+        bs += b[i] * s[i]
+    return (ap, aq, ar, as_), (bp, bq, br, bs)
+
+
+@kernel
+def add_products(left: Numbers, right: Numbers, out: Matrix) -> None:
+    """Add the scalar products of the left rows, an even number, with the right ones, a multiple of four."""
+    for i in range(0, left.shape[0], 2):
+        for j in range(0, right.shape[0], 4):
+            one, two = _eight_products(left[i], left[i + 1], right[j], right[j + 1], right[j + 2], right[j + 3])
+            for k in range(4):
+                out[i, j + k] += one[k]
+                out[i + 1, j + k] += two[k]
+
+
+@kernel
+def add_gram(inputs: Numbers, gram: Matrix) -> None:
+    """Add the scalar products x_i·x_j of a block for all i < j, and some others."""
+    for i in range(0, BLOCK, 2):
+        j = i - i % 4
+        add_products(inputs[i : i + 2], inputs[j:], gram[i : i + 2, j:])

@@ -1,0 +1,196 @@
+r"""The reduced answer of online learning: the overlaps of a network as a Markov chain of their own.
+
+The student's weights are kept as coordinates along the teacher (M of them) and along what the student has outside it
+(K of them), whatever the dimension N.  A block of examples brings coordinates in that space, which are normal numbers,
+and a rest outside it, of which only the scalar products matter: the triangular factor of a Wishart matrix (Bartlett
+1933).  See ``theory/online_sgd.md``, section "The reduced chain".
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from tsmech.jit import kernel
+from tsmech.sims.online_blocks import BLOCK, Matrix, add_pushes, copy_rows
+from tsmech.sims.online_rule import Task, ask_teacher, learn
+from tsmech.sims.streams import GAUSSIAN, fill, fill_lengths
+
+
+@kernel
+def triangularise(matrix: Matrix, fixed: int) -> None:
+    """Reflect the columns from ``fixed`` on until row k ends at column fixed + k (Householder, from the right).
+
+    The rows' scalar products stay as they are, to rounding.
+    """
+    rows, columns = matrix.shape
+    for k in range(min(rows, columns - fixed)):
+        pivot = fixed + k
+        beyond, end = np.uintp(pivot + 1), np.uintp(columns)  # unsigned: an index that cannot count from the end
+        tail = 0.0
+        for j in range(beyond, end):
+            tail += matrix[k, j] * matrix[k, j]
+        if tail > 0.0:
+            length = -math.copysign(math.sqrt(tail + matrix[k, pivot] * matrix[k, pivot]), matrix[k, pivot])
+            head = matrix[k, pivot] - length
+            for i in range(k + 1, rows):
+                along = matrix[i, pivot] * head
+                for j in range(beyond, end):
+                    along += matrix[i, j] * matrix[k, j]
+                along /= length * head
+                matrix[i, pivot] += along * head
+                for j in range(beyond, end):
+                    matrix[i, j] += along * matrix[k, j]
+            matrix[k, pivot] = length
+            for j in range(beyond, end):
+                matrix[k, j] = 0.0
+
+
+@kernel
+def record_chain(weights: Matrix, shrink: float, pushes: Matrix, inputs: Matrix, M: int, out: Matrix) -> None:
+    """Put into ``out`` the coordinates after the pushes so far, without changing the weights."""
+    moved = weights.copy()
+    add_pushes(moved, shrink, 1.0, pushes, inputs)
+    triangularise(moved, M)
+    copy_rows(moved, out)
+
+
+@kernel
+def draw_inputs(normals: Matrix, lengths: Matrix, known: int, inputs: Matrix) -> None:
+    """Make the coordinates of a block: normal numbers in the known directions, then a Bartlett factor's row."""
+    new = lengths.size
+    for i in range(inputs.shape[0]):
+        for j in range(known + min(i, new)):
+            inputs[i, j] = normals[i, j]
+        if i < new:
+            inputs[i, known + i] = lengths[i]
+
+
+@kernel
+def multiply_inputs(weights: Matrix, inputs: Matrix, fields: Matrix, along: Matrix, gram: Matrix) -> None:
+    """Fill in the fields of a block, its coordinates along the teacher, and its scalar products x_i·x_j for i < j."""
+    K, M = fields.shape[0], along.shape[0]
+    block, width = inputs.shape
+    full = -(-(M + K) // 4) * 4  # whole vectors: beyond M + K the weights are zero
+    for k in range(K):
+        for i in range(block):
+            field = 0.0
+            for j in range(full):
+                field += weights[k, j] * inputs[i, j]
+            fields[k, i] = field
+    for j in range(block):
+        for m in range(M):
+            along[m, j] = inputs[j, m]
+        for i in range(j):
+            product = 0.0
+            for c in range(width):
+                product += inputs[i, c] * inputs[j, c]
+            gram[i, j] = product
+
+
+@kernel
+def follow_chain(
+    task: Task,
+    start: Matrix,
+    v: Matrix,
+    rng: Generator,
+    noise_rng: Generator,
+    lanes: NDArray[np.uint32],
+    buffer: NDArray[np.floating[Any]],
+    recorded_coordinates: Matrix,
+    recorded_v: Matrix,
+) -> tuple[int, int]:
+    """Run the chain and record it; return how many records were made and at which step it ended.
+
+    Parameters
+    ----------
+    task : Task
+    start : ndarray, shape (K, M + K)
+        The student's coordinates.
+    v : ndarray, shape (K,)
+        The second layer, changed in place.
+    rng, noise_rng : Generator
+    lanes : ndarray
+        See :func:`tsmech.sims.streams.fill`.
+    buffer : ndarray, shape (n,)
+        To be filled with normal numbers; single precision if there are lanes.
+    recorded_coordinates, recorded_v : ndarray, shapes (n, K, M + K) and (n, K)
+
+    Notes
+    -----
+    A batch of at most BLOCK examples is a step inside a block.  A larger one is spread over several blocks: the weights
+    stay as they are, and ``ahead``, which may leave their span, becomes what they will be after the step.
+    """
+    K, M, N, batch = v.size, task.A.size, task.N, task.batch
+    n = M + K
+    spread = batch > BLOCK
+    known = n + min(K, N - n) if spread else n
+    new = min(BLOCK, N - known)
+    width = -(-(known + new) // 4) * 4  # whole vectors
+    weights = np.zeros((K, width))
+    copy_rows(start, weights[:, :n])
+    ahead = weights.copy() if spread else weights
+
+    blocks = buffer.size // (BLOCK * width)
+    normals = buffer[: blocks * BLOCK * width].reshape(blocks, BLOCK, width)
+    degrees, lengths = np.empty(blocks * new, dtype=np.int64), np.empty(blocks * new)
+    for i in range(degrees.size):
+        degrees[i] = N - known - i % new
+    inputs = np.zeros((BLOCK, width))
+    fields, along, labels = np.empty((K, BLOCK)), np.empty((M, BLOCK)), np.empty(BLOCK)
+    gram = np.zeros((BLOCK, BLOCK))
+    pushes = np.zeros((K, BLOCK))
+    pulls, values = np.zeros(K), np.empty(K)
+
+    decay = 1.0 - task.weight_decay / N
+    progress = 0, 0, 1.0
+    recorded = 0
+    block = blocks
+    if task.record_at[0] == 0:
+        record_chain(weights, 1.0, pushes, inputs, M, recorded_coordinates[0])
+        recorded_v[0] = v
+        recorded = 1
+    while recorded < task.record_at.size:
+        if block == blocks:
+            fill(GAUSSIAN, lanes, rng, buffer)
+            fill_lengths(degrees, rng, lengths)
+            block = 0
+        draw_inputs(normals[block], lengths[block * new : (block + 1) * new], known, inputs)
+        multiply_inputs(weights, inputs, fields, along, gram)
+        block += 1
+        count = min(BLOCK, batch - progress[1]) if spread else BLOCK // batch * batch
+        progress = progress[0], progress[1], decay if spread and progress[1] == 0 else 1.0
+        pushes[:] = 0.0
+        ask_teacher(task, along, count, noise_rng, labels)
+        position = 0
+        while position < count:
+            position, progress, bounded = learn(
+                task,
+                v,
+                fields,
+                labels,
+                gram,
+                position,
+                count,
+                progress,
+                task.record_at[recorded],
+                pushes,
+                pulls,
+                values,
+            )
+            if not bounded:
+                return recorded, progress[0]
+            if progress[0] == task.record_at[recorded]:
+                record_chain(ahead, progress[2], pushes, inputs, M, recorded_coordinates[recorded])
+                recorded_v[recorded] = v
+                recorded += 1
+                if recorded == task.record_at.size:
+                    return recorded, progress[0]
+        add_pushes(ahead, progress[2], 1.0, pushes, inputs)
+        triangularise(ahead, n if spread else M)
+        if spread and progress[1] == 0:
+            triangularise(ahead, M)
+            copy_rows(ahead, weights)
+    return recorded, progress[0]

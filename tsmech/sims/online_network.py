@@ -1,0 +1,222 @@
+r"""The direct answer of online learning: every weight and every example of the network.
+
+The weights outgrow the processor's first cache, and its second one at N of a few thousand, so that reading them for every
+example would take longer than calculating with them.  They are therefore read once a block: in one pass, a strip of
+columns at a time, the steps of the last block are written, the next block's inputs are drawn, and their fields and scalar
+products are added up.  Within the block, :func:`tsmech.sims.online_rule.learn` takes one example after the other: the result
+is that of one-pass SGD.  See ``theory/online_sgd.md``, section "The reduced chain".
+
+No more than BLOCK examples exist at a time.  The memory is that of K + M + BLOCK/2 vectors of N numbers in double precision,
+and K more if a batch is larger than BLOCK.
+"""
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from tsmech.jit import kernel
+from tsmech.sims.online_blocks import BLOCK, Matrix, Numbers, add_gram, add_products, add_pushes, copy_rows
+from tsmech.sims.online_rule import Task, ask_teacher, learn
+from tsmech.sims.streams import QUANTUM, fill
+
+ROWS = 3
+"""A law besides those of :mod:`tsmech.sims.streams`: rows of a given matrix, drawn with replacement."""
+
+_STRIP = 2048
+
+
+def into_strips(rows: Matrix) -> Numbers:
+    """Return rows of N numbers as strips of columns, shape (strips, rows, columns), padded with zeros."""
+    N = rows.shape[1]
+    count = -(-N // _STRIP)
+    columns = -(-N // (count * 16)) * 16
+    strips = np.zeros((count, rows.shape[0], columns))
+    for s in range(count):
+        part = rows[:, s * columns : (s + 1) * columns]
+        strips[s, :, : part.shape[1]] = part
+    return strips
+
+
+@kernel
+def draw_strip(
+    law: int,
+    data: Matrix,
+    chosen: NDArray[np.int64],
+    rng: Generator,
+    lanes: NDArray[np.uint32],
+    begin: int,
+    end: int,
+    strip: Numbers,
+) -> None:
+    """Draw the columns begin ... end - 1 of as many examples as there are chosen rows, and zeros beyond ``end``."""
+    if law == ROWS:
+        for i in range(chosen.size):
+            row = data[chosen[i], begin:end]
+            for c in range(row.size):
+                strip[i, c] = row[c]
+    else:
+        needed = -(-chosen.size * strip.shape[1] // QUANTUM) * QUANTUM
+        fill(law, lanes, rng, strip.reshape(-1)[:needed])
+        strip[:, end - begin :] = 0.0
+
+
+@kernel
+def narrow(pushes: Matrix, out: Numbers) -> float:
+    """Put the pushes, over the largest of them, into another precision, and return the largest."""
+    largest = 0.0
+    for k in range(pushes.shape[0]):
+        for i in range(BLOCK):
+            largest = max(largest, abs(pushes[k, i]))
+    for k in range(pushes.shape[0]):
+        for i in range(BLOCK):
+            out[k, i] = pushes[k, i] / largest if largest > 0.0 else 0.0
+    return largest
+
+
+@kernel
+def record_network(
+    student: Matrix,
+    basis: Matrix,
+    shrink: float,
+    scale: float,
+    pushes: Numbers,
+    inputs: Numbers,
+    along: Matrix,
+    rest: Matrix,
+) -> None:
+    """Record the student after the pushes so far.
+
+    ``along`` receives its coordinates along the teacher's orthonormal rows and ``rest``, from what is left
+    when these are taken away (differences of weights, not of products), the scalar products of that.
+    """
+    K, M = along.shape
+    along[:] = 0.0
+    rest[:] = 0.0
+    for outside in (False, True):
+        for s in range(student.shape[0]):
+            moved = student[s, :K].copy()
+            add_pushes(moved, shrink, scale, pushes, inputs[s])
+            for k in range(K):
+                if outside:
+                    for m in range(M):
+                        moved[k] -= along[k, m] * basis[s, m]
+                    for j in range(k + 1):
+                        rest[k, j] += np.sum(moved[k] * moved[j])
+                        rest[j, k] = rest[k, j]
+                else:
+                    for m in range(M):
+                        along[k, m] += np.sum(moved[k] * basis[s, m])
+
+
+@kernel
+def follow_network(
+    task: Task,
+    weights: Matrix,
+    v: Matrix,
+    law: int,
+    data: Matrix,
+    rng: Generator,
+    noise_rng: Generator,
+    lanes: NDArray[np.uint32],
+    inputs: Numbers,
+    recorded_along: Matrix,
+    recorded_rest: Matrix,
+    recorded_v: Matrix,
+) -> tuple[int, int]:
+    """Train the network and record it; return how many records were made and at which step it ended.
+
+    Parameters
+    ----------
+    task : Task
+    weights : ndarray, shape (strips, K + M or one more, columns)
+        In the strips of :func:`into_strips`: the student's vectors over √N, changed in place, M orthonormal rows that
+        span the teacher's, and zeros to make their number even.
+    v : ndarray, shape (K,)
+        The second layer, changed in place.
+    law : int
+        GAUSSIAN, BINARY, UNIFORM or ROWS.
+    data : ndarray, shape (rows, N)
+        For ROWS.
+    rng, noise_rng : Generator
+    lanes : ndarray
+        See :func:`tsmech.sims.streams.fill`.
+    inputs : ndarray, shape (strips, BLOCK, columns)
+        Zeros, single precision if there are lanes.
+    recorded_along, recorded_rest, recorded_v : ndarray, shapes (n, K, M), (n, K, K) and (n, K)
+        See :func:`record_network`.
+
+    Notes
+    -----
+    Weights and fields are in double precision.  In single-precision inputs the products of inputs with each other and with
+    the pushes are single too: relative errors of 1e-7 in a step, not in the weights, so that a student
+    without noise still converges to rounding.  Batches larger than BLOCK are treated as in the reduced chain.
+    """
+    K, M, N, batch = v.size, task.A.size, task.N, task.batch
+    spread = batch > BLOCK
+    ahead = weights[:, :K].copy() if spread else weights
+    basis = weights[:, K : K + M]
+    width = weights.shape[2]
+    fields, gram, labels = np.zeros((weights.shape[1], BLOCK)), np.zeros((BLOCK, BLOCK)), np.empty(BLOCK)
+    pushes, narrowed = np.zeros((K, BLOCK)), np.zeros((K, BLOCK), dtype=inputs.dtype)
+    pulls, values = np.zeros(K), np.empty(K)
+    decay = 1.0 - task.weight_decay / N
+    scale = 0.0
+    progress = 0, 0, 1.0
+    recorded = 0
+    if task.record_at[0] == 0:
+        record_network(ahead, basis, 1.0, 0.0, narrowed, inputs, recorded_along[0], recorded_rest[0])
+        recorded_v[0] = v
+        recorded = 1
+    while recorded < task.record_at.size:
+        count = min(BLOCK, batch - progress[1]) if spread else BLOCK // batch * batch
+        chosen = np.zeros(count, dtype=np.int64)
+        if law == ROWS:
+            for i in range(count):
+                chosen[i] = rng.integers(0, data.shape[0])
+        fields[:] = 0.0
+        gram[:] = 0.0
+        for s in range(weights.shape[0]):
+            add_pushes(ahead[s, :K], progress[2], scale, narrowed, inputs[s])
+            if spread and progress[1] == 0:
+                copy_rows(ahead[s], weights[s, :K])
+            draw_strip(law, data, chosen, rng, lanes, s * width, min(N, (s + 1) * width), inputs[s])
+            add_products(weights[s], inputs[s], fields)
+            add_gram(inputs[s], gram)
+        ask_teacher(task, fields[K:], count, noise_rng, labels)
+        pushes[:] = 0.0
+        progress = progress[0], progress[1], decay if spread and progress[1] == 0 else 1.0
+        position = 0
+        while position < count:
+            position, progress, bounded = learn(
+                task,
+                v,
+                fields,
+                labels,
+                gram,
+                position,
+                count,
+                progress,
+                task.record_at[recorded],
+                pushes,
+                pulls,
+                values,
+            )
+            if not bounded:
+                return recorded, progress[0]
+            scale = narrow(pushes, narrowed)
+            if progress[0] == task.record_at[recorded]:
+                record_network(
+                    ahead,
+                    basis,
+                    progress[2],
+                    scale,
+                    narrowed,
+                    inputs,
+                    recorded_along[recorded],
+                    recorded_rest[recorded],
+                )
+                recorded_v[recorded] = v
+                recorded += 1
+                if recorded == task.record_at.size:
+                    return recorded, progress[0]
+    return recorded, progress[0]

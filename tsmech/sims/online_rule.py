@@ -1,0 +1,146 @@
+r"""The learning rule of a two-layer network, seen from within a block of examples.
+
+Both simulations take their examples x_1 ... x_b in blocks.  Of a block the rule needs the fields at its start
+and the examples' scalar products alone, because a step along x_i changes the field of a later x_j by a multiple of x_i·x_j:
+
+.. math:: w_k/\sqrt N \to w_k/\sqrt N + \sum_i d_{ki}\,x_i
+
+is known once the d_ki are, one after the other, in a space whose size has nothing to do with N.  What the examples
+are, N numbers each or their coordinates in the span of the weights, is for the simulation to know.  See
+``theory/online_sgd.md``, section "The reduced chain".
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.schedules import learning_rate
+from tsmech.sims.online_blocks import BLOCK, Matrix
+from tsmech.sims.online_units import Unit, respond, rule
+
+LARGEST_FIELD = 1e6
+"""A run has diverged when a field or a second-layer weight exceeds this in absolute value, or is not a number."""
+
+
+class Task(NamedTuple):
+    """What is learnt and how; the symbols are those of the equations of motion."""
+
+    factor: Matrix
+    """Lower-triangular L, shape (M, M), with T = L Lᵀ."""
+    A: Matrix
+    student: Unit
+    teacher: Unit
+    schedule: Matrix
+    second_layer_rate: float
+    noise: float
+    weight_decay: float
+    batch: int
+    N: int
+    record_at: NDArray[np.int64]
+    """Steps after which the state is recorded, increasing."""
+
+
+@rule
+def ask_teacher(task, along, count, noise_rng, labels):  # type: ignore[no-untyped-def]
+    r"""Fill in the labels of a block, :math:`y_i = \sum_m A_m g(\nu_{mi}) + \sigma\xi_i` with ν = L ``along``.
+
+    Parameters
+    ----------
+    task : Task
+    along : ndarray, shape (M, BLOCK)
+        Coordinates of the examples along the teacher.
+    count : int
+        Examples in the block.
+    labels : ndarray, shape (BLOCK,)
+    """
+    for i in range(count):
+        label = task.noise * noise_rng.standard_normal() if task.noise > 0.0 else 0.0
+        for m in range(task.A.size):
+            field = 0.0
+            for j in range(m + 1):
+                field += task.factor[m, j] * along[j, i]
+            label += task.A[m] * respond(task.teacher, field)[0]
+        labels[i] = label
+
+
+@rule
+def learn(task, v, fields, labels, gram, position, count, progress, stop, pushes, pulls, values):  # type: ignore[no-untyped-def]
+    r"""Learn from the examples of a block, up to its end or to the end of a given step.
+
+    .. math:: d_{ki} = -\frac{\eta}{N b}\, v_k\, g'(\lambda_{ki})\, \Delta_i, \qquad
+              \lambda_{kj} \to \Bigl(1 - \frac\kappa N\Bigr) \lambda_{kj} + \sum_{i} d_{ki}\, x_i \cdot x_j
+
+    for the examples j after a step, with the sum over its b examples i.
+
+    Parameters
+    ----------
+    task : Task
+    v : ndarray, shape (K,)
+        The second layer, changed in place.
+    fields : ndarray, shape (K, BLOCK)
+        λ_ki, changed in place.
+    labels : ndarray, shape (BLOCK,)
+    gram : ndarray, shape (BLOCK, BLOCK)
+        x_i·x_j for i < j, and zeros; not needed if a step has BLOCK examples or more.
+    position, count : int
+        The next example of the block, and how many there are.
+    progress : tuple
+        Steps completed; examples that the step under way has had; what the weights that the block started with have been
+        multiplied by since.
+    stop : int
+        The step to stop after.
+    pushes : ndarray, shape (K, BLOCK)
+        Filled with the d_ki, decayed since.
+    pulls, values : ndarray, shape (K,)
+        Sum of g(λ_ki) Δ_i over the step under way, and scratch.
+
+    Returns
+    -------
+    position, progress : as above
+    bounded : bool
+        False where the run has diverged.
+    """
+    K, N, batch = v.size, task.N, task.batch
+    decay = 1.0 - task.weight_decay / N
+    second_rate = task.second_layer_rate / (N * batch)
+    varying = task.schedule.shape[0] > 1 or task.schedule[0, 3] != 0.0
+    step, taken, shrink = progress
+    first = position
+    rate = learning_rate(task.schedule, step * batch / N) / (N * batch)
+    while position < count and step < stop:
+        error = -labels[position]
+        for k in range(K):
+            if not abs(fields[k, position]) <= LARGEST_FIELD:
+                return position, (step, taken, shrink), False
+            values[k], pushes[k, position] = respond(task.student, fields[k, position])
+            error += v[k] * values[k]
+        for k in range(K):
+            pushes[k, position] *= -rate * error * v[k]
+            pulls[k] += error * values[k]
+        position += 1
+        taken += 1
+        if taken == batch:
+            for k in range(K):
+                if decay != 1.0:
+                    for j in range(BLOCK):
+                        fields[k, j] *= decay
+                    for i in range(first):
+                        pushes[k, i] *= decay
+                for i in range(first, position):
+                    for j in range(BLOCK):
+                        fields[k, j] += pushes[k, i] * gram[i, j]
+            if second_rate > 0.0:
+                for k in range(K):
+                    v[k] = decay * v[k] - second_rate * pulls[k]
+                    pulls[k] = 0.0
+                    if not abs(v[k]) <= LARGEST_FIELD:
+                        return position, (step, taken, shrink), False
+            if batch <= BLOCK:
+                shrink *= decay
+            taken = 0
+            step += 1
+            first = position
+            if varying:
+                rate = learning_rate(task.schedule, step * batch / N) / (N * batch)
+    return position, (step, taken, shrink), True

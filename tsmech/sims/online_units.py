@@ -1,0 +1,128 @@
+r"""What a hidden unit answers to its field, g(x) and g'(x) at once, in the kernels of online learning.
+
+A built-in activation is an integer tag (:mod:`tsmech.activations`).  Its erf is evaluated here by a Taylor polynomial
+about the nearest of 73 tabulated points, without branches: the library's erf and exp branch on their argument,
+and a processor that has to guess the branch of a random field guesses wrong too often.
+
+A pair of Python functions (g, g') may take the tag's place.  It is compiled, and so is, once in every process, each kernel
+that uses it; only kernels with tags are found in Numba's cache.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numba.extending import overload, register_jitable
+from numpy.typing import NDArray
+
+from tsmech.activations import ERF, TAGS, activate, slope
+from tsmech.errors import InputError
+from tsmech.jit import kernel
+
+Activation = str | tuple[Callable[[float], float], Callable[[float], float]]
+
+Unit = int | Callable[[float], tuple[float, float]]
+
+_POINTS_PER_ONE = 16
+_LARGEST = 9.0
+_DEGREE = 8
+
+
+def _taylor_table() -> NDArray[np.float64]:
+    r"""Return the Taylor coefficients of erf(x/√2) about a = 0, 1/8, ..., 9, shape (73, _DEGREE + 1).
+
+    .. math:: \mathrm{erf}\frac{a+h}{\sqrt2} = \mathrm{erf}\frac{a}{\sqrt2}
+              + \sqrt{\frac2\pi}\,e^{-a^2/2}\sum_{k\ge0} (-1)^k \mathrm{He}_k(a) \frac{h^{k+1}}{(k+1)!}
+
+    The first term left out is below 1e-17 in g and 1e-15 in g', since \|h\| ≤ 1/16.
+    """
+    points = np.arange(int(_LARGEST * _POINTS_PER_ONE) + 1) / _POINTS_PER_ONE
+    hermite = [np.ones_like(points), points]
+    for k in range(1, _DEGREE - 1):
+        hermite.append(points * hermite[k] - k * hermite[k - 1])
+    slopes = math.sqrt(2.0 / math.pi) * np.exp(-0.5 * points**2)
+    columns = [np.array([math.erf(a * math.sqrt(0.5)) for a in points])]
+    columns += [(-1) ** k * hermite[k] * slopes / math.factorial(k + 1) for k in range(_DEGREE)]
+    return np.stack(columns, axis=1)
+
+
+_TAYLOR = _taylor_table()
+
+
+@kernel
+def _erf_and_slope(x: float) -> tuple[float, float]:
+    size = min(_LARGEST, abs(x))
+    nearest = int(size * _POINTS_PER_ONE + 0.5)
+    h = size - nearest / _POINTS_PER_ONE
+    value, derivative = _TAYLOR[nearest, _DEGREE], 0.0
+    for k in range(_DEGREE - 1, -1, -1):
+        derivative = derivative * h + value
+        value = value * h + _TAYLOR[nearest, k]
+    return math.copysign(value, x), derivative
+
+
+@kernel
+def _respond_by_tag(tag: int, x: float) -> tuple[float, float]:
+    if tag == ERF:
+        return _erf_and_slope(x)
+    return activate(tag, x), slope(tag, x)
+
+
+def respond(unit: Unit, x: float) -> tuple[float, float]:
+    """Return g(x) and g'(x) of a tag or of a compiled function of x; for compiled code."""
+    return unit(x) if callable(unit) else _respond_by_tag(unit, x)  # type: ignore[no-any-return]
+
+
+@overload(respond)
+def _respond(unit, x):  # type: ignore[no-untyped-def]
+    if isinstance(unit, types.Integer):
+        return lambda unit, x: _respond_by_tag(unit, x)
+    return lambda unit, x: unit(x)
+
+
+rule = register_jitable(error_model="numpy", fastmath={"reassoc", "contract"})
+"""Decorates what a kernel calls with a unit: compiled inside its caller, so that no unit ends up in Numba's cache."""
+
+
+def compile_unit(activation: Activation) -> Unit:
+    """Return the tag of a named activation, or a pair (g, g') of Python functions as one compiled function.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or the pair is not two functions that Numba can compile for a float.
+    """
+    if isinstance(activation, str):
+        if activation not in TAGS:
+            raise InputError(f"activation {activation!r} is unknown: choose one of {', '.join(TAGS)}")
+        return TAGS[activation]
+    return _compile_pair(*activation)
+
+
+@functools.cache
+def _compile_pair(g: Callable[[float], float], slope_of_g: Callable[[float], float]) -> Unit:
+    first, second = (f if hasattr(f, "py_func") else numba.njit(error_model="numpy")(f) for f in (g, slope_of_g))
+
+    def both(x: float) -> tuple[float, float]:
+        return first(x), second(x)
+
+    unit = numba.njit(error_model="numpy")(both)
+    try:
+        unit(0.5)
+    except numba.core.errors.NumbaError as error:
+        raise InputError(f"activation {g!r}, {slope_of_g!r} cannot be compiled: {error}") from error
+    return unit  # type: ignore[no-any-return]
+
+
+def specialise(kernel_: Any, *units: Unit) -> Any:
+    """Return the kernel itself if all units are tags, else its uncached twin, compiled anew in every process."""
+    return kernel_ if all(isinstance(unit, int) for unit in units) else _uncached(kernel_)
+
+
+@functools.cache
+def _uncached(kernel_: Any) -> Any:
+    return numba.njit(**kernel_.targetoptions)(kernel_.py_func)
