@@ -30,7 +30,7 @@ class Said(NamedTuple):
 def command(*words: object) -> Said:
     """Run the command line in this process and return its exit code, stdout and stderr."""
     out, err = io.StringIO(), io.StringIO()
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with (
             mock.patch.dict(os.environ),
@@ -44,7 +44,8 @@ def command(*words: object) -> Said:
             except SystemExit as ended:
                 code = int(ended.code or 0)
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     return Said(code, out.getvalue(), err.getvalue())
 
 

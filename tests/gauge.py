@@ -106,17 +106,18 @@ class Walk(System):
     length: int = parameter("n", "number of steps", default=4, minimum=1)
 
     def theory_curve(self) -> Curve:
-        return self._curve(self.drift * np.arange(1.0, self.length + 1.0))
+        """The position grows by the drift, and its variance by one a step."""
+        time = np.arange(1.0, self.length + 1.0)
+        return self._curve(time, self.drift * time, (self.drift * time) ** 2 + time)
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         position = np.cumsum(self.drift + rng.standard_normal(self.length))
         _log("begin direct", float(position[0]))
-        return self._curve(position)
+        return self._curve(np.arange(1.0, self.length + 1.0), position, position**2)
 
-    def _curve(self, position: np.ndarray) -> Curve:
-        both = np.stack([np.ones(self.length), position], axis=1)
-        overlap = both[:, :, None] * both[:, None, :]
-        return Curve({"position": position, "overlap": overlap}, "time", np.arange(1.0, self.length + 1.0))
+    def _curve(self, time: np.ndarray, position: np.ndarray, square: np.ndarray) -> Curve:
+        overlap = np.stack([np.stack([np.ones_like(time), position], 1), np.stack([position, square], 1)], 1)
+        return Curve({"position": position, "overlap": overlap}, "time", time)
 
 
 def register(put: Callable[[Any, Any, Any], None] = setitem) -> None:

@@ -28,11 +28,23 @@ def disagreements(verdicts: list[Verdict]) -> set[tuple[str, str]]:
 # Tests of the tests
 
 
+def uniformity(p_values: list[float]) -> float:
+    """Return a bound on the probability that p-values are further from uniform than these.
+
+    A p-value p of a test on ranks takes few values, and at each of them P(p-value ≤ p) = p; so the distance is taken
+    at the values that occur, where it is at most Kolmogorov's.
+    """
+    values = np.unique(p_values)
+    shares = np.searchsorted(np.sort(p_values), values, side="right") / len(p_values)
+    return float(stats.kstwo.sf(np.abs(shares - values).max(), len(p_values)))
+
+
 def test_p_values_are_uniform_where_the_laws_agree() -> None:
-    """400 pairs of samples of one law; sizes without a common divisor keep the p-values from being coarse."""
+    """400 pairs of samples of one law; and a test of the test: halves of true p-values are not uniform."""
     rng = np.random.default_rng(11)
-    p_values = [compare_samples(rng.exponential(size=100), rng.exponential(size=107)) for _ in range(400)]
-    assert stats.kstest(p_values, "uniform").pvalue > 1e-3
+    p_values = [compare_samples(rng.exponential(size=100), rng.exponential(size=100)) for _ in range(400)]
+    assert uniformity(p_values) > 1e-3
+    assert uniformity([p_value / 2 for p_value in p_values]) < 1e-3
 
 
 @pytest.mark.slow
@@ -41,8 +53,8 @@ def test_p_values_of_a_check_are_uniform_where_the_answers_agree() -> None:
     found = [verdict for seed in range(25) for verdict in check(Gauge, replicates=100, seed=seed)]
     for comparison in ("direct = reduced", "reduced -> theory"):
         p_values = [verdict.p_value for verdict in found if verdict.comparison == comparison]
-        assert len(p_values) == 25 * 2 * 3
-        assert stats.kstest(p_values, "uniform").pvalue > 1e-3, comparison
+        assert len(p_values) >= 25 * 2 * 3
+        assert uniformity(p_values) > 1e-3, comparison
 
 
 def test_answers_that_agree_are_found_to_agree() -> None:
@@ -105,7 +117,7 @@ def test_a_wrong_law_with_the_right_mean_is_caught() -> None:
 
 @dataclass(frozen=True)
 class Wanderer(Walk):
-    """A walk without a reduction whose mean approaches the theory as 1/N."""
+    """A walk without a reduction whose mean position approaches the theory as 1/N."""
 
     checks = ({"length": 6},)
     check_dimensions = (10, 20, 40)
@@ -121,8 +133,8 @@ def test_without_a_reduction_the_network_itself_meets_the_theory_along_the_curve
 ) -> None:
     verdicts = check(Wanderer)
     assert {verdict.comparison for verdict in verdicts} == {"direct -> theory"}
-    assert {verdict.observable for verdict in verdicts} == {"position"}
-    assert len(verdicts) > 1
+    assert {verdict.observable for verdict in verdicts} >= {"position", "overlap[0, 1]", "overlap[1, 1]"}
+    assert len({verdict.at for verdict in verdicts}) > 1
     assert not disagreements(verdicts)
     monkeypatch.setattr(Wanderer, "factor", 1.5)
     assert disagreements(check(Wanderer)) == {("position", "direct -> theory")}
@@ -161,9 +173,10 @@ def test_rounding_is_no_disagreement() -> None:
 
 def test_progress_is_reported_to_the_end() -> None:
     seen: list[tuple[int, int]] = []
-    check(Gauge, replicates=5, report=lambda done, total: seen.append((done, total)))
+    check(Gauge, replicates=20, report=lambda done, total: seen.append((done, total)))
     assert seen == sorted(seen)
-    assert seen[-1][0] == seen[-1][1] == 2 * (1 + 5 * (1 + 4))
+    assert len({total for _, total in seen}) == 1
+    assert seen[-1][0] == seen[-1][1] > 2 * 20 * 5
 
 
 # Extrapolation

@@ -233,7 +233,7 @@ def test_matrices_and_coordinates_are_kept(directory: Path) -> None:
     assert answer == "theory"
     assert theory.coordinate == "time"
     assert theory.observables["overlap"].shape == (3, 2, 2)
-    np.testing.assert_array_equal(theory.observables["overlap"][2], [[1, 3], [3, 9]])
+    np.testing.assert_array_equal(theory.observables["overlap"][2], [[1, 3], [3, 12]])
     assert len(draws) == 2
     assert [row["time"] for row in rows] == [1, 2, 3, 1, 2, 3]
     assert "overlap" not in rows[0]

@@ -4,6 +4,7 @@ Machine output goes to stdout; progress, warnings and errors to stderr.  Exit co
 disagree, 2 usage, 3 a solver did not converge, 4 some points failed or could not be stored, 130 interrupted.
 """
 
+import io
 import os
 import shlex
 import shutil
@@ -383,6 +384,9 @@ def main() -> None:
     """Run the command line; errors become one line and an exit code."""
     arguments = sys.argv[1:]
     os.environ.update(ONE_THREAD)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where it cannot show ± or σ
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)

@@ -127,12 +127,13 @@ def deviation(row: Mapping[str, Mapping[str, Any]], observable: str) -> float | 
     answers = [
         (answer[observable], answer.get(f"{observable}_sem") or 0.0) for answer in row.values() if observable in answer
     ]
-    if not all(math.isfinite(value) for value, _ in answers):
+    if len(answers) < 2 or not all(math.isfinite(value) for value, _ in answers):
         return None
+    floor = ROUNDING * max(abs(value) for value, _ in answers)
     apart = [
         abs(value - other) / math.hypot(error, other_error)
         for (value, error), (other, other_error) in itertools.combinations(answers, 2)
-        if error or other_error
+        if error > floor or other_error > floor
     ]
     return max(apart, default=None)
 

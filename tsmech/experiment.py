@@ -309,7 +309,7 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _order(value: Any) -> Any:

@@ -87,8 +87,8 @@ def carry_out(
     """
     store = Store.create(experiment, directory)
     try:
-        units = list(store.remaining(experiment.units()))
-        progress = Progress(len(units))
+        progress = Progress(sum(1 for _ in store.remaining(experiment.units())))
+        units = store.remaining(experiment.units())
         report(progress)
         with contextlib.closing(engine.run(units, experiment.seed, workers=workers, executor=executor)) as batches:
             for outcomes in batches:

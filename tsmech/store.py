@@ -142,8 +142,12 @@ class Store:
         finished: set[tuple[int, str, int]] = set(
             self._connection.execute("SELECT point, answer, replicate FROM curves")
         )
+        system = point = None
         for unit in units:
-            if (self._points.get(unit.system.key()), unit.answer, unit.replicate) not in finished:
+            if unit.system is not system:
+                system = unit.system
+                point = self._points.get(system.key())
+            if (point, unit.answer, unit.replicate) not in finished:
                 yield unit
 
     def add(self, outcomes: Iterable[Outcome]) -> None:

@@ -89,7 +89,7 @@ def test_answers_in_python_are_tables_and_a_seed_repeats_them() -> None:
     frame = Walk(length=3).theory()
     assert frame.columns.tolist() == ["time", "position", "overlap"]
     assert frame.time.tolist() == [1.0, 2.0, 3.0]
-    assert frame.overlap[2].tolist() == [[1.0, 3.0], [3.0, 9.0]]
+    assert frame.overlap[2].tolist() == [[1.0, 3.0], [3.0, 12.0]]
 
 
 def test_systems_are_values() -> None:

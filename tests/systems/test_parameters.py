@@ -205,7 +205,8 @@ def test_arrays_are_checked_and_hashable() -> None:
     assert array.read("1, 2.5") == ((1.0, 2.5),)
     assert array.check(None) is None
     hash(array.check([1.0]))
-    for wrong in ([], [[1.0]], 1.0, ["a"], "words", [1.0, math.nan], [1.0, -1.0], [1.0, math.inf]):
+    assert array.read(2) == array.read("2") == ((2.0,),)
+    for wrong in ([], [[1.0]], ["a"], "words", [1.0, math.nan], [1.0, -1.0], [1.0, math.inf]):
         with pytest.raises(InputError, match="alpha"):
             array.check(wrong)
 
