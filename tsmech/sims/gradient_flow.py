@@ -200,6 +200,7 @@ def _flow(inputs: Array, labels: Array, start: Array, penalty: float, times: Arr
     """Return the weights of gradient flow at each time, shape (T, N) (eqs. 6 and 8)."""
     P, N = inputs.shape
     left, singular, right = np.linalg.svd(inputs, full_matrices=False)
+    singular[singular < singular[0] * max(P, N) * np.finfo(float).eps] = 0.0  # inputs that do not vary
     rates = (singular**2 + penalty) * N / P
     remains, gone = decay(times, rates, 0.0)
     along = right @ start

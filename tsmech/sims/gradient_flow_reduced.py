@@ -6,7 +6,9 @@ inputs are drawn, and the components of teacher, start and noise along the singu
 Equation numbers are those of theory/gradient_flow.md.
 """
 
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +22,8 @@ Array = NDArray[np.float64]
 NEGLIGIBLE = 1e-16
 """Coefficients of the polynomials below this share of the largest are left out."""
 
-BLOCK = 2**16
-"""Modes times times that are computed at once: as many as stay in the cache."""
+TERMS, BLOCK = 64, 2**16
+"""How much is computed at once: polynomials early, modes times times late."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,11 @@ def _polynomials(problem: Problem, times: Array) -> tuple[Array, Array, float] |
 
     N, P = problem.inputs, problem.examples
     longest, high = times.max(initial=0.0), largest_eigenvalue(P / N, np.ones(1), None, N)
-    if not times.size or problem.step * (high + problem.shift) > 2 or high * longest > N * P:
+    if not times.size or np.isinf(longest) or problem.step * (high + problem.shift) > 2:
         return None
     count = 24 + math.ceil(6.5 * math.sqrt(high * longest))
+    if count > min(N, P):
+        return None
     points = high * np.cos(np.pi * (np.arange(count) + 0.5) / (2 * count)) ** 2
     left, gone = decay(times, points + problem.shift, problem.step)
     coefficients = dct(np.stack([left, gone / (points + problem.shift)]), axis=-1) / count
@@ -81,16 +85,30 @@ def _early(
     labels = _fields(diagonals, teacher)
     labels[2] += problem.noise * math.sqrt(noise_stream.chisquare(P))
 
-    terms = np.zeros((degree + 1, 2, columns))
-    terms[0, 0, 0] = problem.start * start_stream.standard_normal()
-    terms[0, 0, 1] = problem.start * math.sqrt(start_stream.chisquare(N - 1))
-    terms[0, 1] = _gradient(diagonals, labels) * (N / P)
-    for k in range(degree):
-        image = _gradient(diagonals, _fields(diagonals, terms[k])) * (2 * N / P / high) - terms[k]
-        terms[k + 1] = image if k == 0 else 2 * image - terms[k - 1]
-    weights = decay_terms @ terms[:, 0] + gain_terms @ terms[:, 1]
+    begin = np.zeros((2, columns))
+    begin[0, 0] = problem.start * start_stream.standard_normal()
+    begin[0, 1] = problem.start * math.sqrt(start_stream.chisquare(N - 1))
+    begin[1] = _gradient(diagonals, labels) * (N / P)
+    weights = np.zeros((len(decay_terms), columns))
+    series = _chebyshev(diagonals, begin, N / P / high)
+    for first in range(0, degree + 1, TERMS):
+        last = min(first + TERMS, degree + 1)
+        terms = np.stack(list(itertools.islice(series, last - first)))
+        weights += decay_terms[:, first:last] @ terms[:, 0] + gain_terms[:, first:last] @ terms[:, 1]
     residuals = labels - _fields(diagonals, weights)
     return ((weights - teacher) ** 2).sum(axis=1), (weights**2).sum(axis=1), (residuals**2).sum(axis=1)
+
+
+def _chebyshev(diagonals: Array, begin: Array, scale: float) -> Iterator[Array]:
+    """Yield the Chebyshev polynomials of 2 X̂ᵀX̂ · scale - 1 on vectors of shape (2, columns), by their recurrence."""
+    last, term = np.zeros_like(begin), begin
+    yield term
+    factor = 1.0
+    while True:
+        image = _gradient(diagonals, _fields(diagonals, term)) * (2 * scale) - term
+        last, term = term, factor * image - last
+        yield term
+        factor = 2.0
 
 
 def _draw_diagonals(N: int, P: int, columns: int, rng: Generator) -> Array:

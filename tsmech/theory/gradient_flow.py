@@ -85,7 +85,7 @@ def learning_curve(
     Notes
     -----
     Limit N → ∞ at fixed alpha and t.  Relative accuracy about 1e-13 at every alpha and time; for initial_scale = 0 the
-    value at t = inf is that of ridge regression.  O(T K) for T times, with K about 400.
+    value at t = inf is that of ridge regression.  O(T K) for T times, with K about 300.
 
     References
     ----------
@@ -304,28 +304,21 @@ class Flow:
     def observables(self, times: Array) -> dict[str, Array]:
         """Return what :func:`learning_curve` does, for times of shape (T,) (eqs. 10-12)."""
         spectrum, nodes = self.spectrum, self.spectrum.nodes
-        d, c, h, spread = self._modes(times)
-        added = np.where(self._diverges(times), np.inf, spectrum.mean(spread) * self.noise_variance / self.alpha)
+        d, c, h, spread = modes = self._modes(times)
         fitted = spectrum.mean((nodes != 0) * c**2) / self.alpha + self.residual
-        residuals = (
-            self.start * spectrum.mean(nodes * d**2)
-            + spectrum.teacher_mean(nodes * c**2)
-            + self.noise_variance * fitted
-        )
-        generalization_error = self.errors(times)
+        start, missed = self.start * spectrum.mean(nodes * d**2), spectrum.teacher_mean(nodes * c**2)
+        kept, learnt = self.start * spectrum.mean(d**2), spectrum.teacher_mean(h**2)
+        generalization_error = self._errors(times, *modes)
         return {
             "generalization_error": generalization_error,
             "test_error": generalization_error + self.noise**2 / 2,
-            "train_error": residuals / 2,
-            "weight_norm": self.start * spectrum.mean(d**2) + spectrum.teacher_mean(h**2) + added,
+            "train_error": (start + missed + self.noise_variance * fitted) / 2,
+            "weight_norm": kept + learnt + self._added(times, spectrum.mean(spread)),
         }
 
     def errors(self, times: Array) -> Array:
         """Return the generalization error alone, shape (T,)."""
-        spectrum = self.spectrum
-        d, c, _, spread = self._modes(times)
-        added = np.where(self._diverges(times), np.inf, spectrum.input_mean(spread) * self.noise_variance / self.alpha)
-        return (self.start * spectrum.input_mean(d**2) + spectrum.pair_mean(c, c) + added + self.hidden) / 2
+        return self._errors(times, *self._modes(times))
 
     def slopes(self, times: Array) -> Array:
         """Return the derivative of the generalization error in time for gradient flow, shape (T,) (eq. 31)."""
@@ -334,8 +327,14 @@ class Flow:
         learning = self.start * spectrum.input_mean((nodes + self.shift) * d**2) + spectrum.pair_mean(c, nodes * d)
         return spectrum.input_mean(h * d) * self.noise_variance / self.alpha - learning
 
-    def _diverges(self, times: Array) -> NDArray[np.bool_]:
-        return np.isinf(times) & (self.shift == self.spectrum.low == 0 < self.noise_variance)
+    def _errors(self, times: Array, d: Numbers, c: Numbers, h: Numbers, spread: Numbers) -> Array:
+        start, missed = self.start * self.spectrum.input_mean(d**2), self.spectrum.pair_mean(c, c)
+        return (start + missed + self._added(times, self.spectrum.input_mean(spread)) + self.hidden) / 2
+
+    def _added(self, times: Array, spread: Array) -> Array:
+        """Return what the noise adds to the student, infinite where it is learnt for ever."""
+        diverging = np.isinf(times) & (self.shift == self.spectrum.low == 0 < self.noise_variance)
+        return np.where(diverging, np.inf, spread * self.noise_variance / self.alpha)
 
     def _modes(self, times: Array) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         """Return the decay d, the missed part c, the learned part h and h²/l at times × nodes (eqs. 6 and 7)."""

@@ -10,6 +10,7 @@ Equation numbers are those of theory/gradient_flow.md.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -119,8 +120,9 @@ def edges(alpha: float, eigenvalues: ArrayLike, shares: ArrayLike | None = None)
     """
     in_range("alpha", alpha, positive=True)
     s, weights, _, rank = positive_part(eigenvalues, shares)
-    left, right = _critical_points(alpha, s, weights, rank)
-    return _edge(right, alpha, s, weights), _edge(left, alpha, s, weights)
+    population = _Population(alpha, s, weights, rank, float(excess(alpha, rank)))
+    right, left = population.critical_points()
+    return population.edge(right), population.edge(left)
 
 
 def isotropic(alpha: float, teacher: float, scales: ArrayLike, eigenvalue: float = 1.0) -> SampleSpectrum:
@@ -197,7 +199,7 @@ def anisotropic(
 
     Notes
     -----
-    O(K n) with K of about 900; with unequal teacher weights also O(K² n).  The terms of an average cancel in part: its
+    O(K n) with K of about 600; with unequal teacher weights also O(K² n).  The terms of an average cancel in part: its
     relative accuracy is about 1e-15 divided by the share of the eigenvalues that count in it, and by alpha where that
     is below 1 (section 6 of the note); 1e-8 or better unless they are fewer than one in a million.
 
@@ -207,11 +209,12 @@ def anisotropic(
     """
     s, weights, kept, rank = positive_part(eigenvalues, shares)
     tau = np.asarray(teacher, dtype=float)[kept]
-    left, right = _critical_points(alpha, s, weights, rank)
-    low, high = _edge(right, alpha, s, weights), _edge(left, alpha, s, weights)
+    population = _Population(alpha, s, weights, rank, float(excess(alpha, rank)))
+    critical = population.critical_points()
+    low, high = (population.edge(kappa) for kappa in critical)
     p, q = _grid(CONTOUR_STEP, CONTOUR_ANGLE, low, high - low, np.asarray(scales, dtype=float))
     nodes = low + (high - low) * p
-    kappa = _stieltjes(nodes, (high - low) * np.stack([p, q]), (right, left), (low, high), alpha, s, weights, rank)
+    kappa = _stieltjes(population, nodes, (high - low) * np.stack([p, q]), critical)
     measure = 1j * CONTOUR_STEP / math.pi * (high - low) * p * q * kappa / nodes
 
     unreached = fixed_point(alpha, 0.0, s, weights, rank)
@@ -223,7 +226,7 @@ def anisotropic(
         raise ConvergenceError(f"the spectrum of the sample covariance at alpha = {alpha!r} was not resolved")
     count[-1] += 1 - rank
     equal = bool((tau == tau[0]).all())
-    pairs = None if equal else _pairs(measure, kappa, alpha, s, weights, tau, rank)
+    pairs = None if equal else _pairs(population, measure, kappa, tau)
     return SampleSpectrum(nodes, count, inputs, seen, low, high, float(tau[0]), pairs)
 
 
@@ -239,61 +242,57 @@ def _grid(step: float, angle: float, low: float, width: float, scales: Array) ->
     return 1 / (1 + np.exp(-u - 1j * angle)), 1 / (1 + np.exp(u + 1j * angle))
 
 
-def _critical_points(alpha: float, s: Array, weights: Array, rank: float) -> tuple[float, float]:
-    """Return the roots of ⟨s²/(s + κ)²⟩ = alpha below and above all -s, in the brackets of eq. 22."""
-    from scipy.optimize import brentq
+class _Population(NamedTuple):
+    """Inputs that vary: alpha, their eigenvalues s, the share of the directions that has each, f and alpha - f."""
 
-    over = float(excess(alpha, rank))
+    alpha: float
+    s: Array
+    weights: Array
+    rank: float
+    over: float
 
-    def below(x: float) -> float:
-        return float(weights @ (s / (x - s)) ** 2) - alpha
+    def critical_points(self) -> tuple[float, float]:
+        """Return the roots of ⟨s²/(s + κ)²⟩ = alpha above and below all -s, in the brackets of eq. 22."""
+        from scipy.optimize import brentq
 
-    def above(kappa: float) -> float:
-        return over + kappa * float(weights @ ((2 * s + kappa) / (s + kappa) ** 2))
+        alpha, s, weights, rank, over = self
 
-    def root(share: float) -> float:
-        return math.sqrt(share / alpha)
+        def above(kappa: float) -> float:
+            return over + kappa * float(weights @ ((2 * s + kappa) / (s + kappa) ** 2))
 
-    least, most = s.min(), s.max()
-    few, many = root(weights[s == most].sum()) * (1 - 1e-9), root(rank) * (1 + 1e-9)
-    left = -brentq(below, most * (1 + few), most * (1 + many), xtol=1e-300, rtol=8.9e-16)
-    few = root(weights[s == least].sum()) * (1 - 1e-9)
-    if over == 0:
-        return left, 0.0
-    bounds = least * (few - 1), (most if over < 0 else least) * (many - 1)
-    return left, brentq(above, *bounds, xtol=1e-300, rtol=8.9e-16)
+        def below(x: float) -> float:
+            return float(weights @ (s / (x - s)) ** 2) - alpha
+
+        least, most = s.min(), s.max()
+        whole = math.sqrt(rank / alpha) * (1 + 1e-9)
+        at_least, at_most = (math.sqrt(weights[s == x].sum() / alpha) * (1 - 1e-9) for x in (least, most))
+        left = -brentq(below, most * (1 + at_most), most * (1 + whole), xtol=1e-300, rtol=8.9e-16)
+        if over == 0:
+            return 0.0, left
+        bounds = least * (at_least - 1), (most if over < 0 else least) * (whole - 1)
+        return brentq(above, *bounds, xtol=1e-300, rtol=8.9e-16), left
+
+    def edge(self, kappa: float) -> float:
+        """Return the eigenvalue l at a critical point (eq. 21)."""
+        return kappa**2 / self.alpha * float(self.weights @ (self.s / (self.s + kappa) ** 2))
+
+    def equation(self, kappa: complex) -> tuple[complex, complex]:
+        """Return z and dz/dκ (eq. 19)."""
+        g = 1 / (self.s + kappa)
+        first, second = complex(self.weights @ g), complex(self.weights @ (self.s * g * g))
+        return kappa * (self.over + kappa * first) / self.alpha, (self.over + kappa * (first + second)) / self.alpha
 
 
-def _edge(kappa: float, alpha: float, s: Array, weights: Array) -> float:
-    """Return the eigenvalue at a critical point (eq. 21)."""
-    return kappa**2 / alpha * float(weights @ (s / (s + kappa) ** 2))
-
-
-def _stieltjes(
-    nodes: Complex,
-    distances: Complex,
-    critical: tuple[float, float],
-    edge: tuple[float, float],
-    alpha: float,
-    s: Array,
-    weights: Array,
-    rank: float,
-) -> Complex:
+def _stieltjes(population: _Population, nodes: Complex, distances: Complex, critical: tuple[float, float]) -> Complex:
     """Return κ at the nodes, by Newton's method in eq. 19 from each to the next.
 
     The first, in the middle, is reached from far off the real axis, where κ = -l.  Close to the edges, where rounding
     hides how far κ is from its critical point, this distance goes with the square root of that of l.
     """
-    over = float(excess(alpha, rank))
-
-    def equation(kappa: complex) -> tuple[complex, complex]:
-        g = 1 / (s + kappa)
-        first, second = weights @ g, weights @ (s * g * g)
-        return complex(kappa * (over + kappa * first) / alpha), complex(over + kappa * (first + second)) / alpha
 
     def solve(kappa: complex, node: complex) -> tuple[complex, complex]:
         for _ in range(50):
-            value, slope = equation(kappa)
+            value, slope = population.equation(kappa)
             change = (value + node) / slope
             kappa -= change
             if abs(change) <= 1e-9 * min(abs(kappa - critical[0]), abs(kappa - critical[1])):
@@ -301,7 +300,8 @@ def _stieltjes(
         return kappa, slope
 
     middle = int(np.argmin(abs(abs(distances[0]) - abs(distances[1]))))
-    height = 16 * (edge[1] + s.max())
+    edges = [population.edge(kappa) for kappa in critical]
+    height = 16 * (edges[1] + population.s.max())
     kappa = complex(-nodes[middle] - 1j * height)
     while height > nodes[middle].imag / 4:
         kappa, _ = solve(kappa, complex(nodes[middle] + 1j * height))
@@ -313,7 +313,7 @@ def _stieltjes(
         to_next, slope = (-1, 1)[side], start[1]
         for j in path:
             k = j + to_next
-            if abs(distances[side, k]) > 1e-13 * edge[side]:
+            if abs(distances[side, k]) > 1e-13 * edges[side]:
                 found[k], slope = solve(found[j] - (nodes[k] - nodes[j]) / slope, complex(nodes[k]))
             else:
                 ratio = distances[side, k] / distances[side, j]
@@ -321,11 +321,9 @@ def _stieltjes(
     return found
 
 
-def _pairs(
-    measure: Complex, kappa: Complex, alpha: float, s: Array, weights: Array, tau: Array, rank: float
-) -> tuple[Complex, Complex]:
+def _pairs(population: _Population, measure: Complex, kappa: Complex, tau: Array) -> tuple[Complex, Complex]:
     """Return the rules for two functions (eq. 30): with both on the upper half, and with the second on the lower."""
-    over = float(excess(alpha, rank))
+    alpha, s, weights, _, over = population
     g = 1 / (s + kappa[:, None])
 
     def rule(measure_two: Complex, kappa_two: Complex, g_two: Complex) -> Complex:

@@ -1,0 +1,86 @@
+"""Gradient descent: the price of a learning curve, and the reduction against dense algebra at the same N and alpha.
+
+`pytest benchmarks/test_gradient_flow.py --benchmark-group-by=group` prints each group with ratios to its fastest.
+"""
+
+import numpy as np
+import pytest
+
+from tsmech.sims import gradient_flow as simulation
+from tsmech.theory import gradient_flow as theory
+from tsmech.theory import gradient_flow_stopping
+from tsmech.theory.spectra import power_law
+
+NOISE, DIMENSION = 0.5, 2000
+TIMES = np.geomspace(0.01, 100, 100)
+LONG = np.append(np.geomspace(0.01, 1e6, 99), np.inf)
+
+
+def agrees(errors, times, dimension=DIMENSION):
+    """Fluctuations are of order 1/√N, and at late times 1/√N of an error that a few small eigenvalues dominate."""
+    expected = theory.learning_curve(times, 1.0, NOISE)["generalization_error"]
+    return np.abs(errors / expected - 1)[times < 50].max() < 10 / np.sqrt(dimension)
+
+
+def follow_dense(rng, times):
+    """Draw N² inputs, form their covariance and diagonalise it."""
+    X = rng.standard_normal((DIMENSION, DIMENSION))
+    b = np.ones(DIMENSION)
+    y = X @ b / np.sqrt(DIMENSION) + NOISE * rng.standard_normal(DIMENSION)
+    modes, vectors = np.linalg.eigh(X.T @ X / DIMENSION)
+    target = vectors.T @ (X.T @ y / np.sqrt(DIMENSION))
+    w = (-np.expm1(-np.multiply.outer(times, modes)) / modes * target) @ vectors.T
+    return ((w - b) ** 2).mean(axis=1) / 2
+
+
+@pytest.mark.benchmark(group="one student at 100 times to t = 100, N = 2000, alpha = 1")
+def test_reduced(benchmark):
+    rng = np.random.default_rng(0)
+    draw = benchmark.pedantic(simulation.draw_reduced, (TIMES, 1.0, NOISE, DIMENSION, rng), rounds=20, warmup_rounds=1)
+    assert agrees(draw["generalization_error"], TIMES)
+
+
+@pytest.mark.benchmark(group="one student at 100 times to t = 100, N = 2000, alpha = 1")
+def test_reduced_to_the_end_of_time(benchmark):
+    rng = np.random.default_rng(0)
+    draw = benchmark.pedantic(simulation.draw_reduced, (LONG, 1.0, NOISE, DIMENSION, rng), rounds=20, warmup_rounds=1)
+    assert agrees(draw["generalization_error"], LONG)
+
+
+@pytest.mark.benchmark(group="one student at 100 times to t = 100, N = 2000, alpha = 1")
+def test_dense_eigenvectors(benchmark):
+    errors = benchmark.pedantic(follow_dense, (np.random.default_rng(0), TIMES), rounds=2)
+    assert agrees(errors, TIMES)
+
+
+@pytest.mark.benchmark(group="one student at 100 times to t = 100, N = 2000, alpha = 1")
+def test_dense_eigenvalues_alone(benchmark):
+    X = np.random.default_rng(0).standard_normal((DIMENSION, DIMENSION))
+    benchmark.pedantic(np.linalg.eigvalsh, (X.T @ X / DIMENSION,), rounds=2)
+
+
+@pytest.mark.benchmark(group="one student at 100 times to t = 100, N = 100 000 000, alpha = 1")
+def test_reduced_hundred_million(benchmark):
+    rng = np.random.default_rng(0)
+    draw = benchmark.pedantic(simulation.draw_reduced, (TIMES, 1.0, NOISE, 10**8, rng), rounds=20, warmup_rounds=1)
+    assert agrees(draw["generalization_error"], TIMES, 10**8)
+
+
+@pytest.mark.benchmark(group="theory at 100 times")
+@pytest.mark.parametrize("step", [0.0, 0.1, 0.4])
+def test_isotropic(benchmark, step):
+    benchmark(theory.learning_curve, LONG, 1.0, NOISE, step=step)
+
+
+@pytest.mark.benchmark(group="theory at 100 times")
+@pytest.mark.parametrize("weights", ["equal", "unequal"])
+def test_spectral_400_eigenvalues(benchmark, weights):
+    eigenvalues = power_law(1.0, 400)
+    teacher = np.ones(400) if weights == "equal" else eigenvalues
+    benchmark(theory.spectral_learning_curve, TIMES, 1.0, NOISE, eigenvalues, teacher)
+
+
+@pytest.mark.benchmark(group="best time")
+@pytest.mark.parametrize("step", [0.0, 0.1])
+def test_optimal_stopping(benchmark, step):
+    benchmark(gradient_flow_stopping.optimal_stopping, 1.5, NOISE, [1.0], [1.0], step=step)
