@@ -158,8 +158,9 @@ def _draw_theory(
         return
     if x in experiment.parameters and experiment.system.coordinate is None:
         at, means = _refine(experiment, x, observable, key, at, means)
-    # An infinite value breaks the line, which then leaves the picture on both sides of it.
-    ax.plot(at, np.where(np.isfinite(means), means, np.nan), **line)
+    # An infinite value breaks the line, which then leaves the picture on both sides of it; a logarithmic axis has no 0.
+    shown = np.isfinite(means) & ((at > 0) | (ax.get_xscale() == "linear"))
+    ax.plot(at, np.where(shown, means, np.nan), **line)
 
 
 def _refine(

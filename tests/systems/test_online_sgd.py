@@ -1,0 +1,119 @@
+"""The system layer of online SGD: starts, schedules, refusals, and what all three answers share."""
+
+import numpy as np
+import pytest
+
+from tsmech.errors import InputError
+from tsmech.systems.online_sgd import Activation, OnlineSGD
+from tsmech.systems.start import Overlaps
+
+START = {"Q": [[0.3, 0.05], [0.05, 0.4]], "R": [[0.2, 0.05], [0.0, 0.25]]}
+
+
+def test_all_answers_begin_at_the_same_overlaps() -> None:
+    system = OnlineSGD(duration=2, samples=2, dimension=60, start_seed=5)
+    first = [system.curve(answer, np.random.default_rng(1)) for answer in ("theory", "reduced", "direct")]
+    for curve in first:
+        np.testing.assert_allclose(curve.observables["Q"][0], first[0].observables["Q"][0], rtol=1e-12)
+        np.testing.assert_allclose(curve.observables["R"][0], first[0].observables["R"][0], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(curve.at, [0.0, 1.0, 2.0])
+    assert not np.allclose(OnlineSGD(dimension=60, start_seed=6).start()[0], system.start()[0])
+
+
+@pytest.mark.parametrize("activation", ["erf", "relu", "linear", "quadratic"])
+def test_a_network_of_many_inputs_follows_the_theory(activation: str) -> None:
+    """At N = 20 000 fluctuations of the chain's overlaps are a few parts in a thousand."""
+    common = {"activation": activation, "initial": START, "noise": 0.1, "duration": 2, "samples": 2}
+    rate = 0.05 if activation == "quadratic" else 0.1  # a doubled one must not diverge
+    system = OnlineSGD(**common, learning_rate=rate, dimension=20_000)
+    theory, reduced = system.curve("theory"), system.curve("reduced", np.random.default_rng(0))
+    for name in ("Q", "R"):
+        np.testing.assert_allclose(reduced.observables[name], theory.observables[name], atol=0.03)
+    wrong = OnlineSGD(**common, learning_rate=2 * rate).curve("theory")
+    assert np.abs(reduced.observables["R"] - wrong.observables["R"]).max() > 0.03, "a doubled rate must be seen"
+
+
+@pytest.mark.parametrize("normalisation", ["1/sqrt(K)", "1/K"])
+def test_a_normalisation_is_a_factor_of_the_outputs(normalisation: str) -> None:
+    """With K = M it is the committee at a rate that the factor's square divides, its error times that square."""
+    factor = {"1/sqrt(K)": 2**-0.5, "1/K": 0.5}[normalisation]
+    common = {"initial": START, "duration": 3, "samples": 3, "second_layer_rate": 0.0}
+    scaled = OnlineSGD(normalisation=normalisation, learning_rate=0.4 / factor**2, **common).curve("theory")
+    plain = OnlineSGD(learning_rate=0.4, **common).curve("theory")
+    np.testing.assert_allclose(scaled.observables["Q"], plain.observables["Q"], rtol=1e-6)
+    np.testing.assert_allclose(
+        scaled.observables["generalization_error"], factor**2 * plain.observables["generalization_error"], rtol=1e-6
+    )
+
+
+def test_the_denoising_start_is_the_teacher() -> None:
+    system = OnlineSGD(student_units=5, initial="denoising", initial_scale=0.0, second_layer_rate=0.1, samples=1)
+    assert system.curve("theory").observables["generalization_error"][0] < 1e-12
+
+
+def test_steps_and_powers_of_the_learning_rate() -> None:
+    steps = OnlineSGD(schedule={"alpha": [0, 5], "factor": [1, 0.1]}, learning_rate=0.5, samples=1)
+    assert steps.curve("theory").at is not None
+    common = {"initial": "informed", "noise": 0.3, "duration": 200, "samples": 1}
+    power = OnlineSGD(schedule="power", decay_time=10, decay_power=1, **common)
+    constant = OnlineSGD(**common)
+    errors = [system.curve("theory").observables["generalization_error"][-1] for system in (power, constant)]
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_an_activation_of_ones_own_by_quadrature() -> None:
+    own = Activation("linear", lambda x: 1.0 * x, lambda x: 1.0 + 0.0 * x)
+    common = {"initial": START, "duration": 2, "samples": 2}
+    mine = OnlineSGD(activation=own, **common).curve("theory").observables["generalization_error"]
+    known = OnlineSGD(activation="linear", **common).curve("theory").observables["generalization_error"]
+    np.testing.assert_allclose(mine, known, rtol=1e-6)
+
+
+def test_too_large_a_rate_diverges_and_says_where() -> None:
+    system = OnlineSGD(activation="linear", student_units=1, teacher_units=1, learning_rate=4, duration=100, samples=50)
+    for answer in ("theory", "reduced", "direct"):
+        curve = system.curve(answer, np.random.default_rng(0))
+        assert curve.diverged_at is not None
+        assert 0 < curve.diverged_at < 100
+        assert len(curve.at) < 51
+        assert np.isfinite(curve.observables["generalization_error"]).all()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"student_units": 0}, "student_units = 0"),
+        ({"activation": "tanh"}, "activation = tanh"),
+        ({"dimension": 3}, "dimension = 3"),
+        ({"batch": 0}, "batch = 0"),
+        ({"initial": {"Q": [[1, 0.2], [0.1, 1]], "R": [[0, 0], [0, 0]]}}, "symmetric"),
+        ({"initial": {"Q": [[1, 2], [2, 1]], "R": [[0, 0], [0, 0]]}}, "-1"),
+        ({"initial": {"Q": [[1]], "R": [[0.5]]}}, r"initial has overlaps of \(1, 1\)"),
+        ({"initial": {"S": [[1]]}}, "initial has no field S"),
+        ({"initial": "inform"}, "did you mean informed"),
+        ({"teacher_second_layer": [1.0]}, "teacher_second_layer has 1"),
+        ({"samples": [1.0, 200.0]}, "after the duration"),
+        ({"schedule": {"alpha": [1], "factor": [1]}}, "must begin at 0"),
+        ({"inputs": "nowhere.csv"}, "inputs = 'nowhere.csv'"),
+    ],
+)
+def test_refusals_name_what_is_wrong(parameters: dict, says: str) -> None:
+    with pytest.raises(InputError, match=says) as refused:
+        OnlineSGD(**parameters)
+    assert "\n" not in str(refused.value)
+
+
+def test_inputs_from_a_file(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "x.npy", rng.choice([-1.0, 1.0], size=(500, 30)))
+    system = OnlineSGD(inputs=str(tmp_path / "x.npy"), dimension=30, duration=2, samples=1)
+    assert np.isfinite(system.curve("direct", rng).observables["generalization_error"]).all()
+    assert "approximate" in (system.remark() or "")
+    with pytest.raises(InputError, match="has 30 columns"):
+        OnlineSGD(inputs=str(tmp_path / "x.npy"), dimension=31)
+
+
+def test_overlaps_default_to_an_orthonormal_teacher() -> None:
+    _, _, T, v, A = Overlaps(**START).arrays()
+    np.testing.assert_array_equal(T, np.eye(2))
+    np.testing.assert_array_equal([v, A], np.ones((2, 2)))
