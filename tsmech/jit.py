@@ -7,5 +7,17 @@ outside the kernels, so neither is parallel and both release the GIL.
 
 from numba import njit
 
-kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-strict_kernel = njit(cache=True, nogil=True, error_model="numpy")
+
+def _can_be_cached() -> bool:
+    """Return whether compiled kernels can be kept on disk; where no folder can be written, each process compiles."""
+    try:
+        njit(cache=True)(lambda: None)
+    except RuntimeError:
+        return False
+    return True
+
+
+_CACHE = _can_be_cached()
+
+kernel = njit(cache=_CACHE, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+strict_kernel = njit(cache=_CACHE, nogil=True, error_model="numpy")

@@ -7,19 +7,18 @@ and a rest outside it, of which only the scalar products matter: the triangular 
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from tsmech.jit import kernel
-from tsmech.sims.online_blocks import BLOCK, Matrix, add_pushes, copy_rows
-from tsmech.sims.online_rule import Task, ask_teacher, learn
+from tsmech.sims.online_blocks import BLOCK, Matrix, Numbers, add_pushes, copy_rows, merged
+from tsmech.sims.online_rule import Rule, ask_teacher, learn
 from tsmech.sims.streams import GAUSSIAN, fill, fill_lengths
 
 
-@kernel
+@merged
 def triangularise(matrix: Matrix, fixed: int) -> None:
     """Reflect the columns from ``fixed`` on until row k ends at column fixed + k (Householder, from the right).
 
@@ -57,18 +56,18 @@ def record_chain(weights: Matrix, shrink: float, pushes: Matrix, inputs: Matrix,
     copy_rows(moved, out)
 
 
-@kernel
-def draw_inputs(normals: Matrix, lengths: Matrix, known: int, inputs: Matrix) -> None:
-    """Make the coordinates of a block: normal numbers in the known directions, then a Bartlett factor's row."""
-    new = lengths.size
+@merged
+def draw_inputs(block: int, normals: Numbers, lengths: Matrix, known: int, inputs: Matrix) -> None:
+    """Make the coordinates of a block: normal numbers in the known directions, then a row of Bartlett's factor."""
+    new = lengths.shape[1]
     for i in range(inputs.shape[0]):
         for j in range(known + min(i, new)):
-            inputs[i, j] = normals[i, j]
+            inputs[i, j] = normals[block, i, j]
         if i < new:
-            inputs[i, known + i] = lengths[i]
+            inputs[i, known + i] = lengths[block, i]
 
 
-@kernel
+@merged
 def multiply_inputs(weights: Matrix, inputs: Matrix, fields: Matrix, along: Matrix, gram: Matrix) -> None:
     """Fill in the fields of a block, its coordinates along the teacher, and its scalar products x_i·x_j for i < j."""
     K, M = fields.shape[0], along.shape[0]
@@ -85,20 +84,24 @@ def multiply_inputs(weights: Matrix, inputs: Matrix, fields: Matrix, along: Matr
             along[m, j] = inputs[j, m]
         for i in range(j):
             product = 0.0
-            for c in range(width):
+            for c in range(min(width, (M + K + i + 4) // 4 * 4)):
                 product += inputs[i, c] * inputs[j, c]
             gram[i, j] = product
 
 
 @kernel
 def follow_chain(
-    task: Task,
+    rule: Rule,
+    factor: Matrix,
+    A: Matrix,
+    schedule: Matrix,
+    record_at: NDArray[np.int64],
     start: Matrix,
     v: Matrix,
     rng: Generator,
     noise_rng: Generator,
     lanes: NDArray[np.uint32],
-    buffer: NDArray[np.floating[Any]],
+    buffer: Numbers,
     recorded_coordinates: Matrix,
     recorded_v: Matrix,
 ) -> tuple[int, int]:
@@ -106,7 +109,8 @@ def follow_chain(
 
     Parameters
     ----------
-    task : Task
+    rule, factor, A, schedule, record_at
+        See :class:`tsmech.sims.online_rule.Task`.
     start : ndarray, shape (K, M + K)
         The student's coordinates.
     v : ndarray, shape (K,)
@@ -123,7 +127,7 @@ def follow_chain(
     A batch of at most BLOCK examples is a step inside a block.  A larger one is spread over several blocks: the weights
     stay as they are, and ``ahead``, which may leave their span, becomes what they will be after the step.
     """
-    K, M, N, batch = v.size, task.A.size, task.N, task.batch
+    K, M, N, batch = v.size, A.size, rule.N, rule.batch
     n = M + K
     spread = batch > BLOCK
     known = n + min(K, N - n) if spread else n
@@ -135,7 +139,7 @@ def follow_chain(
 
     blocks = buffer.size // (BLOCK * width)
     normals = buffer[: blocks * BLOCK * width].reshape(blocks, BLOCK, width)
-    degrees, lengths = np.empty(blocks * new, dtype=np.int64), np.empty(blocks * new)
+    degrees, lengths = np.empty(blocks * new, dtype=np.int64), np.empty((blocks, new))
     for i in range(degrees.size):
         degrees[i] = N - known - i % new
     inputs = np.zeros((BLOCK, width))
@@ -144,30 +148,31 @@ def follow_chain(
     pushes = np.zeros((K, BLOCK))
     pulls, values = np.zeros(K), np.empty(K)
 
-    decay = 1.0 - task.weight_decay / N
+    decay = 1.0 - rule.weight_decay / N
     progress = 0, 0, 1.0
     recorded = 0
     block = blocks
-    if task.record_at[0] == 0:
+    if record_at[0] == 0:
         record_chain(weights, 1.0, pushes, inputs, M, recorded_coordinates[0])
         recorded_v[0] = v
         recorded = 1
-    while recorded < task.record_at.size:
+    while recorded < record_at.size:
         if block == blocks:
             fill(GAUSSIAN, lanes, rng, buffer)
-            fill_lengths(degrees, rng, lengths)
+            fill_lengths(degrees, rng, lengths.reshape(-1))
             block = 0
-        draw_inputs(normals[block], lengths[block * new : (block + 1) * new], known, inputs)
+        draw_inputs(block, normals, lengths, known, inputs)
         multiply_inputs(weights, inputs, fields, along, gram)
         block += 1
         count = min(BLOCK, batch - progress[1]) if spread else BLOCK // batch * batch
         progress = progress[0], progress[1], decay if spread and progress[1] == 0 else 1.0
         pushes[:] = 0.0
-        ask_teacher(task, along, count, noise_rng, labels)
+        ask_teacher(rule, factor, A, along, count, noise_rng, labels)
         position = 0
         while position < count:
             position, progress, bounded = learn(
-                task,
+                rule,
+                schedule,
                 v,
                 fields,
                 labels,
@@ -175,18 +180,18 @@ def follow_chain(
                 position,
                 count,
                 progress,
-                task.record_at[recorded],
+                record_at[recorded],
                 pushes,
                 pulls,
                 values,
             )
             if not bounded:
                 return recorded, progress[0]
-            if progress[0] == task.record_at[recorded]:
+            if progress[0] == record_at[recorded]:
                 record_chain(ahead, progress[2], pushes, inputs, M, recorded_coordinates[recorded])
                 recorded_v[recorded] = v
                 recorded += 1
-                if recorded == task.record_at.size:
+                if recorded == record_at.size:
                     return recorded, progress[0]
         add_pushes(ahead, progress[2], 1.0, pushes, inputs)
         triangularise(ahead, n if spread else M)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tsmech.jit import kernel
 from tsmech.sims.online_blocks import BLOCK, Matrix, Numbers, add_gram, add_products, add_pushes, copy_rows
-from tsmech.sims.online_rule import Task, ask_teacher, learn
+from tsmech.sims.online_rule import Rule, ask_teacher, learn
 from tsmech.sims.streams import QUANTUM, fill
 
 ROWS = 3
@@ -110,7 +110,11 @@ def record_network(
 
 @kernel
 def follow_network(
-    task: Task,
+    rule: Rule,
+    factor: Matrix,
+    A: Matrix,
+    schedule: Matrix,
+    record_at: NDArray[np.int64],
     weights: Matrix,
     v: Matrix,
     law: int,
@@ -127,7 +131,8 @@ def follow_network(
 
     Parameters
     ----------
-    task : Task
+    rule, factor, A, schedule, record_at
+        See :class:`tsmech.sims.online_rule.Task`.
     weights : ndarray, shape (strips, K + M or one more, columns)
         In the strips of :func:`into_strips`: the student's vectors over √N, changed in place, M orthonormal rows that
         span the teacher's, and zeros to make their number even.
@@ -151,7 +156,7 @@ def follow_network(
     the pushes are single too: relative errors of 1e-7 in a step, not in the weights, so that a student
     without noise still converges to rounding.  Batches larger than BLOCK are treated as in the reduced chain.
     """
-    K, M, N, batch = v.size, task.A.size, task.N, task.batch
+    K, M, N, batch = v.size, A.size, rule.N, rule.batch
     spread = batch > BLOCK
     ahead = weights[:, :K].copy() if spread else weights
     basis = weights[:, K : K + M]
@@ -159,15 +164,15 @@ def follow_network(
     fields, gram, labels = np.zeros((weights.shape[1], BLOCK)), np.zeros((BLOCK, BLOCK)), np.empty(BLOCK)
     pushes, narrowed = np.zeros((K, BLOCK)), np.zeros((K, BLOCK), dtype=inputs.dtype)
     pulls, values = np.zeros(K), np.empty(K)
-    decay = 1.0 - task.weight_decay / N
+    decay = 1.0 - rule.weight_decay / N
     scale = 0.0
     progress = 0, 0, 1.0
     recorded = 0
-    if task.record_at[0] == 0:
+    if record_at[0] == 0:
         record_network(ahead, basis, 1.0, 0.0, narrowed, inputs, recorded_along[0], recorded_rest[0])
         recorded_v[0] = v
         recorded = 1
-    while recorded < task.record_at.size:
+    while recorded < record_at.size:
         count = min(BLOCK, batch - progress[1]) if spread else BLOCK // batch * batch
         chosen = np.zeros(count, dtype=np.int64)
         if law == ROWS:
@@ -182,13 +187,14 @@ def follow_network(
             draw_strip(law, data, chosen, rng, lanes, s * width, min(N, (s + 1) * width), inputs[s])
             add_products(weights[s], inputs[s], fields)
             add_gram(inputs[s], gram)
-        ask_teacher(task, fields[K:], count, noise_rng, labels)
+        ask_teacher(rule, factor, A, fields[K:], count, noise_rng, labels)
         pushes[:] = 0.0
         progress = progress[0], progress[1], decay if spread and progress[1] == 0 else 1.0
         position = 0
         while position < count:
             position, progress, bounded = learn(
-                task,
+                rule,
+                schedule,
                 v,
                 fields,
                 labels,
@@ -196,7 +202,7 @@ def follow_network(
                 position,
                 count,
                 progress,
-                task.record_at[recorded],
+                record_at[recorded],
                 pushes,
                 pulls,
                 values,
@@ -204,7 +210,7 @@ def follow_network(
             if not bounded:
                 return recorded, progress[0]
             scale = narrow(pushes, narrowed)
-            if progress[0] == task.record_at[recorded]:
+            if progress[0] == record_at[recorded]:
                 record_network(
                     ahead,
                     basis,
@@ -217,6 +223,6 @@ def follow_network(
                 )
                 recorded_v[recorded] = v
                 recorded += 1
-                if recorded == task.record_at.size:
+                if recorded == record_at.size:
                     return recorded, progress[0]
     return recorded, progress[0]

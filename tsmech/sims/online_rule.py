@@ -17,37 +17,44 @@ from numpy.typing import NDArray
 
 from tsmech.schedules import learning_rate
 from tsmech.sims.online_blocks import BLOCK, Matrix
-from tsmech.sims.online_units import Unit, respond, rule
+from tsmech.sims.online_units import Unit, inlined, respond
 
 LARGEST_FIELD = 1e6
 """A run has diverged when a field or a second-layer weight exceeds this in absolute value, or is not a number."""
 
 
-class Task(NamedTuple):
-    """What is learnt and how; the symbols are those of the equations of motion."""
+class Rule(NamedTuple):
+    """What is learnt and how, but for the arrays: numbers alone, so that it costs a kernel nothing to pass them on."""
 
-    factor: Matrix
-    """Lower-triangular L, shape (M, M), with T = L Lᵀ."""
-    A: Matrix
     student: Unit
     teacher: Unit
-    schedule: Matrix
     second_layer_rate: float
     noise: float
     weight_decay: float
     batch: int
     N: int
+
+
+class Task(NamedTuple):
+    """A rule with its arrays, in the order in which the kernels take them."""
+
+    rule: Rule
+    factor: Matrix
+    """Lower-triangular L, shape (M, M), with T = L Lᵀ."""
+    A: Matrix
+    schedule: Matrix
     record_at: NDArray[np.int64]
     """Steps after which the state is recorded, increasing."""
 
 
-@rule
-def ask_teacher(task, along, count, noise_rng, labels):  # type: ignore[no-untyped-def]
+@inlined
+def ask_teacher(rule, factor, A, along, count, noise_rng, labels):  # type: ignore[no-untyped-def]
     r"""Fill in the labels of a block, :math:`y_i = \sum_m A_m g(\nu_{mi}) + \sigma\xi_i` with ν = L ``along``.
 
     Parameters
     ----------
-    task : Task
+    rule : Rule
+    factor, A : ndarray, shapes (M, M) and (M,)
     along : ndarray, shape (M, BLOCK)
         Coordinates of the examples along the teacher.
     count : int
@@ -55,17 +62,17 @@ def ask_teacher(task, along, count, noise_rng, labels):  # type: ignore[no-untyp
     labels : ndarray, shape (BLOCK,)
     """
     for i in range(count):
-        label = task.noise * noise_rng.standard_normal() if task.noise > 0.0 else 0.0
-        for m in range(task.A.size):
+        label = rule.noise * noise_rng.standard_normal() if rule.noise > 0.0 else 0.0
+        for m in range(A.size):
             field = 0.0
             for j in range(m + 1):
-                field += task.factor[m, j] * along[j, i]
-            label += task.A[m] * respond(task.teacher, field)[0]
+                field += factor[m, j] * along[j, i]
+            label += A[m] * respond(rule.teacher, field)[0]
         labels[i] = label
 
 
-@rule
-def learn(task, v, fields, labels, gram, position, count, progress, stop, pushes, pulls, values):  # type: ignore[no-untyped-def]
+@inlined
+def learn(rule, schedule, v, fields, labels, gram, position, count, progress, stop, pushes, pulls, values):  # type: ignore[no-untyped-def]
     r"""Learn from the examples of a block, up to its end or to the end of a given step.
 
     .. math:: d_{ki} = -\frac{\eta}{N b}\, v_k\, g'(\lambda_{ki})\, \Delta_i, \qquad
@@ -75,7 +82,8 @@ def learn(task, v, fields, labels, gram, position, count, progress, stop, pushes
 
     Parameters
     ----------
-    task : Task
+    rule : Rule
+    schedule : ndarray, shape (n, 4)
     v : ndarray, shape (K,)
         The second layer, changed in place.
     fields : ndarray, shape (K, BLOCK)
@@ -101,19 +109,19 @@ def learn(task, v, fields, labels, gram, position, count, progress, stop, pushes
     bounded : bool
         False where the run has diverged.
     """
-    K, N, batch = v.size, task.N, task.batch
-    decay = 1.0 - task.weight_decay / N
-    second_rate = task.second_layer_rate / (N * batch)
-    varying = task.schedule.shape[0] > 1 or task.schedule[0, 3] != 0.0
+    K, N, batch = v.size, rule.N, rule.batch
+    decay = 1.0 - rule.weight_decay / N
+    second_rate = rule.second_layer_rate / (N * batch)
+    varying = schedule.shape[0] > 1 or schedule[0, 3] != 0.0
     step, taken, shrink = progress
     first = position
-    rate = learning_rate(task.schedule, step * batch / N) / (N * batch)
+    rate = learning_rate(schedule, step * batch / N) / (N * batch)
     while position < count and step < stop:
         error = -labels[position]
         for k in range(K):
             if not abs(fields[k, position]) <= LARGEST_FIELD:
                 return position, (step, taken, shrink), False
-            values[k], pushes[k, position] = respond(task.student, fields[k, position])
+            values[k], pushes[k, position] = respond(rule.student, fields[k, position])
             error += v[k] * values[k]
         for k in range(K):
             pushes[k, position] *= -rate * error * v[k]
@@ -128,8 +136,9 @@ def learn(task, v, fields, labels, gram, position, count, progress, stop, pushes
                     for i in range(first):
                         pushes[k, i] *= decay
                 for i in range(first, position):
+                    push = pushes[k, i]
                     for j in range(BLOCK):
-                        fields[k, j] += pushes[k, i] * gram[i, j]
+                        fields[k, j] += push * gram[i, j]
             if second_rate > 0.0:
                 for k in range(K):
                     v[k] = decay * v[k] - second_rate * pulls[k]
@@ -142,5 +151,5 @@ def learn(task, v, fields, labels, gram, position, count, progress, stop, pushes
             step += 1
             first = position
             if varying:
-                rate = learning_rate(task.schedule, step * batch / N) / (N * batch)
+                rate = learning_rate(schedule, step * batch / N) / (N * batch)
     return position, (step, taken, shrink), True

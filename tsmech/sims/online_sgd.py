@@ -26,7 +26,7 @@ from tsmech.errors import InputError
 from tsmech.sims.online_blocks import BLOCK, Matrix
 from tsmech.sims.online_chain import follow_chain
 from tsmech.sims.online_network import ROWS, follow_network, into_strips
-from tsmech.sims.online_rule import LARGEST_FIELD, Task
+from tsmech.sims.online_rule import LARGEST_FIELD, Rule, Task
 from tsmech.sims.online_starts import check_dimension, coordinates, semidefinite_factor
 from tsmech.sims.online_units import Activation, compile_unit, specialise
 from tsmech.sims.streams import LAWS, QUANTUM, no_lanes, seed_lanes
@@ -166,8 +166,8 @@ def run_reduced(
     student, recorded_v = np.empty((records, K, M + K)), np.empty((records, K))
     widest = 4 * math.ceil((M + 2 * K + BLOCK) / 4)
     numbers = max(_NORMALS_AT_A_TIME, QUANTUM * math.ceil(BLOCK * widest / QUANTUM))
-    reached, step = specialise(follow_chain, task.student, task.teacher)(
-        task,
+    reached, step = specialise(follow_chain, task.rule.student, task.rule.teacher)(
+        *task,
         start.student,
         second_layer,
         rng,
@@ -247,8 +247,8 @@ def run_direct(
     weights = into_strips(np.concatenate([first / math.sqrt(N), orthonormal.T, padding]))
     records = task.record_at.size
     along, rest, recorded_v = np.empty((records, K, M)), np.empty((records, K, K)), np.empty((records, K))
-    reached, step = specialise(follow_network, task.student, task.teacher)(
-        task,
+    reached, step = specialise(follow_network, task.rule.student, task.rule.teacher)(
+        *task,
         weights,
         second_layer,
         law,
@@ -326,16 +326,8 @@ def _task(
         or np.any(np.diff(times) < 0.0)
     ):
         raise InputError("alphas: must be one or more finite times, not negative and not decreasing")
-    return Task(
-        factor,
-        teacher_second_layer,
-        *map(compile_unit, activations),
-        stretches,
-        *map(float, rates),
-        int(batch),
-        int(N),
-        np.unique(steps_at(times, N, batch)),
-    )
+    rule = Rule(*map(compile_unit, activations), *map(float, rates), int(batch), int(N))
+    return Task(rule, factor, teacher_second_layer, stretches, np.unique(steps_at(times, N, batch)))
 
 
 def _trajectory(task: Task, alphas: ArrayLike, reached: int, step: int, student: Matrix, v: Matrix) -> Trajectory:
@@ -346,10 +338,10 @@ def _trajectory(task: Task, alphas: ArrayLike, reached: int, step: int, student:
     if not np.all(in_bounds):
         reached = int(np.argmin(in_bounds))
         ended, step = True, int(task.record_at[reached])
-    steps = steps_at(alphas, task.N, task.batch)
+    steps = steps_at(alphas, task.rule.N, task.rule.batch)
     record = np.searchsorted(task.record_at, steps)
     record = record[record < reached]
     K, M = v.shape[1], task.A.size
     teacher = np.hstack([task.factor, np.zeros((M, K))])
-    unit = task.batch / task.N
+    unit = task.rule.batch / task.rule.N
     return Trajectory(steps[: record.size] * unit, student[record], teacher, v[record], step * unit if ended else None)

@@ -1,7 +1,7 @@
 r"""What a hidden unit answers to its field, g(x) and g'(x) at once, in the kernels of online learning.
 
 A built-in activation is an integer tag (:mod:`tsmech.activations`).  Its erf is evaluated here by a Taylor polynomial
-about the nearest of 73 tabulated points, without branches: the library's erf and exp branch on their argument,
+about the nearest of 145 tabulated points, without branches: the library's erf and exp branch on their argument,
 and a processor that has to guess the branch of a random field guesses wrong too often.
 
 A pair of Python functions (g, g') may take the tag's place.  It is compiled, and so is, once in every process, each kernel
@@ -16,16 +16,19 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
-from numba.extending import overload, register_jitable
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from tsmech.activations import ERF, TAGS, activate, slope
 from tsmech.errors import InputError
-from tsmech.jit import kernel
+from tsmech.sims.online_blocks import merged
 
 Activation = str | tuple[Callable[[float], float], Callable[[float], float]]
 
 Unit = int | Callable[[float], tuple[float, float]]
+
+inlined = numba.njit(inline="always")
+"""Decorates what a kernel calls with a unit: it becomes part of the kernel, so that no unit ends up in Numba's cache."""
 
 _POINTS_PER_ONE = 16
 _LARGEST = 9.0
@@ -33,12 +36,12 @@ _DEGREE = 8
 
 
 def _taylor_table() -> NDArray[np.float64]:
-    r"""Return the Taylor coefficients of erf(x/√2) about a = 0, 1/8, ..., 9, shape (73, _DEGREE + 1).
+    r"""Return the Taylor coefficients of erf(x/√2) about a = 0, 1/16, ..., 9, shape (145, _DEGREE + 1).
 
     .. math:: \mathrm{erf}\frac{a+h}{\sqrt2} = \mathrm{erf}\frac{a}{\sqrt2}
               + \sqrt{\frac2\pi}\,e^{-a^2/2}\sum_{k\ge0} (-1)^k \mathrm{He}_k(a) \frac{h^{k+1}}{(k+1)!}
 
-    The first term left out is below 1e-17 in g and 1e-15 in g', since \|h\| ≤ 1/16.
+    The first term left out is below 1e-17 in g and 2e-15 in g', since \|h\| ≤ 1/32.
     """
     points = np.arange(int(_LARGEST * _POINTS_PER_ONE) + 1) / _POINTS_PER_ONE
     hermite = [np.ones_like(points), points]
@@ -53,7 +56,7 @@ def _taylor_table() -> NDArray[np.float64]:
 _TAYLOR = _taylor_table()
 
 
-@kernel
+@merged
 def _erf_and_slope(x: float) -> tuple[float, float]:
     size = min(_LARGEST, abs(x))
     nearest = int(size * _POINTS_PER_ONE + 0.5)
@@ -65,7 +68,7 @@ def _erf_and_slope(x: float) -> tuple[float, float]:
     return math.copysign(value, x), derivative
 
 
-@kernel
+@merged
 def _respond_by_tag(tag: int, x: float) -> tuple[float, float]:
     if tag == ERF:
         return _erf_and_slope(x)
@@ -77,15 +80,11 @@ def respond(unit: Unit, x: float) -> tuple[float, float]:
     return unit(x) if callable(unit) else _respond_by_tag(unit, x)  # type: ignore[no-any-return]
 
 
-@overload(respond)
+@overload(respond, inline="always")
 def _respond(unit, x):  # type: ignore[no-untyped-def]
     if isinstance(unit, types.Integer):
         return lambda unit, x: _respond_by_tag(unit, x)
     return lambda unit, x: unit(x)
-
-
-rule = register_jitable(error_model="numpy", fastmath={"reassoc", "contract"})
-"""Decorates what a kernel calls with a unit: compiled inside its caller, so that no unit ends up in Numba's cache."""
 
 
 def compile_unit(activation: Activation) -> Unit:
