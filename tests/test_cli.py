@@ -217,8 +217,11 @@ def test_a_bug_is_one_and_a_traceback_is_for_debug(monkeypatch: pytest.MonkeyPat
     assert len(said.err.splitlines()) == 1
     assert "RuntimeError" in said.err
     assert "--debug" in said.err
-    with pytest.raises(RuntimeError):
-        command("--debug", "run", "gauge", "--level", 1, "--answers", "theory", "--json")
+    for words in (("--debug", "run", "gauge"), ("run", "gauge", "--debug")):
+        traced = command(*words, "--level", 1, "--answers", "theory", "--json")
+        assert traced.code == 1
+        assert "Traceback" in traced.err
+        assert traced.err.splitlines()[-1] == said.err.splitlines()[0]
 
 
 def test_an_interruption_is_130_and_says_how_to_continue(monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:

@@ -7,13 +7,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tsmech.compare import check as check
+    from tsmech.errors import InputError as InputError
     from tsmech.experiment import Experiment as Experiment
     from tsmech.runs import run as run
+    from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
+    from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.ridge import Ridge as Ridge
+    from tsmech.systems.start import Overlaps as Overlaps
 
 __version__ = "0.1.0"
 
-_PLACES = {"Experiment": "tsmech.experiment", "run": "tsmech.runs"}
+_PLACES = {
+    "Experiment": "tsmech.experiment",
+    "InputError": "tsmech.errors",
+    "Overlaps": "tsmech.systems.start",
+    "check": "tsmech.compare",
+    "run": "tsmech.runs",
+}
 
 
 def __getattr__(name: str) -> Any:

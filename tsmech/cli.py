@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import sys
+import traceback
 from inspect import Parameter as Argument
 from inspect import Signature
 from pathlib import Path
@@ -107,10 +108,13 @@ def show(
     failures: Annotated[bool, typer.Option("--failures", help="show what failed, with tracebacks")] = False,
 ) -> None:
     """Show a resolved experiment, and what a run directory holds of it."""
+    from tsmech.experiment import find_file
     from tsmech.runs import resolve
     from tsmech.store import Store
 
     if not Path(what).is_dir():
+        if find_file(what) is None:
+            raise InputError(f"{what} is neither a run directory nor an experiment, nor a TOML file")
         print(resolve(what, {}).to_toml())
         return
     with Store.open(Path(what)) as store:
@@ -382,7 +386,8 @@ def _cores() -> int:
 
 def main() -> None:
     """Run the command line; errors become one line and an exit code."""
-    arguments = sys.argv[1:]
+    arguments = [word for word in sys.argv[1:] if word != "--debug"]
+    debug = len(arguments) < len(sys.argv[1:])
     os.environ.update(ONE_THREAD)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -390,14 +395,13 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
-    debug = "--debug" in arguments
     try:
         code = app(args=arguments, standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except (TsmechError, typer.TyperException) as error:
         if debug:
-            raise
+            traceback.print_exc()
         if words := _one_line(error):  # the help that a bare command shows has none
             print(f"tsmech: {words}", file=sys.stderr)
         code = error.exit_code
@@ -405,7 +409,7 @@ def main() -> None:
         code = 0
     except OSError as error:
         if debug:
-            raise
+            traceback.print_exc()
         # stdout cannot take more, at its closing neither
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0 if isinstance(error, BrokenPipeError) else 4
@@ -413,14 +417,15 @@ def main() -> None:
             print(f"tsmech: {error.filename or 'the output'} cannot be written: {error.strerror}", file=sys.stderr)
     except Exception as error:
         if debug:
-            raise
+            traceback.print_exc()
         words = f"{type(error).__name__}: {_one_line(error)}"
         print(f"tsmech: this is a bug: {words} (--debug shows where)", file=sys.stderr)
         code = 1
     if code == INTERRUPTED:
         again = shlex.join(["tsmech", *(word for word in arguments if word != "--fresh")])
-        kept = "" if "--json" in arguments and "--out" not in arguments else "; what is finished is kept"
-        words = f"{kept}. To continue: {again}" if arguments[:1] in (["run"], ["reproduce"]) else ""
+        lost = "--json" in arguments and not any(word.startswith("--out") for word in arguments)
+        words = f". To start again: {again}" if lost else f"; what is finished is kept. To continue: {again}"
+        words = words if arguments[:1] in (["run"], ["reproduce"]) else ""
         print(f"tsmech: interrupted{words}", file=sys.stderr)
     sys.exit(code or 0)
 

@@ -185,7 +185,7 @@ class _Workers:
 
     def _end(self) -> None:
         for process in set(multiprocessing.active_children()) - self._others:
-            process.terminate()
+            process.kill()
         self.executor.shutdown(wait=False, cancel_futures=True)
 
     def __enter__(self) -> "_Workers":
@@ -237,7 +237,8 @@ def _run_on(pool: "_Borrowed | _Workers", blocks: _Blocks, seed: int, in_flight:
             blocks.learn(outcomes)
             yield outcomes
     except KeyboardInterrupt:
-        yield [outcome for future in running if future.done() for outcome in future.result()]
+        whole = [future for future in running if future.done() and not (future.cancelled() or future.exception())]
+        yield [outcome for future in whole for outcome in future.result()]
         raise
     finally:
         for future in running:
@@ -245,8 +246,9 @@ def _run_on(pool: "_Borrowed | _Workers", blocks: _Blocks, seed: int, in_flight:
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the coordinator, and end when it is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave signals that ask for an end to the coordinator, and end when it is gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

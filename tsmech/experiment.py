@@ -17,6 +17,7 @@ from tsmech.systems.contract import ANSWERS, SIMULATIONS, System
 from tsmech.systems.parameters import Parameter, nearest, plain
 
 REPLICATES = 20
+MOST_POINTS = 2_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,7 +195,12 @@ def build(
         title=title,
         source=source,
     )
+    if experiment.size > MOST_POINTS:
+        raise InputError(f"{experiment.size} points are too many: a sweep can have {MOST_POINTS}")
     lacking = _check_points(experiment, answers)
+    seen = next(experiment.points()).values()
+    resolved = {known: ordered.get(known, (seen[known],)) for known in declared if seen[known] is not None}
+    experiment = dataclasses.replace(experiment, parameters=resolved)
     chosen = _read_answers(answers, lacking)
     return dataclasses.replace(experiment, answers=chosen, plot=read_plot(plot or {}, kind))
 

@@ -64,9 +64,9 @@ def _read_parquet(path: str, name: str) -> NDArray[np.float64]:
     except ImportError:
         raise InputError(f"{name} = {path} needs Parquet support: pip install 'tsmech[data]'") from None
     table = pyarrow.parquet.read_table(path)
-    for name, kind in zip(table.column_names, table.schema.types, strict=True):
+    for column, kind in zip(table.column_names, table.schema.types, strict=True):
         if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
-            raise ValueError(f"column {name} holds {kind}")
+            raise ValueError(f"column {column} holds {kind}")
     return np.column_stack([column.to_numpy().astype(float) for column in table.columns])
 
 
@@ -85,7 +85,9 @@ def _read_csv(path: str) -> NDArray[np.float64]:
             if not _is_number(cell):
                 raise ValueError(f"row {number}, column {column} holds {cell!r}")
             if not abs(float(cell)) <= LARGEST:
-                raise ValueError(f"{cell} in row {number}, column {column}: numbers must be at most {LARGEST:g}")
+                raise ValueError(
+                    f"{cell} in row {number}, column {column}: numbers must be finite and at most {LARGEST:g}"
+                )
     return np.array([[float(cell) for cell in row] for row in rows[first:]])
 
 

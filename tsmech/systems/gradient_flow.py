@@ -10,7 +10,7 @@ from tsmech.errors import InputError
 from tsmech.systems.contract import Curve, Observable, System
 from tsmech.systems.parameters import parameter
 from tsmech.systems.sampling import declare_samples, declare_spacing, sample_times
-from tsmech.systems.spectrum import declare, resolve, resolve_dimension
+from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few
 
 if TYPE_CHECKING:
     from tsmech.theory.gradient_flow_stopping import Stopping
@@ -60,7 +60,7 @@ class GradientFlow(System):
         minimum=0,
         maximum=1,
     )
-    dimension: int | None = declare("dimension")
+    dimension: int = declare("dimension")
     spectrum: str = declare("spectrum")
     ratio: float = declare("ratio")
     fraction: float = declare("fraction")
@@ -94,7 +94,7 @@ class GradientFlow(System):
         """Return why this problem has no such answer: the reduction needs isotropic inputs."""
         if answer == "reduced" and not self.isotropic:
             return "gradient_flow has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
-        return super().lacks(answer)
+        return too_few(self) if answer == "direct" else super().lacks(answer)
 
     def _rest(self) -> dict[str, float]:
         return {name: getattr(self, name) for name in ("initial_scale", "penalty", "step", "unseen")}
@@ -131,9 +131,9 @@ class GradientFlow(System):
         """Return one draw of the bidiagonal reduction, which has the law of the dense simulation."""
         from tsmech.sims import gradient_flow
 
-        times, dimension = self.times(), resolve_dimension(self)
+        times = self.times()
         found = gradient_flow.draw_reduced(
-            times, self.alpha, self.noise, dimension, rng, signal=self.signal, **self._rest()
+            times, self.alpha, self.noise, self.dimension, rng, signal=self.signal, **self._rest()
         )
         return Curve(found, self.coordinate, times)
 
@@ -142,6 +142,6 @@ class GradientFlow(System):
         from tsmech.sims import gradient_flow
 
         times = self.times()
-        values, weights = resolve(self).at(resolve_dimension(self))
+        values, weights = resolve(self).at(self.dimension)
         found = gradient_flow.draw_direct(times, self.alpha, self.noise, values, weights, rng, **self._rest())
         return Curve(found, self.coordinate, times)

@@ -13,6 +13,8 @@ import numpy as np
 
 from tsmech.errors import InputError
 
+LARGEST = 1e100
+"""Largest size of a number, so that no square of it overflows."""
 MAX_RANGE = 1_000_000
 """Most values of a range."""
 
@@ -86,6 +88,8 @@ class Parameter:
             number = float(value) + 0.0  # which makes a zero positive
         except OverflowError:
             raise self.refuse(value) from None
+        if LARGEST < abs(number) < math.inf:
+            raise InputError(f"{self.name} = {value:g} is not allowed: its size must be at most {LARGEST:g}")
         if not math.isfinite(number) or (self.kind == "int" and number != int(number)):
             raise self.refuse(value)
         for bound, sign in ((self.minimum, 1.0), (self.maximum, -1.0)):

@@ -7,7 +7,7 @@ import numpy as np
 
 from tsmech.systems.contract import Curve, Observable, System
 from tsmech.systems.parameters import parameter
-from tsmech.systems.spectrum import declare, resolve, resolve_dimension
+from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Ridge(System):
         {"alpha": 2.0, "penalty": 0.0},
         {"alpha": 1.0, "penalty": 0.25},
         {"alpha": 0.5, "penalty": 0.1, "unseen": 0.3},
+        {"alpha": 0.7, "penalty": 0.1, "unseen": 0.2, "spectrum": "two_level", "ratio": 8.0},
     )
     check_dimensions = (80, 160, 320, 640, 1280, 5120)
 
@@ -58,7 +59,7 @@ class Ridge(System):
         minimum=0,
         maximum=1,
     )
-    dimension: int | None = declare("dimension")
+    dimension: int = declare("dimension")
     spectrum: str = declare("spectrum")
     ratio: float = declare("ratio")
     fraction: float = declare("fraction")
@@ -70,8 +71,7 @@ class Ridge(System):
         """Check each parameter, and that the spectrum can be had."""
         super().__post_init__()
         object.__setattr__(self, "dimension", resolve_dimension(self))
-        if self.teacher_weights is not None:
-            resolve(self)
+        resolve(self)
 
     @property
     def isotropic(self) -> bool:
@@ -82,7 +82,7 @@ class Ridge(System):
         """Return why this problem has no such answer: the reduction needs isotropic inputs."""
         if answer == "reduced" and not self.isotropic:
             return "ridge has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
-        return super().lacks(answer)
+        return too_few(self) if answer == "direct" else super().lacks(answer)
 
     def optimal_penalty(self) -> float:
         """Return the ridge penalty λ ≥ 0 of the least generalization error for N → ∞."""
@@ -100,20 +100,21 @@ class Ridge(System):
         else:
             values, shares, weights = resolve(self)
             found = ridge.spectral(self.alpha, self.noise, self.penalty, values, weights, shares, self.unseen)
-        return Curve.point({**found, "optimal_penalty": self.optimal_penalty()})
+        if self.teacher_weights is None:  # with unequal weights it is a search: ask optimal_penalty() for it
+            found = {**found, "optimal_penalty": np.array(self.optimal_penalty())}
+        return Curve.point(found)
 
     def reduced_curve(self, rng: np.random.Generator) -> Curve:
         """Return one draw of the bidiagonal reduction, which has the law of the dense simulation."""
         from tsmech.sims import ridge
 
-        dimension = resolve_dimension(self)
         return Curve.point(
-            ridge.draw_reduced(self.alpha, self.noise, self.penalty, self.signal, self.unseen, dimension, rng)
+            ridge.draw_reduced(self.alpha, self.noise, self.penalty, self.signal, self.unseen, self.dimension, rng)
         )
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         """Return one draw of a training set and its dense solution."""
         from tsmech.sims import ridge
 
-        values, weights = resolve(self).at(resolve_dimension(self))
+        values, weights = resolve(self).at(self.dimension)
         return Curve.point(ridge.draw_direct(self.alpha, self.noise, self.penalty, values, weights, self.unseen, rng))

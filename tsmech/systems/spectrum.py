@@ -70,7 +70,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "default": None,
         "minimum": 0,
     },
-    "dimension": {
+    "dimension": {  # a whole number once it is resolved
         "symbol": "N",
         "help": f"input dimension of the simulations (default: {DIMENSION}, or the next multiple of given eigenvalues)",
         "default": None,
@@ -119,6 +119,16 @@ def resolve_dimension(system: Any) -> int:
     if dimension % count:
         raise InputError(f"dimension = {dimension} is not allowed: it must be a multiple of the {count} eigenvalues")
     return dimension
+
+
+def too_few(system: Any) -> str | None:
+    """Return why N directions cannot have a system's spectrum, or None: each eigenvalue needs at least one."""
+    if system.spectrum == "two_level" and round(system.fraction * system.dimension) in (0, system.dimension):
+        return (
+            f"dimension = {system.dimension} is not allowed for direct: fraction = {system.fraction:g} of it leaves "
+            "one of the two eigenvalues without a direction"
+        )
+    return None
 
 
 def _with_teacher(system: Any, values: NDArray[np.float64], shares: NDArray[np.float64]) -> Spectrum:
