@@ -535,6 +535,7 @@ def twice(x):
     return 2.0 * x
 
 
+@pytest.mark.slow
 def test_activations_may_be_functions():
     """A pair equal to a built-in activation gives the same run; another pair the run of plain NumPy."""
     N = 40

@@ -8,6 +8,7 @@ and a rest outside it, of which only the scalar products matter: the triangular 
 
 import math
 
+import numba
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -45,6 +46,32 @@ def triangularise(matrix: Matrix, fixed: int) -> None:
             matrix[k, pivot] = length
             for j in range(beyond, end):
                 matrix[k, j] = 0.0
+
+
+@numba.njit(forceinline=True)
+def _exact_sum(a: float, b: float) -> tuple[float, float]:
+    """Return the rounded sum and what rounding took from it (Knuth); compiled without leave to reorder."""
+    total = a + b
+    of_b = total - a
+    return total, (a - (total - of_b)) + (b - of_b)
+
+
+@merged
+def add_small_pushes(
+    weights: Matrix, low: Matrix, scratch: Matrix, shrink: float, pushes: Matrix, inputs: Matrix
+) -> None:
+    """Let the weights make a block's steps, in the first columns without losing those below their last digit.
+
+    Along the teacher the weights stay of order 1 while the steps of a student that has nearly learnt it vanish;
+    what rounding takes away is kept in ``low``, shape (K, M), until it amounts to something.  ``scratch`` is like it.
+    """
+    K, M = low.shape
+    copy_rows(weights, scratch)
+    add_pushes(weights, shrink, 1.0, pushes, inputs)
+    add_pushes(low, shrink, 1.0, pushes, inputs)
+    for k in range(K):
+        for m in range(M):
+            weights[k, m], low[k, m] = _exact_sum(shrink * scratch[k, m], low[k, m])
 
 
 @kernel
@@ -136,6 +163,7 @@ def follow_chain(
     weights = np.zeros((K, width))
     copy_rows(start, weights[:, :n])
     ahead = weights.copy() if spread else weights
+    low, scratch = np.zeros((K, M)), np.empty((K, M))
 
     blocks = buffer.size // (BLOCK * width)
     normals = buffer[: blocks * BLOCK * width].reshape(blocks, BLOCK, width)
@@ -193,7 +221,7 @@ def follow_chain(
                 recorded += 1
                 if recorded == record_at.size:
                     return recorded, progress[0]
-        add_pushes(ahead, progress[2], 1.0, pushes, inputs)
+        add_small_pushes(ahead, low, scratch, progress[2], pushes, inputs)
         triangularise(ahead, n if spread else M)
         if spread and progress[1] == 0:
             triangularise(ahead, M)

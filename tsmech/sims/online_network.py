@@ -1,12 +1,16 @@
 r"""The direct answer of online learning: every weight and every example of the network.
 
-The weights outgrow the processor's first cache, and its second one at N of a few thousand, so that reading them for every
+The weights outgrow the processor's first cache, and its second one at N of a few thousand, so that reading them for
+every
 example would take longer than calculating with them.  They are therefore read once a block: in one pass, a strip of
-columns at a time, the steps of the last block are written, the next block's inputs are drawn, and their fields and scalar
-products are added up.  Within the block, :func:`tsmech.sims.online_rule.learn` takes one example after the other: the result
+columns at a time, the steps of the last block are written, the next block's inputs are drawn, and their fields and
+scalar
+products are added up.  Within the block, :func:`tsmech.sims.online_rule.learn` takes one example after the other:
+the result
 is that of one-pass SGD.  See ``theory/online_sgd.md``, section "The reduced chain".
 
-No more than BLOCK examples exist at a time.  The memory is that of K + M + BLOCK/2 vectors of N numbers in double precision,
+No more than BLOCK examples exist at a time.  The memory is that of K + M + BLOCK/2 vectors of N numbers in double
+precision,
 and K more if a batch is larger than BLOCK.
 """
 
@@ -152,7 +156,8 @@ def follow_network(
 
     Notes
     -----
-    Weights and fields are in double precision.  In single-precision inputs the products of inputs with each other and with
+    Weights and fields are in double precision.  In single-precision inputs the products of inputs with each other
+    and with
     the pushes are single too: relative errors of 1e-7 in a step, not in the weights, so that a student
     without noise still converges to rounding.  Batches larger than BLOCK are treated as in the reduced chain.
     """

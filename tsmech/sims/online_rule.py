@@ -1,7 +1,8 @@
 r"""The learning rule of a two-layer network, seen from within a block of examples.
 
 Both simulations take their examples x_1 ... x_b in blocks.  Of a block the rule needs the fields at its start
-and the examples' scalar products alone, because a step along x_i changes the field of a later x_j by a multiple of x_i·x_j:
+and the examples' scalar products alone, because a step along x_i changes the field of a later x_j by a multiple of
+x_i·x_j:
 
 .. math:: w_k/\sqrt N \to w_k/\sqrt N + \sum_i d_{ki}\,x_i
 
@@ -94,7 +95,8 @@ def learn(rule, schedule, v, fields, labels, gram, position, count, progress, st
     position, count : int
         The next example of the block, and how many there are.
     progress : tuple
-        Steps completed; examples that the step under way has had; what the weights that the block started with have been
+        Steps completed; examples that the step under way has had; what the weights that the block started with have
+        been
         multiplied by since.
     stop : int
         The step to stop after.

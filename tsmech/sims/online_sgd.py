@@ -1,18 +1,22 @@
 r"""One-pass SGD of a two-layer student with a two-layer teacher: by its overlaps alone, or every weight of it.
 
 The student is :math:`\phi(x) = \sum_k v_k g(\lambda_k)` with :math:`\lambda_k = w_k \cdot x/\sqrt N`, the label
-:math:`y = \sum_m A_m \tilde g(\nu_m) + \sigma \xi` with :math:`\nu_m = b_m \cdot x/\sqrt N`, and :math:`\Delta = \phi(x) - y`.  A step
+:math:`y = \sum_m A_m \tilde g(\nu_m) + \sigma \xi` with :math:`\nu_m = b_m \cdot x/\sqrt N`,
+and :math:`\Delta = \phi(x) - y`.  A step
 
 .. math::
 
     w_k \to w_k - \frac{\eta}{\sqrt N} \langle v_k g'(\lambda_k)\, \Delta\, x \rangle - \frac{\kappa}{N} w_k, \qquad
     v_k \to v_k - \frac{\eta_v}{N} \langle g(\lambda_k)\, \Delta \rangle - \frac{\kappa}{N} v_k
 
-averages over a batch of b new examples; all gradients see the parameters before the step, v_k decays only where it is trained.
-Time is alpha, examples over N: a step advances it by b/N, and η is that of the schedule at the step's beginning.  The state at an
+averages over a batch of b new examples; all gradients see the parameters before the step, v_k decays only where it
+is trained.
+Time is alpha, examples over N: a step advances it by b/N, and η is that of the schedule at the step's beginning.
+The state at an
 alpha is the one after ⌈alpha N/b⌉ steps, in both simulations.
 
-:func:`run_reduced` and :func:`run_direct` have the same law for Gaussian inputs.  The derivation is in ``theory/online_sgd.md``.
+:func:`run_reduced` and :func:`run_direct` have the same law for Gaussian inputs.  The derivation is in
+``theory/online_sgd.md``.
 """
 
 import math
@@ -39,8 +43,10 @@ _NORMALS_AT_A_TIME = 8192
 class Trajectory(NamedTuple):
     """What a simulation recorded, at n times.
 
-    The coordinates are those of the vectors over √N in an orthonormal basis (another one at each time) whose first M directions
-    span the teacher.  Overlaps follow from them; differences such as w_k - b_m should be taken of them, not of overlaps,
+    The coordinates are those of the vectors over √N in an orthonormal basis (another one at each time) whose first
+    M directions
+    span the teacher.  Overlaps follow from them; differences such as w_k - b_m should be taken of them, not of
+    overlaps,
     where a student is so close to the teacher that overlaps agree to rounding.
     """
 
@@ -53,7 +59,8 @@ class Trajectory(NamedTuple):
     v: NDArray[np.float64]
     """Shape (n, K)."""
     diverged_at: float | None
-    """The alpha at which the run was stopped because a field, an overlap or a second-layer weight exceeded all bounds."""
+    """The alpha at which the run was stopped because a field, an overlap or a second-layer weight exceeded all
+    bounds."""
 
     @property
     def Q(self) -> NDArray[np.float64]:
@@ -78,7 +85,7 @@ class Trajectory(NamedTuple):
 
 
 def steps_at(alphas: ArrayLike, dimension: int, batch: int = 1) -> NDArray[np.int64]:
-    """Return after how many steps an alpha is reached: alpha N/batch, rounded up unless it is a whole number to rounding."""
+    """Return after how many steps an alpha is reached: alpha N/batch, rounded up unless it is whole to rounding."""
     exact = np.asarray(alphas, dtype=np.float64) * dimension / batch
     whole = np.rint(exact)
     close = np.abs(exact - whole) <= 4.0 * np.finfo(float).eps * exact
@@ -134,7 +141,8 @@ def run_reduced(
     batch : int
         Examples in a step.
     stream : {"fast", "numpy"}
-        Whether normal numbers come from :func:`tsmech.sims.streams.fill`'s lanes or, ten times as slowly, from ``rng`` itself.
+        Whether normal numbers come from :func:`tsmech.sims.streams.fill`'s lanes or, ten times as slowly, from
+        ``rng`` itself.
 
     Returns
     -------
@@ -209,7 +217,8 @@ def run_direct(
         Independent components of mean 0 and variance 1, normal, ±1 or uniform; or rows to be drawn with replacement.
     stream : {"fast", "numpy"}
         With "fast", inputs are held in single precision.
-    v, A, student_activation, teacher_activation, schedule, alphas, rng, noise_rng, second_layer_rate, noise, weight_decay, batch
+    v, A, student_activation, teacher_activation, schedule, alphas, rng, noise_rng, second_layer_rate, noise,
+    weight_decay, batch
         As in :func:`run_reduced`.
 
     Returns
@@ -326,7 +335,9 @@ def _task(
         or np.any(np.diff(times) < 0.0)
     ):
         raise InputError("alphas: must be one or more finite times, not negative and not decreasing")
-    rule = Rule(*map(compile_unit, activations), *map(float, rates), int(batch), int(N))
+    student, teacher = (compile_unit(activation) for activation in activations)
+    second_layer_rate, noise, weight_decay = map(float, rates)
+    rule = Rule(student, teacher, second_layer_rate, noise, weight_decay, int(batch), int(N))
     return Task(rule, factor, teacher_second_layer, stretches, np.unique(steps_at(times, N, batch)))
 
 
@@ -343,5 +354,5 @@ def _trajectory(task: Task, alphas: ArrayLike, reached: int, step: int, student:
     record = record[record < reached]
     K, M = v.shape[1], task.A.size
     teacher = np.hstack([task.factor, np.zeros((M, K))])
-    unit = task.rule.batch / task.rule.N
-    return Trajectory(steps[: record.size] * unit, student[record], teacher, v[record], step * unit if ended else None)
+    times = np.append(steps[: record.size], step) * task.rule.batch / task.rule.N
+    return Trajectory(times[:-1], student[record], teacher, v[record], float(times[-1]) if ended else None)

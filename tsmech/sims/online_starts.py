@@ -35,12 +35,14 @@ def semidefinite_factor(matrix: Matrix) -> Matrix:
     safe = np.where(scale > 0.0, scale, 1.0)
     values, vectors = np.linalg.eigh(matrix / np.outer(safe, safe))
     values[values < len(scale) * np.finfo(float).eps] = 0.0
-    upper: Matrix = np.linalg.qr((vectors * np.sqrt(values)).T, mode="r")
-    return scale[:, None] * upper.T
+    upper = np.asarray(np.linalg.qr((vectors * np.sqrt(values)).T, mode="r"))
+    return np.asarray(scale[:, None] * upper.T)
 
 
 def coordinates(Q: ArrayLike, R: ArrayLike, T: ArrayLike) -> Coordinates:
-    r"""Return coordinates of vectors with given overlaps, :math:`Q = UU^\top + VV^\top`, :math:`R = U L^\top`, :math:`T = LL^\top`.
+    r"""Return coordinates of vectors with given overlaps.
+
+    .. math:: Q = UU^\top + VV^\top, \qquad R = U L^\top, \qquad T = LL^\top
 
     Parameters
     ----------
@@ -55,7 +57,8 @@ def coordinates(Q: ArrayLike, R: ArrayLike, T: ArrayLike) -> Coordinates:
     K, M = mixed.shape
     if student.shape != (K, K) or teacher.shape != (M, M):
         raise InputError(
-            f"overlaps: Q, R and T have shapes {student.shape}, {mixed.shape} and {teacher.shape}, not (K, K), (K, M) and (M, M)"
+            f"overlaps: Q, R and T have shapes {student.shape}, {mixed.shape} and {teacher.shape}, "
+            "not (K, K), (K, M) and (M, M)"
         )
     joint = np.block([[teacher, mixed.T], [mixed, student]])
     size = np.max(np.abs(joint))
@@ -64,17 +67,17 @@ def coordinates(Q: ArrayLike, R: ArrayLike, T: ArrayLike) -> Coordinates:
     smallest = float(np.linalg.eigvalsh(joint)[0])
     if smallest < -_TOLERATED * size:
         raise InputError(
-            f"overlaps: no vectors have them, the matrix of Q, R and T has an eigenvalue {smallest:.6g}: it must not be negative"
+            f"overlaps: no vectors have them: the matrix of Q, R and T has the negative eigenvalue {smallest:.6g}"
         )
     factor = semidefinite_factor(joint)
     return Coordinates(factor[M:], factor[:M, :M])
 
 
 def random_teacher(units: int, dimension: int, rng: Generator, *, orthonormal: bool = False) -> Matrix:
-    """Return teacher vectors with normal components, T = 1 on average, or orthogonal ones with T = 1, shape (units, dimension)."""
+    """Return teacher vectors, shape (units, dimension): normal components, or orthogonal with T = 1 exactly."""
     if orthonormal:
-        return np.sqrt(dimension) * _frame(units, dimension, rng)
-    return rng.standard_normal((units, dimension))
+        return np.asarray(np.sqrt(dimension) * _frame(units, dimension, rng))
+    return np.asarray(rng.standard_normal((units, dimension)))
 
 
 def random_student(units: int, dimension: int, scale: float, rng: Generator) -> Matrix:
@@ -92,9 +95,10 @@ def random_overlaps(
     student_rng: Generator,
     orthonormal: bool = False,
 ) -> tuple[Matrix, Matrix, Matrix]:
-    r"""Return Q, R and T of a random student and teacher, in law those of :func:`random_student` and :func:`random_teacher`.
+    r"""Return Q, R and T of a random student and teacher, without the networks.
 
-    The overlaps of vectors with normal components are a Wishart matrix of N degrees of freedom over N, drawn as
+    In law they are those of :func:`random_student` and :func:`random_teacher`.  The overlaps of vectors with
+    normal components are a Wishart matrix of N degrees of freedom over N, drawn as
     :math:`F F^\top/N` with Bartlett's triangular factor: normal numbers below the diagonal and the lengths of
     normal vectors of N, N - 1, ... components on it.  The cost does not depend on N.
 
@@ -126,7 +130,7 @@ def random_overlaps(
 
 
 def embed(Q: ArrayLike, R: ArrayLike, T: ArrayLike, dimension: int, rng: Generator) -> tuple[Matrix, Matrix]:
-    """Return student and teacher vectors with given overlaps, shapes (K, N) and (M, N), in otherwise random directions."""
+    """Return student and teacher vectors with given overlaps, (K, N) and (M, N), in otherwise random directions."""
     student, teacher = coordinates(Q, R, T)
     K, M = student.shape[0], teacher.shape[0]
     check_dimension(dimension, K, M)

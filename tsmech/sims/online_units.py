@@ -4,7 +4,8 @@ A built-in activation is an integer tag (:mod:`tsmech.activations`).  Its erf is
 about the nearest of 145 tabulated points, without branches: the library's erf and exp branch on their argument,
 and a processor that has to guess the branch of a random field guesses wrong too often.
 
-A pair of Python functions (g, g') may take the tag's place.  It is compiled, and so is, once in every process, each kernel
+A pair of Python functions (g, g') may take the tag's place.  It is compiled, and so is, once in every process, each
+kernel
 that uses it; only kernels with tags are found in Numba's cache.
 """
 
@@ -28,7 +29,7 @@ Activation = str | tuple[Callable[[float], float], Callable[[float], float]]
 Unit = int | Callable[[float], tuple[float, float]]
 
 inlined = numba.njit(inline="always")
-"""Decorates what a kernel calls with a unit: it becomes part of the kernel, so that no unit ends up in Numba's cache."""
+"""Decorates what a kernel calls with a unit: it becomes part of the kernel, and no unit ends up in Numba's cache."""
 
 _POINTS_PER_ONE = 16
 _LARGEST = 9.0
@@ -77,7 +78,7 @@ def _respond_by_tag(tag: int, x: float) -> tuple[float, float]:
 
 def respond(unit: Unit, x: float) -> tuple[float, float]:
     """Return g(x) and g'(x) of a tag or of a compiled function of x; for compiled code."""
-    return unit(x) if callable(unit) else _respond_by_tag(unit, x)  # type: ignore[no-any-return]
+    return unit(x) if callable(unit) else _respond_by_tag(unit, x)
 
 
 @overload(respond, inline="always")
@@ -114,7 +115,7 @@ def _compile_pair(g: Callable[[float], float], slope_of_g: Callable[[float], flo
         unit(0.5)
     except numba.core.errors.NumbaError as error:
         raise InputError(f"activation {g!r}, {slope_of_g!r} cannot be compiled: {error}") from error
-    return unit  # type: ignore[no-any-return]
+    return unit
 
 
 def specialise(kernel_: Any, *units: Unit) -> Any:
@@ -124,4 +125,4 @@ def specialise(kernel_: Any, *units: Unit) -> Any:
 
 @functools.cache
 def _uncached(kernel_: Any) -> Any:
-    return numba.njit(**kernel_.targetoptions)(kernel_.py_func)
+    return numba.jit(**kernel_.targetoptions)(kernel_.py_func)
