@@ -50,17 +50,17 @@ def add_pushes(weights: Matrix, shrink: float, scale: float, pushes: Numbers, in
 @kernel
 def _eight_products(a: Numbers, b: Numbers, p: Numbers, q: Numbers, r: Numbers, s: Numbers) -> tuple[Any, Any]:
     """Return the scalar products of a and of b with p, q, r and s, in one pass over all six."""
-    ap = aq = ar = as_ = bp = bq = br = bs = a.dtype.type(0)
+    ap = aq = ar = a_s = bp = bq = br = bs = a.dtype.type(0)
     for i in range(a.size):
         ap += a[i] * p[i]
         aq += a[i] * q[i]
         ar += a[i] * r[i]
-        as_ += a[i] * s[i]
+        a_s += a[i] * s[i]
         bp += b[i] * p[i]
         bq += b[i] * q[i]
         br += b[i] * r[i]
         bs += b[i] * s[i]
-    return (ap, aq, ar, as_), (bp, bq, br, bs)
+    return (ap, aq, ar, a_s), (bp, bq, br, bs)
 
 
 @kernel

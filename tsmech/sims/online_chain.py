@@ -1,9 +1,9 @@
 r"""The reduced answer of online learning: the overlaps of a network as a Markov chain of their own.
 
 The student's weights are kept as coordinates along the teacher (M of them) and along what the student has outside it
-(K of them), whatever the dimension N.  A block of examples brings coordinates in that space, which are normal numbers,
-and a rest outside it, of which only the scalar products matter: the triangular factor of a Wishart matrix (Bartlett
-1933).  See ``theory/online_sgd.md``, section "The reduced chain".
+(K of them), whatever the dimension N.  A block of examples has coordinates in that space, which are normal numbers,
+and a rest outside it of which only the scalar products matter: the triangular factor of a Wishart matrix (Bartlett
+1933).  See ``theory/online_sgd.md``, section 8.
 """
 
 import math

@@ -1,17 +1,13 @@
 r"""The direct answer of online learning: every weight and every example of the network.
 
-The weights outgrow the processor's first cache, and its second one at N of a few thousand, so that reading them for
-every
-example would take longer than calculating with them.  They are therefore read once a block: in one pass, a strip of
-columns at a time, the steps of the last block are written, the next block's inputs are drawn, and their fields and
-scalar
-products are added up.  Within the block, :func:`tsmech.sims.online_rule.learn` takes one example after the other:
-the result
-is that of one-pass SGD.  See ``theory/online_sgd.md``, section "The reduced chain".
+The weights outgrow the processor's first cache, and at N of a few thousand its second one, so that reading them for
+every example would take longer than calculating with them.  They are read once a block instead: in one pass, a strip
+of columns at a time, the last block's steps are written, the next block's inputs are drawn, and their fields and scalar
+products are added up.  In between, :func:`tsmech.sims.online_rule.learn` takes one example after the other: the result
+is that of one-pass SGD.  See ``theory/online_sgd.md``, section 8.
 
 No more than BLOCK examples exist at a time.  The memory is that of K + M + BLOCK/2 vectors of N numbers in double
-precision,
-and K more if a batch is larger than BLOCK.
+precision, and of K more if a batch is larger than BLOCK.
 """
 
 import numpy as np
@@ -156,9 +152,8 @@ def follow_network(
 
     Notes
     -----
-    Weights and fields are in double precision.  In single-precision inputs the products of inputs with each other
-    and with
-    the pushes are single too: relative errors of 1e-7 in a step, not in the weights, so that a student
+    Weights and fields are in double precision.  With single-precision inputs the products of inputs with each other
+    and with the pushes are single, too: a relative error of 1e-7 in a step, not in the weights, so that a student
     without noise still converges to rounding.  Batches larger than BLOCK are treated as in the reduced chain.
     """
     K, M, N, batch = v.size, A.size, rule.N, rule.batch

@@ -1,14 +1,13 @@
 r"""The learning rule of a two-layer network, seen from within a block of examples.
 
-Both simulations take their examples x_1 ... x_b in blocks.  Of a block the rule needs the fields at its start
-and the examples' scalar products alone, because a step along x_i changes the field of a later x_j by a multiple of
-x_i·x_j:
+Both simulations take their examples x_1 ... x_b in blocks.  The rule needs no more of a block than the fields at its
+start and the examples' scalar products, because a step along x_i changes the field of a later x_j by a multiple of
+x_i·x_j.  It finds, one after the other, the d_ki in
 
-.. math:: w_k/\sqrt N \to w_k/\sqrt N + \sum_i d_{ki}\,x_i
+.. math:: w_k/\sqrt N \to w_k/\sqrt N + \sum_i d_{ki}\,x_i ,
 
-is known once the d_ki are, one after the other, in a space whose size has nothing to do with N.  What the examples
-are, N numbers each or their coordinates in the span of the weights, is for the simulation to know.  See
-``theory/online_sgd.md``, section "The reduced chain".
+in a space whose size has nothing to do with N.  What the examples are, N numbers each or their coordinates in the span
+of the weights, is for the simulation to know.  See ``theory/online_sgd.md``, section 8.
 """
 
 from typing import NamedTuple
@@ -57,7 +56,7 @@ def ask_teacher(rule, factor, A, along, count, noise_rng, labels):  # type: igno
     rule : Rule
     factor, A : ndarray, shapes (M, M) and (M,)
     along : ndarray, shape (M, BLOCK)
-        Coordinates of the examples along the teacher.
+        The examples' coordinates along the teacher.
     count : int
         Examples in the block.
     labels : ndarray, shape (BLOCK,)
@@ -88,16 +87,15 @@ def learn(rule, schedule, v, fields, labels, gram, position, count, progress, st
     v : ndarray, shape (K,)
         The second layer, changed in place.
     fields : ndarray, shape (K, BLOCK)
-        λ_ki, changed in place.
+        λ_ki at first, changed in place.
     labels : ndarray, shape (BLOCK,)
     gram : ndarray, shape (BLOCK, BLOCK)
-        x_i·x_j for i < j, and zeros; not needed if a step has BLOCK examples or more.
+        x_i·x_j for i < j; the rest only has to be finite, and all of it if a step has BLOCK examples or more.
     position, count : int
         The next example of the block, and how many there are.
     progress : tuple
-        Steps completed; examples that the step under way has had; what the weights that the block started with have
-        been
-        multiplied by since.
+        Steps completed; examples that the step under way has had; the factor by which the weights of the block's
+        start have been multiplied since.
     stop : int
         The step to stop after.
     pushes : ndarray, shape (K, BLOCK)

@@ -5,8 +5,7 @@ about the nearest of 145 tabulated points, without branches: the library's erf a
 and a processor that has to guess the branch of a random field guesses wrong too often.
 
 A pair of Python functions (g, g') may take the tag's place.  It is compiled, and so is, once in every process, each
-kernel
-that uses it; only kernels with tags are found in Numba's cache.
+kernel that uses it; only kernels with tags are found in Numba's cache.
 """
 
 import functools

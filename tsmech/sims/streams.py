@@ -6,11 +6,9 @@ a Box-Muller transform [2]_ without branches, which the compiler turns into vect
 
 .. math:: x_1 = \sqrt{-2\ln u}\,\sin\pi t, \qquad x_2 = \pm\sqrt{-2\ln u}\,\cos\pi t,
 
-u uniform on (0, 1] and t on [-1/2, 1/2), 31 bits each, and the sign one bit.  Logarithm, sine and cosine are
-polynomials
-in single precision: each number is within 2e-6 of the exact transform of its two words, the largest possible one is
-6.66
-(a larger normal number has probability 3e-11), and u has 24 bits near 1, where the radius is smallest (2.4e-4).
+u uniform on (0, 1] and t on [-1/2, 1/2), of 31 and 32 random bits, and the sign the last of these.  Logarithm, sine
+and cosine are polynomials in single precision: each number is within 2e-6 of the exact transform of u rounded to 24
+bits and t.  The largest possible number is 6.66 (a larger normal one has probability 3e-11).
 
 The lanes are seeded with 128 bits each from a Generator, so a stream is addressed like any other by its SeedSequence.
 Two of the L lanes overlap within n draws with probability about L² n / 2¹²⁸, which is 1e-22 for n = 10¹³.
@@ -217,9 +215,8 @@ def fill_lengths(degrees: NDArray[np.int64], rng: Generator, out: NDArray[np.flo
     Notes
     -----
     Half of χ²_ν is a gamma variable of shape ν/2 and follows from a normal number x as d (1 + t)³, where d = ν/2 - 1/3
-    and t = x/√(9d), if x is accepted [3]_.  Expanding the exact criterion at \|t\| ≤ 1/2 gives the bound log u <
-    -1.5 d t⁴
-    that is tested first: for large ν it decides all but one in 10⁶.  The cost, about 7 ns, does not depend on ν.
+    and t = x/√(9d), if x is accepted [3]_.  At \|t\| ≤ 1/2 the criterion follows from log u < -1.5 d t⁴ (expand its
+    logarithm), which is tested first and decides nearly always.  The cost, about 7 ns, does not depend on ν.
     """
     u = np.empty(out.size)
     for i in range(out.size):
