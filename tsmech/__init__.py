@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.start import Overlaps as Overlaps
+    from tsmech.systems.stopping import early_stopping as early_stopping
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,7 @@ _PLACES = {
     "InputError": "tsmech.errors",
     "Overlaps": "tsmech.systems.start",
     "check": "tsmech.compare",
+    "early_stopping": "tsmech.systems.stopping",
     "run": "tsmech.runs",
 }
 

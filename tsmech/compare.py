@@ -192,9 +192,8 @@ def _judge(system: type[System], parameters: Mapping[str, Any], samples: Samples
     scale = max(float(np.abs(values).max()) for name, values in theory.items() if name != system.coordinate)
     words = ", ".join(f"{name} = {v}" for name, v in parameters.items() if isinstance(v, (int, float, str)))
     grown = [samples[point, _cheap(point)] for point in points]
-    for name in grown[0]:
-        if name == system.coordinate:
-            continue
+    summaries = {name for name, observable in system.observables.items() if observable.summary}
+    for name in (name for name in grown[0] if name not in {system.coordinate, *summaries}):
         for row in _rows(theory[name].shape[1]):
             at = f"{theory[system.coordinate][0, row]:.4g}" if system.coordinate else ""
             for point, dimension in zip(points[:MEETINGS], system.check_dimensions, strict=False):

@@ -68,10 +68,14 @@ class Curve:
 
 @dataclasses.dataclass(frozen=True)
 class Observable:
-    """A quantity that answers report: its symbol and its name in words, for tables and axis labels."""
+    """A quantity that answers report: its symbol and its name in words, for tables and axis labels.
+
+    A ``summary`` is one number of a whole curve, repeated in each of its rows.
+    """
 
     symbol: str
     label: str
+    summary: bool = False
 
 
 _KINDS: dict[Any, str] = {float: "float", float | None: "float", int: "int", int | None: "int"}

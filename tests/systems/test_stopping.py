@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+from tsmech import early_stopping
+from tsmech.errors import InputError
+from tsmech.systems.stopping import SUMMARY, summary
+
+
+def test_the_best_time_is_where_the_error_is_least_and_the_end_is_the_end():
+    assert early_stopping([0, 1, 2, 5], [4.0, 1.0, 0.5, 2.0]) == (2.0, 0.5, 2.0)
+
+
+def test_of_equally_good_times_the_first_is_best():
+    assert early_stopping([0, 1, 2], [2.0, 1.0, 1.0]).time == 1.0
+
+
+def test_columns_repeat_the_summary_in_each_row():
+    columns = summary(np.array([0.0, 1.0, 2.0]), np.array([3.0, 1.0, 2.0]))
+    assert list(columns) == list(SUMMARY)
+    np.testing.assert_array_equal(list(columns.values()), [[1.0] * 3, [1.0] * 3, [2.0] * 3])
+
+
+@pytest.mark.parametrize(("times", "errors"), [([0, 1], [1.0]), ([], []), ([[0, 1]], [[1.0, 2.0]])])
+def test_a_curve_that_is_none_is_refused(times, errors):
+    with pytest.raises(InputError, match="as many numbers"):
+        early_stopping(times, errors)
