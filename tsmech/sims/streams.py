@@ -62,9 +62,9 @@ def _coefficients(function: Callable[[Any], Any], degree: int, low: float, high:
 
 
 # -2 ln(1+f)/f where 1+f lies in [√½, √2]; sin(πt)/t and cos(πt) as functions of t² ≤ 1/4.
-_LOG = _coefficients(lambda f: -2.0 * np.log1p(f) / f, 8, math.sqrt(0.5) - 1.0, math.sqrt(2.0) - 1.0)
+_LOG = _coefficients(lambda f: -2.0 * np.log1p(f) / f, 7, math.sqrt(0.5) - 1.0, math.sqrt(2.0) - 1.0)
 _SINE = _coefficients(lambda q: np.pi * np.sinc(np.sqrt(q)), 4, 0.0, 0.25)
-_COSINE = _coefficients(lambda q: np.cos(np.pi * np.sqrt(q)), 5, 0.0, 0.25)
+_COSINE = _coefficients(lambda q: np.cos(np.pi * np.sqrt(q)), 4, 0.0, 0.25)
 _LOG_OF_TWO = _f32(-2.0 * math.log(2.0))
 _BITS_OF_SQRT_HALF = _f32(math.sqrt(0.5)).view(np.int32)
 _BITS_OF_ONE = _f32(1.0).view(np.uint32)
@@ -102,7 +102,7 @@ def _next(a, b, c, d):  # type: ignore[no-untyped-def]
 @kernel
 def _normal_pair(first, second):  # type: ignore[no-untyped-def]
     """Return the two standard normal numbers made of two words."""
-    u = _f32((_f32(_i32(first >> _u32(1))) + _HALF) * _TWO_TO_MINUS_31)
+    u = _f32(_f32(_i32(first >> _u32(1))) * _TWO_TO_MINUS_31 + _TWO_TO_MINUS_32)
     bits = u.view(np.int32)
     exponent = _i32(_i32(bits - _BITS_OF_SQRT_HALF) >> _i32(23))
     f = _i32(bits - _i32(exponent << _i32(23))).view(np.float32) - _ONE
