@@ -154,8 +154,8 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> list[dict
     Of a long sweep evenly spaced values of the running axis are shown.
     """
     coordinate = store.experiment.system.coordinate
-    names = [*store.experiment.axes, *([coordinate] if coordinate else [])]
     x, _, _ = plots.choose(store.experiment)
+    names = [*store.experiment.axes, *([coordinate] if coordinate == x else [])]  # else a curve is shown by its end
     running = names.index(x) if x in names else 0
     places: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
     for row in store.rows():

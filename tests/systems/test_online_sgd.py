@@ -117,3 +117,34 @@ def test_overlaps_default_to_an_orthonormal_teacher() -> None:
     _, _, T, v, A = Overlaps(**START).arrays()
     np.testing.assert_array_equal(T, np.eye(2))
     np.testing.assert_array_equal([v, A], np.ones((2, 2)))
+
+
+@pytest.mark.slow
+def test_the_plateau_lasts_half_a_logarithm_of_n() -> None:
+    """Over ln N it lasts the inverse of twice the rate of equation (30), extrapolated to a vanishing learning rate."""
+    from tsmech.theory.online_sgd import symmetric_plateau
+
+    def per_logarithm(rate: float) -> float:
+        times = [
+            OnlineSGD(learning_rate=rate, initial_scale=0.01, dimension=N, duration=600 / rate, samples=(4000.0,))
+            .theory_curve()
+            .observables["escape_time"][0]
+            for N in (10**4, 10**5, 10**6)
+        ]
+        np.testing.assert_allclose(times[2] - times[1], times[1] - times[0], rtol=1e-3)  # a straight line in ln N
+        return rate * float(times[2] - times[0]) / np.log(100)
+
+    extrapolated = 2 * per_logarithm(0.05) - per_logarithm(0.1)  # what is left is of order 0.05 · 0.1
+    np.testing.assert_allclose(extrapolated, 0.5 / symmetric_plateau(2).escape_rate, rtol=0.05 * 0.1)
+
+
+def test_the_escape_is_where_specialization_passes_one_half() -> None:
+    run = OnlineSGD(learning_rate=1.5, initial_scale=0.1, duration=60, samples=(120.0,))
+    curve = run.theory_curve()
+    time, special = curve.observables["escape_time"][0], curve.observables["specialization"]
+    np.testing.assert_allclose(np.interp(time, curve.at, special), 0.5)
+    assert (special[curve.at < time] < 0.5).all()
+    short = OnlineSGD(learning_rate=1.5, initial_scale=0.1, duration=5).theory_curve()
+    assert np.isinf(short.observables["escape_time"]).all()
+    informed = OnlineSGD(initial="informed", duration=1).theory_curve()
+    assert (informed.observables["escape_time"] == 0.0).all()

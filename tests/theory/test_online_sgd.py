@@ -433,6 +433,22 @@ def test_the_symmetric_plateau_is_at_rest(K, T):
         assert plateau.generalization_error == pytest.approx(K / math.pi * (math.pi / 6 - K * math.asin(1 / (2 * K))))
 
 
+@pytest.mark.parametrize(("K", "T"), [(2, 1.0), (3, 1.0), (4, 0.5), (2, 3.0)])
+def test_an_asymmetry_grows_at_the_escape_rate_of_the_plateau(K, T):
+    """Equation (30), as the derivative of the ODEs' right-hand side along the asymmetry, at a vanishing rate."""
+    plateau = symmetric_plateau(K, T)
+    ones, units = np.ones(K), {"student_activation": "erf", "teacher_activation": "erf", "rate": 1e-9}
+    asymmetry = np.eye(K) - 1.0 / K
+    small = 1e-5 * plateau.R
+
+    def change(size):
+        R = np.full((K, K), plateau.R) + size * asymmetry
+        return velocity(R @ R.T / T, R, T * np.eye(K), ones, ones, **units)[1] / 1e-9
+
+    growth = (change(small) - change(-small)) / (2.0 * small)
+    np.testing.assert_allclose(growth, plateau.escape_rate * asymmetry, atol=1e-6 * plateau.escape_rate)
+
+
 def test_a_run_visits_the_plateau_and_leaves_it():
     """K = M = 2, small η: the error stays within 10 % of the plateau's, then falls; a symmetric start stays there."""
     plateau, eta = symmetric_plateau(2), 0.05

@@ -90,6 +90,7 @@ class OnlineSGD(System):
         "generalization_error": Observable("ε_g", "generalization error"),
         "test_error": Observable("ε_test", "test error"),
         "specialization": Observable("S", "mean specialization of the student's units"),
+        "escape_time": Observable("α_esc", "end of the plateau", summary=True),
         "Q": Observable("Q", "student-student overlaps"),
         "R": Observable("R", "student-teacher overlaps"),
         "v": Observable("v", "student's second layer"),
@@ -308,15 +309,18 @@ class OnlineSGD(System):
                 Q, R, T, v, self._factor(A.size) * A,
                 student_activation=rule["student_activation"], teacher_activation=rule["teacher_activation"],
             )  # fmt: skip
+        times = self.times()[: len(error)]
+        special = specialization(Q, R, T).mean(axis=-1)
         observables = {
             "generalization_error": error,
             "test_error": error + self.noise**2 / 2,
-            "specialization": specialization(Q, R, T).mean(axis=-1),
+            "specialization": special,
+            "escape_time": np.full(len(error), _crossing(times, special, 0.5)),
             "Q": Q,
             "R": R,
             "v": v / self._factor(self.student_units),
         }
-        return Curve(observables, self.coordinate, self.times()[: len(error)], diverged_at)
+        return Curve(observables, self.coordinate, times, diverged_at)
 
     def _input_matrix(self) -> NDArray[np.float64]:
         return _matrix(self.inputs, *state(self.inputs, "inputs", INPUTS))
@@ -325,6 +329,18 @@ class OnlineSGD(System):
 @functools.lru_cache(maxsize=4)
 def _matrix(path: str, changed: int, size: int) -> NDArray[np.float64]:
     return read_table(path, "inputs")
+
+
+def _crossing(times: NDArray[np.float64], values: NDArray[np.float64], level: float) -> float:
+    """Return when values first reach a level, between two times by interpolation; infinity where they never do."""
+    above = np.flatnonzero(values >= level)
+    if above.size == 0:
+        return np.inf
+    first = above[0]
+    if first == 0:
+        return float(times[0])
+    share = (level - values[first - 1]) / (values[first] - values[first - 1])
+    return float(times[first - 1] + share * (times[first] - times[first - 1]))
 
 
 def _functions(activation: str | Activation) -> Any:

@@ -124,11 +124,15 @@ def asymptotic_error(
 
 
 class Plateau(NamedTuple):
-    """The symmetric plateau: all Q_kl are Q, all R_km are R, and the error is generalization_error."""
+    """The symmetric plateau: all Q_kl are Q, all R_km are R, and the error is generalization_error.
+
+    An asymmetry of the overlaps R grows there like exp(escape_rate · η alpha), for η → 0.
+    """
 
     Q: float
     R: float
     generalization_error: float
+    escape_rate: float
 
 
 def symmetric_plateau(units: int, teacher_norm: float = 1.0) -> Plateau:
@@ -137,18 +141,25 @@ def symmetric_plateau(units: int, teacher_norm: float = 1.0) -> Plateau:
     .. math:: Q^* = \frac{T}{K(1+T) - T}, \qquad R^* = \sqrt{\frac{T Q^*}{K}}, \qquad
         \epsilon_g^* = \frac K\pi \left[ \arcsin\frac{T}{1+T} - K \arcsin \frac{T}{K(1+T)} \right]
 
-    All student units are equal, along the sum of the teacher's; this is the least error of such a student.
+    All student units are equal, along the sum of the teacher's; this is the least error of such a student.  It is a
+    saddle: a difference between units grows at the rate η times
+
+    .. math:: \frac2\pi\, \frac{T^2 K}{(K(1+T) - T)^{1/2}\, (K(1+T) + T)^{3/2}} \quad (K > 1),
+
+    so that a random start, with asymmetries of order 1/√N, leaves after ½ ln N of its inverse (and a constant).
 
     References
     ----------
-    Equation (29) of ``theory/online_sgd.md``; for T = 1 Saad and Solla [1]_: Q* = 1/(2K−1).
+    Equations (29) and (30) of ``theory/online_sgd.md``; for T = 1 Saad and Solla [1]_: Q* = 1/(2K−1).
     """
     if units < 1 or not 0.0 < teacher_norm < math.inf:
         raise InputError(f"units must be >= 1 and teacher_norm finite and > 0, but are {units} and {teacher_norm}")
     K, T = units, teacher_norm
     Q = T / (K * (1.0 + T) - T)
     error = K / math.pi * (math.asin(T / (1.0 + T)) - K * math.asin(T / (K * (1.0 + T))))
-    return Plateau(Q, math.sqrt(T * Q / K), error)
+    less, more = K * (1.0 + T) - T, K * (1.0 + T) + T
+    rate = 2.0 / math.pi * T**2 * K / (math.sqrt(less) * more**1.5) if K > 1 else 0.0
+    return Plateau(Q, math.sqrt(T * Q / K), error, rate)
 
 
 def linear_recursion(
@@ -194,7 +205,7 @@ def linear_recursion(
 
     References
     ----------
-    Equations (31) and (32) of ``theory/online_sgd.md``; for N → ∞ they are its ODEs.
+    Equations (32) and (33) of ``theory/online_sgd.md``; for N → ∞ they are its ODEs.
     """
     Q, R, T, v, A = (np.array(a, dtype=np.float64) for a in (Q, R, T, v, A))
     check_shapes(Q, R, T, v, A)
