@@ -51,9 +51,9 @@ RANGE = "it needs start below stop and a count of 2 to 1000000"
 
 CASES: list[tuple[str, str]] = [
     # numbers and ranges
-    ("run ridge --alpha 2 --noise -1", "noise = -1.0 is not allowed: it must be a number at least 0"),
-    ("run ridge --alpha 0", "alpha = 0.0 is not allowed: it must be a number above 0"),
-    ("run ridge --alpha -2", "alpha = -2.0 is not allowed: it must be a number above 0"),
+    ("run ridge --alpha 2 --noise -1", "noise = -1 is not allowed: it must be a number at least 0"),
+    ("run ridge --alpha 0", "alpha = 0 is not allowed: it must be a number above 0"),
+    ("run ridge --alpha -2", "alpha = -2 is not allowed: it must be a number above 0"),
     ("run ridge --alpha nan", "alpha = nan is not allowed: it must be a number above 0"),
     ("run ridge --alpha inf", "alpha = inf is not allowed: it must be a number above 0"),
     ("run ridge --alpha 1,-inf", "alpha = -inf is not allowed: it must be a number above 0"),
@@ -63,8 +63,8 @@ CASES: list[tuple[str, str]] = [
     ("run ridge --alpha 1:2:3:4", "alpha = 1:2:3:4 cannot be read"),
     ("run ridge --alpha two", "alpha = two cannot be read"),
     ("run ridge --alpha 1 --dimension 2.5", "dimension = 2.5 is not allowed: it must be a whole number at least 1"),
-    ("run ridge --alpha 1 --dimension 0", "dimension = 0.0 is not allowed: it must be a whole number at least 1"),
-    ("run ridge --alpha 1 --unseen 2", "unseen = 2.0 is not allowed: it must be a number at least 0 and at most 1"),
+    ("run ridge --alpha 1 --dimension 0", "dimension = 0 is not allowed: it must be a whole number at least 1"),
+    ("run ridge --alpha 1 --unseen 2", "unseen = 2 is not allowed: it must be a number at least 0 and at most 1"),
     ("run ridge --alpha 1 --replicates 0", "replicates = 0 is not allowed: it must be a whole number of at least 1"),
     ("run ridge --alpha 1 --seed -1", "seed = -1 is not allowed: it must be a whole number of at least 0"),
     ("run ridge --alpha 1 --seed 1.5", "seed = 1.5 is not allowed: it must be a whole number of at least 0"),

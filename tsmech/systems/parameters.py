@@ -67,7 +67,8 @@ class Parameter:
 
     def refuse(self, value: object) -> InputError:
         """Return the one-line error for a value that is not allowed."""
-        shown = " ".join((value if isinstance(value, str) else repr(value)).split())[:80] or "nothing"
+        words = value if isinstance(value, str) else f"{value:.12g}" if isinstance(value, float) else repr(value)
+        shown = " ".join(words.split())[:80] or "nothing"
         close = difflib.get_close_matches(str(value), self.choices, 1) if self.choices else []
         hint = f" (did you mean {close[0]}?)" if close else ""
         return InputError(f"{self.name} = {shown} is not allowed: it must be {self.allowed}{hint}")
