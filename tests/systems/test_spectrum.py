@@ -98,9 +98,9 @@ def test_given_eigenvalues_set_the_dimension() -> None:
         ({"eigenvalues": [1.0, 2.0], "teacher_weights": [1.0]}, "teacher_weights of 1 values are not allowed"),
         ({"eigenvalues": [1.0], "teacher_weights": [-1.0]}, r"teacher_weights\[0\] = -1"),
         ({"eigenvalues": [1.0], "teacher_weights": [1.0], "signal": 2.0}, "both given"),
-        ({"spectrum": "two_level", "ratio": 0.0}, "ratio = 0.0 is not allowed"),
-        ({"spectrum": "two_level", "fraction": 1.0}, "fraction = 1.0 is not allowed"),
-        ({"spectrum": "power_law", "exponent": -1.0}, "exponent = -1.0 is not allowed"),
+        ({"spectrum": "two_level", "ratio": 0.0}, "ratio = 0 is not allowed"),
+        ({"spectrum": "two_level", "fraction": 1.0}, "fraction = 1 is not allowed"),
+        ({"spectrum": "power_law", "exponent": -1.0}, "exponent = -1 is not allowed"),
     ],
 )
 def test_what_contradicts_itself_is_refused_when_it_is_built(parameters: dict[str, Any], says: str) -> None:
