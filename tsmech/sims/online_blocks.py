@@ -65,6 +65,28 @@ def add_pushes(weights: Matrix, shrink: float, scale: float, pushes: Numbers, in
 
 
 @kernel
+def _twelve_products(
+    a: Numbers, b: Numbers, c: Numbers, d: Numbers, e: Numbers, f: Numbers, p: Numbers, q: Numbers
+) -> tuple[Any, Any]:
+    """Return the scalar products of a ... f with p and with q, in one pass over all eight."""
+    ap = bp = cp = dp = ep = fp = aq = bq = cq = dq = eq = fq = a.dtype.type(0)
+    for i in range(a.size):
+        ap += a[i] * p[i]
+        bp += b[i] * p[i]
+        cp += c[i] * p[i]
+        dp += d[i] * p[i]
+        ep += e[i] * p[i]
+        fp += f[i] * p[i]
+        aq += a[i] * q[i]
+        bq += b[i] * q[i]
+        cq += c[i] * q[i]
+        dq += d[i] * q[i]
+        eq += e[i] * q[i]
+        fq += f[i] * q[i]
+    return (ap, bp, cp, dp, ep, fp), (aq, bq, cq, dq, eq, fq)
+
+
+@kernel
 def _eight_products(a: Numbers, b: Numbers, p: Numbers, q: Numbers, r: Numbers, s: Numbers) -> tuple[Any, Any]:
     """Return the scalar products of a and of b with p, q, r and s, in one pass over all six."""
     ap = aq = ar = a_s = bp = bq = br = bs = a.dtype.type(0)
@@ -81,9 +103,34 @@ def _eight_products(a: Numbers, b: Numbers, p: Numbers, q: Numbers, r: Numbers, 
 
 
 @kernel
+def _four_products(
+    a: Numbers, b: Numbers, c: Numbers, d: Numbers, e: Numbers, f: Numbers, g: Numbers, h: Numbers
+) -> tuple[Any, Any, Any, Any]:
+    """Return the scalar products a·b, c·d, e·f and g·h, in one pass over all eight."""
+    ab = cd = ef = gh = a.dtype.type(0)
+    for i in range(a.size):
+        ab += a[i] * b[i]
+        cd += c[i] * d[i]
+        ef += e[i] * f[i]
+        gh += g[i] * h[i]
+    return ab, cd, ef, gh
+
+
+@kernel
 def add_products(left: Numbers, right: Numbers, out: Matrix) -> None:
-    """Add the scalar products of the left rows, an even number, with the right ones, a multiple of four."""
-    for i in range(0, left.shape[0], 2):
+    """Add the scalar products of the left rows, an even number, with the right ones, a multiple of four.
+
+    Six left rows at a time, so that inputs are seldom converted to the weights' precision, and the last ones in pairs.
+    """
+    sixes = left.shape[0] // 6 * 6
+    for i in range(0, sixes, 6):
+        a, b, c, d, e, f = left[i], left[i + 1], left[i + 2], left[i + 3], left[i + 4], left[i + 5]
+        for j in range(0, right.shape[0], 2):
+            one, two = _twelve_products(a, b, c, d, e, f, right[j], right[j + 1])
+            for k in range(6):
+                out[i + k, j] += one[k]
+                out[i + k, j + 1] += two[k]
+    for i in range(sixes, left.shape[0], 2):
         for j in range(0, right.shape[0], 4):
             one, two = _eight_products(left[i], left[i + 1], right[j], right[j + 1], right[j + 2], right[j + 3])
             for k in range(4):
@@ -93,7 +140,15 @@ def add_products(left: Numbers, right: Numbers, out: Matrix) -> None:
 
 @kernel
 def add_gram(inputs: Numbers, gram: Matrix) -> None:
-    """Add the scalar products x_i·x_j of a block for all i < j, and some others."""
-    for i in range(0, BLOCK, 2):
-        j = i - i % 4
-        add_products(inputs[i : i + 2], inputs[j:], gram[i : i + 2, j:])
+    """Add the scalar products x_i·x_j of the eight inputs of a block for all i < j: 28 in four passes."""
+    for a, b, p, q, r, s in ((0, 1, 2, 3, 4, 5), (6, 7, 0, 1, 2, 3), (4, 5, 2, 3, 6, 7)):
+        one, two = _eight_products(inputs[a], inputs[b], inputs[p], inputs[q], inputs[r], inputs[s])
+        for k, c in enumerate((p, q, r, s)):
+            gram[min(a, c), max(a, c)] += one[k]
+            gram[min(b, c), max(b, c)] += two[k]
+    x = inputs
+    first, second, third, fourth = _four_products(x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7])
+    gram[0, 1] += first
+    gram[2, 3] += second
+    gram[4, 5] += third
+    gram[6, 7] += fourth
