@@ -329,11 +329,14 @@ def test_a_run_is_exported(kind: str, unpainted: None) -> None:
         assert Path("t.csv").read_bytes() == Path("d/table.csv").read_bytes()
 
 
-def test_checks_print_each_comparison_and_the_exit_code_is_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checks_sum_each_observable_up_and_the_exit_code_is_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     said = command("check", "gauge", "--workers", 1)
     assert said.code == 0
     assert re.fullmatch(r"\d\d comparisons with 200 replicates, 0 disagree", said.out.splitlines()[-1])
     assert said.err == ""
+    rows = said.out.splitlines()[1:-1]
+    assert [row.split()[:2] for row in rows] == [["gauge", name] for name in Gauge.observables]
+    assert all(row.endswith("yes") and row.count("tests, p >=") == 2 for row in rows)
     original = Gauge.theory_curve
     monkeypatch.setattr("tsmech.compare.REPLICATES", 50)
     monkeypatch.setattr(Gauge, "theory_curve", lambda gauge: original(Gauge(level=1.05 * gauge.level)))
@@ -341,12 +344,16 @@ def test_checks_print_each_comparison_and_the_exit_code_is_the_verdict(monkeypat
     assert said.code == 1
     verdicts = json.loads(said.out)
     assert {verdict["observable"] for verdict in verdicts if not verdict["agrees"]} >= {"level_read"}
-    assert "NO" in command("check", "gauge", "--workers", 1).out
+    wrong = command("check", "gauge", "--workers", 1).out
+    assert re.search(r"gauge +level_read .* NO\n", wrong)
+    assert "reduced -> theory" in wrong.partition("\n\n")[2], "what disagrees is shown one by one"
 
 
-def test_a_strict_check_has_more_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strict_check_has_more_replicates_and_a_short_one_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tsmech.compare.STRICT_REPLICATES", 30)
     assert "with 30 replicates" in command("check", "gauge", "--workers", 1, "--strict").out
+    assert "with 50 replicates" in command("check", "gauge", "--workers", 1, "--short").out
+    assert command("check", "gauge", "--strict", "--short").code == 2
 
 
 def test_experiments_are_reproduced_as_pictures(monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:

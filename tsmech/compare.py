@@ -15,7 +15,9 @@ from tsmech.experiment import Unit
 from tsmech.systems.contract import SIMULATIONS, Curve, System
 
 REPLICATES = 200
-STRICT_REPLICATES = 2000
+SHORT_REPLICATES, STRICT_REPLICATES = 50, 2000
+LAW, LIMIT = "direct = reduced", "{} -> theory"
+"""The two comparisons, as verdicts name them."""
 MEETINGS = 2
 """Dimensions, of the smallest, at which direct and reduced are compared; larger ones need a quarter of the draws."""
 DENSE = 4
@@ -85,6 +87,35 @@ def check(
     verdicts = [verdict for parameters in system.checks for verdict in _judge(system, parameters, samples)]
     level = FALSE_ALARM / max(len(verdicts), 1)
     return [verdict._replace(agrees=verdict.p_value >= level) for verdict in verdicts]
+
+
+def summarise(verdicts: Iterable[Verdict]) -> list[dict[str, str]]:
+    """Return one row a system and observable: for each comparison how many tests it had and the least p-value.
+
+    The entries of a matrix are one observable.
+    """
+    groups: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        groups[verdict.system, verdict.observable.partition("[")[0]].append(verdict)
+    rows = []
+    for (system, observable), members in groups.items():
+        law = [verdict.p_value for verdict in members if verdict.comparison == LAW]
+        limit = [verdict.p_value for verdict in members if verdict.comparison != LAW]
+        agree = all(verdict.agrees for verdict in members)
+        rows.append(
+            {
+                "system": system,
+                "observable": observable,
+                LAW: _least(law),
+                LIMIT.format("simulation"): _least(limit),
+                "agrees": "yes" if agree else "NO",
+            }
+        )
+    return rows
+
+
+def _least(p_values: Sequence[float]) -> str:
+    return f"{len(p_values)} tests, p >= {min(p_values):.1g}" if p_values else "no such pair"
 
 
 def compare_samples(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
@@ -189,11 +220,12 @@ def _columns(curves: Sequence[Curve]) -> dict[str, NDArray[np.float64]]:
 def _judge(system: type[System], parameters: Mapping[str, Any], samples: Samples) -> Iterator[Verdict]:
     points = _points(system, parameters)
     theory = samples[points[0], "theory"]
-    scale = max(float(np.abs(values).max()) for name, values in theory.items() if name != system.coordinate)
+    summaries = {name for name, observable in system.observables.items() if observable.summary}
+    compared = [name for name in theory if name not in {system.coordinate, *summaries}]
+    scale = max(float(np.abs(theory[name]).max()) for name in compared)
     words = ", ".join(f"{name} = {v}" for name, v in parameters.items() if isinstance(v, (int, float, str)))
     grown = [samples[point, _cheap(point)] for point in points]
-    summaries = {name for name, observable in system.observables.items() if observable.summary}
-    for name in (name for name in grown[0] if name not in {system.coordinate, *summaries}):
+    for name in compared:
         for row in _rows(theory[name].shape[1]):
             at = f"{theory[system.coordinate][0, row]:.4g}" if system.coordinate else ""
             for point, dimension in zip(points[:MEETINGS], system.check_dimensions, strict=False):
@@ -202,13 +234,13 @@ def _judge(system: type[System], parameters: Mapping[str, Any], samples: Samples
                 first, second = (_rounded(samples[point, answer][name][:, row], scale) for answer in SIMULATIONS)
                 p_value = compare_samples(first, second)
                 statistic = f"N = {dimension}, p = {p_value:.2g}"
-                yield Verdict(system.name, words, name, at, "direct = reduced", statistic, p_value, True)
+                yield Verdict(system.name, words, name, at, LAW, statistic, p_value, True)
             means = np.array([_rounded(sample[name][:, row], scale).mean() for sample in grown])
             errors = np.array([_standard_error(_rounded(sample[name][:, row], scale), scale) for sample in grown])
             limit = extrapolate(np.array(system.check_dimensions[: len(points)], dtype=float), means, errors)
             z = (limit.value - float(theory[name][0, row])) / limit.error
             statistic = f"z = {z:+.1f}"
-            comparison = f"{_cheap(points[-1])} -> theory"
+            comparison = LIMIT.format(_cheap(points[-1]))
             yield Verdict(system.name, words, name, at, comparison, statistic, math.erfc(abs(z) / math.sqrt(2.0)), True)
 
 

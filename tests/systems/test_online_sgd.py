@@ -1,9 +1,13 @@
 """The system layer of online SGD: starts, schedules, refusals, and what all three answers share."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from tsmech import compare
 from tsmech.errors import InputError
+from tsmech.systems.contract import Curve
 from tsmech.systems.online_sgd import Activation, OnlineSGD
 from tsmech.systems.start import Overlaps
 
@@ -148,3 +152,19 @@ def test_the_escape_is_where_specialization_passes_one_half() -> None:
     assert np.isinf(short.observables["escape_time"]).all()
     informed = OnlineSGD(initial="informed", duration=1).theory_curve()
     assert (informed.observables["escape_time"] == 0.0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("factor", [1.0, 1.1])
+def test_the_check_catches_a_wrong_rate(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: a chain with a rate that is a tenth off agrees with neither of the others."""
+    exact = OnlineSGD.reduced_curve
+
+    def scaled(self: OnlineSGD, rng: np.random.Generator) -> Curve:
+        return exact(dataclasses.replace(self, learning_rate=factor * self.learning_rate), rng)
+
+    monkeypatch.setattr(OnlineSGD, "reduced_curve", scaled)
+    monkeypatch.setattr(OnlineSGD, "check_dimensions", (50, 200, 1000, 10_000))
+    verdicts = compare.check(OnlineSGD, replicates=200)
+    for comparison in ("direct = reduced", "reduced -> theory"):
+        assert all(v.agrees for v in verdicts if v.comparison == comparison) == (factor == 1.0), comparison
