@@ -42,7 +42,7 @@ def draw_reduced(
         b = |b|\, e_1, \quad w(0) = \sqrt{v_0}\, (g e_1 + \chi_{N-1} e_2), \quad
         \varepsilon = \sigma_e\, \chi_P\, e_1 ,
 
-    late, by the eigenvalues of :math:`X^T X / P` and the components of teacher, start and noise along its eigenvectors.
+    late, by the resolvent of the bidiagonal form of all inputs at the nodes of a contour around their spectrum.
 
     Parameters
     ----------
@@ -83,11 +83,12 @@ def draw_reduced(
     -----
     Exact in law at every N and P, the same as that of :func:`draw_direct` with N equal eigenvalues 1 and equal teacher
     weights; these are computed to about 1e-14 of their size.  Early times cost O(J² T), J of about 20 (l₊ t)^(1/2),
-    whatever N: all times are early if J < min(N, P)/2 at the last.  Otherwise O(min(N, P)² + min(N, P) T).
+    whatever N: all times are early if J < min(N, P)/2 at the last.  Otherwise O(K min(N, P) + K T), K of about 650, and
+    the observables are good to about 1e-12, the training error too however small it is.
 
     References
     ----------
-    theory/gradient_flow.md, eqs. 37-41.
+    theory/gradient_flow.md, eqs. 37-43.
 
     Examples
     --------

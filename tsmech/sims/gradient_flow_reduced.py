@@ -1,8 +1,8 @@
 """What the learning curve of one student with isotropic inputs depends on, drawn without its N weights.
 
 Early, descent has seen a few directions alone.  The inputs along them are a matrix of four diagonals with independent
-entries and the weights are a polynomial of it, at a cost that does not depend on N.  Late, all singular values of the
-inputs are drawn, and the components of teacher, start and noise along the singular vectors, independent of them.
+entries and the weights are a polynomial of it, at a cost that does not depend on N.  Late, the inputs are a
+bidiagonal matrix, and all times follow from its resolvent at the nodes of a contour, at a cost proportional to N.
 Equation numbers are those of theory/gradient_flow.md.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from tsmech.sims.gradient_flow_resolvent import forms
 from tsmech.theory.gradient_flow import decay, largest_eigenvalue
 
 Array = NDArray[np.float64]
@@ -23,7 +24,7 @@ NEGLIGIBLE = 1e-16
 """Coefficients of the polynomials below this share of the largest are left out."""
 
 TERMS, BLOCK = 64, 2**16
-"""How much is computed at once: polynomials early, modes times times late."""
+"""How much is computed at once: polynomials early, nodes times times late."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def _polynomials(problem: Problem, times: Array) -> tuple[Array, Array, float] |
 def _early(
     problem: Problem, decay_terms: Array, gain_terms: Array, high: float, rng: Generator
 ) -> tuple[Array, Array, Array]:
-    """Return |w - b|², |w|² and |residual|² at each time, from what descent has seen of the inputs (eqs. 39 and 40)."""
+    """Return |w - b|², |w|² and |residual|² at each time, from what descent has seen of the inputs (eqs. 41 and 42)."""
     N, P = problem.inputs, problem.examples
     _, start_stream, example_stream, noise_stream = rng.spawn(4)
     degree = decay_terms.shape[1] - 1
@@ -112,7 +113,7 @@ def _chebyshev(diagonals: Array, begin: Array, scale: float) -> Iterator[Array]:
 
 
 def _draw_diagonals(N: int, P: int, columns: int, rng: Generator) -> Array:
-    """Return the first columns of the inputs X/√N in eq. 40, shape (4, columns), each from its top entry down."""
+    """Return the first columns of the inputs X/√N in eq. 42, shape (4, columns), each from its top entry down."""
     at = np.arange(columns)
     drawn = rng.standard_normal((4, columns))
     drawn[0, :2] = drawn[1, 0] = 0.0
@@ -140,15 +141,15 @@ def _gradient(diagonals: Array, fields: Array) -> Array:
 
 
 def _late(problem: Problem, times: Array, rng: Generator) -> tuple[Array, Array, Array]:
-    """Return |w - b|², |w|² and |residual|² at each time, mode by mode (eqs. 8 and 37)."""
+    """Return |w - b|², |w|² and |residual|² at each time, by the resolvent of the bidiagonal inputs (eqs. 8, 37-40)."""
     N, P = problem.inputs, problem.examples
     teacher_stream, start_stream, example_stream, noise_stream = rng.spawn(4)
     reached = min(N, P)
-    # The directions without examples are two modes more: one along the teacher, and all others together.
-    eigenvalues = np.append(_draw_eigenvalues(N, P, example_stream), [0.0, 0.0])
+    # The directions without examples are two axes more: one along the teacher, and all others together.
+    diagonal, beside = _draw_bidiagonal(N, P, example_stream)
     b = np.append(teacher_stream.standard_normal(reached), [0.0, 0.0])
     w0 = np.append(start_stream.standard_normal(reached), [0.0, 0.0])
-    noise = np.append(problem.noise * noise_stream.standard_normal(reached), [0.0, 0.0])
+    noise = problem.noise * math.sqrt(N / P) * noise_stream.standard_normal(reached)
     if reached < N:
         b[-2], w0[-2] = math.sqrt(teacher_stream.chisquare(N - reached)), start_stream.standard_normal()
     if reached + 1 < N:
@@ -157,33 +158,30 @@ def _late(problem: Problem, times: Array, rng: Generator) -> tuple[Array, Array,
     w0 *= problem.start
     added = problem.noise**2 * noise_stream.chisquare(P - reached) if reached < P else 0.0
 
-    rates = eigenvalues + problem.shift
-    divisor = np.where(rates > 0, rates, 1.0)
-    root = np.sqrt(eigenvalues * P / N)
+    learnt = diagonal * noise
+    learnt[1:] += beside * noise[:-1]
+    vectors = [b[:-2], learnt] + [w0[:-2]] * (problem.start > 0)
+    resolved = forms(diagonal, beside, np.array(vectors))
+    l, rates = resolved.nodes, resolved.nodes + problem.shift
+    root = np.sqrt(l)
     sums = np.empty((3, times.size))
     block = max(1, BLOCK // rates.size)
     for i in range(0, times.size, block):
-        left, gone = decay(times[i : i + block], rates, problem.step)
-        gain = gone / divisor
-        missed = (problem.shift + eigenvalues * left + (rates == 0)) / divisor
-        kept, from_noise = left * w0, gain * root * noise * (N / P)
-        error = kept - missed * b + from_noise
-        weights = kept + eigenvalues * gain * b + from_noise
-        residual = missed * noise + root * (missed * b - kept)
-        for total, values in zip(sums, (error, weights, residual), strict=True):
-            total[i : i + block] = np.einsum("ij,ij->i", values, values)
-    sums[2] += added
+        at = times[i : i + block]
+        d, gone = decay(at, rates, problem.step)
+        frozen = decay(at, np.array([problem.shift]), problem.step)[0] * w0[-2:]
+        c, gain = (problem.shift + l * d) / rates, gone / rates
+        kept = [d] * (problem.start > 0)
+        sums[0, i : i + block] = resolved.square([-c, gain, *kept]) + ((frozen - b[-2:]) ** 2).sum(axis=1)
+        sums[1, i : i + block] = resolved.square([l * gain, gain, *kept]) + (frozen**2).sum(axis=1)
+        kept = [-root * d] * (problem.start > 0)
+        sums[2, i : i + block] = resolved.square([root * c, c / root, *kept]) * (P / N) + added
     return sums[0], sums[1], sums[2]
 
 
-def _draw_eigenvalues(N: int, P: int, rng: Generator) -> Array:
-    """Return the min(N, P) eigenvalues of XᵀX/P that are not zero by rank, from the bidiagonal form of X (eq. 38)."""
-    from scipy.linalg import eigh_tridiagonal
-
+def _draw_bidiagonal(N: int, P: int, rng: Generator) -> tuple[Array, Array]:
+    """Return diagonal and superdiagonal of the square bidiagonal form of X/√P, which has its singular values (eq. 38)."""
     small, large = min(N, P), max(N, P)
-    diagonal = np.sqrt(rng.chisquare(large - np.arange(small)))
-    beside = np.sqrt(rng.chisquare(small - 1 - np.arange(small - 1)))
-    squares = diagonal**2
-    squares[1:] += beside**2
-    found = eigh_tridiagonal(squares / P, diagonal[:-1] * beside / P, eigvals_only=True, lapack_driver="sterf")
-    return np.maximum(found, 0.0)
+    diagonal = np.sqrt(rng.chisquare(large - np.arange(small)) / P)
+    beside = np.sqrt(rng.chisquare(small - 1 - np.arange(small - 1)) / P)
+    return diagonal, beside

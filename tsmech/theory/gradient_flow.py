@@ -207,7 +207,7 @@ def largest_step(
 
     References
     ----------
-    theory/gradient_flow.md, eqs. 5, 21 and 41.
+    theory/gradient_flow.md, eqs. 5, 21 and 43.
 
     Examples
     --------
@@ -223,7 +223,7 @@ def largest_step(
 
 
 def largest_eigenvalue(alpha: float, eigenvalues: ArrayLike, shares: ArrayLike | None, dimension: int) -> float:
-    """Return a bound that the largest eigenvalue of XᵀX/P exceeds in one training set of 10⁹ (note, eq. 41)."""
+    """Return a bound that the largest eigenvalue of XᵀX/P exceeds in one training set of 10⁹ (note, eq. 43)."""
     in_range("alpha", alpha, positive=True)
     s, weights, _, _ = positive_part(eigenvalues, shares)
     P = max(1, round(alpha * dimension))
