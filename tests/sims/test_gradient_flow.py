@@ -187,7 +187,7 @@ def test_without_penalty_late_times_are_good_to_ten_digits(alpha):
 
 @pytest.mark.parametrize("alpha", [0.5, 2.0])
 def test_late_times_cost_no_more_than_n(alpha):
-    """N = 20 000 to t = ∞, where N² numbers would not be nice; fluctuations are of order 1/√N = 0.7 %, 6 are allowed."""
+    """N = 20 000 to t = ∞, beyond the reach of N² numbers; fluctuations are of order 1/√N = 0.7 %, 6 are allowed."""
     times = np.array([0.0, 1e2, 1e4, np.inf])
     draw = simulation.draw_reduced(times, alpha, 0.5, 20_000, np.random.default_rng(0), signal=1.3, **PROBLEM)
     answer = theory.learning_curve(times, alpha, 0.5, signal=1.3, **PROBLEM)

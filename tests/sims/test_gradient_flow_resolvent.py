@@ -9,7 +9,7 @@ SHAPES = [(1, 1.0), (2, 1.0), (3, 2.0), (90, 1.0), (200, 1.3)]
 
 
 def draw(size, ratio, seed=0):
-    """Return a bidiagonal matrix of the reduction, three vectors, and the components along its right singular vectors."""
+    """Return a bidiagonal matrix, three vectors, singular values and the components along right singular vectors."""
     rng = np.random.default_rng(seed)
     large = round(size * ratio)
     diagonal = np.sqrt(rng.chisquare(large - np.arange(size)) / large)

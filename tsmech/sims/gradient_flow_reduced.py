@@ -162,25 +162,25 @@ def _late(problem: Problem, times: Array, rng: Generator) -> tuple[Array, Array,
     learnt[1:] += beside * noise[:-1]
     vectors = [b[:-2], learnt] + [w0[:-2]] * (problem.start > 0)
     resolved = forms(diagonal, beside, np.array(vectors))
-    l, rates = resolved.nodes, resolved.nodes + problem.shift
-    root = np.sqrt(l)
+    nodes, rates = resolved.nodes, resolved.nodes + problem.shift
+    root = np.sqrt(nodes)
     sums = np.empty((3, times.size))
     block = max(1, BLOCK // rates.size)
     for i in range(0, times.size, block):
         at = times[i : i + block]
         d, gone = decay(at, rates, problem.step)
         frozen = decay(at, np.array([problem.shift]), problem.step)[0] * w0[-2:]
-        c, gain = (problem.shift + l * d) / rates, gone / rates
+        c, gain = (problem.shift + nodes * d) / rates, gone / rates
         kept = [d] * (problem.start > 0)
         sums[0, i : i + block] = resolved.square([-c, gain, *kept]) + ((frozen - b[-2:]) ** 2).sum(axis=1)
-        sums[1, i : i + block] = resolved.square([l * gain, gain, *kept]) + (frozen**2).sum(axis=1)
+        sums[1, i : i + block] = resolved.square([nodes * gain, gain, *kept]) + (frozen**2).sum(axis=1)
         kept = [-root * d] * (problem.start > 0)
         sums[2, i : i + block] = resolved.square([root * c, c / root, *kept]) * (P / N) + added
     return sums[0], sums[1], sums[2]
 
 
 def _draw_bidiagonal(N: int, P: int, rng: Generator) -> tuple[Array, Array]:
-    """Return diagonal and superdiagonal of the square bidiagonal form of X/√P, which has its singular values (eq. 38)."""
+    """Return the two diagonals of a bidiagonal matrix that has the singular values of X/√P (eq. 38)."""
     small, large = min(N, P), max(N, P)
     diagonal = np.sqrt(rng.chisquare(large - np.arange(small)) / P)
     beside = np.sqrt(rng.chisquare(small - 1 - np.arange(small - 1)) / P)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.jit import kernel, strict_kernel
+from tsmech.theory.marchenko_pastur import Numbers
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -33,11 +34,11 @@ class Forms(NamedTuple):
     nodes: Complex
     weighted: Complex
 
-    def square(self, functions: Sequence[Complex]) -> Array:
+    def square(self, functions: Sequence[Numbers]) -> Array:
         """Return |Σ f(SᵀS) x|² for functions f at the nodes, shape (T, K) each, one a vector x: shape (T,) (eq. 39)."""
         pairs = itertools.combinations_with_replacement(functions, 2)
-        terms = [((f * g) @ row).imag for (f, g), row in zip(pairs, self.weighted, strict=True)]
-        return np.maximum(np.sum(terms, axis=0), 0.0)
+        total: Array = sum(((f * g) @ row).imag for (f, g), row in zip(pairs, self.weighted, strict=True))
+        return np.maximum(total, 0.0)
 
 
 def forms(diagonal: Array, beside: Array, vectors: Array) -> Forms:

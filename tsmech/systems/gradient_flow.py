@@ -11,6 +11,7 @@ from tsmech.systems.contract import Curve, Observable, System
 from tsmech.systems.parameters import parameter
 from tsmech.systems.sampling import declare_samples, declare_spacing, sample_times
 from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few
+from tsmech.systems.stopping import SUMMARY, summary
 
 if TYPE_CHECKING:
     from tsmech.theory.gradient_flow_stopping import Stopping
@@ -36,6 +37,7 @@ class GradientFlow(System):
         "train_error": Observable("ε_train", "training error"),
         "generalization_error": Observable("ε_g", "generalization error"),
         "weight_norm": Observable("Q", "mean square student weight"),
+        **SUMMARY,
     }
     checks = (
         {"alpha": 0.5, "initial_scale": 0.5, "samples": (1.0, 4.0, 20.0), "duration": 20.0},
@@ -99,6 +101,9 @@ class GradientFlow(System):
     def _rest(self) -> dict[str, float]:
         return {name: getattr(self, name) for name in ("initial_scale", "penalty", "step", "unseen")}
 
+    def _summarised(self, times: NDArray[np.float64], found: dict[str, NDArray[np.float64]]) -> Curve:
+        return Curve({**found, **summary(times, found["test_error"])}, self.coordinate, times)
+
     def optimal_stopping(self) -> "Stopping":
         """Return the time of the least generalization error for N → ∞, and that error."""
         from tsmech.theory.gradient_flow_stopping import optimal_stopping
@@ -125,7 +130,7 @@ class GradientFlow(System):
             found = gradient_flow.spectral_learning_curve(
                 times, self.alpha, self.noise, values, weights, shares, **self._rest()
             )
-        return Curve(found, self.coordinate, times)
+        return self._summarised(times, found)
 
     def reduced_curve(self, rng: np.random.Generator) -> Curve:
         """Return one draw of the bidiagonal reduction, which has the law of the dense simulation."""
@@ -135,7 +140,7 @@ class GradientFlow(System):
         found = gradient_flow.draw_reduced(
             times, self.alpha, self.noise, self.dimension, rng, signal=self.signal, **self._rest()
         )
-        return Curve(found, self.coordinate, times)
+        return self._summarised(times, found)
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         """Return gradient descent on one drawn training set."""
@@ -144,4 +149,4 @@ class GradientFlow(System):
         times = self.times()
         values, weights = resolve(self).at(self.dimension)
         found = gradient_flow.draw_direct(times, self.alpha, self.noise, values, weights, rng, **self._rest())
-        return Curve(found, self.coordinate, times)
+        return self._summarised(times, found)
