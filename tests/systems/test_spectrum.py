@@ -101,6 +101,9 @@ def test_given_eigenvalues_set_the_dimension() -> None:
         ({"spectrum": "two_level", "ratio": 0.0}, "ratio = 0 is not allowed"),
         ({"spectrum": "two_level", "fraction": 1.0}, "fraction = 1 is not allowed"),
         ({"spectrum": "power_law", "exponent": -1.0}, "exponent = -1 is not allowed"),
+        ({"ratio": 5.0}, "ratio = 5 has no effect with spectrum = isotropic: it shapes two_level alone"),
+        ({"spectrum": "power_law", "fraction": 0.2}, "fraction = 0.2 has no effect with spectrum = power_law"),
+        ({"eigenvalues": [1.0, 2.0], "exponent": 2.0}, "exponent = 2 has no effect"),
     ],
 )
 def test_what_contradicts_itself_is_refused_when_it_is_built(parameters: dict[str, Any], says: str) -> None:

@@ -1,7 +1,6 @@
 import doctest
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,13 +30,6 @@ shares_unseen = st.floats(0, 1)
 
 def test_examples():
     assert doctest.testmod(gradient_flow) == (0, 5)
-
-
-def test_the_conversions_of_the_note():
-    note = Path(__file__).parents[2] / "theory" / "gradient_flow.md"
-    failed, run = doctest.testfile(str(note), module_relative=False)
-    assert failed == 0
-    assert run >= 20
 
 
 def test_numpy_is_all_that_isotropic_inputs_need():

@@ -1,5 +1,6 @@
 """Gradient descent of a linear student on a fixed training set: overtraining and early stopping."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -38,6 +39,7 @@ class GradientFlow(System):
         "generalization_error": Observable("ε_g", "generalization error"),
         "weight_norm": Observable("Q", "mean square student weight"),
         **SUMMARY,
+        "best_ridge_error": Observable("ε_ridge", "test error of ridge at its best penalty", summary=True),
     }
     checks = (
         {"alpha": 0.5, "initial_scale": 0.5, "samples": (1.0, 4.0, 20.0), "duration": 20.0},
@@ -118,6 +120,20 @@ class GradientFlow(System):
         values, shares, weights = resolve(self)
         return ridge.optimal_penalty(self.alpha, self.noise, values, weights, shares, self.unseen)
 
+    def best_ridge_error(self) -> float:
+        """Return the test error of ridge regression at its best penalty for N → ∞, with which early stopping competes."""
+        from tsmech.theory import ridge
+
+        penalty = self.optimal_penalty()
+        values, shares, weights = resolve(self)
+        if math.isinf(penalty):  # it is best to learn nothing
+            return float(shares @ (values * weights) + self.noise**2) / 2
+        if self.isotropic:
+            found = ridge.isotropic(self.alpha, self.noise, penalty, self.signal, self.unseen)
+        else:
+            found = ridge.spectral(self.alpha, self.noise, penalty, values, weights, shares, self.unseen)
+        return float(found["test_error"])
+
     def theory_curve(self) -> Curve:
         """Return the prediction: averages over the law of Marchenko and Pastur, or over that of any spectrum."""
         from tsmech.theory import gradient_flow
@@ -130,6 +146,8 @@ class GradientFlow(System):
             found = gradient_flow.spectral_learning_curve(
                 times, self.alpha, self.noise, values, weights, shares, **self._rest()
             )
+        if self.teacher_weights is None:  # with unequal weights it is a search: ask best_ridge_error() for it
+            found = {**found, "best_ridge_error": np.full(times.size, self.best_ridge_error())}
         return self._summarised(times, found)
 
     def reduced_curve(self, rng: np.random.Generator) -> Curve:

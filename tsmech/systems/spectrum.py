@@ -11,6 +11,9 @@ from tsmech.systems.files import read_table, state
 from tsmech.systems.parameters import parameter
 
 NAMES = ("isotropic", "two_level", "power_law")
+SHAPES = {"ratio": "two_level", "fraction": "two_level", "exponent": "power_law"}
+"""Which law each of the parameters that shape a spectrum belongs to."""
+
 DIMENSION = 400
 """Input dimension of the simulations where neither a number nor eigenvalues say otherwise."""
 
@@ -86,6 +89,12 @@ def declare(name: str) -> Any:
 
 def resolve(system: Any) -> Spectrum:
     """Return the spectrum that a system's fields describe, or raise :class:`InputError` where they contradict."""
+    for name, law in SHAPES.items():
+        value = getattr(system, name)
+        if value != _FIELDS[name]["default"] and system.spectrum != law:
+            raise InputError(
+                f"{name} = {value:g} has no effect with spectrum = {system.spectrum}: it shapes {law} alone"
+            )
     if system.eigenvalues is not None:
         if system.spectrum != "isotropic":
             raise InputError(f"eigenvalues and spectrum = {system.spectrum} are both given: give one")

@@ -90,7 +90,7 @@ def learning_curve(
     References
     ----------
     theory/gradient_flow.md, eqs. 2-18.  Krogh & Hertz, J. Phys. A 25, 1135 (1992); Advani & Saxe, arXiv:1710.03667,
-    whose time is t/alpha (section 10 of the note).
+    whose time is t/alpha (theory/conventions.md).
 
     Examples
     --------
