@@ -1,10 +1,13 @@
 """The system layer of gradient flow: what it reports, and the phenomena that must come out of every answer."""
 
+import doctest
+
 import numpy as np
 import pytest
 
 from tests.commands import command
 from tsmech.errors import InputError
+from tsmech.systems import gradient_flow
 from tsmech.systems.gradient_flow import GradientFlow
 from tsmech.systems.ridge import Ridge
 from tsmech.theory.gradient_flow import largest_step
@@ -16,6 +19,10 @@ def column(name: str, answer: str = "reduced", draws: int = 1, **parameters: obj
     """Return an observable of some draws, shape (draws, times); the seed is the same for all parameters."""
     system = GradientFlow(**parameters)
     return np.array([system.curve(answer, rng).observables[name] for rng in np.random.default_rng(7).spawn(draws)])
+
+
+def test_examples() -> None:
+    assert doctest.testmod(gradient_flow) == (0, 4)
 
 
 @pytest.mark.parametrize("spectrum", ["isotropic", "two_level"])

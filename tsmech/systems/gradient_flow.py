@@ -27,6 +27,18 @@ class GradientFlow(System):
     .. math:: e^{-(s + \lambda/\alpha)\, t}, \qquad \text{or} \quad (1 - h\,(s + \lambda/\alpha))^{t/h}
 
     with a ``step`` h > 0.  For t → ∞ it ends at ridge regression.  The derivation is in ``theory/gradient_flow.md``.
+    The columns ``early_stopping_time``, ``early_stopping_error`` and ``final_error`` sum up the test error at the times
+    reported; ``best_ridge_error`` (theory) is the test error of ridge regression at its best penalty.
+
+    Examples
+    --------
+    When to stop, between the times reported too, the test error then, and what the best penalty achieves:
+
+    >>> import tsmech
+    >>> student = tsmech.GradientFlow(alpha=1.0, noise=0.5)
+    >>> time, error = student.optimal_stopping()
+    >>> print(f"{time:.4f} {error + 0.5**2 / 2:.4f} {student.best_ridge_error():.4f}")
+    2.4651 0.3250 0.3202
     """
 
     name = "gradient_flow"
@@ -54,7 +66,13 @@ class GradientFlow(System):
     initial_scale: float = parameter("s_0", "standard deviation of the student's first weights", default=0.0, minimum=0)
     penalty: float = parameter("λ", "ridge penalty", default=0.0, minimum=0)
     step: float = parameter("h", "step of discrete gradient descent; 0 is continuous flow", default=0.0, minimum=0)
-    duration: float = parameter("t_end", "training time", default=50.0, minimum=0, exclusive=True)
+    duration: float = parameter(
+        "t_end",
+        "training time: a mode of XᵀX/P with eigenvalue s decays as exp(-s t)",
+        default=50.0,
+        minimum=0,
+        exclusive=True,
+    )
     samples: tuple[float, ...] = declare_samples()
     spacing: str = declare_spacing()
     unseen: float = parameter(
@@ -121,7 +139,7 @@ class GradientFlow(System):
         return ridge.optimal_penalty(self.alpha, self.noise, values, weights, shares, self.unseen)
 
     def best_ridge_error(self) -> float:
-        """Return the test error of ridge regression at its best penalty for N → ∞, with which early stopping competes."""
+        """Return the test error of ridge regression at its best penalty for N → ∞, the rival of early stopping."""
         from tsmech.theory import ridge
 
         penalty = self.optimal_penalty()
