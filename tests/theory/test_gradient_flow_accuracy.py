@@ -114,11 +114,11 @@ def density_of_two(alpha, s, shares):
     squares = np.polymul(product, product)
     stationary = np.polysub(squares, np.polyadd(f * a**2 * np.poly([-b, -b]), g * b**2 * np.poly([-a, -a])) / alpha)
     real = [x.real for x in np.roots(stationary) if abs(x.imag) < 1e-9]
-    edges = np.sort([-k * (1 - (f * a / (a + k) + g * b / (b + k)) / alpha) for k in real])
+    edges = np.sort([k**2 / alpha * (f * a / (a + k) ** 2 + g * b / (b + k) ** 2) for k in real])  # eq. 21
     assert edges.size in (2, 4)
     nodes, weights, bulk, input_bulk = [], [], [], []
     for low, high in edges.reshape(-1, 2):
-        angle, weight = gauss(np.pi * np.array([0.0, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 1.0]), 40)
+        angle, weight = gauss(np.pi * np.append(0.0, 2.0 ** np.arange(-26, 1)))
         rate = low + (high - low) * np.sin(angle / 2) ** 2
         kappa = np.array([max(roots(x), key=lambda k: abs(k.imag)) for x in rate])
         kappa = kappa.real - 1j * abs(kappa.imag)
@@ -129,7 +129,7 @@ def density_of_two(alpha, s, shares):
     return tuple(np.concatenate(x) for x in (nodes, weights, bulk, input_bulk))
 
 
-@pytest.mark.parametrize("alpha", [0.15, 0.6, 1.4, 5.0])
+@pytest.mark.parametrize("alpha", [0.01, 0.15, 0.6, 1 - 1e-6, 1.0, 1 + 1e-6, 1.4, 5.0, 100.0])
 def test_two_eigenvalues_by_the_density_on_the_real_axis(alpha):
     """Equal teacher weights need one function of Ĉ.  The roots of the cubic are good to 1e-9 near the edges."""
     s, shares, penalty = (4.0, 0.5), (0.3, 0.7), 0.05
