@@ -4,6 +4,7 @@ import doctest
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from tests.commands import command
 from tsmech.errors import InputError
@@ -18,7 +19,8 @@ ANSWERS = ("theory", "reduced", "direct")
 def column(name: str, answer: str = "reduced", draws: int = 1, **parameters: object) -> np.ndarray:
     """Return an observable of some draws, shape (draws, times); the seed is the same for all parameters."""
     system = GradientFlow(**parameters)
-    return np.array([system.curve(answer, rng).observables[name] for rng in np.random.default_rng(7).spawn(draws)])
+    with threadpool_limits(1):
+        return np.array([system.curve(answer, rng).observables[name] for rng in np.random.default_rng(7).spawn(draws)])
 
 
 def test_examples() -> None:
