@@ -68,7 +68,11 @@ def test_the_command_line_refuses_a_step_and_takes_the_value_that_it_names(tmp_p
     )
     said = command(*words, "--step", largest * (1 + 1e-5))
     assert said.code == 2
-    assert said.err.strip().splitlines()[-1].endswith(f"is not allowed: gradient descent is stable up to {largest:.6g}")
+    assert (
+        said.err.strip()
+        .splitlines()[-1]
+        .endswith(f"is not allowed: gradient descent is stable up to {largest:.6g} with 100 inputs")
+    )
     assert not (tmp_path / "x").exists()
     assert command(*words, "--step", largest * (1 - 1e-5)).code == 0
 

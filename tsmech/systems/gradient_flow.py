@@ -101,7 +101,10 @@ class GradientFlow(System):
 
             largest = largest_step(self.alpha, self.penalty, values, shares, self.dimension)
             if self.step > largest:
-                raise InputError(f"step = {self.step:g} is not allowed: gradient descent is stable up to {largest:.6g}")
+                raise InputError(
+                    f"step = {self.step:g} is not allowed: gradient descent is stable up to {largest:.6g} "
+                    f"with {self.dimension} inputs"
+                )
 
     @property
     def isotropic(self) -> bool:
