@@ -5,6 +5,7 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from tsmech.sims import gradient_flow as simulation
 from tsmech.theory import gradient_flow as theory
@@ -16,6 +17,13 @@ ALPHAS = [0.5, 1.0, 2.0]
 TIMES = np.geomspace(0.01, 100, 100)
 LONG = np.append(np.geomspace(0.01, 1e6, 99), np.inf)
 SPANS = {"early": TIMES, "late": np.geomspace(100, 1e6, 100), "from 0.01 to infinity": LONG}
+
+
+@pytest.fixture(autouse=True)
+def one_core():
+    """Linear algebra on one core on both sides, as in a worker: what contention does to its threads is no result."""
+    with threadpool_limits(1):
+        yield
 
 
 def agrees(errors, times, alpha=1.0, dimension=DIMENSION):
