@@ -220,11 +220,11 @@ def _columns(curves: Sequence[Curve]) -> dict[str, NDArray[np.float64]]:
 def _judge(system: type[System], parameters: Mapping[str, Any], samples: Samples) -> Iterator[Verdict]:
     points = _points(system, parameters)
     theory = samples[points[0], "theory"]
+    grown = [samples[point, _cheap(point)] for point in points]
     summaries = {name for name, observable in system.observables.items() if observable.summary}
-    compared = [name for name in theory if name not in {system.coordinate, *summaries}]
+    compared = [name for name in grown[0] if name not in {system.coordinate, *summaries}]
     scale = max(float(np.abs(theory[name]).max()) for name in compared)
     words = ", ".join(f"{name} = {v}" for name, v in parameters.items() if isinstance(v, (int, float, str)))
-    grown = [samples[point, _cheap(point)] for point in points]
     for name in compared:
         for row in _rows(theory[name].shape[1]):
             at = f"{theory[system.coordinate][0, row]:.4g}" if system.coordinate else ""
