@@ -21,8 +21,10 @@ lint: $(READY)  ## style and format
 types: $(READY)  ## static types
 	$(BIN)/mypy
 
-bench: $(READY)  ## the speed claims, peers in the same run
-	$(BIN)/pytest benchmarks --benchmark-only --benchmark-columns=min,median,rounds --benchmark-group-by=group --benchmark-sort=name
+bench: $(READY)  ## the speed claims, peers in the same run; writes docs/performance.md
+	$(BIN)/pytest benchmarks --benchmark-only --benchmark-columns=min,median,rounds --benchmark-group-by=group \
+	    --benchmark-sort=name --benchmark-json=.venv/bench.json
+	$(BIN)/python benchmarks/page.py .venv/bench.json docs/performance.md
 
 figures: $(READY)  ## redraw the gallery from sims/
 	$(BIN)/tsmech reproduce

@@ -158,8 +158,8 @@ def train_in_torch(W, B, v, A, steps, automatic):
 @pytest.mark.parametrize("N", [2000, 10_000])
 @pytest.mark.parametrize("peer", ["numpy", "torch", "torch_autograd"])
 def test_direct_peers(benchmark, N, peer):
-    """One example at a time in a tenth of the steps; compare the ns in extra_info."""
-    benchmark.group = DIRECT.format(N) + ", a tenth of the steps"
+    """One example at a time, each in a tenth of the steps of :func:`test_direct`."""
+    benchmark.group = DIRECT.format(N)
     steps = 2_000_000 // N
     Q, R, T, v, A = start(4, 2, N)
     rng = np.random.default_rng(2)
