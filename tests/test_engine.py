@@ -288,7 +288,7 @@ def test_an_interruption_hands_over_what_an_executor_has_finished() -> None:
 def test_closing_the_run_ends_its_workers() -> None:
     before = set(multiprocessing.active_children())
     batches = engine.run(units(50), 0, workers=2)
-    assert next(batches)
+    assert next(batch for batch in batches if batch)
     started = set(multiprocessing.active_children()) - before
     assert started
     batches.close()

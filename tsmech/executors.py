@@ -1,0 +1,216 @@
+"""Where blocks of units are performed: in this process, in worker processes of our own, on anybody's executor."""
+
+import contextlib
+import math
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tsmech.engine import Outcome, perform, perform_one
+from tsmech.errors import IncompleteError, InputError
+from tsmech.experiment import Unit
+from tsmech.threads import one_thread_each, one_thread_here
+
+BUILT_IN = ("local", "dask")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a block: the outcomes of some of its units, and those that may have ended their worker."""
+
+    block: Sequence[Unit]
+    outcomes: Sequence[Outcome]
+    suspects: Sequence[Unit] = field(default=())
+
+    def rest(self) -> list[Unit]:
+        """Return the units that were not performed, through no fault of their own."""
+        if len(self.outcomes) == len(self.block):
+            return []
+        accounted = {*self.suspects, *(outcome.unit for outcome in self.outcomes)}
+        return [unit for unit in self.block if unit not in accounted]
+
+
+class Pool(Protocol):
+    """Performs blocks: it takes them while it has ``room``, holds ``busy`` of them, and reports what became of each."""
+
+    @property
+    def room(self) -> int:
+        """Number of blocks that it takes at a time."""
+
+    @property
+    def busy(self) -> int:
+        """Number of blocks that it holds."""
+
+    def submit(self, block: Sequence[Unit], seed: int, seconds: float) -> None:
+        """Take a block, of which it performs what it can in so many seconds."""
+
+    def collect(self, seconds: float) -> list[Report]:
+        """Return what has become of blocks, after so many seconds at the latest."""
+
+    def finished(self) -> list[Report]:
+        """Return what is there without waiting: the last thing that is asked of it when it is interrupted."""
+
+
+@contextlib.contextmanager
+def open_pool(
+    *,
+    workers: int = 1,
+    executor: str | Executor | None = None,
+    scheduler: str | None = None,
+    timeout: float | None = None,
+) -> Iterator[Pool]:
+    """Yield a pool; leaving the context by an exception ends at once all that was started for it.
+
+    Parameters
+    ----------
+    workers
+        Worker processes of one thread each; 1, where no executor is named, is this process.
+    executor
+        ``"local"``: worker processes of our own, one or more; ``"dask"``: a Dask cluster; or any
+        ``concurrent.futures.Executor``, which is used as it is and not shut down.
+    scheduler
+        Address of the Dask scheduler; without one a cluster of so many ``workers`` on this machine is started.
+    timeout
+        Seconds that a unit may take; one that takes longer fails.  A worker of our own is replaced then; on
+        another executor the unit's thread is left to itself.
+
+    Raises
+    ------
+    InputError
+        Where any of these is not allowed, or the scheduler cannot be reached.
+    """
+    if workers < 1:
+        raise InputError(f"workers = {workers} is not allowed: it must be a whole number of at least 1")
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise InputError(f"timeout = {timeout:g} is not allowed: it must be a number of seconds above 0")
+    if isinstance(executor, str) and executor not in BUILT_IN:
+        raise InputError(f"executor = {executor} is unknown: it must be one of {', '.join(BUILT_IN)}")
+    if scheduler is not None and executor != "dask":
+        raise InputError(f"scheduler = {scheduler} needs the executor dask: --executor dask")
+    if isinstance(executor, Executor):
+        yield Borrowed(executor, 2 * max(workers, os.cpu_count() or 1), timeout)
+    elif executor == "dask":
+        from tsmech.cluster import open_cluster
+
+        with open_cluster(scheduler, workers, timeout) as pool:
+            yield pool
+    elif executor == "local" or workers > 1 or timeout is not None:
+        from tsmech.workers import Workers
+
+        with one_thread_each(), Workers(workers, timeout) as own:
+            yield own
+    else:
+        with one_thread_here():
+            yield Here()
+
+
+class Here:
+    """This process: a block is performed when it is collected."""
+
+    room = 1
+
+    def __init__(self) -> None:
+        self._given: tuple[Sequence[Unit], int, float] | None = None
+        self._done: list[Outcome] = []
+
+    @property
+    def busy(self) -> int:
+        """Number of blocks that it holds."""
+        return int(self._given is not None)
+
+    def submit(self, block: Sequence[Unit], seed: int, seconds: float) -> None:
+        """Take a block."""
+        self._given = block, seed, seconds
+
+    def collect(self, seconds: float) -> list[Report]:
+        """Perform the block."""
+        assert self._given is not None
+        block, seed, budget = self._given
+        self._done = []
+        end = time.monotonic() + budget
+        for unit in block:
+            self._done.append(perform_one(unit, seed))
+            if time.monotonic() >= end:
+                break
+        self._given = None
+        return [Report(block, self._done)]
+
+    def finished(self) -> list[Report]:
+        """Return what was performed of the block before it was interrupted."""
+        return [Report(self._given[0], self._done)] if self._given else []
+
+
+class Borrowed:
+    """Any executor: it is used as it is, and neither replaced nor shut down."""
+
+    def __init__(self, executor: Executor, room: int, timeout: float | None) -> None:
+        self._executor = executor
+        self._room = room
+        self._timeout = timeout
+        self.running: dict[Future[list[Outcome]], Sequence[Unit]] = {}
+
+    @property
+    def room(self) -> int:
+        """Number of blocks that it takes at a time."""
+        return self._room
+
+    @property
+    def busy(self) -> int:
+        """Number of blocks that it holds."""
+        return len(self.running)
+
+    def submit(self, block: Sequence[Unit], seed: int, seconds: float) -> None:
+        """Send a block."""
+        try:
+            if self._timeout is None:
+                future = self._executor.submit(perform, block, seed, seconds)
+            else:
+                future = self._executor.submit(perform_in_time, block, seed, seconds, self._timeout)
+        except RuntimeError as error:  # broken, or shut down
+            raise IncompleteError(f"the executor takes no more work: {error}") from None
+        self.running[future] = block
+
+    def collect(self, seconds: float) -> list[Report]:
+        """Return what has come back."""
+        done, _ = wait(self.running, seconds, FIRST_COMPLETED)
+        return [self.report(future, self.running.pop(future)) for future in done]
+
+    def report(self, future: "Future[list[Outcome]]", block: Sequence[Unit]) -> Report:
+        """Return what became of a block whose future is done."""
+        try:
+            return Report(block, future.result())
+        except BrokenExecutor:
+            raise IncompleteError("the executor lost its workers; what is finished is kept") from None
+
+    def finished(self) -> list[Report]:
+        """Return what has come back, and ask for nothing more."""
+        whole = [future for future in self.running if future.done() and not (future.cancelled() or future.exception())]
+        for future in self.running:
+            future.cancel()
+        return [Report(self.running[future], future.result()) for future in whole]
+
+
+def late(unit: Unit, timeout: float) -> Outcome:
+    """Return the outcome of a unit that took too long."""
+    return Outcome(unit, None, timeout, f"TimeoutError: not finished within {timeout:g} s", final=True)
+
+
+def perform_in_time(units: Iterable[Unit], seed: int, seconds: float, timeout: float) -> list[Outcome]:
+    """Perform units as :func:`tsmech.engine.perform` does, each in a thread that is left to itself when it is late."""
+    outcomes: list[Outcome] = []
+    end = time.monotonic() + seconds
+    for unit in units:
+        found: list[Outcome] = []
+        thread = threading.Thread(
+            target=lambda unit=unit, found=found: found.append(perform_one(unit, seed)), daemon=True
+        )
+        thread.start()
+        thread.join(timeout)
+        outcomes.append(found[0] if found else late(unit, timeout))
+        if time.monotonic() >= end:
+            break
+    return outcomes
