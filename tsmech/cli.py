@@ -20,12 +20,11 @@ import typer
 import typer.core
 import typer.main
 
-from tsmech.errors import InputError, TsmechError
+from tsmech.errors import CutShortError, IncompleteError, InputError, TsmechError
 from tsmech.threads import ONE_THREAD
 
 if TYPE_CHECKING:
     from tsmech.experiment import Experiment
-    from tsmech.runs import Progress
     from tsmech.systems.parameters import Parameter
 
 INTERRUPTED = 130
@@ -37,6 +36,16 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but er
 Seed = Annotated[str | None, typer.Option(help="the number that all randomness comes from", metavar="N")]
 Workers = Annotated[
     int, typer.Option(help="worker processes (default: the number of cores)", min=0, show_default=False)
+]
+Executor = Annotated[
+    str | None, typer.Option(help="where to compute: local (worker processes) or dask (a cluster)", metavar="WHERE")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(help="the Dask scheduler's address (default: a cluster on this machine)", metavar="ADDRESS"),
+]
+Timeout = Annotated[
+    str | None, typer.Option(help="seconds that one replicate may take; a longer one fails", metavar="SECONDS")
 ]
 Run = Annotated[Path, typer.Argument(help="a run directory", metavar="RUN")]
 
@@ -195,7 +204,7 @@ def check(
     """
     from tsmech import compare, tables
     from tsmech.experiment import whole
-    from tsmech.progress import Meter
+    from tsmech.progress import Meter, Progress
     from tsmech.systems import REGISTRY, find
 
     systems = [find(name) for name in names or REGISTRY]
@@ -205,11 +214,15 @@ def check(
     replicates = compare.REPLICATES
     replicates = compare.STRICT_REPLICATES if strict else compare.SHORT_REPLICATES if short else replicates
     with Meter("check", quiet) as meter:
+
+        def report(done: int, total: int) -> None:
+            meter.show(Progress(total, finished=done))
+
         verdicts = [
             verdict
             for system in systems
             for verdict in compare.check(
-                system, replicates=replicates, seed=number, workers=workers or _cores(), report=meter.show
+                system, replicates=replicates, seed=number, workers=workers or _cores(), report=report
             )
         ]
     wrong = [verdict._asdict() for verdict in verdicts if not verdict.agrees]
@@ -222,6 +235,24 @@ def check(
         print(f"{len(verdicts)} comparisons with {replicates} replicates, {len(wrong)} disagree")
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command()
+def merge(
+    out: Annotated[Path, typer.Argument(help="the run directory to make or to add to", metavar="OUT")],
+    shards: Annotated[list[Path], typer.Argument(help="run directories of shards", metavar="SHARD...")],
+    quiet: Quiet = False,
+) -> None:
+    """Join what the shards of an experiment have done, and say what is missing."""
+    from tsmech import shards as joining
+    from tsmech.runs import publish
+
+    with joining.merge(out, shards) as store:
+        for path in publish(store):
+            _say_out(str(path), quiet)
+        if words := joining.missing(store, shards):
+            raise IncompleteError(f"{words}; what is there is merged")
+        _raise_failure(store)
 
 
 @app.command()
@@ -252,7 +283,7 @@ def reproduce(
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
     for name in chosen:
-        store = _perform(resolve(str(known[name]), {}), runs / name, workers or _cores(), quiet)
+        store = _perform(resolve(str(known[name]), {}), runs / name, quiet, workers=workers)
         with store:
             for path in publish(store):
                 if path.stem == "figure":
@@ -301,9 +332,20 @@ def _run_options(
     *,
     answers: Annotated[str | None, typer.Option(help="theory, reduced, direct (default: all that exist)")] = None,
     replicates: Annotated[str | None, typer.Option(help="draws of each simulation at each point", metavar="N")] = None,
+    target_error: Annotated[
+        str | None,
+        typer.Option(help="add replicates until the relative standard error is so small; needs --max-replicates"),
+    ] = None,
+    max_replicates: Annotated[str | None, typer.Option(help="most draws of --target-error", metavar="N")] = None,
     seed: Seed = None,
     out: Annotated[Path | None, typer.Option(help="the run directory (default: runs/NAME-HASH)")] = None,
     workers: Workers = 0,
+    executor: Executor = None,
+    scheduler: Scheduler = None,
+    timeout: Timeout = None,
+    shard: Annotated[
+        str | None, typer.Option(help="run this share alone, for tsmech merge to join", metavar="K/N")
+    ] = None,
     as_json: Json = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="remove what the run directory holds and start anew")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the resolved experiment, run nothing")] = False,
@@ -316,35 +358,48 @@ def _run_options(
 def _run(
     name: str,
     parameters: dict[str, str],
-    answers: str | None,
-    replicates: str | None,
-    seed: str | None,
+    *,
     out: Path | None,
     workers: int,
+    executor: str | None,
+    scheduler: str | None,
+    timeout: str | None,
+    shard: str | None,
     as_json: bool,
     fresh: bool,
     dry_run: bool,
     yes: bool,
     quiet: bool,
+    **wanted: str | None,
 ) -> None:
     from tsmech import tables
     from tsmech.runs import LONG_STEPS, most_steps, publish, remarks, resolve, summarise
+    from tsmech.shards import WHOLE, Shard
 
-    experiment = resolve(name, parameters, answers=answers, replicates=replicates, seed=seed)
+    experiment = resolve(name, parameters, **wanted)
+    share = WHOLE if shard is None else Shard.read(shard)
     if dry_run:
         print(experiment.to_toml())
         return
+    if share != WHOLE and as_json and out is None:
+        raise InputError(f"--shard {shard} with --json needs a directory to be merged from: give --out")
     if (steps := most_steps(experiment)) > LONG_STEPS and sys.stdin.isatty() and not yes:
         raise InputError(f"one simulation takes about {steps:.1g} steps, more than {LONG_STEPS:.0g}: --yes begins it")
-    directory = out or (None if as_json else Path("runs") / f"{experiment.name}-{experiment.digest()}")
+    suffix = share.suffix if share != WHOLE else ""
+    directory = out or (None if as_json else Path("runs") / f"{experiment.name}-{experiment.digest()}{suffix}")
     if fresh and directory is not None:
         _discard(directory, quiet)
-    with _perform(experiment, directory, workers or _cores(), quiet or (as_json and not sys.stderr.isatty())) as store:
+    places = {"workers": workers, "executor": executor, "scheduler": scheduler, "timeout": timeout}
+    silent = quiet or (as_json and not sys.stderr.isatty())
+    with _perform(experiment, directory, silent, shard=share, **places) as store:
         files = publish(store)
         if as_json:
             print(tables.to_json(store.rows()))
+        elif share != WHOLE:
+            counts = ", ".join(f"{count} {answer}" for answer, count in store.counts().items())
+            _say_out(f"shard {share}: finished {counts}; tsmech merge joins {directory} with the others", quiet)
         elif not quiet:
-            observable = (store.experiment.plot.get("y") or list(experiment.system.observables))[0]
+            observable = experiment.judged if experiment.plot.get("y") else store.experiment.judged
             print(f"{experiment.system.observables[observable].label}:")
             print(tables.to_text(summarise(store, observable)))
             for line in remarks(store):
@@ -354,19 +409,35 @@ def _run(
         _raise_failure(store)
 
 
-def _perform(experiment: "Experiment", directory: Path | None, workers: int, quiet: bool) -> Any:
+def _perform(
+    experiment: "Experiment",
+    directory: Path | None,
+    quiet: bool,
+    *,
+    workers: int,
+    executor: str | None = None,
+    timeout: str | None = None,
+    **more: Any,
+) -> Any:
     """Carry an experiment out with a progress display, in this process where it is only theory."""
+    from tsmech.interruption import end_in_time
     from tsmech.progress import Meter
     from tsmech.runs import carry_out
 
-    if set(experiment.answers) == {"theory"}:
+    try:
+        seconds = None if timeout is None else float(timeout)
+    except ValueError:
+        raise InputError(f"timeout = {timeout} is not allowed: it must be a number of seconds above 0") from None
+    if executor is None and set(experiment.answers) == {"theory"}:
         workers = 1
-    with Meter(experiment.name, quiet) as meter:
-
-        def report(progress: "Progress") -> None:
-            meter.show(progress.finished, progress.total, progress.failed)
-
-        return carry_out(experiment, directory, workers=workers, report=report)
+    elif executor is None:
+        executor = "local"  # though it be one worker: a simulation may hang, be killed, or take all the memory
+    with Meter(experiment.name, quiet) as meter, end_in_time(_end_interrupted):
+        places: dict[str, Any] = {"workers": workers or _cores(), "executor": executor, "timeout": seconds}
+        store = carry_out(experiment, directory, report=meter.show, **places, **more)
+    if store.notice:
+        print(f"tsmech: {store.notice}", file=sys.stderr)
+    return store
 
 
 def _raise_failure(store: Any) -> None:
@@ -387,6 +458,11 @@ def _discard(directory: Path, quiet: bool) -> None:
 def _say(words: str, quiet: bool) -> None:
     if not quiet:
         print(words, file=sys.stderr)
+
+
+def _say_out(words: str, quiet: bool) -> None:
+    if not quiet:
+        print(words)
 
 
 def _cores() -> int:
@@ -412,6 +488,9 @@ def main() -> None:
         if debug:
             traceback.print_exc()
         if words := _one_line(error):  # the help that a bare command shows has none
+            words += (
+                _again(arguments).removeprefix("; what is finished is kept") if isinstance(error, CutShortError) else ""
+            )
             print(f"tsmech: {words}", file=sys.stderr)
         code = error.exit_code
     except SystemExit:  # what typer makes of a reader of stdout that went away
@@ -431,12 +510,24 @@ def main() -> None:
         print(f"tsmech: this is a bug: {words} (--debug shows where)", file=sys.stderr)
         code = 1
     if code == INTERRUPTED:
-        again = shlex.join(["tsmech", *(word for word in arguments if word != "--fresh")])
-        lost = "--json" in arguments and not any(word.startswith("--out") for word in arguments)
-        words = f". To start again: {again}" if lost else f"; what is finished is kept. To continue: {again}"
-        words = words if arguments[:1] in (["run"], ["reproduce"]) else ""
-        print(f"tsmech: interrupted{words}", file=sys.stderr)
+        print(f"tsmech: interrupted{_again(arguments)}", file=sys.stderr)
     sys.exit(code or 0)
+
+
+def _again(arguments: list[str]) -> str:
+    """Return how the command that is interrupted is continued."""
+    if arguments[:1] not in (["run"], ["reproduce"]):
+        return ""
+    again = shlex.join(["tsmech", *(word for word in arguments if word != "--fresh")])
+    lost = "--json" in arguments and not any(word.startswith("--out") for word in arguments)
+    return f". To start again: {again}" if lost else f"; what is finished is kept. To continue: {again}"
+
+
+def _end_interrupted() -> None:
+    """End a process that does not come to its end by itself."""
+    print(f"tsmech: interrupted{_again([word for word in sys.argv[1:] if word != '--debug'])}", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
 
 
 def _one_line(error: Exception) -> str:

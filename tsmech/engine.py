@@ -5,7 +5,7 @@ import math
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -124,7 +124,7 @@ def run(
         yield from drive(pool, units, seed)
 
 
-def drive(pool: "Pool", units: Iterable[Unit], seed: int) -> Iterator[list[Outcome]]:
+def drive(pool: "Pool", units: Iterable[Unit], seed: int) -> Generator[list[Outcome]]:
     """Keep a pool supplied with blocks of units, and yield final outcomes as they come.
 
     A unit that raises is performed again, :data:`ATTEMPTS` times in all.  One whose worker dies is performed again

@@ -23,3 +23,7 @@ class IncompleteError(TsmechError):
     """Some points failed or could not be stored; what was finished is kept."""
 
     exit_code = 4
+
+
+class CutShortError(IncompleteError):
+    """The run ended before its end, and the same command continues it."""

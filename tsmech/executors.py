@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tsmech.engine import Outcome, perform, perform_one
-from tsmech.errors import IncompleteError, InputError
+from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Unit
 from tsmech.threads import one_thread_each, one_thread_here
 
@@ -171,7 +171,7 @@ class Borrowed:
             else:
                 future = self._executor.submit(perform_in_time, block, seed, seconds, self._timeout)
         except RuntimeError as error:  # broken, or shut down
-            raise IncompleteError(f"the executor takes no more work: {error}") from None
+            raise CutShortError(f"the executor takes no more work: {error}") from None
         self.running[future] = block
 
     def collect(self, seconds: float) -> list[Report]:
@@ -184,7 +184,7 @@ class Borrowed:
         try:
             return Report(block, future.result())
         except BrokenExecutor:
-            raise IncompleteError("the executor lost its workers; what is finished is kept") from None
+            raise CutShortError("the executor lost its workers; what is finished is kept") from None
 
     def finished(self) -> list[Report]:
         """Return what has come back, and ask for nothing more."""

@@ -46,6 +46,9 @@ class Experiment:
         Number of independent draws of each simulation at each point.
     seed
         The one number that all randomness comes from.
+    target_error, max_replicates
+        Relative standard error of the first plotted observable at which a simulation has draws enough, in the worst
+        row of its curve, and the cap on their number; without a target there are just so many ``replicates``.
     name
         Names the run's directory.
     title, source
@@ -59,6 +62,8 @@ class Experiment:
     answers: tuple[str, ...] = ANSWERS
     replicates: int = REPLICATES
     seed: int = 0
+    target_error: float | None = None
+    max_replicates: int | None = None
     name: str = ""
     title: str = ""
     source: str = ""
@@ -92,6 +97,16 @@ class Experiment:
                 for replicate in range(self.replicates if answer in SIMULATIONS else 1):
                     yield Unit(point, answer, replicate)
 
+    @property
+    def units_a_point(self) -> int:
+        """Number of units that :meth:`units` yields for each point."""
+        return sum(self.replicates if answer in SIMULATIONS else 1 for answer in self.answers)
+
+    @property
+    def judged(self) -> str:
+        """The observable whose error is judged against the target: the first that is plotted."""
+        return str((self.plot.get("y") or list(self.system.observables))[0])
+
     def identity(self) -> dict[str, list[Any]]:
         """Return what tells run directories apart: system, seed, and each parameter's values as the answers see them.
 
@@ -112,6 +127,8 @@ class Experiment:
         """Return the resolved experiment as plain numbers, words, lists and tables: what its TOML file would hold."""
         described: dict[str, Any] = {"title": self.title, "source": self.source, "system": self.system.name}
         described |= {"answers": list(self.answers), "replicates": self.replicates, "seed": self.seed}
+        if self.target_error is not None:
+            described |= {"target_error": self.target_error, "max_replicates": self.max_replicates}
         described["parameters"] = {
             name: plain(values) if len(values) > 1 else plain(values[0]) for name, values in self.parameters.items()
         }
@@ -147,6 +164,8 @@ def build(
     answers: Any = None,
     replicates: Any = REPLICATES,
     seed: Any = 0,
+    target_error: Any = None,
+    max_replicates: Any = None,
     name: str = "",
     title: str = "",
     source: str = "",
@@ -164,6 +183,8 @@ def build(
         Names of answers, a list or separated by commas; None takes all that the problem has.
     replicates, seed
         Whole numbers, at least 1 and at least 0.
+    target_error, max_replicates
+        The relative standard error to reach by more replicates, and how many there may be; both or neither.
 
     Raises
     ------
@@ -191,6 +212,7 @@ def build(
         ordered,
         replicates=whole("replicates", replicates, 1),
         seed=whole("seed", seed, 0),
+        **_read_target(target_error, max_replicates, whole("replicates", replicates, 1)),
         name=name or kind.name,
         title=title,
         source=source,
@@ -223,7 +245,8 @@ def from_file(path: str | Path, overrides: Mapping[str, Any] | None = None, **op
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
         raise InputError(f"{path} is not a TOML file: {error}") from None
-    known = ("title", "source", "system", "answers", "replicates", "seed", "parameters", "plot")
+    options_known = ("answers", "replicates", "seed", "target_error", "max_replicates")
+    known = ("title", "source", "system", *options_known, "parameters", "plot")
     for key, value in table.items():
         if key not in known:
             raise InputError(f"{path} has an unknown key {key}: {nearest(key, known)}")
@@ -288,6 +311,22 @@ def _read_answers(given: Any, lacking: Mapping[str, str]) -> tuple[str, ...]:
     if not names:
         raise InputError("answers is empty: name at least one of " + ", ".join(ANSWERS))
     return tuple(answer for answer in ANSWERS if answer in names)
+
+
+def _read_target(target_error: Any, max_replicates: Any, replicates: int) -> dict[str, Any]:
+    if target_error is None:
+        if max_replicates is not None:
+            raise InputError(f"max_replicates = {max_replicates} is the cap of a target: give target_error too")
+        return {}
+    try:
+        target = math.nan if isinstance(target_error, bool) else float(target_error)
+    except (TypeError, ValueError):
+        target = math.nan
+    if not 0 < target < math.inf:
+        raise InputError(f"target_error = {target_error} is not allowed: it must be a number above 0, such as 0.01")
+    if max_replicates is None:
+        raise InputError(f"target_error = {target_error} needs a cap: give max_replicates, the most draws of a point")
+    return {"target_error": target, "max_replicates": whole("max_replicates", max_replicates, replicates)}
 
 
 def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot ") -> dict[str, Any]:

@@ -1,18 +1,25 @@
 """Carries an experiment out: the one way from an experiment through the engine to the store and its products."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsmech import engine, plots, tables
+from tsmech.adaptive import Rounds, reached
 from tsmech.compare import deviation
 from tsmech.directory import PRODUCTS
+from tsmech.engine import Outcome
 from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechError
-from tsmech.experiment import Experiment, build, find_file, from_file
+from tsmech.executors import open_pool
+from tsmech.experiment import Experiment, Unit, build, find_file, from_file
+from tsmech.progress import Progress
+from tsmech.shards import WHOLE, Shard
 from tsmech.store import Store
 from tsmech.systems import REGISTRY
 from tsmech.systems.contract import SIMULATIONS, System
@@ -26,13 +33,10 @@ MOST_ROWS = 28
 """Rows of the short table that a run ends with."""
 
 
-@dataclass
-class Progress:
-    """How far a run is: units that it had still to perform, those finished, and those of them that failed."""
-
-    total: int
-    finished: int = 0
-    failed: int = 0
+WRITE_SECONDS = 0.2
+"""Time after which finished units are written, those of several small blocks in one transaction."""
+WRITE_UNITS = 2000
+"""Finished units that are not kept waiting."""
 
 
 def resolve(
@@ -62,7 +66,10 @@ def carry_out(
     directory: Path | None = None,
     *,
     workers: int = 1,
-    executor: Executor | None = None,
+    executor: str | Executor | None = None,
+    scheduler: str | None = None,
+    timeout: float | None = None,
+    shard: Shard = WHOLE,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Store:
     """Perform what an experiment still lacks, store it as it is finished, and return the store, open.
@@ -73,8 +80,10 @@ def carry_out(
         What is asked.
     directory
         The run directory; None keeps the run in memory.
-    workers, executor
-        As in :func:`tsmech.engine.run`.
+    workers, executor, scheduler, timeout
+        As in :func:`tsmech.executors.open_pool`.
+    shard
+        The share of the experiment that is performed, in a directory of its own.
     report
         Called after each batch of results.
 
@@ -85,26 +94,98 @@ def carry_out(
     IncompleteError
         Where results could not be stored.
     """
-    store = Store.create(experiment, directory)
-    try:
-        progress = Progress(sum(1 for _ in store.remaining(experiment.units())))
-        units = store.remaining(experiment.units())
-        report(progress)
-        with contextlib.closing(engine.run(units, experiment.seed, workers=workers, executor=executor)) as batches:
-            for outcomes in batches:
-                store.add(outcomes)
-                progress.finished += len(outcomes)
-                progress.failed += sum(1 for outcome in outcomes if outcome.curve is None)
-                report(progress)
-    except BaseException:
-        store.close()
-        raise
-    return store
+    with open_pool(workers=workers, executor=executor, scheduler=scheduler, timeout=timeout) as pool:
+        store = Store.create(experiment, directory, "" if shard == WHOLE else str(shard))
+        work = _Work(store)
+        try:
+            rounds = Rounds(experiment, store, shard)
+            if shard == WHOLE and store.is_empty():
+                work.progress.total, work.progress.points = shard.size(experiment), experiment.size
+            else:
+                work.expect(rounds.units())
+            while True:
+                report(work.progress)
+                units = work.taken(store.remaining(rounds.units()))
+                with contextlib.closing(engine.drive(pool, units, experiment.seed)) as batches:
+                    for outcomes in batches:
+                        work.done(outcomes)
+                        report(work.progress)
+                work.write()
+                again = rounds.advance()
+                work.progress.error = rounds.error
+                if not again:
+                    return store
+                work.expect(rounds.units())
+        except BaseException as error:
+            if not isinstance(error, IncompleteError):
+                work.write()
+            store.close()
+            raise
+
+
+class _Work:
+    """What becomes of a run's outcomes: they are counted, and written in batches."""
+
+    def __init__(self, store: Store) -> None:
+        self.progress = Progress(0)
+        self._store = store
+        self._waiting: list[Outcome] = []
+        self._written = time.monotonic()
+        self._under_way: Counter[System] = Counter()
+        """For each point the units that are not done, and one more while units of it are still to come."""
+
+    def expect(self, units: Iterable[Unit]) -> None:
+        """Count what the store lacks of units, and the points that they belong to."""
+        point = None
+        for unit in self._store.remaining(units):
+            self.progress.total += 1
+            if unit.system is not point:
+                point = unit.system
+                self.progress.points += 1
+
+    def taken(self, units: Iterable[Unit]) -> Iterator[Unit]:
+        """Yield units, and keep in mind which points are under way."""
+        point = None
+        for unit in units:
+            if unit.system is not point:
+                if point is not None:
+                    self._settle(point)
+                point = unit.system
+                self._under_way[point] += 1
+            self._under_way[point] += 1
+            yield unit
+        if point is not None:
+            self._settle(point)
+
+    def _settle(self, point: System) -> None:
+        self._under_way[point] -= 1
+        if not self._under_way[point]:
+            del self._under_way[point]
+            self.progress.finished_points += 1
+
+    def done(self, outcomes: Sequence[Outcome]) -> None:
+        """Count outcomes, and write them when it is time."""
+        for outcome in outcomes:
+            self.progress.finished += 1
+            if outcome.curve is None:
+                self.progress.failed += 1
+                self.progress.trouble = outcome.error
+            self._settle(outcome.unit.system)
+        self._waiting += outcomes
+        if len(self._waiting) >= WRITE_UNITS or time.monotonic() - self._written >= WRITE_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write what is waiting, in one transaction."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            self._store.add(waiting)
+        self._written = time.monotonic()
 
 
 def publish(store: Store) -> list[Path]:
-    """Write a run's table and figure into its directory; return the files."""
-    if store.directory is None:
+    """Write a run's table and figure into its directory, none of a shard's; return the files."""
+    if store.directory is None or store.shard:
         return []
     rows = list(store.rows())
     if not rows:
@@ -145,7 +226,7 @@ def remarks(store: Store) -> list[str]:
             f"{entry['answer']}{where}: {entry['diverged']} of the draws diverged, first at "
             f"{store.experiment.system.coordinate} = {entry['diverged_at']:.6g}"
         )
-    return lines
+    return [*lines, *([reached(store)] if store.experiment.target_error is not None else [])]
 
 
 def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> list[dict[str, Any]]:
@@ -191,9 +272,14 @@ def run(
     answers: str | Iterable[str] | None = None,
     replicates: int | None = None,
     seed: int | None = None,
+    target_error: float | None = None,
+    max_replicates: int | None = None,
     out: str | Path | None = None,
     workers: int = 1,
-    executor: Executor | None = None,
+    executor: str | Executor | None = None,
+    scheduler: str | None = None,
+    timeout: float | None = None,
+    shard: str | None = None,
     **parameters: Any,
 ) -> "pd.DataFrame":
     """Run an experiment and return its summary table.
@@ -206,12 +292,19 @@ def run(
         Which of theory, reduced and direct; all that exist where none are named.
     replicates, seed
         Draws of each simulation at each point, and the seed of all of them.
+    target_error, max_replicates
+        Relative standard error of the first plotted observable up to which replicates are added, and their cap.
     out
         The run directory, in which what is finished stays; without one nothing is written.
     workers
         Worker processes; with more than one, a script must guard its entry (``if __name__ == "__main__":``).
-    executor
-        Any ``concurrent.futures.Executor``, in place of worker processes.
+    executor, scheduler
+        ``"local"`` (worker processes, though it be one), ``"dask"`` (at the address of a scheduler, or on a cluster of
+        its own), or any ``concurrent.futures.Executor``; None computes in this process where ``workers`` is 1.
+    timeout
+        Seconds that one unit may take; one that takes longer fails.
+    shard
+        A share of the experiment, ``"3/10"``, for :func:`tsmech.merge` to join; it needs ``out``.
     **parameters
         The system's parameters: a value, a list, or words such as ``"0.1:4:40"``.
 
@@ -237,8 +330,17 @@ def run(
     """
     import pandas as pd
 
-    experiment = resolve(what, parameters, answers=answers, replicates=replicates, seed=seed)
-    with carry_out(experiment, Path(out) if out else None, workers=workers, executor=executor) as store:
+    wanted: dict[str, Any] = {"answers": answers, "replicates": replicates, "seed": seed}
+    wanted |= {"target_error": target_error, "max_replicates": max_replicates}
+    experiment = resolve(what, parameters, **wanted)
+    share = WHOLE if shard is None else Shard.read(shard)
+    if share != WHOLE and not out:
+        raise InputError(f"shard = {shard} needs a directory to be merged from: give out")
+    directory = Path(out) if out else None
+    places: dict[str, Any] = {"workers": workers, "executor": executor, "scheduler": scheduler, "timeout": timeout}
+    with carry_out(experiment, directory, shard=share, **places) as store:
+        if store.notice:
+            warnings.warn(store.notice, stacklevel=2)
         publish(store)
         error = failure(store)
         if error:

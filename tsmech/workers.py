@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from tsmech.engine import perform
-from tsmech.errors import IncompleteError, InputError
+from tsmech.errors import CutShortError, InputError
 from tsmech.executors import Report, late
 from tsmech.experiment import Unit
 
@@ -35,14 +35,13 @@ class Workers:
         self._timeout = timeout
         self._failed_starts = 0
         self._ever_ready = False
+        self._count = count
         self._workers: list[_Worker] = []
-        for _ in range(count):
-            self._workers.append(_Worker(self._context))
 
     @property
     def room(self) -> int:
         """Number of blocks that it takes at a time: one a worker."""
-        return len(self._workers)
+        return self._count
 
     @property
     def busy(self) -> int:
@@ -51,7 +50,10 @@ class Workers:
 
     def submit(self, block: Sequence[Unit], seed: int, seconds: float) -> None:
         """Give a block to a worker that has none."""
-        worker = next(worker for worker in self._workers if worker.block is None)
+        worker = next((worker for worker in self._workers if worker.block is None), None)
+        if worker is None:
+            worker = _Worker(self._context)
+            self._workers.append(worker)
         worker.work = (block, seed, seconds)
         worker.send()
 
@@ -72,7 +74,7 @@ class Workers:
             worker.send()
             return None
         if isinstance(message, str):
-            raise IncompleteError(f"the worker processes cannot take the work: {message}")
+            raise CutShortError(f"the worker processes cannot take the work: {message}")
         block = worker.block
         if message is not None:
             assert block is not None
@@ -102,7 +104,7 @@ class Workers:
 
     def _cannot_start(self) -> Exception:
         if self._ever_ready:
-            return IncompleteError("the worker processes die as they start; what is finished is kept")
+            return CutShortError("the worker processes die as they start; what is finished is kept")
         return InputError(
             "the worker processes die as they start: a script that uses more than one must guard its entry by "
             'if __name__ == "__main__":'
@@ -235,5 +237,3 @@ def _limit_memory() -> None:
 def _end_with(parent: Any) -> None:
     parent.join()
     os._exit(1)
-
-

@@ -1,0 +1,125 @@
+"""Takes over what is whole of a damaged run: the damaged file is kept aside, and its lost units are performed again."""
+
+import contextlib
+import itertools
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tsmech.database import initialise, joined_identity, meta, seal, stored_experiment
+from tsmech.directory import FILE
+from tsmech.experiment import Experiment
+
+_CURVE = "SELECT answer, replicate, seconds, diverged_at, layout, data, seal FROM curves WHERE point = ?"
+
+
+def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
+    """Replace a run's damaged file by a new one with all that is whole; return what there is to say about it.
+
+    Every curve is looked up by its address and must bear its seal, which holds the seed, the point and the numbers:
+    so nothing is taken over that the experiment's own seed did not make, though the description be lost.
+
+    Raises
+    ------
+    InputError
+        Where the file holds another experiment.
+    """
+    file, partial = directory / FILE, directory / f".{FILE}.partial"
+    partial.unlink(missing_ok=True)
+    old, new = sqlite3.connect(file), sqlite3.connect(partial)
+    try:
+        experiment, described = asked, {}
+        with contextlib.suppress(sqlite3.DatabaseError, ValueError, KeyError):
+            described = meta(old)
+            experiment = stored_experiment(old).joined(asked)
+        if experiment is not asked:
+            joined_identity(described, asked, directory)
+        initialise(new, experiment, described.get("shard", shard))
+        with new:
+            for key in ("begun", "versions"):
+                if key in described:
+                    new.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, described[key]))
+            kept = _copy(old, new, experiment)
+    finally:
+        old.close()
+        new.close()
+    aside = _set_aside(file)
+    os.replace(partial, file)
+    return (
+        f"{file} was damaged ({' '.join(reason.split())}): {kept} finished units were salvaged, what is lost is "
+        f"performed again; the damaged file is kept as {aside.name}"
+    )
+
+
+def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experiment) -> int:
+    """Copy all curves that bear their seals, point by point of the experiment; return how many there are."""
+    from tsmech.store import shown
+
+    numbers = dict(_read(old, "SELECT key, id FROM points NOT INDEXED"))
+    numbers |= dict(_read(old, "SELECT key, id FROM points"))  # from the index, which holds them once more
+    layouts = dict(_read(old, "SELECT id, layout FROM layouts NOT INDEXED"))
+    layouts |= dict(_read(old, "SELECT id, layout FROM layouts"))
+    new.executemany("INSERT INTO layouts VALUES (?, ?)", layouts.items())
+    kept = 0
+    for system in experiment.points():
+        key, parameters = system.key(), shown(system)
+        if key not in numbers:
+            continue
+        entered = False
+        for answer, replicate, seconds, diverged_at, layout, data, sealed in _curves(old, numbers[key]):
+            address = (experiment.seed, key + parameters, answer, replicate, diverged_at)
+            if seal(*address, layouts.get(layout, ""), data) != sealed:
+                continue
+            if not entered:
+                new.execute("INSERT INTO points VALUES (?, ?, ?)", (numbers[key], key, parameters))
+                entered = True
+            values = (numbers[key], answer, replicate, seconds, diverged_at, layout, data, sealed)
+            kept += new.execute("INSERT OR IGNORE INTO curves VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values).rowcount
+    return kept
+
+
+def _curves(old: sqlite3.Connection, point: int) -> Iterator[Any]:
+    """Yield what can be read of a point: from its first curve on, from its last one back, and what lies between."""
+    found: dict[str, set[int]] = {}
+    whole = True
+    for order in ("", " DESC"):
+        whole = True
+        try:
+            for row in old.execute(f"{_CURVE} ORDER BY answer{order}, replicate{order}", (point,)):
+                if row[1] not in found.setdefault(row[0], set()):
+                    found[row[0]].add(row[1])
+                    yield row
+        except sqlite3.DatabaseError:
+            whole = False
+        if whole:
+            return
+    for answer, seen in found.items():
+        for replicate in itertools.filterfalse(seen.__contains__, range(max(seen))):
+            yield from _read(old, f"{_CURVE} AND (answer, replicate) = (?, ?)", point, answer, replicate)
+
+
+def _read(connection: sqlite3.Connection, query: str, *values: Any) -> Iterator[Any]:
+    """Yield rows as far as they can be read."""
+    with contextlib.suppress(sqlite3.DatabaseError):
+        yield from connection.execute(query, values)
+
+
+def _set_aside(file: Path) -> Path:
+    """Give the damaged file, and what was written ahead of it, a name of its own besides; return it."""
+    for number in itertools.count(1):
+        aside = file.with_name(f"{file.stem}.damaged-{number}{file.suffix}")
+        if not aside.exists():
+            break
+    for suffix in ("", "-wal"):
+        source, target = Path(f"{file}{suffix}"), Path(f"{aside}{suffix}")
+        if source.exists():
+            try:
+                os.link(source, target)
+            except OSError:  # a file system without hard links
+                shutil.copy2(source, target)
+    for suffix in ("-wal", "-shm"):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+    return aside
