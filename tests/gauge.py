@@ -8,10 +8,12 @@ test can count work done in other processes.  ``Walk`` is a random walk along ti
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import setitem
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,7 +29,9 @@ LOG = "GAUGE_LOG"
 SECONDS = "GAUGE_SECONDS"
 """Environment variable that says how long a simulation takes."""
 
-FAULTS = ("none", "raise", "unsolved", "nan", "inf", "die")
+FAULTS = ("none", "raise", "unsolved", "nan", "inf", "die", "once", "hang", "compute", "eat")
+PLENTY = 4 << 30
+"""Bytes beyond which the gauge that eats memory gives up: the test has set no limit."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class Gauge(System):
     def _begin(self, answer: str, rng: np.random.Generator) -> float:
         luck = float(rng.random())
         _log(f"begin {answer}", luck)
+        if self.fault == "once" and Path(os.environ[LOG]).read_text().count(f"begin {answer} {luck!r}\n") == 1:
+            raise OSError("the gauge is out of reach for now")
         self._go_wrong()
         time.sleep(float(os.environ.get(SECONDS, 0.0)))
         return luck
@@ -88,6 +94,15 @@ class Gauge(System):
             raise ConvergenceError("the gauge does not settle")
         if self.fault == "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.fault == "hang":
+            threading.Event().wait()
+        if self.fault == "compute":
+            sum(range(10**12))  # hours in compiled code that holds the interpreter's lock
+        if self.fault == "eat":
+            eaten: list[bytes] = []
+            while len(eaten) << 24 < PLENTY:
+                eaten.append(bytes(1 << 24))
+            raise AssertionError("nothing limits the memory")
 
 
 @dataclass(frozen=True)

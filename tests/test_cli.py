@@ -229,22 +229,21 @@ def test_an_interruption_is_130_and_says_how_to_continue(monkeypatch: pytest.Mon
     original = Gauge.curve
 
     def curve(gauge: Gauge, answer: str, rng: Any = None) -> Any:
-        if answer != "theory":
-            calls.append(1)
-            if len(calls) == 4:
-                raise KeyboardInterrupt
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
         return original(gauge, answer, rng)
 
     monkeypatch.setattr(Gauge, "curve", curve)
-    words = ("run", "gauge", "--level", "1,2", "--out", "my run", "--workers", 1)
+    words = ("run", "gauge", "--level", "1:9:9", "--out", "my run", "--answers", "theory")
     said = command(*words, "--fresh")
     assert said.code == 130
     assert said.out == ""
     (line,) = said.err.splitlines()
-    assert line.endswith("tsmech run gauge --level 1,2 --out 'my run' --workers 1")
-    assert re.search(r"# finished: .*\b1 theory", command("show", "my run").out)
+    assert line.endswith("tsmech run gauge --level 1:9:9 --out 'my run' --answers theory")
+    assert re.search(r"# finished: 3 theory", command("show", "my run").out)
     assert command(*words).code == 0
-    assert len(calls) == 4 + (2 * 40 - 3), "what was finished is not performed again"
+    assert len(calls) == 4 + (9 - 3), "what was finished is not performed again"
 
 
 def test_an_interruption_of_what_is_not_kept_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,8 +251,8 @@ def test_an_interruption_of_what_is_not_kept_says_so(monkeypatch: pytest.MonkeyP
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Gauge, "curve", interrupted)
-    for words in (("run", "gauge", "--level", 1, "--json"), ("check", "gauge")):
-        said = command(*words, "--workers", 1)
+    for words in (("run", "gauge", "--level", 1, "--json", "--answers", "theory"), ("check", "gauge", "--workers", 1)):
+        said = command(*words)
         assert said.code == 130
         assert "is kept" not in said.err
         assert len(said.err.splitlines()) == 1

@@ -389,7 +389,7 @@ def _run(
     directory = out or (None if as_json else Path("runs") / f"{experiment.name}-{experiment.digest()}{suffix}")
     if fresh and directory is not None:
         _discard(directory, quiet)
-    places = {"workers": workers, "executor": executor, "scheduler": scheduler, "timeout": timeout}
+    places: dict[str, Any] = {"workers": workers, "executor": executor, "scheduler": scheduler, "timeout": timeout}
     silent = quiet or (as_json and not sys.stderr.isatty())
     with _perform(experiment, directory, silent, shard=share, **places) as store:
         files = publish(store)

@@ -5,7 +5,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -111,9 +111,8 @@ def open_pool(
 class Here:
     """This process: a block is performed when it is collected."""
 
-    room = 1
-
     def __init__(self) -> None:
+        self.room = 1
         self._given: tuple[Sequence[Unit], int, float] | None = None
         self._done: list[Outcome] = []
 
@@ -145,12 +144,18 @@ class Here:
 
 
 class Borrowed:
-    """Any executor: it is used as it is, and neither replaced nor shut down."""
+    """Any executor: it is used as it is, and neither replaced nor shut down.
+
+    ``in_time`` is what is sent to it to perform a block with a limit of time for each unit.
+    """
+
+    in_time: Callable[[Sequence[Unit], int, float, float], list[Outcome]]
 
     def __init__(self, executor: Executor, room: int, timeout: float | None) -> None:
         self._executor = executor
         self._room = room
         self._timeout = timeout
+        self.in_time = perform_in_time
         self.running: dict[Future[list[Outcome]], Sequence[Unit]] = {}
 
     @property
@@ -169,7 +174,7 @@ class Borrowed:
             if self._timeout is None:
                 future = self._executor.submit(perform, block, seed, seconds)
             else:
-                future = self._executor.submit(perform_in_time, block, seed, seconds, self._timeout)
+                future = self._executor.submit(self.in_time, block, seed, seconds, self._timeout)
         except RuntimeError as error:  # broken, or shut down
             raise CutShortError(f"the executor takes no more work: {error}") from None
         self.running[future] = block

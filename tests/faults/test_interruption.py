@@ -110,7 +110,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_been(tmp_pa
     """Every other time with two workers; one time in three while it is still starting or making its directory."""
     moments = random.Random(20)
     directory = tmp_path / "run"
-    for attempt in range(14):
+    for attempt in range(22):
         before, log = committed(directory), tmp_path / f"log{attempt}"
         child = start(*SWEEP, "--workers", 1 + attempt % 2, cwd=tmp_path, log=log, seconds=SLOW)
         try:
@@ -261,8 +261,8 @@ def test_an_interruption_keeps_what_is_finished_and_says_how_to_continue(
     wait_until(lambda: not family(log))
     kept = committed(tmp_path / "run")
     assert kept
-    if workers == 1 and send is not interrupt_twice:
-        assert kept == logged(log, "end"), "what was finished is lost"
+    # A worker hands over a block at a time, here of three: no more than that is lost.
+    assert len(logged(log, "end") - kept) <= 3 * workers
     advised = shlex.split(line.partition("To continue: ")[2])
     assert advised == ["tsmech", *map(str, SWEEP), "--workers", str(workers)]
     again = tmp_path / "again"

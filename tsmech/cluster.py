@@ -1,0 +1,172 @@
+"""Dask: a scheduler that is given, or a cluster of our own on this machine; its faults are ours to survive."""
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+from tsmech.engine import Outcome
+from tsmech.errors import CutShortError, InputError
+from tsmech.executors import Borrowed, Report, perform_in_time
+from tsmech.experiment import Unit
+from tsmech.threads import ONE_THREAD, one_thread_each
+
+SCHEDULER_SECONDS = 5.0
+"""How long a scheduler is tried to be reached, at the start and when it has gone away."""
+FAREWELL = 2.0
+"""Seconds after which a Dask worker with a thread that is left to itself ends."""
+SILENCE = logging.CRITICAL + 1
+"""The level of Dask's loggers during a run."""
+COUNT_SECONDS = 2.0
+"""How long the number of a cluster's threads is taken for known."""
+
+
+@contextlib.contextmanager
+def open_cluster(scheduler: str | None, workers: int, timeout: float | None) -> Iterator["Cluster"]:
+    """Yield the pool of a Dask scheduler, or of a cluster of so many workers that is started for it.
+
+    Raises
+    ------
+    InputError
+        Where Dask is not installed, or no scheduler answers.
+    """
+    try:
+        import distributed
+    except ImportError:
+        raise InputError("--executor dask needs an extra: pip install 'tsmech[cluster]'") from None
+    with _silenced(), _address(scheduler, workers) as address:
+        start = time.monotonic()
+        try:
+            client = distributed.Client(address, timeout=SCHEDULER_SECONDS, set_as_default=False)
+        except OSError:
+            tried = time.monotonic() - start
+            raise InputError(f"the Dask scheduler {scheduler} does not answer (tried for {tried:.1f} s)") from None
+        try:
+            yield Cluster(client, scheduler or "of this run", timeout)
+        finally:
+            with contextlib.suppress(OSError):
+                client.close(timeout=1)
+
+
+@contextlib.contextmanager
+def _address(scheduler: str | None, workers: int) -> Iterator[Any]:
+    """Yield what a client connects to: a scheduler's address, or a cluster of our own, which ends with the context."""
+    if scheduler is not None:
+        yield _checked(scheduler)
+        return
+    import distributed
+
+    before = set(multiprocessing.active_children())
+    with one_thread_each():
+        cluster = distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address=":0",
+            silence_logs=SILENCE,
+            env=dict(ONE_THREAD),
+        )
+    try:
+        yield cluster
+    except BaseException:
+        # What its workers are at is not waited for.
+        for nanny in cluster.workers.values():
+            nanny.auto_restart = False
+        for process in set(multiprocessing.active_children()) - before:
+            process.kill()
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            cluster.close(timeout=1)
+
+
+def _checked(address: str) -> str:
+    from distributed.comm import get_address_host_port
+
+    try:
+        get_address_host_port(address)
+    except ValueError:
+        raise InputError(f"scheduler = {address} is no address: write it as tcp://HOST:PORT") from None
+    return address
+
+
+class Cluster(Borrowed):
+    """A Dask cluster, whose workers may come, go and die.
+
+    Dask itself performs the block of a worker that died again, up to its ``allowed-failures``; a block that is given up
+    then is performed unit by unit.
+    """
+
+    def __init__(self, client: Any, name: str, timeout: float | None) -> None:
+        super().__init__(client.get_executor(pure=False), 2, timeout)
+        self._client = client
+        self._name = name
+        self._counted = -COUNT_SECONDS
+        self._gone: float | None = None
+        self.in_time = perform_in_time_there
+
+    @property
+    def room(self) -> int:
+        """Number of blocks that it takes at a time: two a thread, so that none waits for its next."""
+        if time.monotonic() - self._counted >= COUNT_SECONDS and self._client.status == "running":
+            with contextlib.suppress(OSError):
+                self._room = 2 * max(1, sum(self._client.nthreads().values()))
+            self._counted = time.monotonic()
+        return self._room
+
+    def collect(self, seconds: float) -> list[Report]:
+        """Return what has come back."""
+        reports = super().collect(seconds)
+        self._check()
+        return reports
+
+    def _check(self) -> None:
+        """End the run where the scheduler has been away for too long: what it held is lost."""
+        if self._client.status == "running":
+            self._gone = None
+            return
+        self._gone = self._gone or time.monotonic()
+        if time.monotonic() - self._gone >= SCHEDULER_SECONDS:
+            raise self._lost()
+
+    def _lost(self) -> CutShortError:
+        return CutShortError(f"the Dask scheduler {self._name} is gone; what is finished is kept")
+
+    def report(self, future: "Future[list[Outcome]]", block: Sequence[Unit]) -> Report:
+        """Return what became of a block: one that cost too many workers is under suspicion as a whole."""
+        import distributed
+
+        try:
+            return Report(block, future.result())
+        except distributed.KilledWorker:
+            return Report(block, [], block)
+        except CancelledError:
+            raise self._lost() from None
+
+
+def perform_in_time_there(units: Sequence[Unit], seed: int, seconds: float, timeout: float) -> list[Outcome]:
+    """Perform units on a Dask worker, each in its time; where one is late, the worker is replaced by its nanny."""
+    import distributed
+
+    outcomes = perform_in_time(units, seed, seconds, timeout)
+    if any(outcome.final and outcome.seconds == timeout for outcome in outcomes) and distributed.get_worker().nanny:
+        threading.Timer(FAREWELL, os._exit, (1,)).start()  # when the outcomes have been fetched
+    return outcomes
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep Dask's own words from stderr: what matters of them is said by us, in one line."""
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(SILENCE)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
