@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -181,22 +181,35 @@ class Store:
             dataclasses.replace(unpack(layout, data), diverged_at=diverged_at) for diverged_at, layout, data in found
         ]
 
-    def add(self, outcomes: Iterable[Outcome]) -> None:
-        """Write outcomes in one transaction.
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Write outcomes, in one transaction where they can be.
 
         Raises
         ------
         CutShortError
-            Where they cannot be written (a full disk); what was stored before stays.
+            Where they cannot all be written (a full disk); what was stored before, and what still fits, stays.
         """
         try:
-            with self._connection:
+            try:
+                self._add_together(outcomes)
+            except sqlite3.DatabaseError:
                 for outcome in outcomes:
-                    self._add_one(outcome)
+                    self._add_together([outcome])
         except sqlite3.DatabaseError as error:
             raise CutShortError(
                 f"{self.directory}: results cannot be stored ({error}); all that was stored before is kept"
             ) from None
+
+    def _add_together(self, outcomes: Sequence[Outcome]) -> None:
+        try:
+            with self._connection:
+                for outcome in outcomes:
+                    self._add_one(outcome)
+        except BaseException:
+            # What was entered with them is taken back, too.
+            self._points.clear()
+            self._layouts = dict(self._connection.execute("SELECT layout, id FROM layouts"))
+            raise
 
     def _add_one(self, outcome: Outcome) -> None:
         unit = outcome.unit

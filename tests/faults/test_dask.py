@@ -1,0 +1,165 @@
+"""Dask, with a real scheduler and real workers: the same numbers, though workers are killed and the scheduler dies."""
+
+import builtins
+import os
+import shlex
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import DaskCluster, dask_cluster
+from tests.commands import command, finish, run_child, start
+from tests.faults.test_interruption import committed, wait_until
+from tests.gauge import Gauge, register
+from tsmech import cluster as dask_pool
+from tsmech import tables
+from tsmech.experiment import build
+from tsmech.runs import carry_out
+
+pytest.importorskip("distributed")
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc"),
+    pytest.mark.slow,
+]
+
+SWEEP = ("run", "gauge", "--level", "1,2,3", "--replicates", 30, "--out", "run", "--executor", "dask")
+SLOW = 0.03
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch.setitem)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> bytes:
+    with carry_out(build(Gauge, {"level": [1, 2, 3]}, replicates=30)) as whole:
+        return tables.to_csv(whole.rows()).encode()
+
+
+@pytest.fixture
+def cluster() -> Iterator[DaskCluster]:
+    with dask_cluster(seconds=SLOW) as running:
+        yield running
+
+
+def begin(tmp_path: Path, *more: Any) -> Any:
+    """Start the sweep and wait until something of it is stored."""
+    child = start(*SWEEP, *more, cwd=tmp_path, seconds=SLOW)
+    wait_until(lambda: committed(tmp_path / "run") or child.poll() is not None)
+    return child
+
+
+def test_a_scheduler_and_two_workers_give_the_same_table(
+    tmp_path: Path, cluster: DaskCluster, undisturbed: bytes
+) -> None:
+    assert run_child(*SWEEP, "--scheduler", cluster.address, "--quiet", cwd=tmp_path) == (0, "", "")
+    assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
+
+
+def test_a_cluster_of_its_own_gives_the_same_table(tmp_path: Path, undisturbed: bytes) -> None:
+    assert run_child(*SWEEP, "--workers", 2, "--quiet", cwd=tmp_path) == (0, "", "")
+    assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
+
+
+def test_a_worker_that_is_killed_costs_nothing_but_time(
+    tmp_path: Path, cluster: DaskCluster, undisturbed: bytes
+) -> None:
+    child = begin(tmp_path, "--scheduler", cluster.address, "--quiet")
+    try:
+        cluster.kill_a_worker()
+        said = finish(child)
+    finally:
+        child.kill()
+    assert said == (0, "", "")
+    assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
+
+
+def test_a_scheduler_that_is_killed_ends_the_run_and_another_continues_it(tmp_path: Path, undisturbed: bytes) -> None:
+    with dask_cluster(seconds=SLOW) as cluster:
+        child = begin(tmp_path, "--scheduler", cluster.address)
+        try:
+            before = committed(tmp_path / "run")
+            cluster.scheduler.kill()
+            said = finish(child)
+        finally:
+            child.kill()
+    assert said.code == 4
+    (line,) = said.err.splitlines()
+    assert f"the Dask scheduler {cluster.address} is gone; what is finished is kept" in line
+    assert before <= committed(tmp_path / "run")
+    advised = shlex.split(line.partition("To continue: ")[2])
+    assert advised == ["tsmech", *map(str, SWEEP), "--scheduler", cluster.address]
+    with dask_cluster() as another:
+        again = [another.address if word == cluster.address else word for word in advised[1:]]
+        assert run_child(*again, "--quiet", cwd=tmp_path) == (0, "", "")
+    assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_an_interruption_keeps_what_is_finished(tmp_path: Path, own: bool, undisturbed: bytes) -> None:
+    """Ctrl-C reaches the processes of a cluster of the run's own, too."""
+    with dask_cluster(seconds=SLOW) as cluster:
+        child = begin(tmp_path, *(("--workers", 2) if own else ("--scheduler", cluster.address)))
+        try:
+            sent = time.monotonic()
+            os.killpg(child.pid, signal.SIGINT)
+            said = finish(child)
+            assert time.monotonic() - sent < 2.0
+        finally:
+            child.kill()
+        assert said.code == 130
+        (line,) = said.err.splitlines()
+        assert "To continue: tsmech run gauge" in line
+        words = shlex.split(line.partition("To continue: ")[2])[1:]
+        assert run_child(*words, "--quiet", cwd=tmp_path) == (0, "", "")
+    assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
+
+
+def test_units_that_kill_their_worker_or_hang_are_recorded_and_the_others_go_on(tmp_path: Path) -> None:
+    words = ("run", "gauge", "--level", "1,2", "--fault", "none,hang,die", "--answers", "direct", "--replicates", 2)
+    said = run_child(
+        *words, "--executor", "dask", "--workers", 2, "--timeout", 1, "--out", "run", "--quiet", cwd=tmp_path
+    )
+    assert said.code == 4
+    assert "8 units failed" in said.err
+    shown = run_child("show", "run", "--failures", cwd=tmp_path).out
+    assert shown.count("not finished within 1 s") == shown.count("the worker process died") == 4
+    with carry_out(build("gauge", {"level": [1, 2]}, answers="direct", replicates=2)) as whole:
+        expected = [row["luck"] for row in whole.rows()]
+    table = (tmp_path / "run" / "table.csv").read_text()
+    assert all(repr(value) in table for value in expected)
+
+
+def test_a_scheduler_that_cannot_be_reached_is_named_with_how_long_it_was_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_pool, "SCHEDULER_SECONDS", 0.5)
+    said = command("run", "gauge", "--level", 1, "--executor", "dask", "--scheduler", "tcp://127.0.0.1:9")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "tsmech: the Dask scheduler tcp://127.0.0.1:9 does not answer (tried for 0.5 s)\n"
+    said = command("run", "gauge", "--level", 1, "--executor", "dask", "--scheduler", "nonsense")
+    assert said.err == "tsmech: scheduler = nonsense is no address: write it as tcp://HOST:PORT\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = builtins.__import__
+
+    def without(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "distributed":
+            raise ImportError(name)
+        return original(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    said = command("run", "gauge", "--level", 1, "--executor", "dask")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "tsmech: --executor dask needs an extra: pip install 'tsmech[cluster]'\n"
+    assert list(tmp_path.iterdir()) == []
+
+
