@@ -46,7 +46,7 @@ def damage(connection: sqlite3.Connection) -> str | None:
         if verdict != "ok":
             return verdict
         stored = meta(connection)
-        if stored.get("seal") != _describing_seal(stored):
+        if not is_described(stored):
             return "the description of the experiment does not bear its seal"
         seed = json.loads(stored["identity"])["seed"][0]
         connection.create_function("seal", 7, seal, deterministic=True)
@@ -60,6 +60,11 @@ def damage(connection: sqlite3.Connection) -> str | None:
             raise
         return str(error)
     return f"{broken} curves do not bear their seals" if broken else None
+
+
+def is_described(stored: Mapping[str, str]) -> bool:
+    """Return whether what a run says of itself bears its seal."""
+    return stored.get("seal") == _describing_seal(stored)
 
 
 def _describing_seal(stored: Mapping[str, str]) -> str:

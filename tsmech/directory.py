@@ -8,6 +8,8 @@ from pathlib import Path
 from tsmech.errors import IncompleteError, InputError
 
 FILE = "run.sqlite"
+PARTIALS = (f".{FILE}.partial", f".{FILE}.front.partial")
+"""What a new file in place of a damaged one is made in."""
 PRODUCTS = ("table.csv", "figure.png", "figure.svg")
 
 
@@ -27,7 +29,7 @@ def replace_file(path: Path) -> Iterator[Path]:
 def contents(directory: Path) -> list[str]:
     """Return the names of a run's own files in its directory, the one that marks it as a run last."""
     partials = [f".{name}.partial" for name in PRODUCTS]
-    names = (*PRODUCTS, *partials, *(f"{FILE}-{suffix}" for suffix in ("journal", "wal", "shm")), FILE)
+    names = (*PRODUCTS, *partials, *PARTIALS, *(f"{FILE}-{suffix}" for suffix in ("journal", "wal", "shm")), FILE)
     return [name for name in names if (directory / name).exists()]
 
 

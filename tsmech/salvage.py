@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tsmech.database import initialise, joined_identity, meta, seal, stored_experiment
-from tsmech.directory import FILE
+from tsmech.database import initialise, is_described, joined_identity, meta, seal, stored_experiment
+from tsmech.directory import FILE, PARTIALS
 from tsmech.experiment import Experiment
 
+PAGE = 4096
+"""Bytes of a page of SQLite's, unless it was built otherwise."""
 _CURVE = "SELECT answer, replicate, seconds, diverged_at, layout, data, seal FROM curves WHERE point = ?"
 
 
@@ -27,31 +29,72 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
     InputError
         Where the file holds another experiment.
     """
-    file, partial = directory / FILE, directory / f".{FILE}.partial"
+    file, partial, front = (directory / name for name in (FILE, *PARTIALS))
     partial.unlink(missing_ok=True)
-    old, new = sqlite3.connect(file), sqlite3.connect(partial)
+    if lost_front(file):
+        _restore_front(file, front)
     try:
-        experiment, described = asked, {}
-        with contextlib.suppress(sqlite3.DatabaseError, ValueError, KeyError):
-            described = meta(old)
-            experiment = stored_experiment(old).joined(asked)
-        if experiment is not asked:
-            joined_identity(described, asked, directory)
-        initialise(new, experiment, described.get("shard", shard))
-        with new:
-            for key in ("begun", "versions"):
-                if key in described:
-                    new.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, described[key]))
-            kept = _copy(old, new, experiment)
+        with contextlib.closing(sqlite3.connect(front if front.exists() else file)) as old:
+            experiment, described = asked, {}
+            with contextlib.suppress(sqlite3.DatabaseError, ValueError, KeyError):
+                described = meta(old)
+                experiment = stored_experiment(old).joined(asked)
+            if experiment is not asked:
+                joined_identity(described, asked, directory)
+            with contextlib.closing(sqlite3.connect(partial)) as new:
+                initialise(new, experiment, described.get("shard", shard))
+                with new:
+                    for key in ("begun", "versions"):
+                        if key in described:
+                            new.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, described[key]))
+                    kept = _copy(old, new, experiment)
+        aside = _set_aside(file)
+        os.replace(partial, file)
     finally:
-        old.close()
-        new.close()
-    aside = _set_aside(file)
-    os.replace(partial, file)
+        for path in (partial, front):
+            path.unlink(missing_ok=True)
     return (
         f"{file} was damaged ({' '.join(reason.split())}): {kept} finished units were salvaged, what is lost is "
         f"performed again; the damaged file is kept as {aside.name}"
     )
+
+
+def lost_front(file: Path) -> bool:
+    """Return whether a file is the database of a run whose first page is lost.
+
+    That page says what tables there are and where; all runs have the same, so another run's page can take its place.
+    The description of the run must bear its seal then.
+    """
+    if not file.is_file() or file.stat().st_size < 2 * PAGE:
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master")
+        return False
+    except sqlite3.OperationalError:
+        return False
+    except sqlite3.DatabaseError:
+        front = file.with_name(PARTIALS[1])
+        try:
+            _restore_front(file, front)
+            with contextlib.closing(sqlite3.connect(front)) as connection:
+                return is_described(meta(connection))
+        except sqlite3.DatabaseError:
+            return False
+        finally:
+            front.unlink(missing_ok=True)
+
+
+def _restore_front(file: Path, front: Path) -> None:
+    """Copy a file with its first page replaced by that of a run that holds nothing yet."""
+    front.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(front)) as connection:
+        initialise(connection)
+    page = front.read_bytes()[:PAGE]
+    shutil.copyfile(file, front)
+    with open(front, "r+b") as written:
+        # The page count beside the change counter, and the list of free pages, were the other file's.
+        written.write(page[:28] + bytes(4) + bytes(8) + page[40:92] + bytes(4) + page[96:])
 
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experiment) -> int:

@@ -89,9 +89,11 @@ class Store:
 
     @classmethod
     def _create(cls, experiment: Experiment, directory: Path, shard: str) -> "Store":
-        from tsmech.salvage import salvage
+        from tsmech.salvage import lost_front, salvage
 
         notice = ""
+        if lost_front(directory / FILE):
+            notice = salvage(directory, experiment, shard, "its first page cannot be read")
         connection = connect(directory / FILE)
         try:
             if is_new(connection):
