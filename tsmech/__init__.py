@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tsmech.compare import check as check
     from tsmech.errors import InputError as InputError
     from tsmech.experiment import Experiment as Experiment
+    from tsmech.runs import merge as merge
     from tsmech.runs import run as run
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
@@ -25,6 +26,7 @@ _PLACES = {
     "Overlaps": "tsmech.systems.start",
     "check": "tsmech.compare",
     "early_stopping": "tsmech.systems.stopping",
+    "merge": "tsmech.runs",
     "run": "tsmech.runs",
 }
 

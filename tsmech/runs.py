@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tsmech import engine, plots, tables
+from tsmech import engine, plots, shards, tables
 from tsmech.adaptive import Rounds, reached
 from tsmech.compare import deviation
 from tsmech.directory import PRODUCTS
@@ -344,5 +344,34 @@ def run(
         publish(store)
         error = failure(store)
         if error:
+            raise error
+        return pd.DataFrame(list(store.rows()))
+
+
+def merge(out: str | Path, sources: Sequence[str | Path]) -> "pd.DataFrame":
+    """Join what shards of an experiment have done in a run directory, and return its summary table.
+
+    Parameters
+    ----------
+    out
+        The run directory, new or of the same experiment.
+    sources
+        The shards' run directories; they stay as they are.
+
+    Raises
+    ------
+    InputError
+        Where they are not shards of one experiment.
+    IncompleteError
+        Where units are missing; what is there is merged.
+    """
+    import pandas as pd
+
+    places = [Path(source) for source in sources]
+    with shards.merge(Path(out), places) as store:
+        publish(store)
+        if words := shards.missing(store, places):
+            raise IncompleteError(f"{words}; what is there is merged")
+        if error := failure(store):
             raise error
         return pd.DataFrame(list(store.rows()))

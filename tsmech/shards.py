@@ -66,7 +66,7 @@ def merge(out: Path, sources: Sequence[Path]) -> Store:
     Raises
     ------
     InputError
-        Where the shards are not of one experiment, one is damaged, or two disagree; nothing is written then.
+        Where the shards are not of one experiment, one is damaged, or two disagree; nothing is added then.
     """
     described: dict[str, Any] = {}
     for source in sources:
