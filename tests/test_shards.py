@@ -90,7 +90,9 @@ def test_what_is_missing_is_said_and_can_be_added() -> None:
     places = run_shards(asked, 3, 2)
     with merge(Path("merged"), places) as merged:
         words = missing(merged, places)
-    assert words.startswith(f"{Shard(2, 3).size(asked)} units are missing (reduced at level = 1.0, noise = 0.1, replicate 0;")
+    assert words.startswith(
+        f"{Shard(2, 3).size(asked)} units are missing (reduced at level = 1.0, noise = 0.1, replicate 0;"
+    )
     assert words.endswith("; of 3 shards 2 were not given")
     with carry_out(asked, Path("merged")) as completed, carry_out(asked) as whole:
         assert content(completed) == content(whole)

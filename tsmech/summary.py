@@ -38,7 +38,7 @@ def relative_error(found: Sequence[Curve], observable: str) -> float:
     number of draws changes anything: the mean is infinite, or no draw reaches the observable.
     """
     worst = 0.0
-    for row in summarise(found, SIMULATIONS[0]):
+    for row in summarise(found, SIMULATIONS[0]) if found else ():
         value, error = row.get(observable), row.get(f"{observable}_sem")
         if value is None or math.isinf(value):
             continue

@@ -1,5 +1,6 @@
 """Each bad input: one line that names what is wrong, its value and what is allowed; exit code 2; nothing written."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,26 @@ CASES: list[tuple[str, str]] = [
     ("run ridge --alpha 1 --workers -1", "--workers"),
     ("run ridge --alpha 1 --workers two", "--workers"),
     ("check ridge --seed x", "seed = x is not allowed: it must be a whole number of at least 0"),
+    ("run ridge --alpha 1 --shard 11/10", "shard = 11/10 is not allowed: it must be a number of a count, such as 3/10"),
+    ("run ridge --alpha 1 --shard 0/10", "shard = 0/10 is not allowed: it must be a number of a count, such as 3/10"),
+    ("run ridge --alpha 1 --shard x", "shard = x is not allowed: it must be a number of a count, such as 3/10"),
+    ("run ridge --alpha 1 --shard 1/2 --json", "--shard 1/2 with --json needs a directory"),
+    ("run ridge --alpha 1 --target-error 0.01", "target_error = 0.01 needs a cap: give max_replicates"),
+    ("run ridge --alpha 1 --target-error 0 --max-replicates 9", "target_error = 0 is not allowed: it must be a number"),
+    ("run ridge --alpha 1 --target-error x --max-replicates 9", "target_error = x is not allowed: it must be a number"),
+    ("run ridge --alpha 1 --max-replicates 9", "max_replicates = 9 is the cap of a target: give target_error too"),
+    (
+        "run ridge --alpha 1 --target-error 0.01 --max-replicates 9",
+        "max_replicates = 9 is not allowed: it must be a whole number of at least 20",
+    ),
+    ("run ridge --alpha 1 --timeout 0", "timeout = 0 is not allowed: it must be a number of seconds above 0"),
+    ("run ridge --alpha 1 --timeout -1", "timeout = -1 is not allowed: it must be a number of seconds above 0"),
+    ("run ridge --alpha 1 --timeout nan", "timeout = nan is not allowed: it must be a number of seconds above 0"),
+    ("run ridge --alpha 1 --timeout soon", "timeout = soon is not allowed: it must be a number of seconds above 0"),
+    ("run ridge --alpha 1 --executor slurm", "executor = slurm is unknown: it must be one of local, dask"),
+    ("run ridge --alpha 1 --scheduler tcp://127.0.0.1:9", "scheduler = tcp://127.0.0.1:9 needs the executor dask"),
+    ("merge out", "SHARD"),
+    ("merge out nowhere", f"nowhere is not a run directory: it has no {FILE}"),
     # what is unknown, with the nearest
     ("run rigde --alpha 1", "rigde is neither a system nor an experiment: did you mean ridge?"),
     ("run double_decent", "double_decent is neither a system nor an experiment: did you mean double_descent?"),
@@ -165,6 +186,21 @@ def test_options_of_finished_runs_are_checked_too(tmp_path: Path) -> None:
         (line,) = said.err.splitlines()
         assert says in line
         assert state(tmp_path) == before, words
+
+
+def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
+    carry_out(build("gauge", {"level": [1, 2]}, answers="theory"), Path("d")).close()
+    for version, says in ((99, "newer version of tsmech (format 99, known: 2)"), (1, "older tsmech (format 1, now 2)")):
+        with sqlite3.connect(Path("d") / FILE) as connection:
+            connection.execute(f"PRAGMA user_version = {version}")
+        connection.close()
+        before = state(tmp_path)
+        for words in ("run gauge --level 1,2 --out d", "show d", "export d", "merge out d"):
+            said = command(*words.split())
+            assert (said.code, said.out) == (2, ""), words
+            (line,) = said.err.splitlines()
+            assert says in line
+            assert state(tmp_path) == before
 
 
 def test_a_child_process_says_the_same(tmp_path: Path) -> None:

@@ -161,5 +161,3 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (said.code, said.out) == (2, "")
     assert said.err == "tsmech: --executor dask needs an extra: pip install 'tsmech[cluster]'\n"
     assert list(tmp_path.iterdir()) == []
-
-

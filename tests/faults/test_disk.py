@@ -1,5 +1,6 @@
 """A disk that is full or may not be written: one clear line, and what was stored stays readable and continues."""
 
+import ctypes
 import os
 import resource
 import shutil
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.commands import TIMEOUT, Said, run_child
+from tests.commands import TIMEOUT, Said, finish, run_child, start
+from tests.faults.test_interruption import committed, logged, wait_until
 from tests.gauge import LOG, register
+from tsmech import tables
 from tsmech.directory import FILE, PRODUCTS
 from tsmech.experiment import build
 from tsmech.runs import carry_out
@@ -139,7 +142,7 @@ def test_products_that_cannot_be_written_leave_the_run_whole(tmp_path: Path) -> 
     assert {path.name for path in (tmp_path / "run").iterdir()} == {FILE, *PRODUCTS}
 
 
-def check_read_only(folder: Path, tmp_path: Path) -> None:
+def check_read_only(folder: Path, tmp_path: Path, **child: Any) -> None:
     """A folder that may not be written, with a finished run in it."""
     before = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
     for words in (
@@ -147,16 +150,16 @@ def check_read_only(folder: Path, tmp_path: Path) -> None:
         ("run", "gauge", "--level", 1, "--out", folder / "empty"),
         ("run", "gauge", "--level", "1,2", "--answers", "theory", "--out", folder / "run"),
     ):
-        line = check_refusal(run_child(*words, cwd=tmp_path), 2)
+        line = check_refusal(run_child(*words, cwd=tmp_path, **child), 2)
         assert str(words[-1]) in line
-    said = run_child("run", "gauge", "--level", 1, "--out", folder / "run", "--fresh", cwd=tmp_path)
+    said = run_child("run", "gauge", "--level", 1, "--out", folder / "run", "--fresh", cwd=tmp_path, **child)
     assert said.code == 2
     assert "cannot be emptied: Read-only file system" in said.err or "Permission denied" in said.err
     for words in (("show", folder / "run"), ("export", folder / "run")):
-        said = run_child(*words, cwd=tmp_path)
+        said = run_child(*words, cwd=tmp_path, **child)
         assert (said.code, said.err) == (0, "")
         assert said.out
-    check_refusal(run_child("plot", folder / "run", cwd=tmp_path), 4)
+    check_refusal(run_child("plot", folder / "run", cwd=tmp_path, **child), 4)
     assert {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")} == before
 
 
@@ -176,6 +179,39 @@ def prepare(folder: Path, tmp_path: Path) -> None:
     assert run_child(*words, cwd=tmp_path) == (0, "", "")
 
 
+def bind_to_permissions() -> None:
+    """Let even root be bound by the permissions of directories: what a child does with this is as anybody's."""
+    drop_from_bounding_set, override, search = 24, 1, 2
+    library = ctypes.CDLL(None)
+    for capability in (override, search):
+        library.prctl(drop_from_bounding_set, capability, 0, 0, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="gives up capabilities of Linux")
+def test_a_directory_that_becomes_read_only_in_mid_run_costs_nothing(tmp_path: Path) -> None:
+    """The open file is written to the end; table and picture are not, which the command that continues makes good."""
+    log, directory = tmp_path / "log", tmp_path / "run"
+    words = ("run", "gauge", "--level", "1,2", "--replicates", 20, "--out", directory, "--workers", 2, "--quiet")
+    child = start(*words, cwd=tmp_path, log=log, seconds=0.03, preexec_fn=bind_to_permissions)
+    try:
+        wait_until(lambda: len(logged(log, "end")) >= 8 or child.poll() is not None)
+        directory.chmod(0o555)
+        said = finish(child)
+    finally:
+        child.kill()
+        directory.chmod(0o755)
+    line = check_refusal(said, 4)
+    assert "table.csv cannot be written: Permission denied; the run itself is kept" in line
+    kept = committed(directory)
+    assert kept
+    again = tmp_path / "again"
+    assert run_child(*words, cwd=tmp_path, log=again) == (0, "", "")
+    assert not kept & logged(again, "begin")
+    with carry_out(build("gauge", {"level": [1, 2]}, replicates=20)) as whole:
+        assert (directory / "table.csv").read_text() == tables.to_csv(whole.rows())
+
+
 @pytest.mark.slow
 def test_a_disk_that_may_only_be_read_is_refused_and_its_runs_are_readable(disk: Path, tmp_path: Path) -> None:
     prepare(disk, tmp_path)
@@ -184,7 +220,7 @@ def test_a_disk_that_may_only_be_read_is_refused_and_its_runs_are_readable(disk:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write to any directory")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="gives up capabilities of Linux")
 def test_a_directory_that_may_only_be_read_is_refused_and_its_runs_are_readable(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -193,7 +229,7 @@ def test_a_directory_that_may_only_be_read_is_refused_and_its_runs_are_readable(
     for path in paths:
         path.chmod(path.stat().st_mode & ~0o222)
     try:
-        check_read_only(folder, tmp_path)
+        check_read_only(folder, tmp_path, preexec_fn=bind_to_permissions)
     finally:
         for path in paths:
             path.chmod(path.stat().st_mode | 0o200)

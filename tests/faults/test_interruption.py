@@ -308,6 +308,22 @@ def test_a_second_run_in_the_same_directory_is_refused_while_the_first_goes_on(t
         child.communicate(timeout=PATIENCE)
 
 
+@linux
+def test_of_two_runs_that_are_started_at_once_one_is_refused(tmp_path: Path, undisturbed: bytes) -> None:
+    log = tmp_path / "log"
+    children = [start(*SWEEP, "--workers", 1, "--quiet", cwd=tmp_path, log=log, seconds=SLOW) for _ in range(2)]
+    try:
+        said = sorted(finish(child) for child in children)
+    finally:
+        for child in children:
+            child.kill()
+    assert [one.code for one in said] == [0, 2]
+    assert "is in use by another run" in said[1].err
+    assert len(said[1].err.splitlines()) == 1
+    assert len(log.read_text().splitlines()) == 2 * SIMULATIONS + 3, "each unit was performed once"
+    assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
+
+
 @pytest.mark.slow
 def test_a_script_without_a_guarded_entry_is_told_so(tmp_path: Path) -> None:
     """Its workers run the script again as they start, and end at once: one clear error, not one a unit."""
