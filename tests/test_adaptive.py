@@ -146,7 +146,20 @@ def test_options_a_file_and_python_mean_the_same(tmp_path: Path) -> None:
     frame = tsmech.run(file)
     again = tsmech.run("gauge", level=[0.3, 3], answers="direct", replicates=2, target_error=0.05, max_replicates=50)
     assert frame.equals(again)
-    words = "run gauge --level 0.3,3 --answers direct --replicates 2 --target-error 0.05 --max-replicates 50".split()
+    words = [
+        "run",
+        "gauge",
+        "--level",
+        "0.3,3",
+        "--answers",
+        "direct",
+        "--replicates",
+        "2",
+        "--target-error",
+        "0.05",
+        "--max-replicates",
+        "50",
+    ]
     said = command(*words, "--out", "run")
     assert said.code == 0
     assert "(target 0.05) with" in said.out

@@ -51,7 +51,8 @@ def damage(connection: sqlite3.Connection) -> str | None:
         seed = json.loads(stored["identity"])["seed"][0]
         connection.create_function("seal", 7, seal, deterministic=True)
         (broken,) = connection.execute(
-            "SELECT count(*) FROM curves LEFT JOIN points ON points.id = point LEFT JOIN layouts ON layouts.id = curves.layout "
+            "SELECT count(*) FROM curves LEFT JOIN points ON points.id = point "
+            "LEFT JOIN layouts ON layouts.id = curves.layout "
             "WHERE curves.seal IS NOT seal(?, key || parameters, answer, replicate, diverged_at, layouts.layout, data)",
             (seed,),
         ).fetchone()

@@ -109,7 +109,7 @@ def open_pool(
 
 
 class Here:
-    """This process: a block is performed when it is collected."""
+    """The process itself: a block is performed when it is collected."""
 
     def __init__(self) -> None:
         self.room = 1

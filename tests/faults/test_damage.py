@@ -56,14 +56,20 @@ def page_size(file: Path) -> int:
     return int.from_bytes(file.read_bytes()[16:18], "big")
 
 
-def check_mended(directory: Path, whole: Path, log: Path) -> int:
-    """Run again, check that all is as if nothing had been, and return how many units were performed again."""
+def check_mended(directory: Path, whole: Path, log: Path, may_be_unused: bool = False) -> int:
+    """Run again, check that all is as if nothing had been, and return how many units were performed again.
+
+    A page may hold nothing that is ever read; then nothing is said.
+    """
     before = (directory / FILE).read_bytes()
     log.write_text("")
     with carry_out(experiment(), directory) as store:
         notice = store.notice
         assert tables.to_csv(store.rows()) == rows(whole)
     again = sum(not line.startswith("end") for line in log.read_text().splitlines())
+    if may_be_unused and not notice:
+        assert again == 0
+        return 0
     assert "was damaged" in notice
     assert f"{UNITS - again} finished units were salvaged" in notice
     (aside,) = directory.glob("run.damaged-*.sqlite")
@@ -91,10 +97,7 @@ def test_each_page_may_be_damaged(tmp_path: Path, whole: Path, log: Path, conten
     for page in [*range(12), *noise.sample(range(12, pages), 6)]:
         directory = tmp_path / f"run{page}"
         damage(whole, directory, page * size, bytes(size) if content == "zeros" else noise.randbytes(size))
-        try:
-            lost.append(check_mended(directory, whole, log))
-        except AssertionError as error:  # a page that is used by nothing that is read
-            assert page and "was damaged" in str(error), page
+        lost.append(check_mended(directory, whole, log, may_be_unused=page > 0))
     assert sum(0 < again < UNITS // 2 for again in lost) >= 6, "what is whole is salvaged"
 
 
