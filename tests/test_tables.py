@@ -92,8 +92,8 @@ def test_a_file_is_whole_or_what_it_was(tmp_path: Path, kind: str, monkeypatch: 
     def fail(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tables, "_write_parquet", fail)
-    monkeypatch.setattr(Path, "write_text", fail)
+    for name in ("_write_parquet", "_write_csv", "_json_pieces"):
+        monkeypatch.setattr(tables, name, fail)
     with pytest.raises(IncompleteError, match=f"t.{kind} cannot be written: No space left on device"):
         tables.write(ROWS, path, kind)
     monkeypatch.undo()

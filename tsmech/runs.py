@@ -99,13 +99,15 @@ def carry_out(
         work = _Work(store)
         try:
             rounds = Rounds(experiment, store, shard)
-            if shard == WHOLE and store.is_empty():
-                work.progress.total, work.progress.points = shard.size(experiment), experiment.size
+            if shard == WHOLE and (lacking := store.lacks(experiment)):
+                work.progress.total, work.progress.points = lacking
             else:
                 work.expect(rounds.units())
             while True:
                 report(work.progress)
-                units = work.taken(store.remaining(rounds.units()))
+                # Where nothing is lacking there is no need to look for it.
+                lacked = rounds.units() if work.progress.total > work.progress.finished else ()
+                units = work.taken(store.remaining(lacked))
                 with contextlib.closing(engine.drive(pool, units, experiment.seed)) as batches:
                     for outcomes in batches:
                         work.done(outcomes)
@@ -187,10 +189,9 @@ def publish(store: Store) -> list[Path]:
     """Write a run's table and figure into its directory, none of a shard's; return the files."""
     if store.directory is None or store.shard:
         return []
-    rows = list(store.rows())
-    if not rows:
+    if store.is_empty():
         return []
-    tables.write(rows, store.directory / PRODUCTS[0], "csv")
+    tables.write(store.rows(), store.directory / PRODUCTS[0], "csv", store.columns())
     return [store.directory / PRODUCTS[0], *draw(store, store.directory)]
 
 
@@ -238,17 +239,18 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> list[dict
     x, _, _ = plots.choose(store.experiment)
     names = [*store.experiment.axes, *([coordinate] if coordinate == x else [])]  # else a curve is shown by its end
     running = names.index(x) if x in names else 0
+    there = {tuple(row[name] for name in names) for row in store.rows()}
+    along = sorted({place[running] for place in there}) if names else []
+    groups = max(1, len(there) // max(1, len(along)))
+    shown = set(_spread(along, max(2, most // groups)))
     places: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
     for row in store.rows():
-        places.setdefault(tuple(row[name] for name in names), {})[row["answer"]] = row
-    along = sorted({place[running] for place in places}) if names else []
-    groups = max(1, len(places) // max(1, len(along)))
-    shown = set(_spread(along, max(2, most // groups)))
+        place = tuple(row[name] for name in names)
+        if not names or place[running] in shown:
+            places.setdefault(place, {})[row["answer"]] = row
     ordered = sorted(places, key=lambda place: (*place[:running], *place[running + 1 :], *place[running : running + 1]))
     table: list[dict[str, Any]] = []
     for place in ordered:
-        if names and place[running] not in shown:
-            continue
         answers = places[place]
         line: dict[str, Any] = dict(zip(names, place, strict=True))
         for answer, found in answers.items():

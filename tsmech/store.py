@@ -28,7 +28,7 @@ from tsmech.directory import FILE, check, release, take_lock
 from tsmech.engine import Outcome
 from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Experiment, Unit
-from tsmech.summary import Row, pack, summarise, unpack
+from tsmech.summary import Row, pack, summarise, summary_columns, unpack
 from tsmech.systems.contract import ANSWERS, Curve, System
 from tsmech.systems.parameters import plain
 
@@ -156,6 +156,22 @@ class Store:
     def is_empty(self) -> bool:
         """Return whether nothing has been finished yet."""
         return self._connection.execute("SELECT 1 FROM curves LIMIT 1").fetchone() is None
+
+    def lacks(self, experiment: Experiment) -> tuple[int, int] | None:
+        """Return how many units of an experiment are not finished, and how many points they belong to.
+
+        None where that cannot be told without going through them: the run has points that the experiment has not.
+        """
+        if self.experiment.parameters != experiment.parameters:
+            return None
+        answers = ", ".join(f"'{answer}'" for answer in experiment.answers)
+        query = (
+            f"SELECT count(*) FROM curves WHERE answer IN ({answers}) AND replicate < {experiment.replicates} "
+            "GROUP BY point"
+        )
+        counts = [count for (count,) in self._connection.execute(query)]
+        units = experiment.units_a_point
+        return experiment.size * units - sum(counts), experiment.size - sum(count == units for count in counts)
 
     def remaining(self, units: Iterable[Unit]) -> Iterator[Unit]:
         """Yield the units that are not finished, in order; a point's units must follow one another."""
@@ -380,6 +396,16 @@ class Store:
             for answer in ANSWERS:
                 if answer in found:
                     yield dict(zip(axes, values, strict=True)), answer, found[answer]
+
+    def columns(self) -> list[str]:
+        """Return the names of all columns of :meth:`rows`, without making them."""
+        names = dict.fromkeys(["system", "answer", *self.experiment.axes])
+        query = "SELECT DISTINCT answer, layouts.layout FROM curves JOIN layouts ON layouts.id = curves.layout"
+        found = sorted(self._connection.execute(query), key=lambda pair: (ANSWERS.index(pair[0]), pair[1]))
+        for answer, layout in found:
+            names |= dict.fromkeys(summary_columns(layout, answer))
+        query = "SELECT 1 FROM curves WHERE diverged_at IS NOT NULL LIMIT 1"
+        return [*names, *(["diverged_at"] if self._connection.execute(query).fetchone() else [])]
 
     def rows(self) -> Iterator[Row]:
         """Yield the summary table's rows: system, answer, varied parameters, coordinate, observables.

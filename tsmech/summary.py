@@ -31,6 +31,18 @@ def summarise(found: Sequence[Curve], answer: str) -> Iterator[Row]:
         yield summary | ({"replicates": len(reaching)} if simulated else {})
 
 
+def summary_columns(layout: str, answer: str) -> list[str]:
+    """Return the names of the columns of :func:`summarise` for curves of a layout."""
+    described = json.loads(layout)
+    names = []
+    for name, shape in described["shapes"].items():
+        if len(shape) == 1:
+            names.append(name)
+            if name != described["coordinate"] and answer in SIMULATIONS:
+                names.append(f"{name}_sem")
+    return names + (["replicates"] if answer in SIMULATIONS else [])
+
+
 def relative_error(found: Sequence[Curve], observable: str) -> float:
     """Return the largest relative standard error of an observable's mean along its curves.
 

@@ -4,9 +4,9 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tsmech.errors import InputError
 
@@ -25,10 +25,15 @@ def to_json(rows: Iterable[Row]) -> str:
 
     Infinity is written as ``1e999``, a valid JSON number that parsers read as infinity; what is undefined is null.
     """
-    lines = (
-        "{" + ", ".join(f"{json.dumps(name)}: {_json(value)}" for name, value in row.items()) + "}" for row in rows
-    )
-    return "[" + ",\n ".join(lines) + "]"
+    return "".join(_json_pieces(rows))
+
+
+def _json_pieces(rows: Iterable[Row]) -> Iterator[str]:
+    before = "["
+    for row in rows:
+        yield before + "{" + ", ".join(f"{json.dumps(name)}: {_json(value)}" for name, value in row.items()) + "}"
+        before = ",\n "
+    yield "]" if before != "[" else "[]"
 
 
 def _json(value: Any) -> str:
@@ -39,23 +44,37 @@ def _json(value: Any) -> str:
 
 def to_csv(rows: Iterable[Row]) -> str:
     """Return CSV with a header; numbers in full precision, infinity as ``inf``, what is undefined empty."""
-    listed = list(rows)
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns(listed), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(listed)
+    _write_csv(rows, text)
     return text.getvalue()
 
 
-def write(rows: Iterable[Row], path: Path, kind: str) -> None:
-    """Write rows to a file as ``csv``, ``json`` or ``parquet`` (which needs ``tsmech[data]``)."""
+def _write_csv(rows: Iterable[Row], file: TextIO, names: Sequence[str] | None = None) -> None:
+    if names is None:
+        rows = list(rows)
+        names = columns(rows)
+    writer = csv.DictWriter(file, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def write(rows: Iterable[Row], path: Path, kind: str, names: Sequence[str] | None = None) -> None:
+    """Write rows to a file as ``csv``, ``json`` or ``parquet`` (which needs ``tsmech[data]``).
+
+    With the ``names`` of all columns a table that does not fit in memory can be written as CSV.
+    """
     from tsmech.directory import replace_file
 
     with replace_file(path) as partial:
         if kind == "parquet":
             _write_parquet(list(rows), partial)
-        else:
-            partial.write_text(to_csv(rows) if kind == "csv" else to_json(rows) + "\n", encoding="utf-8")
+            return
+        with open(partial, "w", encoding="utf-8", newline="\n") as file:
+            if kind == "csv":
+                _write_csv(rows, file, names)
+            else:
+                file.writelines(_json_pieces(rows))
+                file.write("\n")
 
 
 def _write_parquet(rows: Sequence[Row], path: Path) -> None:
