@@ -30,14 +30,15 @@ class DaskCluster:
         self._started: list[Any] = []
         self.scheduler = self.start_scheduler()
         self.workers = [
-            self._start("worker", self.address, "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")
+            self.start("worker", self.address, "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")
             for _ in range(workers)
         ]
 
     def start_scheduler(self) -> Any:
-        return self._start("scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
+        return self.start("scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
 
-    def _start(self, *words: str) -> Any:
+    def start(self, *words: str) -> Any:
+        """Start ``dask`` with these words."""
         script = Path(sys.executable).with_name("dask")
         process = subprocess.Popen(
             [script, *words], env=self._environment,
@@ -46,15 +47,16 @@ class DaskCluster:
         self._started.append(process)
         return process
 
-    def wait(self) -> None:
-        """Wait until all workers are there."""
+    def wait(self, workers: int) -> None:
+        """Wait until so many workers are there."""
         import distributed
 
         end = time.monotonic() + PATIENCE
         while True:
             try:
                 with distributed.Client(self.address, timeout=2.0, set_as_default=False) as client:
-                    client.wait_for_workers(len(self.workers), timeout=PATIENCE)
+                    if workers:
+                        client.wait_for_workers(workers, timeout=PATIENCE)
                 return
             except OSError:
                 assert time.monotonic() < end, "the cluster does not start"
@@ -91,7 +93,7 @@ def dask_cluster(workers: int = 2, seconds: float = 0.0) -> Iterator[DaskCluster
     """Yield a running cluster whose toy simulations take so many seconds."""
     cluster = DaskCluster(workers, seconds)
     try:
-        cluster.wait()
+        cluster.wait(workers)
         yield cluster
     finally:
         cluster.stop()

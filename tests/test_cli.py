@@ -15,7 +15,7 @@ import pytest
 import tsmech
 from tests.commands import TIMEOUT, Said, command
 from tests.gauge import Gauge, register
-from tsmech import experiment, plots
+from tsmech import executors, experiment, plots
 from tsmech.directory import FILE, PRODUCTS
 from tsmech.systems import REGISTRY
 
@@ -226,15 +226,15 @@ def test_a_bug_is_one_and_a_traceback_is_for_debug(monkeypatch: pytest.MonkeyPat
 
 def test_an_interruption_is_130_and_says_how_to_continue(monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:
     calls: list[int] = []
-    original = Gauge.curve
+    original = executors.perform_one
 
-    def curve(gauge: Gauge, answer: str, rng: Any = None) -> Any:
+    def perform_one(*unit: Any) -> Any:
         calls.append(1)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return original(gauge, answer, rng)
+        return original(*unit)
 
-    monkeypatch.setattr(Gauge, "curve", curve)
+    monkeypatch.setattr(executors, "perform_one", perform_one)
     words = ("run", "gauge", "--level", "1:9:9", "--out", "my run", "--answers", "theory")
     said = command(*words, "--fresh")
     assert said.code == 130

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from tests.cluster import DaskCluster, dask_cluster
-from tests.commands import command, finish, run_child, start
+from tests.commands import ROOT, command, finish, run_child, start
 from tests.faults.test_interruption import committed, wait_until
 from tests.gauge import Gauge, register
 from tsmech import cluster as dask_pool
 from tsmech import tables
 from tsmech.experiment import build
 from tsmech.runs import carry_out
+from tsmech.store import Store
 
 pytest.importorskip("distributed")
 pytestmark = [
@@ -60,6 +61,25 @@ def test_a_scheduler_and_two_workers_give_the_same_table(
 ) -> None:
     assert run_child(*SWEEP, "--scheduler", cluster.address, "--quiet", cwd=tmp_path) == (0, "", "")
     assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
+
+
+def test_what_the_documents_say_works(tmp_path: Path) -> None:
+    """The scheduler, the two workers and the run of docs/running.md, on another port and in little."""
+    lines = [line.split() for line in (ROOT / "docs" / "running.md").read_text().splitlines()]
+    said = [line[1:] for line in lines if line[:2] in (["dask", "scheduler"], ["dask", "worker"])]
+    (run,) = [line[1:] for line in lines if "--executor" in line and "--scheduler" in line and line[0] == "tsmech"]
+    assert [line[0] for line in said] == ["scheduler", "worker", "worker"]
+    with dask_cluster(workers=0) as other:  # for its free port
+        port, address = str(other.port), other.address
+        other.stop()
+        for line in said:
+            other.start(*(word.replace("8786", port) for word in line), "--no-dashboard")
+        other.wait(2)
+        words = [address if word.startswith("tcp:") else word.replace(":40", ":3") for word in run]
+        more = ("--dimension", 10, "--replicates", 2, "--answers", "reduced", "--quiet", "--out", "run")
+        assert run_child(*words, *more, cwd=tmp_path) == (0, "", "")
+    with Store.open(tmp_path / "run") as store:
+        assert store.counts() == {"reduced": 6}
 
 
 def test_a_cluster_of_its_own_gives_the_same_table(tmp_path: Path, undisturbed: bytes) -> None:

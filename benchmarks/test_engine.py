@@ -1,0 +1,115 @@
+"""What the engine costs a task, what more workers gain, and what a store of many curves takes to resume and export.
+
+``benchmarks/million_points.py`` is the largest sweep, of which peak memory is what matters.
+"""
+
+import resource
+import time
+
+import numpy as np
+import pytest
+
+from tsmech import engine, tables
+from tsmech.engine import Outcome
+from tsmech.executors import open_pool
+from tsmech.experiment import build
+from tsmech.runs import carry_out
+from tsmech.store import Store
+from tsmech.systems.contract import Curve
+
+TASKS = 10_000
+CURVES = 100_000
+DIRECT = {"alpha": 2.0, "dimension": 700}
+
+
+def peak():
+    """Peak memory of this process in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@pytest.mark.benchmark(
+    group=f"engine and store, {TASKS} tasks of next to no work (target: < 1.5 ms a task, memory flat)"
+)
+@pytest.mark.parametrize("executor", [None, "local"], ids=["here", "two workers"])
+def test_overhead(benchmark, tmp_path, monkeypatch, executor):
+    # One unit a block: each is sent, received and stored on its own.
+    monkeypatch.setattr(engine, "BLOCK_UNITS", 1)
+    places = iter(tmp_path / str(number) for number in range(100))
+
+    def sweep(tasks):
+        experiment = build("ridge", {"alpha": 0.5, "dimension": 4}, answers="reduced", replicates=tasks)
+        carry_out(experiment, next(places), workers=1 if executor is None else 2, executor=executor).close()
+
+    sweep(100)  # compile
+    sweep(TASKS // 10)
+    before = peak()
+    benchmark.pedantic(sweep, args=(TASKS,), rounds=3)
+    benchmark.extra_info["ms_per_task"] = 1e3 * benchmark.stats.stats.median / TASKS
+    benchmark.extra_info["MiB_more_than_for_a_tenth"] = peak() - before
+
+
+def seconds(pool, tasks, seed):
+    """Return how long so many direct simulations take on a pool that is warm."""
+    work = list(build("ridge", DIRECT, answers="direct", replicates=tasks).units())
+    start = time.perf_counter()
+    found = [outcome for outcomes in engine.drive(pool, work, seed) for outcome in outcomes]
+    assert len(found) == tasks
+    return time.perf_counter() - start
+
+
+@pytest.mark.benchmark(group="64 direct tasks, two workers (targets: 1.8x one worker; through Dask 1.6x)")
+@pytest.mark.parametrize("executor", ["local", "dask"])
+def test_two_workers(benchmark, executor):
+    """One and two workers take turns, so that what else the machine does slows both; ratios are of the medians."""
+    rounds = 5
+    took = {1: [], 2: []}
+    with open_pool(workers=1, executor=executor) as one, open_pool(workers=2, executor=executor) as two:
+        for pool in (one, two):
+            seconds(pool, 8, 1)
+
+        def turn():
+            took[1].append(seconds(one, 64, 0))
+            took[2].append(seconds(two, 64, 0))
+
+        benchmark.pedantic(turn, rounds=rounds)
+    ratios = np.array(took[1]) / np.array(took[2])
+    benchmark.extra_info["one_worker_s"] = float(np.median(took[1]))
+    benchmark.extra_info["two_workers_s"] = float(np.median(took[2]))
+    benchmark.extra_info["gain"] = float(np.median(took[1]) / np.median(took[2]))
+    benchmark.extra_info["gains"] = [round(float(ratio), 2) for ratio in ratios]
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A finished run of 100 000 curves of 50 rows: 1000 points, 100 replicates."""
+    directory = tmp_path_factory.mktemp("many") / "run"
+    experiment = build("gradient_flow", {"alpha": "0.1:4:1000"}, answers="reduced", replicates=CURVES // 1000)
+    rng, at = np.random.default_rng(0), np.linspace(0.0, 10.0, 50)
+    names = list(experiment.system.observables)[:3]
+    with Store.create(experiment, directory) as store:
+        waiting = []
+        for unit in experiment.units():
+            curve = Curve({name: rng.random(50) for name in names}, "time", at)
+            waiting.append(Outcome(unit, curve, 0.01))
+            if len(waiting) == 5000:
+                store.add(waiting)
+                waiting = []
+        store.add(waiting)
+    return experiment, directory
+
+
+@pytest.mark.benchmark(group=f"{CURVES} stored curves (targets: resume < 2 s, export < 30 s)")
+@pytest.mark.parametrize("what", ["resume", "export"])
+def test_many_curves(benchmark, many, what):
+    experiment, directory = many
+
+    def resume():
+        with carry_out(experiment, directory) as store:
+            assert store.counts() == {"reduced": CURVES}
+
+    def export():
+        with Store.open(directory) as store:
+            tables.write(store.rows(), directory / "table.csv", "csv", store.columns())
+
+    benchmark.pedantic(resume if what == "resume" else export, rounds=3)
+    benchmark.extra_info["MiB"] = (directory / "run.sqlite").stat().st_size / 2**20
