@@ -160,6 +160,18 @@ def test_blocks_grow_to_the_time_that_they_are_meant_to_take() -> None:
     assert len(blocks.take()) == engine.BLOCK_UNITS
 
 
+@pytest.mark.parametrize("places", [{}, {"executor": "local"}], ids=["here", "local"])
+def test_a_block_that_outlasts_its_time_hands_the_rest_back(places: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units that turn out to be a thousand times slower do not hold the other workers up."""
+    monkeypatch.setattr(engine, "BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr(engine._Blocks, "learn", lambda *_: None)
+    work = units()
+    batches = [batch for batch in engine.run(work, 5, **places) if batch]
+    assert [len(batch) for batch in batches] == [1] * len(work)
+    assert [outcome.unit for outcome in flat(batches)] == work
+    assert results(flat(batches)) == results(run_here(work))
+
+
 def test_work_is_taken_as_it_is_performed() -> None:
     """A sweep without end does not fill the memory."""
     taken = 0

@@ -152,8 +152,9 @@ def drive(pool: "Pool", units: Iterable[Unit], seed: int) -> Generator[list[Outc
                         if attempts[unit] < ATTEMPTS:
                             blocks.give_back([unit])
                             continue
-                    attempts.pop(unit, None)
-                    deaths.pop(unit, None)
+                    if attempts or deaths:
+                        attempts.pop(unit, None)
+                        deaths.pop(unit, None)
                     finished.append(outcome)
                 alone = len(report.block) == 1 and not pool.busy
                 for unit in report.suspects:
