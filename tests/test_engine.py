@@ -329,6 +329,20 @@ def test_an_executor_that_breaks_is_one_clear_error() -> None:
         flat(engine.run(units(), 0, executor=Broken()))
 
 
+class Foreign(Executor):
+    """An executor whose workers cannot import what the work is made of."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(ModuleNotFoundError("No module named 'tsmech'"))
+        return future
+
+
+def test_an_executor_that_cannot_import_the_work_is_one_clear_error() -> None:
+    with pytest.raises(IncompleteError, match="cannot perform the work: ModuleNotFoundError: No module named 'tsmech'"):
+        flat(engine.run(units(), 0, executor=Foreign()))
+
+
 @pytest.mark.parametrize("workers", [0, -1])
 def test_a_number_of_workers_below_one_is_refused(workers: int) -> None:
     with pytest.raises(InputError, match=f"workers = {workers} is not allowed"):

@@ -399,7 +399,7 @@ def _run(
             counts = ", ".join(f"{count} {answer}" for answer, count in store.counts().items())
             _say_out(f"shard {share}: finished {counts}; tsmech merge joins {directory} with the others", quiet)
         elif not quiet:
-            observable = experiment.judged if experiment.plot.get("y") else store.experiment.judged
+            observable = store.experiment.judged
             print(f"{experiment.system.observables[observable].label}:")
             print(tables.to_text(summarise(store, observable)))
             for line in remarks(store):

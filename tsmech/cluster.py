@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from typing import Any
 
 from tsmech.engine import Outcome
@@ -140,12 +140,11 @@ class Cluster(Borrowed):
         """Return what became of a block: one that cost too many workers is under suspicion as a whole."""
         import distributed
 
-        try:
-            return Report(block, future.result())
-        except distributed.KilledWorker:
+        if future.cancelled():
+            raise self._lost()
+        if isinstance(future.exception(), distributed.KilledWorker):
             return Report(block, [], block)
-        except CancelledError:
-            raise self._lost() from None
+        return super().report(future, block)
 
 
 def perform_in_time_there(units: Sequence[Unit], seed: int, seconds: float, timeout: float) -> list[Outcome]:

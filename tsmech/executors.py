@@ -190,6 +190,8 @@ class Borrowed:
             return Report(block, future.result())
         except BrokenExecutor:
             raise CutShortError("the executor lost its workers; what is finished is kept") from None
+        except Exception as error:  # what the work is made of cannot be sent, or imported there
+            raise CutShortError(f"the executor cannot perform the work: {type(error).__name__}: {error}") from error
 
     def finished(self) -> list[Report]:
         """Return what has come back, and ask for nothing more."""
