@@ -107,7 +107,7 @@ class Experiment:
         """The observable whose error is judged against the target: the first that is plotted."""
         plotted = self.plot.get("y", [])
         named = [self.plot.get("value"), *(plotted if isinstance(plotted, list) else [plotted])]
-        return next(name for name in [*named, *self.system.observables] if name in self.system.observables)
+        return next(str(name) for name in [*named, *self.system.observables] if name in self.system.observables)
 
     def identity(self) -> dict[str, list[Any]]:
         """Return what tells run directories apart: system, seed, and each parameter's values as the answers see them.
