@@ -20,6 +20,8 @@ SCHEDULER_SECONDS = 5.0
 """How long a scheduler is tried to be reached, at the start and when it has gone away."""
 FAREWELL = 2.0
 """Seconds after which a Dask worker with a thread that is left to itself ends."""
+LOST_IN_A_ROW = 5
+"""How many blocks may fail one after another by no fault of their units before Dask is said to be unable."""
 SILENCE = logging.CRITICAL + 1
 """The level of Dask's loggers during a run."""
 COUNT_SECONDS = 2.0
@@ -59,10 +61,12 @@ def _address(scheduler: str | None, workers: int) -> Iterator[Any]:
     if scheduler is not None:
         yield _checked(scheduler)
         return
+    import dask
     import distributed
 
     before = set(multiprocessing.active_children())
-    with one_thread_each():
+    # What a worker's death means is for the engine to find out.
+    with one_thread_each(), dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         cluster = distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -107,6 +111,7 @@ class Cluster(Borrowed):
         self._name = name
         self._counted = -COUNT_SECONDS
         self._gone: float | None = None
+        self._lost_in_a_row = 0
         self.in_time = perform_in_time_there
 
     @property
@@ -142,8 +147,13 @@ class Cluster(Borrowed):
 
         if future.cancelled():
             raise self._lost()
-        if isinstance(future.exception(), distributed.KilledWorker):
+        error = future.exception()
+        if isinstance(error, distributed.KilledWorker):
             return Report(block, [], block)
+        # A result can also be lost on its way, with the worker that held it: then the block is performed once more.
+        self._lost_in_a_row = 0 if error is None else self._lost_in_a_row + 1
+        if 0 < self._lost_in_a_row <= LOST_IN_A_ROW:
+            return Report(block, [])
         return super().report(future, block)
 
 

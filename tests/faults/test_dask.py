@@ -142,15 +142,15 @@ def test_an_interruption_keeps_what_is_finished(tmp_path: Path, own: bool, undis
 
 
 def test_units_that_kill_their_worker_or_hang_are_recorded_and_the_others_go_on(tmp_path: Path) -> None:
-    words = ("run", "gauge", "--level", "1,2", "--fault", "none,hang,die", "--answers", "direct", "--replicates", 2)
+    words = ("run", "gauge", "--level", "1,2", "--fault", "none,hang,die", "--answers", "direct", "--replicates", 1)
     said = run_child(
         *words, "--executor", "dask", "--workers", 2, "--timeout", 1, "--out", "run", "--quiet", cwd=tmp_path
     )
     assert said.code == 4
-    assert "8 units failed" in said.err
+    assert "4 units failed" in said.err
     shown = run_child("show", "run", "--failures", cwd=tmp_path).out
-    assert shown.count("not finished within 1 s") == shown.count("the worker process died") == 4
-    with carry_out(build("gauge", {"level": [1, 2]}, answers="direct", replicates=2)) as whole:
+    assert shown.count("not finished within 1 s") == shown.count("the worker process died") == 2
+    with carry_out(build("gauge", {"level": [1, 2]}, answers="direct", replicates=1)) as whole:
         expected = [row["luck"] for row in whole.rows()]
     table = (tmp_path / "run" / "table.csv").read_text()
     assert all(repr(value) in table for value in expected)
