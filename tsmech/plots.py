@@ -257,7 +257,7 @@ def _draw_legend(ax: "Axes", experiment: Experiment, rows: Sequence[Row], by: st
             style: dict[str, Any] = {"linestyle": "", "marker": "o", "markerfacecolor": faces[answer]}
         else:
             style = {"linestyle": "-"}
-        handles.append(Line2D([], [], color="0.3", label=answer, **style))
+        handles.append(Line2D([], [], color="0.3", label=_answer_label(experiment, rows, answer), **style))
     if by:
         symbol = _mathematical(experiment.system.parameters()[by].symbol)
         values = sorted({row[by] for row in rows})
@@ -266,6 +266,13 @@ def _draw_legend(ax: "Axes", experiment: Experiment, rows: Sequence[Row], by: st
             shown = f"{value:.4g}" if isinstance(value, float) else str(value)
             handles.append(Line2D([], [], color=_colour(order, len(values)), label=f"{symbol} = {shown}", **look))
     ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _answer_label(experiment: Experiment, rows: Iterable[Row], answer: str) -> str:
+    """Return what the points of a run call an answer, each name once."""
+    points = {tuple((name, row[name]) for name in experiment.axes) for row in rows if row["answer"] == answer}
+    built = (experiment.system(**{**experiment.fixed, **dict(point)}) for point in sorted(points))
+    return "; ".join(dict.fromkeys(point.answer_label(answer) for point in built))
 
 
 def _grouped(rows: Iterable[Row], names: Sequence[str]) -> Iterator[tuple[Row, dict[str, list[Row]]]]:

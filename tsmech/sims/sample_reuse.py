@@ -17,7 +17,7 @@ is in ``theory/sample_reuse.md``.
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -45,8 +45,6 @@ from tsmech.sims.sample_reuse_network import (
     train_on_stored,
 )
 from tsmech.sims.streams import QUANTUM
-
-Order = Literal["without", "with", "full"]
 
 ORDERS = {"without": WITHOUT_REPLACEMENT, "with": WITH_REPLACEMENT, "full": IN_SEQUENCE}
 
@@ -86,7 +84,7 @@ def train(
     A: ArrayLike,
     *,
     examples: int,
-    order: Order,
+    order: str,
     student_activation: Activation,
     teacher_activation: Activation,
     learning_rate: float,

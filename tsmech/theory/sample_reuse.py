@@ -38,7 +38,7 @@ class LinearCurve(NamedTuple):
     Q: Array
     """Mean square weight, w·w/N."""
     R: Array
-    """w·b/N."""
+    """Weights along the teacher's direction over √N, w·b/(N β)."""
     generalization_error: Array
     train_error: Array
     diverged_at: float | None
@@ -52,21 +52,22 @@ def linear_unit(
     *,
     Q: float,
     R: float,
+    teacher: float = 1.0,
     rate: float,
     decay: float = 0.0,
     discrete: bool = False,
     fluctuation: float = 0.0,
 ) -> LinearCurve:
-    r"""Follow a linear student of a linear teacher with b·b/N = 1.
+    r"""Follow a linear student of a linear teacher of length :math:`|b|/\sqrt N = \beta`.
 
     With :math:`r = a l + c`, of each mode :math:`d = e^{-r k}` or :math:`(1 - r)^k` left after k epochs,
     :math:`h = a l (1 - d)/r` learnt, and averages over the law of Marchenko and Pastur in brackets, the mean
     weights have the errors
 
     .. math::
-        \epsilon_g^0 = \frac12 \Bigl\langle (Q_0 - R_0^2) d^2 + (1 - h - R_0 d)^2
+        \epsilon_g^0 = \frac12 \Bigl\langle (Q_0 - R_0^2) d^2 + (\beta (1 - h) - R_0 d)^2
             + \frac{\sigma^2}{\alpha} \frac{h^2}{l} \Bigr\rangle , \qquad
-        \epsilon_t^0 = \frac12 \Bigl\langle l (Q_0 - R_0^2) d^2 + l (1 - h - R_0 d)^2
+        \epsilon_t^0 = \frac12 \Bigl\langle l (Q_0 - R_0^2) d^2 + l (\beta (1 - h) - R_0 d)^2
             + \sigma^2 \Bigl( 1 - \frac{1 - (1 - h)^2}{\alpha} \Bigr) \Bigr\rangle ,
 
     and to them the fluctuations of SGD with replacement add
@@ -86,7 +87,9 @@ def linear_unit(
     noise : float
         σ >= 0, standard deviation of the label noise.
     Q, R : float
-        Overlaps at the start, Q >= R².
+        At the start the mean square weight, and the weights along the teacher's direction over √N; Q >= R².
+    teacher : float
+        β, the teacher's length over √N; negative for one that looks the other way.
     rate, decay : float
         a and c, per epoch.
     discrete : bool
@@ -128,16 +131,17 @@ def linear_unit(
     for name, value in {"noise": noise, "rate": rate, "decay": decay, "fluctuation": fluctuation}.items():
         in_range(name, value)
     if not R * R <= Q * (1 + 1e-12):
-        raise InputError(f"Q = {Q:g} and R = {R:g} are no overlaps with b·b/N = 1: Q must be at least R²")
+        raise InputError(f"Q = {Q:g} and R = {R:g} are those of no weights: Q must be at least R²")
     scales = np.array([decay / rate if rate > 0 else 0.0, 1 / (rate * at[-1]) if rate * at[-1] > 0 else 0.0])
     spectrum = marchenko_pastur.isotropic(alpha, 1.0, scales)
     nodes, weights = np.real(spectrum.nodes), np.real(spectrum.weights)
-    mean = _Mean(alpha, noise, nodes, weights, max(Q - R * R, 0.0), R, rate, decay, discrete)
+    mean = _Mean(alpha, noise, nodes, weights, max(Q - R * R, 0.0), R, teacher, rate, decay, discrete)
     limit = DIVERGED * max(1.0, float(mean.observables(np.zeros(1))[3][0]))
     if fluctuation == 0.0:
         found = mean.observables(at)
         ended, diverged_at = _first_beyond(at, found[2], limit, mean) if discrete else (at.size, None)
-        return LinearCurve(*(values[:ended] for values in found), diverged_at)
+        Q_k, R_k, generalization, train = (values[:ended] for values in found)
+        return LinearCurve(Q_k, R_k, generalization, train, diverged_at)
     return _with_fluctuations(at, mean, fluctuation, limit)
 
 
@@ -150,6 +154,7 @@ class _Mean(NamedTuple):
     weights: Array
     across: float
     along: float
+    teacher: float
     rate: float
     decay: float
     discrete: bool
@@ -173,7 +178,7 @@ class _Mean(NamedTuple):
         with np.errstate(over="ignore", invalid="ignore"):
             d, c, part = self.modes(epochs)
             nodes, weights = self.nodes, self.weights
-            have, miss = nodes * part + self.along * d, c - self.along * d
+            have, miss = self.teacher * nodes * part + self.along * d, self.teacher * c - self.along * d
             rest = self.across * d**2
             spread = self.noise**2 / self.alpha * nodes * part**2
             fitted = (c**2 @ (weights * (nodes > 0)) + max(self.alpha - 1.0, 0.0)) / self.alpha
@@ -228,7 +233,7 @@ def _with_fluctuations(at: Array, mean: _Mean, fluctuation: float, limit: float)
     )
     if not solved.success:
         raise ConvergenceError(f"the fluctuations of a linear unit cannot be followed: {solved.message}")
-    diverged_at = float(solved.t_events[0][0]) if solved.status == 1 else None
+    diverged_at = float(solved.t_events[0][0]) if solved.t_events and solved.status == 1 else None
     reached = at[at <= solved.t[-1]]
     variances = solved.y[:, np.searchsorted(solved.t, reached)]
     Q, R, generalization, train = mean.observables(reached)
