@@ -29,7 +29,7 @@ SLOWNESS = 1e-9
 """Step of the flow in :func:`population_flow`; fluctuations, of this relative order, are left out."""
 
 NEGLIGIBLE = 1e-18
-"""Share of the sum Σ l over all modes below which a mode is left out of the fluctuations."""
+"""Share of the sum Σ l below which a mode is left out of the fluctuations, and of the weights that decay may take."""
 
 
 class LinearCurve(NamedTuple):
@@ -132,7 +132,9 @@ def linear_unit(
         in_range(name, value)
     if not R * R <= Q * (1 + 1e-12):
         raise InputError(f"Q = {Q:g} and R = {R:g} are those of no weights: Q must be at least R²")
-    scales = np.array([decay / rate if rate > 0 else 0.0, 1 / (rate * at[-1]) if rate * at[-1] > 0 else 0.0])
+    fastest, forgotten = rate * at[-1], decay * at[-1]
+    shift = decay / rate if rate > 0 and forgotten > NEGLIGIBLE else 0.0
+    scales = np.array([shift, 1 / fastest if fastest > 0 else 0.0])
     spectrum = marchenko_pastur.isotropic(alpha, 1.0, scales)
     nodes, weights = np.real(spectrum.nodes), np.real(spectrum.weights)
     mean = _Mean(alpha, noise, nodes, weights, max(Q - R * R, 0.0), R, teacher, rate, decay, discrete)
