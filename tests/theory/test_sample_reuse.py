@@ -1,6 +1,8 @@
 """A linear unit that meets its examples again: against gradient flow, dense matrices, closed forms and one-pass SGD."""
 
+import doctest
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +11,19 @@ from hypothesis import strategies as st
 
 from tsmech.errors import InputError
 from tsmech.schedules import constant
+from tsmech.theory import sample_reuse
 from tsmech.theory.gradient_flow import learning_curve
 from tsmech.theory.marchenko_pastur import isotropic
 from tsmech.theory.online_sgd import integrate
 from tsmech.theory.sample_reuse import linear_unit, population_flow
 
 EPOCHS = np.array([0.0, 1.0, 2.0, 7.0, 40.0, 500.0])
+
+
+def test_examples() -> None:
+    assert doctest.testmod(sample_reuse) == (0, 2)
+    note = Path(__file__).parents[2] / "theory" / "sample_reuse.md"
+    assert doctest.testfile(str(note), module_relative=False) == (0, 12)
 
 
 @pytest.mark.parametrize("alpha", [0.3, 1.0, 2.5])

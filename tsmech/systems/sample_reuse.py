@@ -78,7 +78,7 @@ class SampleReuse(System):
 
     alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
     order: str = parameter(
-        "o",
+        "order",
         "how examples are taken: without replacement, a new permutation every epoch; with replacement; or full, "
         "all in one step an epoch, which is worth N steps",
         default="without",
