@@ -17,7 +17,7 @@ from tsmech.sims.sample_reuse import train
 RATE, NOISE = 0.5, 0.1
 K, M = 4, 2
 EPOCHS = 10
-GROUP = "K = 4, M = 2, erf, P = N = {}, {} epochs, batch {} (target: 2.5 ns, 10 x PyTorch)"
+GROUP = "K = 4, M = 2, erf, P = N = {}, {} epochs, batch {} (target for batch 1: 2.5 ns, 10 x PyTorch)"
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,8 @@ from tests.commands import command
 from tsmech import memory
 from tsmech.compare import check
 from tsmech.errors import InputError
+from tsmech.experiment import build
+from tsmech.plots import draw
 from tsmech.systems.contract import Curve
 from tsmech.systems.gradient_flow import GradientFlow
 from tsmech.systems.online_sgd import OnlineSGD
@@ -51,6 +53,23 @@ def test_the_envelope_is_one_pass_sgd_at_the_examples_seen() -> None:
     assert "envelope" in (reuse.remark() or "")
     assert "envelope" in reuse.answer_label("theory")
     assert reuse.answer_label("direct") == "direct"
+
+
+def test_the_legend_says_what_the_theory_is() -> None:
+    """An envelope, small steps, or theory without a qualifier; where points of one run differ, each is named."""
+
+    def legend(**parameters: object) -> list[str]:
+        experiment = build("sample_reuse", parameters, answers="theory,direct", replicates=1)
+        places = [{name: getattr(point, name) for name in experiment.axes} for point in experiment.points()]
+        rows = [
+            {"answer": answer, "epoch": k, "test_error": 1.0, "test_error_sem": 0.0, **axes}
+            for axes in places for answer in ("theory", "direct") for k in (0.0, 1.0)
+        ]  # fmt: skip
+        return [text.get_text() for text in draw(experiment, rows, y=["test_error"]).axes[0].get_legend().get_texts()]
+
+    assert legend(alpha=2)[:2] == ["theory for α → ∞ (envelope)", "direct"]
+    assert legend(alpha=2, order="with", **LINEAR)[:2] == ["theory", "direct"]
+    assert legend(alpha=2, order=["with", "without"], **LINEAR)[0] == "theory; theory for small steps"
 
 
 @pytest.mark.parametrize("order", ["without", "full"])
@@ -182,15 +201,15 @@ def test_the_peak_is_where_weights_meet_examples() -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("--alpha 0", "alpha = 0.0 is not allowed: it must be a number above 0"),
+        ("--alpha 0", "alpha = 0 is not allowed: it must be a number above 0"),
         ("", "sample_reuse needs alpha"),
         ("--alpha 2 --order sorted", "order = sorted is not allowed: it must be one of without, with, full"),
         ("--alpha 2 --order full --batch 4", "batch = 4 is not allowed with order = full"),
         ("--alpha 0.5 --dimension 40 --batch 21", "batch = 21 is not allowed: the training set has 20 examples"),
         ("--alpha 2 --dimension 3", "dimension = 3 is not allowed"),
-        ("--alpha 2 --duration 0", "duration = 0.0 is not allowed"),
+        ("--alpha 2 --duration 0", "duration = 0 is not allowed"),
         ("--alpha 2 --samples 1,300", "after the duration"),
-        ("--alpha 2 --learning-rate -1", "learning_rate = -1.0 is not allowed"),
+        ("--alpha 2 --learning-rate -1", "learning_rate = -1 is not allowed"),
         ("--alpha 2 --activation tanh", "activation = tanh is not allowed"),
         ("--alpha 2 --teacher-second-layer 1", "teacher_second_layer has 1"),
         ("--alpha 2 --answers reduced", "sample_reuse has no reduced answer"),
@@ -212,5 +231,6 @@ def test_memory_is_checked_with_both_figures(monkeypatch: pytest.MonkeyPatch) ->
     assert "5000 x 500 numbers takes 10.1 MB of memory, 3 MB are available" in (system.lacks("direct") or "")
     assert system.lacks("theory") is None
     assert SampleReuse(alpha=1, dimension=500).lacks("direct") is None
+    assert "3 MB are available" in (system.remark() or "")
     with pytest.raises(InputError, match="are available"):
         system.curve("direct", np.random.default_rng(0))

@@ -150,16 +150,17 @@ class SampleReuse(System):
         return super().lacks(answer)
 
     def remark(self) -> str | None:
-        """Return what the theory leaves out."""
+        """Return what the theory leaves out, and why there is no simulation where there is none."""
+        remarks = [self.lacks("direct")]
         if not self.linear:
             limit = "gradient flow on the generalization error" if self.order == "full" else "one-pass SGD"
-            return f"theory is the limit alpha → ∞, {limit}: an envelope, no prediction at alpha = {self.alpha:g}"
-        if self.order == "without":
-            return (
+            remarks.append(f"theory is the limit alpha → ∞, {limit}: an envelope, no prediction at finite alpha")
+        elif self.order == "without":
+            remarks.append(
                 "theory is the limit of small steps, gradient flow: it leaves out the noise of SGD, a share of order "
-                f"learning_rate/batch = {self.learning_rate / self.batch:g} of the errors"
+                "learning_rate/batch of the errors"
             )
-        return None
+        return "; ".join(filter(None, remarks)) or None
 
     def answer_label(self, answer: str) -> str:
         """Return what a picture calls an answer: theory is an envelope, or the limit of small steps."""
