@@ -6,6 +6,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from numba.core.runtime import rtsys
+from numba.core.runtime._nrt_python import memsys_enable_stats
 from scipy import stats
 
 from tsmech import memory
@@ -69,10 +71,12 @@ def slow(w, v, X, y, order, steps, case, rng):
     for _ in range(steps):
         while len(queue) < b:
             if order == "with":
-                queue.append(rng.integers(0, P))
+                queue.append(int(rng.random() * P))
             else:
                 if order == "without":
-                    rng.shuffle(sequence)
+                    for last in range(P - 1, 0, -1):
+                        other = int(rng.random() * (last + 1))
+                        sequence[[last, other]] = sequence[[other, last]]
                 queue.extend(sequence)
         x, label = X[queue[:b]], y[queue[:b]]
         queue = queue[b:]
@@ -171,9 +175,18 @@ def test_without_replacement_each_example_comes_once_an_epoch():
     assert not any(np.array_equal(first, second) for first, second in itertools.pairwise(epochs))
 
 
+def test_permutations_are_uniform():
+    rng, sequence, counts = np.random.default_rng(0), np.arange(4), {}
+    for _ in range(4800):
+        choose_examples(ORDERS["without"], rng, sequence, 4, np.empty(4, dtype=np.int64))
+        counts[tuple(sequence)] = counts.get(tuple(sequence), 0) + 1
+    assert len(counts) == 24
+    assert stats.chisquare(list(counts.values())).pvalue > 1e-3
+
+
 def test_with_replacement_examples_are_independent_and_uniform():
     P, chosen = 20, np.empty(20_000, dtype=np.int64)
-    choose_examples(ORDERS["with"], np.random.default_rng(0), np.arange(P), 0, chosen)
+    choose_examples(ORDERS["with"], np.random.default_rng(1), np.arange(P), 0, chosen)
     assert stats.chisquare(np.bincount(chosen, minlength=P)).pvalue > 1e-3
     pairs = np.bincount(chosen[::2] * P + chosen[1::2], minlength=P * P)
     assert stats.chisquare(pairs).pvalue > 1e-3
@@ -290,6 +303,24 @@ def test_the_memory_is_that_of_the_training_set_in_single_precision():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert 4 * N * P < peak < 1.1 * 4 * N * P
+
+
+@pytest.mark.parametrize(("order", "batch"), [("without", 1), ("with", 3), ("without", 20), ("full", 1)])
+def test_steps_allocate_nothing(order, batch):
+    """Numba's own count of allocations is that of one epoch after thirty, too."""
+    W, B, v, A = network()
+    memsys_enable_stats()
+
+    def allocations(epochs):
+        before = rtsys.get_allocation_stats().alloc
+        train(
+            W, B, v, A, examples=45, order=order, batch=batch, epochs=[epochs], **generators(),
+            **rule("erf", 0.01, noise=0.2, second_layer_rate=0.01),
+        )  # fmt: skip
+        return rtsys.get_allocation_stats().alloc - before
+
+    allocations(1)
+    assert allocations(30) == allocations(1) > 0
 
 
 def test_a_training_set_beyond_memory_is_refused_before_it_is_made(monkeypatch):

@@ -23,6 +23,20 @@ Indices = NDArray[np.int64]
 
 
 @kernel
+def draw_below(count: int, rng: Generator) -> int:
+    """Return a whole number from 0 to count - 1, each with equal probability to count/2⁵³; nothing is allocated."""
+    return int(rng.random() * count)
+
+
+@kernel
+def shuffle(sequence: Indices, rng: Generator) -> None:
+    """Permute a sequence at random (Fisher and Yates)."""
+    for last in range(sequence.size - 1, 0, -1):
+        other = draw_below(last + 1, rng)
+        sequence[last], sequence[other] = sequence[other], sequence[last]
+
+
+@kernel
 def choose_examples(order: int, rng: Generator, sequence: Indices, position: int, chosen: Indices) -> int:
     """Choose the next examples.
 
@@ -45,12 +59,12 @@ def choose_examples(order: int, rng: Generator, sequence: Indices, position: int
     """
     for i in range(chosen.size):
         if order == WITH_REPLACEMENT:
-            chosen[i] = rng.integers(0, sequence.size)
+            chosen[i] = draw_below(sequence.size, rng)
         else:
             if position == sequence.size:
                 position = 0
             if position == 0 and order == WITHOUT_REPLACEMENT:
-                rng.shuffle(sequence)
+                shuffle(sequence, rng)
             chosen[i] = sequence[position]
             position += 1
     return position
@@ -175,7 +189,7 @@ def train_on_stored(
 
     Notes
     -----
-    No memory is taken after the first step but for a copy of the student's weights in a record.  A record reads the
+    Steps take no memory, a record only a copy of the student's weights.  A record reads the
     whole training set once.
     """
     K, N, batch = v.size, rule.N, rule.batch
