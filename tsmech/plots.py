@@ -270,8 +270,8 @@ def _draw_legend(ax: "Axes", experiment: Experiment, rows: Sequence[Row], by: st
 
 def _answer_label(experiment: Experiment, rows: Iterable[Row], answer: str) -> str:
     """Return what the points of a run call an answer, each name once."""
-    points = {tuple((name, row[name]) for name in experiment.axes) for row in rows if row["answer"] == answer}
-    built = (experiment.system(**{**experiment.fixed, **dict(point)}) for point in sorted(points))
+    places = (tuple((name, row[name]) for name in experiment.axes) for row in rows if row["answer"] == answer)
+    built = (experiment.system(**{**experiment.fixed, **dict(place)}) for place in dict.fromkeys(places))
     return "; ".join(dict.fromkeys(point.answer_label(answer) for point in built))
 
 
