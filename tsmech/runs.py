@@ -1,7 +1,7 @@
 """Carries an experiment out: the one way from an experiment through the engine to the store and its products."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from os import PathLike
@@ -13,6 +13,7 @@ from tsmech.compare import deviation
 from tsmech.directory import PRODUCTS
 from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechError
 from tsmech.experiment import Experiment, build, find_file, from_file
+from tsmech.picture import choose, spread
 from tsmech.store import Store
 from tsmech.systems import REGISTRY
 from tsmech.systems.contract import SIMULATIONS, System
@@ -114,7 +115,7 @@ def publish(store: Store) -> list[Path]:
 
 
 def draw(store: Store, directory: Path, stem: str = "figure", **choice: Any) -> list[Path]:
-    """Draw a run and save the picture as PNG and SVG; ``choice`` is ``x``, ``y`` and ``by`` of :func:`plots.draw`."""
+    """Draw a run and save the picture as PNG and SVG; ``choice`` is as in :func:`plots.draw`."""
     return plots.save(plots.draw(store.experiment, store.rows(), **choice), directory, stem)
 
 
@@ -137,8 +138,7 @@ def most_steps(experiment: Experiment) -> float:
 
 def remarks(store: Store) -> list[str]:
     """Return what a reader of a run must know: approximations, and which answers diverged."""
-    found = dict.fromkeys(point.remark() for point in store.experiment.points())
-    lines = [remark for remark in found if remark]
+    lines = store.experiment.remarks()
     for entry in store.divergences():
         where = "".join(f", {name} = {value:.6g}" for name, value in entry.items() if name in store.experiment.axes)
         lines.append(
@@ -154,7 +154,7 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> list[dict
     Of a long sweep evenly spaced values of the running axis are shown.
     """
     coordinate = store.experiment.system.coordinate
-    x, _, _ = plots.choose(store.experiment)
+    x = choose(store.experiment).x
     names = [*store.experiment.axes, *([coordinate] if coordinate == x else [])]  # else a curve is shown by its end
     running = names.index(x) if x in names else 0
     places: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
@@ -162,7 +162,7 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> list[dict
         places.setdefault(tuple(row[name] for name in names), {})[row["answer"]] = row
     along = sorted({place[running] for place in places}) if names else []
     groups = max(1, len(places) // max(1, len(along)))
-    shown = set(_spread(along, max(2, most // groups)))
+    shown = set(spread(along, max(2, most // groups)))
     ordered = sorted(places, key=lambda place: (*place[:running], *place[running + 1 :], *place[running : running + 1]))
     table: list[dict[str, Any]] = []
     for place in ordered:
@@ -176,13 +176,6 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> list[dict
         apart = deviation(answers, observable)
         table.append(line | {"agreement": "" if apart is None else f"{apart:.1f} σ"})
     return table
-
-
-def _spread(values: Sequence[Any], most: int) -> list[Any]:
-    """Return at most so many of the values, evenly spaced, the first and the last among them."""
-    if len(values) <= most:
-        return list(values)
-    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
 
 
 def run(
