@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 STYLE = Path(__file__).with_name("tsmech.mplstyle")
 COLUMNS = 3
 """Panels side by side, where they are all of one kind."""
+LETTERS, LETTER = 16, 0.08
+"""Letters of a legend for which a figure has room, and the inches that each further one adds to its width."""
 MOST_NAMED = 10
 """Colours that a legend names; of more values evenly spaced ones."""
 
@@ -113,7 +115,10 @@ def _draw_curves(experiment: Experiment, shown: Mapping[str, list[Row]], picture
         if key:
             ax.set_title(_key_words(experiment.system, key), fontsize="medium")
     _label(panels, across, axis_label(experiment.system, picture.x), ys, size)
-    figure.legend(handles=_handles(experiment, shown, picture, off), loc="outside right center")
+    handles = _handles(experiment, shown, picture, off)
+    figure.legend(handles=handles, loc="outside right center")
+    longest = max(len(handle.get_label()) for handle in handles)
+    figure.set_figwidth(figure.get_figwidth() + LETTER * max(0, longest - LETTERS))
     return figure
 
 
