@@ -315,6 +315,29 @@ def test_a_run_is_drawn_again_without_computing() -> None:
     assert Path("pic.svg").read_bytes() == before
 
 
+def test_a_run_is_drawn_again_as_a_map_and_with_observables_together() -> None:
+    command("run", "gauge", "--level", "1,2", "--noise", "0.1,0.2", "--answers", "theory", "--out", "d")
+    words = [
+        ("--value", "spread", "--x", "noise", "--y", "level"),
+        ("--y", "spread,luck", "--together"),
+        ("--y", "spread,luck", "--apart"),
+    ]
+    found = set()
+    for number, options in enumerate(words):
+        said = command("plot", "d", *options, "--out", f"{number}.svg")
+        assert (said.code, said.out, said.err) == (0, f"{number}.png\n{number}.svg\n", "")
+        found.add(Path(f"{number}.svg").read_bytes())
+    assert len(found) == 3
+
+
+def test_a_run_that_is_drawn_as_a_map_ends_with_the_table_of_what_it_shows(unpainted: None) -> None:
+    text = 'system = "gauge"\nanswers = ["theory"]\n[parameters]\nlevel = [1, 2]\nnoise = [0.1, 0.2]\n'
+    Path("e.toml").write_text(text + '[plot]\nvalue = "spread"\nx = "level"\ny = "noise"\n')
+    said = command("run", "e.toml", "--out", "d")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("mean square deviation of the readings:\n")
+
+
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
 def test_a_run_is_exported(kind: str, unpainted: None) -> None:
     command("run", "gauge", "--level", "1,2", *SMALL, "--out", "d")

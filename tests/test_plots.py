@@ -1,7 +1,8 @@
-"""What a picture shows: theory as lines, reduced filled, direct open, and nothing broken by infinity."""
+"""How a picture is drawn: theory as lines, reduced filled, direct open, maps, and nothing broken by infinity."""
 
 import math
 import random
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.colors import to_rgba
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm, to_rgba
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 
 from tests.gauge import Gauge, Walk
 from tsmech import plots
+from tsmech.curves import MARKERS, draw_panel
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
-from tsmech.plots import MARKERS, choose, draw, draw_panel, is_geometric, save
+from tsmech.picture import is_geometric
+from tsmech.plots import draw, save
 from tsmech.runs import carry_out
+from tsmech.systems.contract import Curve
 
 
 def finished(kind: Any = Gauge, plot: Any = None, **parameters: Any) -> tuple[Experiment, list[dict[str, Any]]]:
@@ -42,49 +48,6 @@ def labels(figure: Figure) -> list[str]:
     return [text.get_text() for legend in legends if legend for text in legend.get_texts()]
 
 
-# What is shown
-
-
-def test_the_longest_axis_is_horizontal_and_the_next_tells_curves_apart() -> None:
-    assert choose(build(Gauge, SWEEP)) == ("level", ["level_read", "spread"], "noise")
-    assert choose(build(Gauge, {"level": [1, 2], "noise": [1, 2, 3]})) == ("noise", ["level_read", "spread"], "level")
-    assert choose(build(Gauge, {"level": 1})) == ("level", ["level_read", "spread"], None)
-
-
-def test_the_coordinate_is_horizontal_where_there_is_one() -> None:
-    assert choose(build(Walk, {"drift": [0, 1]})) == ("time", ["position", "overlap"], "drift")
-    assert choose(build(Walk, {"drift": [0, 1]}), x="drift", y=["position"]) == ("drift", ["position"], None)
-
-
-def test_what_is_asked_for_goes_before_what_the_experiment_says() -> None:
-    experiment = build(Gauge, SWEEP, plot={"x": "noise", "y": "spread", "by": "level"})
-    assert choose(experiment) == ("noise", ["spread"], "level")
-    assert choose(experiment, x="level", by="noise") == ("level", ["spread"], "noise")
-    assert choose(experiment, y=["luck", "level-read"]) == ("noise", ["luck", "level_read"], "level")
-
-
-def test_a_word_can_tell_curves_apart_but_be_no_axis() -> None:
-    experiment = build(Gauge, {"level": [1, 2], "fault": ["none", "inf"]})
-    assert choose(experiment) == ("level", ["level_read", "spread"], "fault")
-    with pytest.raises(InputError, match="--x fault"):
-        choose(experiment, x="fault")
-
-
-@pytest.mark.parametrize(
-    ("choice", "says"),
-    [
-        ({"x": "levle"}, r"--x levle cannot be drawn: did you mean level\?"),
-        ({"y": ["sprad"]}, r"--y sprad cannot be drawn: did you mean spread\?"),
-        ({"by": "nois"}, r"--by nois cannot be drawn: did you mean noise\?"),
-        ({"by": "dimension"}, "--by dimension"),
-        ({"x": "level", "by": "level"}, "--by level"),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused(choice: dict[str, Any], says: str) -> None:
-    with pytest.raises(InputError, match=says):
-        choose(build(Gauge, SWEEP), **choice)
-
-
 # How it is shown
 
 
@@ -104,7 +67,7 @@ def test_theory_is_a_line_and_simulations_are_markers(sweep: tuple[Experiment, l
     faces = [to_rgba(line.get_markerfacecolor()) for line in marked]
     filled = [to_rgba(line.get_color()) for line in marked]
     assert sum(face == colour for face, colour in zip(faces, filled, strict=True)) == 2
-    assert faces.count(to_rgba("white")) == 2
+    assert faces.count(to_rgba("none")) == 2
 
 
 def test_markers_are_the_means_with_their_standard_errors(sweep: tuple[Experiment, list[dict[str, Any]]]) -> None:
@@ -288,3 +251,269 @@ def test_colours_are_told_apart_without_colour_vision() -> None:
         cycle = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
     palette = {"0072B2", "D55E00", "009E73", "CC79A7", "E69F00", "56B4E9", "000000"}
     assert {colour.lstrip("#").upper() for colour in cycle} == palette
+
+
+# Several observables, single networks, small multiples
+
+
+def drawn(kind: Any = Gauge, *, asked: Any = None, title: str = "", **given: Any) -> Figure:
+    """Return the figure of a run with options of the experiment among the parameters."""
+    options = {key: given.pop(key) for key in ("answers", "replicates", "plot") if key in given}
+    experiment = build(kind, given, title=title, **{"replicates": 3, **options})
+    with carry_out(experiment) as store:
+        figure = draw(experiment, store.rows(), **(asked or {}))
+    figure.draw_without_rendering()
+    return figure
+
+
+def words(figure: Figure) -> str:
+    """Return the small print."""
+    return " ".join(figure.get_supxlabel().split())
+
+
+def test_observables_together_share_a_panel_and_are_told_apart_by_colour_and_in_the_legend() -> None:
+    figure = drawn(level=[1, 2, 3], asked={"y": ["level_read", "spread"], "together": True})
+    (panel,) = figure.axes
+    lines = [line for line in panel.lines if line.get_linestyle() != "None"]
+    assert len({line.get_color() for line in lines}) == len({line.get_linestyle() for line in lines}) == len(lines) == 2
+    assert {"mean of the readings", "mean square deviation of the readings"} <= set(labels(figure))
+    assert "mathrm{read}" in panel.get_ylabel()
+    assert "s" in panel.get_ylabel()
+
+
+def test_observables_together_leave_a_panel_to_each_value_of_the_other_axes_and_keep_their_colour() -> None:
+    figure = drawn(**SWEEP, asked={"y": ["level_read", "spread"], "together": True})
+    assert [panel.get_title() for panel in figure.axes] == ["σ = 0.1", "σ = 0.2"]
+    colours = [[line.get_color() for line in panel.lines] for panel in figure.axes]
+    assert colours[0] == colours[1]
+
+
+def test_single_networks_along_the_coordinate_are_thin_lines_and_theory_is_dashed() -> None:
+    figure = drawn(Walk, drift=[0, 1], length=30, replicates=1, asked={"y": ["position"]})
+    (panel,) = figure.axes
+    dashed = [line for line in panel.lines if line.get_linestyle() == "--"]
+    solid = [line for line in panel.lines if line.get_linestyle() == "-"]
+    assert len(dashed) == len(solid) == 2
+    assert max(line.get_linewidth() for line in solid) < min(line.get_linewidth() for line in dashed)
+    assert {line.get_color() for line in dashed} == {line.get_color() for line in solid}
+    assert all(len(line.get_xdata()) == 30 for line in solid)
+    assert len({line.get_marker() for line in solid}) == 2
+    assert any("one network" in label for label in labels(figure))
+
+
+def test_means_of_several_networks_are_markers_along_the_coordinate_too() -> None:
+    figure = drawn(Walk, drift=1, length=30, replicates=2, asked={"y": ["position"]})
+    assert [line.get_linestyle() for line in figure.axes[0].lines if line.get_marker() in MARKERS] == ["None"]
+    assert not any("one network" in label for label in labels(figure))
+
+
+def test_a_third_axis_makes_small_multiples_on_one_scale() -> None:
+    figure = drawn(level=[1, 2, 3], noise=[0.1, 0.2], dimension=[10, 20], asked={"y": ["spread"]})
+    assert [panel.get_title() for panel in figure.axes] == ["N = 10", "N = 20"]
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    for panel in figure.axes:
+        assert len([line for line in panel.lines if line.get_linestyle() != "None"]) == 2
+    assert [bool(panel.get_ylabel()) for panel in figure.axes] == [True, False]
+
+
+def test_a_panel_holds_the_rows_of_its_own_values_alone() -> None:
+    experiment, rows = finished(level=[1, 2, 3], noise=[0.1, 0.2], dimension=[10, 20])
+    figure = draw(experiment, rows, y=["spread"])
+    for panel, dimension in zip(figure.axes, (10, 20), strict=True):
+        found = {y for line in panel.lines if line.get_marker() in MARKERS for y in line.get_ydata()}
+        kept = [row for row in rows if row["answer"] != "theory" and row["dimension"] == dimension]
+        assert found == {row["spread"] for row in kept}
+
+
+def test_of_a_long_axis_some_values_have_panels_and_the_small_print_says_so() -> None:
+    figure = drawn(
+        level=[1, 2], noise=[0.1, 0.2], dimension="2:40:20", answers="theory", asked={"x": "level", "y": ["spread"]}
+    )
+    assert len(figure.axes) == 6
+    assert "6 of the 20 values of dimension" in words(figure)
+
+
+def test_a_legend_names_no_more_colours_than_can_be_read() -> None:
+    figure = drawn(level=[1, 2], noise=[k / 10 for k in range(1, 31)], answers="theory", plot={"x": "level"})
+    assert 5 <= sum("σ" in label for label in labels(figure)) <= 10
+
+
+def test_a_long_title_is_broken_into_lines() -> None:
+    figure = drawn(level=[1, 2], answers="theory", title="a title of many words " * 6, asked={"y": ["spread"]})
+    assert max(map(len, figure.get_suptitle().splitlines())) < 70
+
+
+# What a reader must know
+
+
+@dataclass(frozen=True)
+class Hedged(Gauge):
+    """A gauge whose theory is no prediction at a high level."""
+
+    name = "hedged"
+
+    def remark(self) -> str | None:
+        return "the readings are rounded" if self.level > 1 else None
+
+    def answer_label(self, answer: str) -> str:
+        return "envelope for N → ∞" if answer == "theory" else super().answer_label(answer)
+
+
+def test_a_remark_of_the_system_is_in_the_small_print() -> None:
+    assert "the readings are rounded" in words(drawn(Hedged, level=[1, 2]))
+    assert "the readings are rounded" in words(drawn(Hedged, level=[1, 2], noise=[1, 2], asked={"value": "spread"}))
+    assert words(drawn(Hedged, level=[0, 1])) == ""
+
+
+def test_the_system_names_its_answers_in_legend_and_titles() -> None:
+    found = labels(drawn(Hedged, level=[1, 2]))
+    assert "envelope for N → ∞" in found
+    assert "theory" not in found
+    assert "direct" in found
+    figure = drawn(Hedged, level=[1, 2], noise=[1, 2], asked={"value": "spread"})
+    assert [panel.get_title() for panel in figure.axes[:3]] == ["envelope for N → ∞", "reduced", "direct"]
+
+
+def test_where_curves_are_shown_by_their_ends_the_small_print_says_where() -> None:
+    assert words(drawn(Walk, drift=[0, 1], length=5, asked={"x": "drift", "y": ["position"]})) == "at time = 5"
+    figure = drawn(Walk, drift=[0, 1], length=[5, 6], asked={"x": "drift", "y": ["position"]})
+    assert words(figure) == "at time where each curve ends"
+
+
+def test_zero_on_a_logarithmic_axis_is_owned_up_to() -> None:
+    assert "level = 0 has no place" in words(drawn(level=[0, 0.01, 0.1, 1, 10]))
+    assert words(drawn(level=[0, 1, 2, 3])) == ""
+
+
+def test_a_matrix_cannot_be_drawn_and_is_left_out_where_it_was_not_asked_for() -> None:
+    assert len(drawn(Walk, drift=1).axes) == 1
+    with pytest.raises(InputError, match="overlap cannot be drawn"):
+        drawn(Walk, drift=1, asked={"y": ["position", "overlap"]})
+    with pytest.raises(InputError, match="overlap cannot be drawn"):
+        drawn(Walk, drift=[0, 1], asked={"value": "overlap"})
+
+
+# Maps
+
+MAP = {"level": "1:3:5", "noise": "0.1:0.4:4"}
+
+
+def cells(panel: Any) -> np.ma.MaskedArray:
+    """Return the table of values that a map shows."""
+    (mesh,) = [found for found in panel.collections if isinstance(found, QuadMesh)]
+    return mesh.get_array()
+
+
+def test_a_map_has_a_panel_for_each_answer_with_its_own_values_on_one_scale_with_one_bar() -> None:
+    experiment, rows = finished(**MAP)
+    figure = draw(experiment, rows, value="spread", x="level", y="noise")
+    assert [panel.get_title() for panel in figure.axes[:3]] == ["theory", "reduced", "direct"]
+    assert len(figure.axes) == 4
+    for panel in figure.axes[:3]:
+        expected = {(row["level"], row["noise"]): row["spread"] for row in rows if row["answer"] == panel.get_title()}
+        table = [[expected[level, noise] for level in (1, 1.5, 2, 2.5, 3)] for noise in (0.1, 0.2, 0.3, 0.4)]
+        np.testing.assert_array_equal(cells(panel), table)
+        assert "what is read" in panel.get_xlabel()
+    scales = {panel.collections[0].norm.vmin for panel in figure.axes[:3]}
+    assert len(scales) == 1
+    assert "mean square deviation" in figure.axes[3].get_ylabel()
+
+
+def test_a_map_follows_a_plane_along_the_right_axes() -> None:
+    """The cell around (x, y) has the value of (x, y), and the map its whole area."""
+    panel = drawn(**MAP, answers="theory", asked={"value": "level_read", "x": "noise", "y": "level"}).axes[0]
+    table = cells(panel)
+    assert table.shape == (5, 4)
+    assert (table == np.array([1, 1.5, 2, 2.5, 3])[:, None]).all()
+    np.testing.assert_allclose([*panel.get_xlim(), *panel.get_ylim()], [0.05, 0.45, 0.75, 3.25])
+
+
+def test_the_coordinate_can_be_an_axis_of_a_map() -> None:
+    figure = drawn(Walk, drift=[0, 1, 2], length=4, answers="theory", asked={"value": "position", "x": "drift"})
+    np.testing.assert_array_equal(cells(figure.axes[0]), [[0, t, 2 * t] for t in (1, 2, 3, 4)])
+    assert figure.axes[0].get_ylabel() == "time"
+
+
+def test_contours_lie_where_the_value_has_the_levels_of_the_bar() -> None:
+    """The mean square is σ², so that its contours are at the roots of their levels."""
+    figure = drawn(level=[1, 2], noise="1:2:80", answers="theory", asked={"value": "spread", "y": "noise"})
+    panel, bar = figure.axes
+    (contours,) = [found for found in panel.collections if isinstance(found, ContourSet)]
+    heights = [path.vertices[:, 1].mean() for path in contours.get_paths()]
+    np.testing.assert_allclose(heights, np.sqrt(bar.get_yticks()), rtol=1e-3)
+    assert len(heights) >= 3
+
+
+def test_colours_are_logarithmic_where_the_range_asks_for_it() -> None:
+    for noise, logarithmic in (("log:0.01:10:8", True), ("1:1.5:8", False)):
+        panel = drawn(level=[1, 2], noise=noise, answers="theory", asked={"value": "spread"}).axes[0]
+        assert isinstance(panel.collections[0].norm, LogNorm) == logarithmic
+    assert panel.get_xscale() == panel.get_yscale() == "linear"
+
+
+def test_infinite_values_are_hatched_and_stretch_no_scale() -> None:
+    figure = drawn(
+        "ridge", alpha="0.5:1.5:5", penalty=[0, 0.5, 1], dimension=20, answers=["theory", "reduced"],
+        asked={"value": "test_error", "y": "penalty"},
+    )  # fmt: skip
+    theory, reduced, _ = figure.axes
+    assert cells(theory).mask.sum() == 1
+    assert cells(theory).mask[0, 2]
+    assert [found.get_hatch() for found in theory.collections if found.get_hatch()] == ["////"]
+    assert not any(found.get_hatch() for found in reduced.collections)
+    assert "hatched: infinite" in words(figure)
+    inside = np.delete(np.stack([cells(theory).filled(0), cells(reduced).filled(0)]).reshape(2, -1), 2, axis=1)
+    norm = theory.collections[0].norm
+    assert (norm.vmin, norm.vmax) == (inside.min(), inside.max())
+
+
+def test_maps_of_nothing_but_infinity_or_of_one_value_are_drawn() -> None:
+    drawn(level=[1, 2], dimension=[2, 3], fault="inf", answers="reduced", asked={"value": "level_read"})
+    drawn(level=[1, 2], dimension=[2, 3], noise=0, asked={"value": "spread"})
+
+
+def test_more_axes_make_a_map_for_each_value_and_answer() -> None:
+    figure = drawn(**MAP, dimension=[10, 20], asked={"value": "spread", "x": "level", "y": "noise"})
+    titles = [f"{answer}, N = {N}" for answer in ("theory", "reduced", "direct") for N in (10, 20)]
+    assert [panel.get_title() for panel in figure.axes[:-1]] == titles
+
+
+class Runaway(Walk):
+    """A walk that diverges at time 3 with a drift above 1."""
+
+    name = "runaway"
+
+    def curve(self, answer: str, rng: Any = None) -> Curve:
+        whole = super().curve(answer, rng)
+        if self.drift <= 1:
+            return whole
+        kept = {name: 1e30 * values[:2] for name, values in whole.observables.items()}
+        return Curve(kept, whole.coordinate, np.array([1.0, 2.0]), diverged_at=2.5)
+
+
+def test_what_diverged_is_grey_and_does_not_set_the_scale() -> None:
+    figure = drawn(Runaway, drift=[0.5, 1, 2], length=5, asked={"value": "position", "y": "drift"})
+    for panel in figure.axes[:2]:
+        missing = np.ma.getmaskarray(cells(panel))
+        assert missing.tolist() == [[False] * 5, [False] * 5, [False, False, True, True, True]]
+        assert panel.collections[0].norm.vmax < 100
+    assert "draws of theory, direct diverged" in words(figure)
+    assert "grey: no value" in words(figure)
+
+
+def test_what_diverged_has_no_value_at_its_end() -> None:
+    figure = drawn(Runaway, drift=[0.5, 1, 2], length=5, asked={"x": "drift", "y": ["position"]})
+    theory = next(line for line in figure.axes[0].lines if line.get_linestyle() == "-")
+    assert np.isfinite(theory.get_ydata()).tolist() == [True, True, False]
+    assert "at time = 5" in words(figure)
+    shown = drawn(Runaway, drift=[0.5, 1, 2], length=[5, 6], asked={"value": "position", "x": "drift", "y": "length"})
+    assert "hatched: infinite, or diverged" in words(shown)
+    assert np.ma.getmaskarray(cells(shown.axes[0])).tolist() == [[False, False, True]] * 2
+
+
+def test_maps_are_the_same_every_time(tmp_path: Path) -> None:
+    experiment, rows = finished(**MAP)
+    for name in ("one", "two"):
+        save(draw(experiment, rows, value="spread"), tmp_path, name)
+    for suffix in (".png", ".svg"):
+        assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()

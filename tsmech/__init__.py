@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.ridge import Ridge as Ridge
+    from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
     from tsmech.systems.start import Overlaps as Overlaps
     from tsmech.systems.stopping import early_stopping as early_stopping
 

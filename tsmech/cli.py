@@ -145,8 +145,17 @@ def show(
 def plot(
     run: Run,
     x: Annotated[str | None, typer.Option(help="horizontal axis: a parameter or the coordinate")] = None,
-    y: Annotated[str | None, typer.Option(help="observables, separated by commas: one panel each")] = None,
-    by: Annotated[str | None, typer.Option(help="the parameter whose values have their own colours")] = None,
+    y: Annotated[
+        str | None,
+        typer.Option(help="observables, separated by commas: one panel each; with --value the vertical axis of a map"),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="the parameter whose values have their own colours (or panels)")
+    ] = None,
+    value: Annotated[str | None, typer.Option(help="draw a map of this observable over --x and --y")] = None,
+    together: Annotated[
+        bool | None, typer.Option("--together/--apart", help="all observables in one panel, told apart by colour")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="write OUT.png and OUT.svg (default: the run's figure)")] = None,
 ) -> None:
     """Redraw a run without computing it again."""
@@ -158,7 +167,8 @@ def plot(
         directory, stem = (target.parent, target.name) if target else (run, "figure")
         if not directory.is_dir():
             raise InputError(f"--out {out} cannot be written: {directory} is not a directory")
-        for path in draw(store, directory, stem, x=x, y=y.split(",") if y else None, by=by):
+        listed = y.split(",") if y else None
+        for path in draw(store, directory, stem, x=x, y=listed, by=by, value=value, together=together):
             print(path)
 
 
@@ -373,6 +383,7 @@ def _run(
     **wanted: str | None,
 ) -> None:
     from tsmech import tables
+    from tsmech.picture import choose
     from tsmech.runs import LONG_STEPS, most_steps, publish, remarks, resolve, summarise
     from tsmech.shards import WHOLE, Shard
 
@@ -399,7 +410,7 @@ def _run(
             counts = ", ".join(f"{count} {answer}" for answer, count in store.counts().items())
             _say_out(f"shard {share}: finished {counts}; tsmech merge joins {directory} with the others", quiet)
         elif not quiet:
-            observable = store.experiment.judged
+            observable = choose(store.experiment).observables[0]
             print(f"{experiment.system.observables[observable].label}:")
             print(tables.to_text(summarise(store, observable)))
             for line in remarks(store):

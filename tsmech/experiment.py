@@ -54,7 +54,7 @@ class Experiment:
     title, source
         What the experiment shows and the publication it speaks to.
     plot
-        What a picture of it shows: ``x``, ``y`` (a list of observables), ``by``.
+        What a picture of it shows: ``x``, ``y``, ``by``, ``value`` and ``together``, as in :func:`read_plot`.
     """
 
     system: type[System]
@@ -108,6 +108,13 @@ class Experiment:
         plotted = self.plot.get("y", [])
         named = [self.plot.get("value"), *(plotted if isinstance(plotted, list) else [plotted])]
         return next(str(name) for name in [*named, *self.system.observables] if name in self.system.observables)
+
+    def remarks(self) -> list[str]:
+        """Return what a reader of the answers must know, such as an approximation that the theory makes."""
+        if self.system.remark is System.remark:
+            return []
+        found = dict.fromkeys(point.remark() for point in self.points())
+        return [remark for remark in found if remark]
 
     def identity(self) -> dict[str, list[Any]]:
         """Return what tells run directories apart: system, seed, and each parameter's values as the answers see them.
@@ -332,24 +339,43 @@ def _read_target(target_error: Any, max_replicates: Any, replicates: int) -> dic
 
 
 def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot ") -> dict[str, Any]:
-    """Return what a picture is asked to show, checked: ``x``, ``y`` (a list of observables) and ``by``."""
+    """Return what a picture is asked to show, checked.
+
+    ``x`` is a parameter or the coordinate, ``by`` a parameter.  Without a ``value``, ``y`` is a list of observables,
+    one panel each, or one panel for all where ``together``.  With a ``value`` (an observable) the picture is a map of
+    it, and ``y`` is the map's vertical axis: as ``x`` a parameter or the coordinate.
+    """
     declared = system.parameters()
-    numeric = [name for name, parameter in declared.items() if parameter.numeric]
-    allowed = {"x": [*([system.coordinate] if system.coordinate else []), *numeric]}
-    allowed |= {"y": list(system.observables), "by": list(declared)}
+    running = [*([system.coordinate] if system.coordinate else [])]
+    running += [name for name, parameter in declared.items() if parameter.numeric]
+    seen = list(system.observables)
+    is_map = given.get("value") is not None
+    allowed = {"x": running, "y": running if is_map else seen, "by": list(declared), "value": seen}
     plot: dict[str, Any] = {}
     for key, value in given.items():
-        if key not in allowed:
-            raise InputError(f"plot has no key {key}: {nearest(key, allowed)}")
+        if key not in (*allowed, "together"):
+            raise InputError(f"plot has no key {key}: {nearest(key, (*allowed, 'together'))}")
         if value is None:
+            continue
+        if key == "together":
+            if not isinstance(value, bool):
+                raise InputError(f"{mark}together = {value!r} is not allowed: it must be true or false")
+            plot[key] = value
             continue
         names = value if key == "y" and isinstance(value, (list, tuple)) else [value]
         plain_names = [name.strip().replace("-", "_") if isinstance(name, str) else name for name in names]
         for name in plain_names:
             if name not in allowed[key]:
-                raise InputError(f"{mark}{key} {name} cannot be drawn: {nearest(str(name), allowed[key])}")
+                role = " as an axis of a map" if key == "y" and is_map else ""
+                raise InputError(f"{mark}{key} {name} cannot be drawn{role}: {nearest(str(name), allowed[key])}")
+        if key == "y" and is_map and len(plain_names) > 1:
+            raise InputError(f"{mark}y {','.join(plain_names)} cannot be drawn: a map has one vertical axis")
         if plain_names:
-            plot[key] = plain_names if key == "y" else plain_names[0]
+            plot[key] = plain_names if key == "y" and not is_map else plain_names[0]
+    if is_map and plot.get("together"):
+        raise InputError(f"{mark}together cannot be drawn beside a value: a map shows one observable")
+    if is_map and "x" in plot and plot["x"] == plot.get("y"):
+        raise InputError(f"{mark}x and y cannot both be {plot['x']}: a map needs two axes")
     return plot
 
 

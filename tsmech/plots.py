@@ -1,55 +1,31 @@
-"""Draws a finished run: theory as lines, reduced as filled and direct as open markers, with standard errors.
+"""Draws a finished run: panels of curves, or maps, with their legend, colour bar and what a reader must know."""
 
-Colour says which value of ``by`` a curve has; so do the marker's shape and the line's dashes.
-"""
-
-import itertools
 import math
 import re
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tsmech.errors import InputError, TsmechError
-from tsmech.experiment import Experiment, read_plot
-from tsmech.systems.contract import SIMULATIONS
+from tsmech import curves, maps
+from tsmech.errors import InputError
+from tsmech.experiment import Experiment
+from tsmech.picture import Picture, Row, choose, is_geometric, spread, visible
+from tsmech.systems.contract import SIMULATIONS, System
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 STYLE = Path(__file__).with_name("tsmech.mplstyle")
-MARKERS = "osD^vP*"
-DASHES = ("-", "--", "-.", ":")
-MOST_MARKERS = 40
-"""Markers a curve has at most; of a longer one evenly spaced ones are drawn."""
-THEORY_POINTS = 400
-"""Values of x at which a line of theory without a coordinate is computed, where that is quick."""
-THEORY_SECONDS = 2.0
-"""How long computing such lines may take, each; one that takes longer joins the stored points."""
-
-Row = Mapping[str, Any]
-
-
-def choose(
-    experiment: Experiment, x: str | None = None, y: Sequence[str] | None = None, by: str | None = None
-) -> tuple[str, list[str], str | None]:
-    """Return what a picture shows: what is asked for, else what the experiment says, else what suits its axes."""
-    system, axes = experiment.system, experiment.axes
-    asked = read_plot({"x": x, "y": y, "by": by}, system, "--")
-    plan = {**experiment.plot, **asked}
-    numeric = [name for name in axes if system.parameters()[name].numeric]
-    longest = max(numeric, key=lambda name: len(axes[name]), default=next(iter(experiment.parameters)))
-    chosen_x = plan.get("x") or system.coordinate or longest
-    others = [name for name in axes if name != chosen_x]
-    if asked.get("by", "") not in ["", *others]:
-        raise InputError(f"--by {by} cannot tell curves apart: it has one value, or is the horizontal axis")
-    chosen_by = plan.get("by", "") if plan.get("by", "") in others else next(iter(others), None)
-    return chosen_x, plan.get("y") or list(system.observables)[:2], chosen_by or None
+COLUMNS = 3
+"""Panels side by side, where they are all of one kind."""
+LETTERS, LETTER = 16, 0.08
+"""Letters of a legend for which a figure has room, and the inches that each further one adds to its width."""
+MOST_NAMED = 10
+"""Colours that a legend names; of more values evenly spaced ones."""
 
 
 def draw(
@@ -59,8 +35,10 @@ def draw(
     x: str | None = None,
     y: Sequence[str] | None = None,
     by: str | None = None,
+    value: str | None = None,
+    together: bool | None = None,
 ) -> "Figure":
-    """Return a figure of a run, one panel an observable.
+    """Return a figure of a run: curves, or with a ``value`` a map.
 
     Parameters
     ----------
@@ -68,70 +46,40 @@ def draw(
         What was asked.
     rows
         The run's summary rows.
-    x, y, by
-        Horizontal axis (a parameter or the coordinate), observables, and the parameter that tells curves apart.
+    x
+        The horizontal axis: a parameter or the coordinate.
+    y
+        Observables, one panel each; with a ``value`` the vertical axis of the map, a parameter or the coordinate.
+    by
+        The parameter that tells curves apart by colour, or the one whose values have panels (of maps, or where
+        observables are ``together``).
+    value
+        The observable that a map shows.
+    together
+        Whether all observables share one panel, told apart by colour.
+
+    Raises
+    ------
+    InputError
+        Where the run does not hold what is to be drawn.
     """
     import matplotlib.style
-    from matplotlib.figure import Figure
 
-    x, y, by = choose(experiment, x, y, by)
+    picture = choose(experiment, x=x, y=y, by=by, value=value, together=together)
     listed = list(rows)
+    shown = {observable: visible(experiment, picture, listed, observable) for observable in picture.observables}
+    for observable in [observable for observable, found in shown.items() if not found]:
+        if y or value or len(shown) == 1:
+            raise InputError(f"{observable} cannot be drawn: the run has no single numbers of it along {picture.x}")
+        del shown[observable]
     with matplotlib.style.context(STYLE):
-        figure = Figure(figsize=(5.2 * len(y) + 0.6, 4.2), layout="constrained")
-        panels = figure.subplots(1, len(y), squeeze=False)[0]
-        for panel, observable in zip(panels, y, strict=True):
-            draw_panel(experiment, listed, x, observable, by, ax=panel)
+        figure = _draw_maps(experiment, shown, picture) if picture.y else _draw_curves(experiment, shown, picture)
+        width = figure.get_figwidth()
         if experiment.title:
-            figure.suptitle(experiment.title)
-        _draw_legend(panels[-1], experiment, listed, by)
+            figure.suptitle(textwrap.fill(experiment.title, int(10 * width)))
+        if notes := _notes(experiment, shown, picture):
+            figure.supxlabel(textwrap.fill("; ".join(notes), int(16 * width)), fontsize=8, color="0.35")
     return figure
-
-
-def draw_panel(
-    experiment: Experiment,
-    rows: Iterable[Row],
-    x: str,
-    observable: str,
-    by: str | None = None,
-    *,
-    ax: "Axes | None" = None,
-) -> "Axes":
-    """Draw one observable against x into axes (new ones where none are given), and return them."""
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure().add_subplot()
-    groups = [name for name in experiment.axes if name != x]
-    shown = [{**experiment.fixed, **row} for row in rows if observable in row and x in {**experiment.fixed, **row}]
-    if experiment.system.coordinate not in (None, x):
-        # Each curve is shown by its end.
-        shown = list({(row["answer"], *(row[name] for name in experiment.axes)): row for row in shown}.values())
-    top = _scale(ax, shown, x, observable, groups)
-    values = sorted({row[by] for row in shown}) if by else [None]
-    for key, answers in _grouped(shown, groups):
-        order = values.index(key.get(by)) if by else 0
-        colour, marker = _colour(order, len(values)), MARKERS[order % len(MARKERS)]
-        for answer, members in answers.items():
-            at = np.array([row[x] for row in members], dtype=float)
-            means = np.array([row[observable] for row in members])
-            if answer not in SIMULATIONS:
-                line = {"color": colour, "linestyle": DASHES[order % len(DASHES)], "zorder": 2}
-                _draw_theory(ax, experiment, x, observable, key, at, means, line)
-                continue
-            errors = np.array([row[f"{observable}_sem"] or 0.0 for row in members])
-            face = colour if answer == "reduced" else "white"
-            style: dict[str, Any] = {"color": colour, "markerfacecolor": face, "markeredgecolor": colour}
-            style["zorder"] = 3 if answer == "reduced" else 4
-            some = slice(None, None, -(-len(at) // MOST_MARKERS))
-            at, means, errors = at[some], means[some], errors[some]
-            inside = means <= top
-            ax.errorbar(at[inside], means[inside], errors[inside], fmt=marker, elinewidth=1.0, **style)
-            if not inside.all():  # what lies off the scale is an arrowhead at the upper edge
-                edge = np.full((~inside).sum(), top)
-                arrows = ax.plot(at[~inside], edge, "^", markersize=9, clip_on=False, **style)
-                arrows[0].set_in_layout(False)
-    _label(ax, experiment, x, observable)
-    return ax
 
 
 def save(figure: "Figure", directory: Path, stem: str = "figure") -> list[Path]:
@@ -149,96 +97,117 @@ def save(figure: "Figure", directory: Path, stem: str = "figure") -> list[Path]:
     return written
 
 
-def _draw_theory(
-    ax: "Axes", experiment: Experiment, x: str, observable: str, key: Row, at: NDArray[np.float64],
-    means: NDArray[np.float64], line: dict[str, Any],
-) -> None:  # fmt: skip
-    if len(at) == 1:
-        ax.axhline(means[0], **line)
-        return
-    if x in experiment.parameters and experiment.system.coordinate is None:
-        at, means = _refine(experiment, x, observable, key, at, means)
-    # An infinite value breaks the line, which then leaves the picture on both sides of it; a logarithmic axis has no 0.
-    shown = np.isfinite(means) & ((at > 0) | (ax.get_xscale() == "linear"))
-    ax.plot(at, np.where(shown, means, np.nan), **line)
+def _draw_curves(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture) -> "Figure":
+    """Draw a row of panels for each observable, a column for each value of what is left of the sweep."""
+    keys = picture.keys(experiment)
+    kinds = [tuple(shown)] if picture.together else [(observable,) for observable in shown]
+    items = [(kind, key) for kind in kinds for key in keys]
+    across = len(keys) if len(keys) > 1 and len(kinds) > 1 else min(len(items), COLUMNS)
+    size = (5.2, 4.2) if len(items) <= COLUMNS else (4.0, 3.3)
+    figure, panels = _panels(len(items), across, size)
+    ys, off = [], False
+    for ax, (kind, key) in zip(panels, items, strict=False):
+        whole = {observable: shown[observable] for observable in kind}
+        top = curves.choose_scales(ax, whole, picture.x, list(experiment.axes))
+        part = {observable: _matching(found, key) for observable, found in whole.items()}
+        off |= curves.draw_curves(ax, experiment, part, picture, top)
+        ys.append(axis_label(experiment.system, kind[0]) if len(kind) == 1 else _symbols(experiment.system, kind))
+        if key:
+            ax.set_title(_key_words(experiment.system, key), fontsize="medium")
+    _label(panels, across, axis_label(experiment.system, picture.x), ys, size)
+    handles = _handles(experiment, shown, picture, off)
+    figure.legend(handles=handles, loc="outside right center")
+    longest = max(len(handle.get_label()) for handle in handles)
+    figure.set_figwidth(figure.get_figwidth() + LETTER * max(0, longest - LETTERS))
+    return figure
 
 
-def _refine(
-    experiment: Experiment,
-    x: str,
-    observable: str,
-    key: Row,
-    at: NDArray[np.float64],
-    means: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the theory at many values of x, the stored ones among them, or at those alone where that takes long."""
-    if experiment.system.parameters()[x].kind != "float":
-        return at, means
-    spread = np.geomspace if is_geometric(at) else np.linspace
-    between = spread(at.min(), at.max(), THEORY_POINTS)
-    for pole in at[~np.isfinite(means)]:
-        steps = np.geomspace(1e-4, 1.0, 40)[:-1] * np.diff(between).max()
-        between = np.concatenate([between, pole - steps, pole + steps])
-    between = np.setdiff1d(between[(between >= at.min()) & (between <= at.max())], at)
-    found = []
-    start = time.monotonic()
-    for value in between:
-        if time.monotonic() - start > THEORY_SECONDS:
-            return at, means
-        try:
-            point = experiment.system(**{**experiment.fixed, **key, x: float(value)})
-            found.append(point.curve("theory").observables[observable][0])
-        except (TsmechError, ArithmeticError):
-            return at, means
-    together, values = np.concatenate([at, between]), np.concatenate([means, found])
-    order = np.argsort(together)
-    return together[order], values[order]
+def _draw_maps(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture) -> "Figure":
+    """Draw a row of maps for each answer, a column for each value of what is left of the sweep; one colour bar."""
+    from matplotlib.cm import ScalarMappable
+
+    (value,) = picture.observables
+    along = str(picture.y)
+    names = _answer_names(experiment, shown)
+    keys = picture.keys(experiment)
+    items = [(answer, key) for answer in names for key in keys]
+    grids, settled = [], []
+    for answer, key in items:
+        found = [row for row in _matching(shown[value], key) if row["answer"] == answer]
+        kept = [row for row in found if not _diverged(row, experiment, picture)]
+        grids.append(maps.tabulate(kept, picture.x, along, value))
+        calm = [row for row in found if row.get("diverged_at") is None]
+        settled.append(maps.tabulate(calm, picture.x, along, value))
+    norm = maps.choose_norm(settled)
+    levels = maps.choose_levels(norm)
+    across = len(keys) if len(keys) > 1 and len(names) > 1 else min(len(items), COLUMNS)
+    size = (4.6, 4.0) if len(items) <= COLUMNS else (3.6, 3.0)
+    figure, panels = _panels(len(items), across, size)
+    for ax, (answer, key), grid in zip(panels, items, grids, strict=False):
+        theory = grids[items.index(("theory", key))] if ("theory", key) in items and answer != "theory" else None
+        maps.draw_map(ax, grid, norm, levels, theory)
+        words = (names[answer], _key_words(experiment.system, key))
+        ax.set_title(", ".join(filter(None, words)), fontsize="medium")
+    horizontal, vertical = (axis_label(experiment.system, name) for name in (picture.x, along))
+    _label(panels, across, horizontal, [vertical] * len(items), size)
+    largest = float(norm.vmax or 0.0)
+    above = any(np.any(np.isfinite(table) & (table > largest)) for _, _, table in grids)
+    mappable = ScalarMappable(norm, maps.COLOURS)
+    bar = figure.colorbar(mappable, ax=panels[: len(items)], extend="max" if above else "neither", ticks=levels)
+    bar.ax.minorticks_off()
+    bar.ax.set_yticks(levels, [f"{level:.4g}" for level in levels])
+    bar.set_label(axis_label(experiment.system, value))
+    return figure
 
 
-def is_geometric(values: Sequence[float] | NDArray[np.float64]) -> bool:
-    """Return whether values, a zero aside, are spread more evenly on a logarithmic than on a linear axis."""
-    distinct = np.unique(np.asarray(values, dtype=float))
-    distinct = distinct[int(distinct[0] == 0) :]
-    if len(distinct) < 3 or distinct[0] <= 0 or distinct[-1] < 10 * distinct[0]:
-        return False
-    linear, geometric = np.diff(distinct), np.diff(np.log(distinct))
-    return bool(geometric.std() / geometric.mean() < linear.std() / linear.mean())
+def _panels(count: int, across: int, size: tuple[float, float]) -> tuple["Figure", list["Axes"]]:
+    from matplotlib.figure import Figure
+
+    down = math.ceil(count / across)
+    figure = Figure(figsize=(size[0] * across + 0.6, size[1] * down), layout="constrained")
+    return figure, list(figure.subplots(down, across, squeeze=False).flat)
 
 
-def _scale(ax: "Axes", rows: Sequence[Row], x: str, observable: str, groups: Sequence[str]) -> float:
-    """Choose linear or logarithmic axes and the vertical range, and return its upper end.
-
-    Where theory is infinite a mean of simulations does not settle; such points do not stretch the range.
-    """
-
-    def place(row: Row) -> tuple[Any, ...]:
-        return (row[x], *(row[name] for name in groups))
-
-    infinite = {place(row) for row in rows if math.isinf(row[observable])}
-    body = np.array([row[observable] for row in rows if place(row) not in infinite])
-    if is_geometric([row[x] for row in rows]):
-        ax.set_xscale("log")
-    if body.size == 0:
-        return math.inf
-    largest, smallest = float(body.max()), float(body.min())
-    if smallest > 1e-12 * largest and largest > 30 * smallest:
-        ax.set_yscale("log")
-        ax.set_ylim(smallest / 1.5, top := 2.0 * largest)
-        return top
-    if smallest < 0.0 or largest == 0.0:
-        return math.inf
-    ax.set_ylim(-0.03 * largest, top := (1.5 if infinite else 1.1) * largest)
-    return top
+def _label(panels: Sequence["Axes"], across: int, x: str, ys: Sequence[str], size: tuple[float, float]) -> None:
+    """Label the axes of the panels that stay, except where a neighbour says it already; take away the others."""
+    for ax in panels[len(ys) :]:
+        ax.remove()
+    for place, (ax, y) in enumerate(zip(panels, ys, strict=False)):
+        if place + across >= len(ys):
+            ax.set_xlabel(_wrapped(x, size[0]))
+        if place % across == 0 or y != ys[place - 1]:
+            ax.set_ylabel(_wrapped(y, size[1]))
 
 
-def _label(ax: "Axes", experiment: Experiment, x: str, observable: str) -> None:
-    declared = experiment.system.parameters().get(x)
-    words = re.split("[;(]", declared.help)[0].strip() if declared else ""
-    ax.set_xlabel(
-        f"{_mathematical(declared.symbol)}   ({words})" if declared else experiment.system.coordinate_words or x
-    )
-    described = experiment.system.observables[observable]
-    ax.set_ylabel(f"{_mathematical(described.symbol)}   ({described.label})")
+def _matching(rows: Iterable[Row], key: Row) -> list[Row]:
+    return [row for row in rows if all(row[name] == wanted for name, wanted in key.items())]
+
+
+def _diverged(row: Row, experiment: Experiment, picture: Picture) -> bool:
+    """Return whether a row is a mean over those draws alone that had not diverged by then."""
+    coordinate, at = experiment.system.coordinate, row.get("diverged_at")
+    return at is not None and coordinate in (picture.x, picture.y) and row[str(coordinate)] >= at
+
+
+def axis_label(system: type[System], name: str) -> str:
+    """Return the symbol and the words of a parameter, an observable or the coordinate."""
+    if name in system.observables:
+        described = system.observables[name]
+        return f"{_mathematical(described.symbol)}   ({described.label})"
+    declared = system.parameters().get(name)
+    if declared is None:
+        return system.coordinate_words or name
+    return f"{_mathematical(declared.symbol)}   ({re.split('[;(]', declared.help)[0].strip()})"
+
+
+def _wrapped(label: str, inches: float) -> str:
+    """Return a label on as many lines as it needs beside a panel of a given length."""
+    symbol, gap, words = label.partition("   ")
+    return symbol + gap + textwrap.fill(words, int(12 * inches) - 4) if gap else label
+
+
+def _symbols(system: type[System], observables: Iterable[str]) -> str:
+    return ",   ".join(_mathematical(system.observables[observable].symbol) for observable in observables)
 
 
 def _mathematical(symbol: str) -> str:
@@ -247,44 +216,81 @@ def _mathematical(symbol: str) -> str:
     return rf"${head}_{{\mathrm{{{subscript}}}}}$" if subscript else symbol
 
 
-def _draw_legend(ax: "Axes", experiment: Experiment, rows: Sequence[Row], by: str | None) -> None:
+def _key_words(system: type[System], key: Row) -> str:
+    """Return such words as ``λ = 0.1, σ = 0.5``."""
+    symbols = {name: _mathematical(system.parameters()[name].symbol) for name in key}
+    return ", ".join(f"{symbols[name]} = {_words(value)}" for name, value in key.items())
+
+
+def _words(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _answer_names(experiment: Experiment, shown: Mapping[str, list[Row]]) -> dict[str, str]:
+    """Return what the points that are shown call each answer, each name once."""
+    rows = [row for found in shown.values() for row in found]
+    answers = list(dict.fromkeys(row["answer"] for row in rows))
+    if experiment.system.answer_label is System.answer_label:
+        return {answer: answer for answer in answers}
+    names: dict[str, dict[str, None]] = {answer: {} for answer in answers}
+    for place in dict.fromkeys((row["answer"], *(row[name] for name in experiment.axes)) for row in rows):
+        point = experiment.system(**experiment.fixed, **dict(zip(experiment.axes, place[1:], strict=True)))
+        names[place[0]][point.answer_label(place[0])] = None
+    return {answer: "; ".join(found) for answer, found in names.items()}
+
+
+def _handles(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture, off: bool) -> list[Any]:
+    """Return the legend: the answers, what colour says, and what an arrowhead means."""
     from matplotlib.lines import Line2D
 
-    faces = {"reduced": "0.3", "direct": "white"}
+    rows = [row for found in shown.values() for row in found]
+    alone = curves.is_alone(experiment, picture, rows)
     handles = []
-    for answer in dict.fromkeys(row["answer"] for row in rows):
+    for answer, name in _answer_names(experiment, shown).items():
+        style: dict[str, Any] = {"linestyle": "--" if alone else "-"}
         if answer in SIMULATIONS:
-            style: dict[str, Any] = {"linestyle": "", "marker": "o", "markerfacecolor": faces[answer]}
-        else:
-            style = {"linestyle": "-"}
-        handles.append(Line2D([], [], color="0.3", label=answer, **style))
-    if by:
-        symbol = _mathematical(experiment.system.parameters()[by].symbol)
-        values = sorted({row[by] for row in rows})
-        for order, value in enumerate(values):
-            look: dict[str, Any] = {"linestyle": DASHES[order % len(DASHES)], "marker": MARKERS[order % len(MARKERS)]}
-            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-            handles.append(Line2D([], [], color=_colour(order, len(values)), label=f"{symbol} = {shown}", **look))
-    ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5))
+            marked = curves.face(answer, "0.3") | {"marker": "o", "linestyle": "-" if alone else ""}
+            style = {**marked, "linewidth": 0.9}
+            name = f"{name}, one network" if alone else name
+        handles.append(Line2D([], [], **{"color": "0.3", **style}, label=name))
+    values = curves.codes(picture, rows)
+    listed = spread([value for value in values if value is not None], MOST_NAMED)
+    for value in listed:
+        label = experiment.system.observables[value].label if picture.together else None
+        label = label or _key_words(experiment.system, {str(picture.by): value})
+        colour, marker, dashes = curves.look(values.index(value), len(values))
+        style = {"linewidth": 0.9, "markerfacecolor": "none"} if alone else {"linestyle": dashes}
+        handles.append(Line2D([], [], color=colour, marker=marker, label=label, **style))
+    if off:
+        style = {"marker": "^", "markersize": 8, "markerfacecolor": "none", "linestyle": ""}
+        handles.append(Line2D([], [], color="0.3", label="off the scale", **style))
+    return handles
 
 
-def _grouped(rows: Iterable[Row], names: Sequence[str]) -> Iterator[tuple[Row, dict[str, list[Row]]]]:
-    """Yield the rows that share the values of the named parameters, by answer."""
-
-    def key(row: Row) -> list[Any]:
-        return [row[name] for name in names]
-
-    for values, members in itertools.groupby(sorted(rows, key=key), key):
-        answers: dict[str, list[Row]] = {}
-        for row in members:
-            answers.setdefault(row["answer"], []).append(row)
-        yield dict(zip(names, values, strict=True)), answers
-
-
-def _colour(order: int, count: int) -> Any:
-    import matplotlib
-
-    cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]
-    if count <= len(cycle):
-        return cycle[order]
-    return matplotlib.colormaps["viridis"](0.9 * order / (count - 1))
+def _notes(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture) -> list[str]:
+    """Return what a reader of the picture must know: remarks of the system, and what the picture leaves out."""
+    system, notes = experiment.system, experiment.remarks()
+    rows = [row for found in shown.values() for row in found]
+    coordinate, axes = system.coordinate, (picture.x, picture.y)
+    if coordinate not in (None, *axes) and not all(system.observables[name].summary for name in shown):
+        ends = {row[coordinate] for row in rows if row.get("diverged_at") is None}
+        at = f"= {ends.pop():.4g}" if len(ends) == 1 else "where each curve ends"
+        notes.append(f"at {coordinate} {at}")
+    for name in picture.panels:
+        used, known = {key[name] for key in picture.keys(experiment)}, experiment.axes[name]
+        if len(used) < len(known):
+            notes.append(f"{len(used)} of the {len(known)} values of {name} are shown")
+    for name in filter(None, axes):
+        values = [row[name] for row in rows]
+        if min(values) == 0 and is_geometric(values):
+            notes.append(f"{name} = 0 has no place on a logarithmic axis")
+    diverged = dict.fromkeys(row["answer"] for row in rows if row.get("diverged_at") is not None)
+    infinite = any(math.isinf(row[observable]) for observable, found in shown.items() for row in found)
+    if picture.y:
+        answers = {row["answer"] for row in rows}
+        notes += ["dashed: the contours of theory"] if "theory" in answers and len(answers) > 1 else []
+        notes += ["hatched: infinite, or diverged" if diverged else "hatched: infinite"] if infinite else []
+        notes += ["grey: no value"] if coordinate in axes and diverged else []
+    if diverged:
+        notes.append(f"draws of {', '.join(diverged)} diverged")
+    return notes

@@ -18,6 +18,7 @@ from tsmech.engine import Outcome
 from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechError
 from tsmech.executors import open_pool
 from tsmech.experiment import Experiment, Unit, build, find_file, from_file
+from tsmech.picture import choose, spread
 from tsmech.progress import Progress
 from tsmech.shards import WHOLE, Shard
 from tsmech.store import Store
@@ -196,7 +197,7 @@ def publish(store: Store) -> list[Path]:
 
 
 def draw(store: Store, directory: Path, stem: str = "figure", **choice: Any) -> list[Path]:
-    """Draw a run and save the picture as PNG and SVG; ``choice`` is ``x``, ``y`` and ``by`` of :func:`plots.draw`."""
+    """Draw a run and save the picture as PNG and SVG; ``choice`` is as in :func:`plots.draw`."""
     return plots.save(plots.draw(store.experiment, store.rows(), **choice), directory, stem)
 
 
@@ -219,8 +220,7 @@ def most_steps(experiment: Experiment) -> float:
 
 def remarks(store: Store) -> list[str]:
     """Return what a reader of a run must know: approximations, and which answers diverged."""
-    found = dict.fromkeys(point.remark() for point in store.experiment.points())
-    lines = [remark for remark in found if remark]
+    lines = store.experiment.remarks()
     for entry in store.divergences():
         where = "".join(f", {name} = {value:.6g}" for name, value in entry.items() if name in store.experiment.axes)
         lines.append(
@@ -236,13 +236,13 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> list[dict
     Of a long sweep evenly spaced values of the running axis are shown.
     """
     coordinate = store.experiment.system.coordinate
-    x, _, _ = plots.choose(store.experiment)
+    x = choose(store.experiment).x
     names = [*store.experiment.axes, *([coordinate] if coordinate == x else [])]  # else a curve is shown by its end
     running = names.index(x) if x in names else 0
     there = {tuple(row[name] for name in names) for row in store.rows()}
     along = sorted({place[running] for place in there}) if names else []
     groups = max(1, len(there) // max(1, len(along)))
-    shown = set(_spread(along, max(2, most // groups)))
+    shown = set(spread(along, max(2, most // groups)))
     places: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
     for row in store.rows():
         place = tuple(row[name] for name in names)
@@ -259,13 +259,6 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> list[dict
         apart = deviation(answers, observable)
         table.append(line | {"agreement": "" if apart is None else f"{apart:.1f} σ"})
     return table
-
-
-def _spread(values: Sequence[Any], most: int) -> list[Any]:
-    """Return at most so many of the values, evenly spaced, the first and the last among them."""
-    if len(values) <= most:
-        return list(values)
-    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
 
 
 def run(

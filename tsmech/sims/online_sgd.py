@@ -155,8 +155,8 @@ def run_reduced(
     """
     start = coordinates(Q, R, T)
     K, M = start.student.shape[0], start.teacher.shape[0]
-    second_layer = _second_layer(v, K)
-    task = _task(
+    second_layer = read_second_layer(v, K)
+    task = make_task(
         start.teacher,
         A,
         (student_activation, teacher_activation),
@@ -165,7 +165,7 @@ def run_reduced(
         (K, dimension, batch),
         alphas,
     )
-    lanes, precision = _lanes(stream, rng)
+    lanes, precision = make_lanes(stream, rng)
     records = task.record_at.size
     student, recorded_v = np.empty((records, K, M + K)), np.empty((records, K))
     widest = 4 * math.ceil((M + 2 * K + BLOCK) / 4)
@@ -181,7 +181,7 @@ def run_reduced(
         student,
         recorded_v,
     )
-    return _trajectory(task, alphas, reached, step, student, recorded_v)
+    return make_trajectory(task, alphas, reached, step, student, recorded_v)
 
 
 def run_direct(
@@ -234,10 +234,10 @@ def run_direct(
     (K, N), M = first.shape, teacher.shape[0]
     if teacher.shape[1] != N:
         raise InputError(f"B has rows of {teacher.shape[1]} components, W of {N}: they must be equally long")
-    second_layer = _second_layer(v, K)
+    second_layer = read_second_layer(v, K)
     check_dimension(N, K, M)
     orthonormal, upper = np.linalg.qr(teacher.T)
-    task = _task(
+    task = make_task(
         np.ascontiguousarray(upper.T) / math.sqrt(N),
         A,
         (student_activation, teacher_activation),
@@ -247,7 +247,7 @@ def run_direct(
         alphas,
     )
     law, data = _law(inputs, N)
-    lanes, precision = _lanes(stream, rng)
+    lanes, precision = make_lanes(stream, rng)
     padding = np.zeros(((K + M) % 2, N))
     weights = into_strips(np.concatenate([first / math.sqrt(N), orthonormal.T, padding]))
     records = task.record_at.size
@@ -270,17 +270,19 @@ def run_direct(
     for i in range(reached):
         if np.all(np.isfinite(rest[i])):
             student[i, :, :M], student[i, :, M:] = along[i], semidefinite_factor(rest[i])
-    return _trajectory(task, alphas, reached, step, student, recorded_v)
+    return make_trajectory(task, alphas, reached, step, student, recorded_v)
 
 
-def _second_layer(v: ArrayLike, K: int) -> Matrix:
+def read_second_layer(v: ArrayLike, K: int) -> Matrix:
+    """Return the second layer of K units as an array of one's own, or refuse it."""
     second_layer = np.array(v, dtype=np.float64)
     if second_layer.shape != (K,):
         raise InputError(f"v has shape {second_layer.shape}: must be ({K},), one weight for each student unit")
     return second_layer
 
 
-def _lanes(stream: str, rng: Generator) -> tuple[NDArray[np.uint32], type[np.floating[Any]]]:
+def make_lanes(stream: str, rng: Generator) -> tuple[NDArray[np.uint32], type[np.floating[Any]]]:
+    """Return the lanes of a stream, none for NumPy's own, and the precision of its numbers."""
     if stream not in ("fast", "numpy"):
         raise InputError(f'stream = {stream!r}: must be "fast" or "numpy"')
     return (seed_lanes(rng), np.float32) if stream == "fast" else (no_lanes(), np.float64)
@@ -299,7 +301,7 @@ def _law(inputs: str | NDArray[Any], N: int) -> tuple[int, Matrix]:
     return ROWS, data
 
 
-def _task(
+def make_task(
     factor: Matrix,
     A: ArrayLike,
     activations: tuple[Activation, Activation],
@@ -337,7 +339,7 @@ def _task(
     return Task(rule, factor, teacher_second_layer, stretches, np.unique(steps_at(times, N, batch)))
 
 
-def _trajectory(task: Task, alphas: ArrayLike, reached: int, step: int, student: Matrix, v: Matrix) -> Trajectory:
+def make_trajectory(task: Task, alphas: ArrayLike, reached: int, step: int, student: Matrix, v: Matrix) -> Trajectory:
     """Return the records in the order of alphas, up to where the run diverged."""
     ended = reached < task.record_at.size
     size = np.sum(student[:reached] ** 2, axis=(1, 2))

@@ -12,6 +12,7 @@ REGISTRY = {
     "ridge": "Ridge",
     "gradient_flow": "GradientFlow",
     "online_sgd": "OnlineSGD",
+    "sample_reuse": "SampleReuse",
 }
 
 

@@ -152,6 +152,10 @@ class System:
         """Return what a reader of the answers must know (an approximation that the theory makes), or None."""
         return None
 
+    def answer_label(self, answer: str) -> str:
+        """Return what a picture calls an answer: its name, unless a reader would take it for more than it is."""
+        return answer
+
     def steps(self) -> float:
         """Return how many steps a simulation takes: where that is very many, a person is asked first."""
         return 0.0

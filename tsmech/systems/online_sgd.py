@@ -1,7 +1,6 @@
 """Online SGD of a two-layer student that learns from a two-layer teacher, each example seen once."""
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,30 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.systems import two_layer
 from tsmech.systems.contract import Curve, Observable, System
 from tsmech.systems.files import read_table, state
 from tsmech.systems.parameters import parameter
 from tsmech.systems.sampling import declare_samples, declare_spacing, sample_times
 from tsmech.systems.start import Overlaps
+from tsmech.systems.two_layer import OBSERVABLES, declare
+from tsmech.systems.two_layer import Activation as Activation
 
-ACTIVATIONS = ("erf", "relu", "linear", "quadratic")
-NORMALISATIONS: dict[str, Callable[[int], float]] = {
-    "committee": lambda units: 1.0,
-    "1/sqrt(K)": lambda units: units**-0.5,
-    "1/K": lambda units: 1.0 / units,
-}
-STARTS = {"random": 1.0, "small": 1e-3, "informed": 0.1, "denoising": 0.1}
-"""Kinds of start, with the default scale of the random part of the student's weights."""
 INPUTS = ("gaussian", "binary", "uniform")
-
-
-@dataclass(frozen=True)
-class Activation:
-    """An activation function of one's own, from Python: its name, g(x) and g'(x), functions of arrays and numbers."""
-
-    name: str
-    g: Callable[[Any], Any]
-    slope: Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -51,16 +36,6 @@ class Steps:
             raise InputError("schedule: alpha must begin at 0 and increase, and factor must not be negative")
         object.__setattr__(self, "alpha", tuple(times.tolist()))
         object.__setattr__(self, "factor", tuple(factors.tolist()))
-
-
-def _activation(which: str, default: Any) -> Any:
-    return parameter(
-        "g",
-        f"activation of {which}: erf(x/√2), max(x, 0), x or x²; from Python also an Activation(name, g, slope)",
-        default=default,
-        choices=ACTIVATIONS,
-        table=Activation,
-    )
 
 
 @dataclass(frozen=True)
@@ -87,15 +62,9 @@ class OnlineSGD(System):
     coordinate = "alpha"
     coordinate_words = "α   (examples per input dimension)"
     observables: ClassVar = {
-        "generalization_error": Observable("ε_g", "generalization error"),
-        "test_error": Observable("ε_test", "test error"),
-        "specialization": Observable("S", "mean specialization of the student's units"),
+        **OBSERVABLES,
         "escape_time": Observable("α_esc", "end of the plateau", summary=True),
-        "Q": Observable("Q", "student-student overlaps"),
-        "R": Observable("R", "student-teacher overlaps"),
-        "v": Observable("v", "student's second layer"),
     }
-
     checks = (
         {
             "initial": {"Q": [[0.3, 0.05], [0.05, 0.4]], "R": [[0.2, 0.05], [0.0, 0.25]]},
@@ -116,11 +85,11 @@ class OnlineSGD(System):
     )
     check_dimensions = (50, 200, 1000, 10_000, 1_000_000)
 
-    student_units: int = parameter("K", "hidden units of the student", default=2, minimum=1)
-    teacher_units: int = parameter("M", "hidden units of the teacher", default=2, minimum=1)
-    activation: str | Activation = _activation("the teacher, and of the student unless it has its own", "erf")
-    student_activation: str | Activation | None = _activation("the student, where it differs", None)
-    learning_rate: float = parameter("η", "learning rate of the first layer", default=0.5, minimum=0)
+    student_units: int = declare("student_units")
+    teacher_units: int = declare("teacher_units")
+    activation: str | Activation = declare("activation")
+    student_activation: str | Activation | None = declare("student_activation")
+    learning_rate: float = declare("learning_rate")
     schedule: str | Steps = parameter(
         "η(α)",
         "the learning rate in time: constant, a power decay η (1 + α/decay_time)^-decay_power, or steps",
@@ -132,36 +101,15 @@ class OnlineSGD(System):
         "τ", "power schedule: alpha at which it sets in", default=1.0, minimum=0, exclusive=True
     )
     decay_power: float = parameter("p", "power schedule: its exponent", default=1.0, minimum=0)
-    second_layer_rate: float = parameter(
-        "η_v", "learning rate of the second layer; 0 keeps it fixed", default=0.0, minimum=0
-    )
-    noise: float = parameter("σ", "standard deviation of the label noise", default=0.0, minimum=0)
-    weight_decay: float = parameter("κ", "weight decay: a step shrinks the weights by 1 - κ/N", default=0.0, minimum=0)
-    batch: int = parameter("B", "examples a step", default=1, minimum=1)
-    normalisation: str = parameter(
-        "c",
-        "factor of the outputs: 1, or one over √K or K for the student and over √M or M for the teacher",
-        default="committee",
-        choices=tuple(NORMALISATIONS),
-    )
-    teacher_second_layer: tuple[float, ...] | None = parameter(
-        "A", "second layer of the teacher, M numbers (default: ones)", default=None
-    )
-    initial: str | Overlaps = parameter(
-        "w_0",
-        "the student's start: random; small: random but small; informed: near the teacher; denoising: each teacher "
-        "unit shared by several; or overlaps",
-        default="random",
-        choices=tuple(STARTS),
-        table=Overlaps,
-    )
-    initial_scale: float | None = parameter(
-        "s_0",
-        "standard deviation of the random part of the first weights (default: 1 random, 0.001 small, else 0.1)",
-        default=None,
-        minimum=0,
-    )
-    start_seed: int = parameter("#", "seed of the start that answers and replicates share", default=0, minimum=0)
+    second_layer_rate: float = declare("second_layer_rate")
+    noise: float = declare("noise")
+    weight_decay: float = declare("weight_decay")
+    batch: int = declare("batch")
+    normalisation: str = declare("normalisation")
+    teacher_second_layer: tuple[float, ...] | None = declare("teacher_second_layer")
+    initial: str | Overlaps = declare("initial")
+    initial_scale: float | None = declare("initial_scale")
+    start_seed: int = declare("start_seed")
     inputs: str = parameter(
         "x",
         "inputs of direct: gaussian, binary (±1), uniform, or a .csv, .parquet or .npy file of a matrix of N columns, "
@@ -173,25 +121,17 @@ class OnlineSGD(System):
     duration: float = parameter("α_end", "training time, examples/N", default=100.0, minimum=0, exclusive=True)
     samples: tuple[float, ...] = declare_samples()
     spacing: str = declare_spacing()
-    dimension: int = parameter("N", "input dimension of the simulations, and of the start", default=1000, minimum=1)
+    dimension: int = declare("dimension")
 
     def __post_init__(self) -> None:
         """Check each parameter, and that they fit together."""
         super().__post_init__()
-        K, M, N = self.student_units, self.teacher_units, self.dimension
-        if N < K + M:
-            raise InputError(
-                f"dimension = {N} is not allowed: it must be at least student_units + teacher_units = {K + M}"
-            )
-        if self.teacher_second_layer is not None and len(self.teacher_second_layer) != M:
-            raise InputError(f"teacher_second_layer has {len(self.teacher_second_layer)} numbers: it must have {M}")
-        if isinstance(self.initial, Overlaps) and np.shape(self.initial.R) != (K, M):
-            raise InputError(
-                f"initial has overlaps of {np.shape(self.initial.R)} units: student and teacher have {K}, {M}"
-            )
+        two_layer.check(self)
         self.times()
-        if self.inputs not in INPUTS and self._input_matrix().shape[1] != N:
-            raise InputError(f"inputs = {self.inputs} has {self._input_matrix().shape[1]} columns: dimension is {N}")
+        if self.inputs not in INPUTS and self._input_matrix().shape[1] != self.dimension:
+            raise InputError(
+                f"inputs = {self.inputs} has {self._input_matrix().shape[1]} columns: dimension is {self.dimension}"
+            )
 
     def times(self) -> NDArray[np.float64]:
         """Return the times of the report, in alpha."""
@@ -209,25 +149,7 @@ class OnlineSGD(System):
 
     def start(self) -> tuple[NDArray[np.float64], ...]:
         """Return the overlaps Q, R and T and the second layers v and A that all answers start from."""
-        if isinstance(self.initial, Overlaps):
-            return self.initial.arrays()
-        from tsmech.sims.online_starts import random_overlaps
-
-        K, M = self.student_units, self.teacher_units
-        scale = STARTS[self.initial] if self.initial_scale is None else self.initial_scale
-        teacher, student, second = np.random.default_rng(self.start_seed).spawn(3)
-        Q, R, T = random_overlaps(
-            K, M, self.dimension, scale, teacher_rng=teacher, student_rng=student, orthonormal=True
-        )
-        A = np.ones(M) if self.teacher_second_layer is None else np.array(self.teacher_second_layer)
-        v = np.ones(K)
-        if self.initial in ("random", "small"):
-            return Q, R, T, second.normal(0.0, scale, K) if self.second_layer_rate else v, A
-        chosen = np.eye(K, M) if self.initial == "informed" else np.eye(M)[np.arange(K) % M]
-        sharing = np.maximum(chosen.sum(axis=0), 1.0)
-        known = chosen.sum(axis=1) > 0.0
-        v[known] = (chosen @ (A / sharing))[known] * self._factor(M) / self._factor(K)
-        return Q + chosen @ R.T + R @ chosen.T + chosen @ chosen.T, R + chosen, T, v, A
+        return two_layer.start(self)
 
     def theory_curve(self) -> Curve:
         """Return the solution of the ODEs of the overlaps from the start."""
@@ -267,15 +189,12 @@ class OnlineSGD(System):
         return self._curve(found.Q, found.R, T, found.v, A, found.diverged_at)
 
     def _factor(self, units: int) -> float:
-        return NORMALISATIONS[self.normalisation](units)
+        return two_layer.factor(self, units)
 
     def _rule(self) -> dict[str, Any]:
         """Return the learning rule as theory and simulations take it; the outputs' factor is part of v and A there."""
-        teacher = _functions(self.activation)
-        student = teacher if self.student_activation is None else _functions(self.student_activation)
         return {
-            "student_activation": student,
-            "teacher_activation": teacher,
+            **two_layer.activations(self),
             "schedule": self._schedule(),
             "second_layer_rate": self.second_layer_rate * self._factor(self.student_units) ** 2,
             "noise": self.noise,
@@ -301,25 +220,10 @@ class OnlineSGD(System):
         diverged_at: float | None,
         error: NDArray[np.float64] | None = None,
     ) -> Curve:
-        from tsmech.theory.overlaps import generalization_error, specialization
-
-        rule = self._rule()
-        if error is None:
-            error = generalization_error(
-                Q, R, T, v, self._factor(A.size) * A,
-                student_activation=rule["student_activation"], teacher_activation=rule["teacher_activation"],
-            )  # fmt: skip
-        times = self.times()[: len(error)]
-        special = specialization(Q, R, T).mean(axis=-1)
-        observables = {
-            "generalization_error": error,
-            "test_error": error + self.noise**2 / 2,
-            "specialization": special,
-            "escape_time": np.full(len(error), _crossing(times, special, 0.5)),
-            "Q": Q,
-            "R": R,
-            "v": v / self._factor(self.student_units),
-        }
+        observables = two_layer.observe(self, Q, R, T, v, A, error)
+        times = self.times()[: len(Q)]
+        escape = _crossing(times, observables["specialization"], 0.5)
+        observables["escape_time"] = np.full(len(Q), escape)
         return Curve(observables, self.coordinate, times, diverged_at)
 
     def _input_matrix(self) -> NDArray[np.float64]:
@@ -341,8 +245,3 @@ def _crossing(times: NDArray[np.float64], values: NDArray[np.float64], level: fl
         return float(times[0])
     share = (level - values[first - 1]) / (values[first] - values[first - 1])
     return float(times[first - 1] + share * (times[first] - times[first - 1]))
-
-
-def _functions(activation: str | Activation) -> Any:
-    """Return an activation as theory and simulations take it: a name, or the pair (g, g')."""
-    return (activation.g, activation.slope) if isinstance(activation, Activation) else activation

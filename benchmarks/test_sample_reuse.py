@@ -1,0 +1,129 @@
+"""Training on a stored training set, its peers with the same batches in the same run.
+
+`extra_info` (in `--benchmark-json`) has nanoseconds per example and input component, of the epochs alone: what drawing
+the training set takes is measured too and taken away.
+"""
+
+import math
+import timeit
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from tsmech.sims.online_starts import embed, random_overlaps
+from tsmech.sims.sample_reuse import train
+
+RATE, NOISE = 0.5, 0.1
+K, M = 4, 2
+EPOCHS = 10
+GROUP = "K = 4, M = 2, erf, P = N = {}, {} epochs, batch {} (target for batch 1: 2.5 ns, 10 x PyTorch)"
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with threadpool_limits(1):
+        yield
+
+
+def start(N):
+    overlaps = random_overlaps(
+        K, M, N, 1.0, teacher_rng=np.random.default_rng(0), student_rng=np.random.default_rng(1), orthonormal=True
+    )
+    W, B = embed(*overlaps, N, np.random.default_rng(2))
+    return W, B, np.full(K, K**-0.5), np.full(M, M**-0.5)
+
+
+def train_here(N, batch, epochs, order="without", stream="fast"):
+    return train(
+        *start(N), examples=N, order=order, batch=batch, student_activation="erf", teacher_activation="erf",
+        learning_rate=RATE, noise=NOISE, epochs=[epochs], rng=np.random.default_rng(3), stream=stream,
+    )  # fmt: skip
+
+
+def training_set(N, B, A, rng):
+    from scipy.special import erf
+
+    X = rng.standard_normal((N, N)).astype(np.float32)
+    return X, erf(X @ B.T / math.sqrt(2 * N)) @ A + NOISE * rng.standard_normal(N)
+
+
+def batches(N, batch, epochs, rng):
+    """Return the examples of each step, the same for all peers."""
+    order = np.concatenate([rng.permutation(N) for _ in range(epochs)])
+    return order[: order.size // batch * batch].reshape(-1, batch)
+
+
+def train_in_numpy(W, X, y, v, steps):
+    from scipy.special import erf
+
+    w, N = W.copy(), W.shape[1]
+    scale = 1.0 / math.sqrt(N)
+    for chosen in steps:
+        x = X[chosen]
+        fields = x @ w.T * scale
+        delta = erf(fields * math.sqrt(0.5)) @ v - y[chosen]
+        pull = v * math.sqrt(2.0 / math.pi) * np.exp(-0.5 * fields**2) * delta[:, None]
+        w -= RATE * scale / len(chosen) * pull.T @ x
+    return w
+
+
+def train_in_torch(W, X, y, v, steps, precision):
+    import torch
+
+    w, X, y, v = (torch.tensor(array, dtype=precision) for array in (W, X, y, v))
+    steps = torch.tensor(steps)
+    scale = 1.0 / math.sqrt(W.shape[1])
+    with torch.no_grad():
+        for chosen in steps:
+            x = X[chosen]
+            fields = x @ w.T * scale
+            delta = torch.erf(fields * math.sqrt(0.5)) @ v - y[chosen]
+            pull = v * math.sqrt(2.0 / math.pi) * torch.exp(-0.5 * fields**2) * delta[:, None]
+            w.addmm_(pull.T, x, alpha=-RATE * scale / len(chosen))
+    return w.numpy()
+
+
+def note(benchmark, examples, N, overhead=0.0):
+    if benchmark.stats is not None:  # None with --benchmark-disable
+        each = 1e9 * (benchmark.stats.stats.min - overhead) / (examples * N)
+        benchmark.extra_info["ns_per_example_and_input"] = each
+
+
+@pytest.mark.parametrize("batch", [1, 32])
+@pytest.mark.parametrize("N", [1000, 4000])
+def test_direct(benchmark, N, batch):
+    benchmark.group = GROUP.format(N, EPOCHS, batch)
+    overhead = min(timeit.repeat(lambda: train_here(N, batch, 0), number=1, repeat=6))
+    run = benchmark.pedantic(train_here, (N, batch, EPOCHS), rounds=5, warmup_rounds=1)
+    note(benchmark, EPOCHS * N, N, overhead)
+    assert run.diverged_at is None
+
+
+@pytest.mark.benchmark(group="storage and order: N = P = 1000, 10 epochs (ns per example and input in extra_info)")
+@pytest.mark.parametrize("stream", ["fast", "numpy"])
+@pytest.mark.parametrize("order", ["without", "with", "full"])
+def test_storage(benchmark, order, stream):
+    """Inputs in single precision ("fast") beside double; each round draws its training set, too."""
+    N = 1000
+    benchmark.pedantic(train_here, (N, 1, EPOCHS, order, stream), rounds=5, warmup_rounds=1)
+    note(benchmark, EPOCHS * N, N)
+
+
+@pytest.mark.parametrize("batch", [1, 32])
+@pytest.mark.parametrize("N", [1000, 4000])
+@pytest.mark.parametrize("peer", ["numpy", "torch in single precision", "torch in double precision"])
+def test_peers(benchmark, N, batch, peer):
+    """The same steps without drawing; a single epoch, so compare the ns in extra_info."""
+    benchmark.group = GROUP.format(N, EPOCHS, batch) + ", peers: one epoch"
+    W, B, v, A = start(N)
+    X, y = training_set(N, B, A, np.random.default_rng(3))
+    steps = batches(N, batch, 1, np.random.default_rng(4))
+    if peer == "numpy":
+        benchmark.pedantic(train_in_numpy, (W, X, y, v, steps), rounds=3, warmup_rounds=1)
+    else:
+        torch = pytest.importorskip("torch")
+        torch.set_num_threads(1)
+        precision = torch.float32 if "single" in peer else torch.float64
+        benchmark.pedantic(train_in_torch, (W, X, y, v, steps, precision), rounds=3, warmup_rounds=1)
+    note(benchmark, steps.size, N)

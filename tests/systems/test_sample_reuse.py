@@ -1,0 +1,236 @@
+"""The system layer of sample reuse: what its answers share, when theory predicts and when it is an envelope."""
+
+import numpy as np
+import pytest
+
+from tests.commands import command
+from tsmech import memory
+from tsmech.compare import check
+from tsmech.errors import InputError
+from tsmech.experiment import build
+from tsmech.plots import draw
+from tsmech.systems.contract import Curve
+from tsmech.systems.gradient_flow import GradientFlow
+from tsmech.systems.online_sgd import OnlineSGD
+from tsmech.systems.sample_reuse import LINEAR, START, SampleReuse
+
+
+def mean_of(system: SampleReuse, name: str, draws: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of an observable over draws and its standard error."""
+    found = np.array([system.curve("direct", np.random.default_rng(i)).observables[name] for i in range(draws)])
+    return found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(draws)
+
+
+@pytest.mark.parametrize("order", ["without", "with", "full"])
+def test_both_answers_begin_at_the_same_overlaps(order: str) -> None:
+    system = SampleReuse(alpha=2, order=order, duration=2, samples=2, dimension=60, start_seed=5, noise=0.3)
+    theory, direct = system.curve("theory"), system.curve("direct", np.random.default_rng(1))
+    assert set(direct.observables) == set(theory.observables) == set(system.observables)
+    for name in ("Q", "R", "v", "generalization_error", "test_error"):
+        np.testing.assert_allclose(direct.observables[name][0], theory.observables[name][0], rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(direct.at, [0.0, 1.0, 2.0])
+
+
+@pytest.mark.parametrize("normalisation", ["1/sqrt(K)", "1/K"])
+def test_a_normalisation_is_a_factor_of_the_outputs(normalisation: str) -> None:
+    factor = {"1/sqrt(K)": 2**-0.5, "1/K": 0.5}[normalisation]
+    common = {"alpha": 2, "duration": 3, "samples": 3, "dimension": 50}
+    scaled = SampleReuse(normalisation=normalisation, learning_rate=0.4 / factor**2, **common)
+    plain = SampleReuse(learning_rate=0.4, **common)
+    one, two = (system.curve("direct", np.random.default_rng(3)).observables for system in (scaled, plain))
+    np.testing.assert_allclose(one["Q"], two["Q"], rtol=1e-5)  # inputs in single precision
+    np.testing.assert_allclose(one["train_error"], factor**2 * two["train_error"], rtol=1e-5)
+
+
+def test_the_envelope_is_one_pass_sgd_at_the_examples_seen() -> None:
+    common = {"noise": 0.4, "second_layer_rate": 0.2, "batch": 3, "samples": 4, "weight_decay": 0.1}
+    reuse = SampleReuse(alpha=5, duration=8, **common)
+    online = OnlineSGD(duration=40, **common)
+    one, two = reuse.curve("theory"), online.curve("theory")
+    for name in ("Q", "R", "v", "generalization_error"):
+        np.testing.assert_allclose(one.observables[name], two.observables[name], rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(one.observables["train_error"], one.observables["test_error"])
+    assert "envelope" in (reuse.remark() or "")
+    assert "envelope" in reuse.answer_label("theory")
+    assert reuse.answer_label("direct") == "direct"
+
+
+def test_the_legend_says_what_the_theory_is() -> None:
+    """An envelope, small steps, or theory without a qualifier; where points of one run differ, each is named."""
+
+    def legend(**parameters: object) -> list[str]:
+        experiment = build("sample_reuse", parameters, answers="theory,direct", replicates=1)
+        places = [{name: getattr(point, name) for name in experiment.axes} for point in experiment.points()]
+        rows = [
+            {"answer": answer, "epoch": k, "test_error": 1.0, "test_error_sem": 0.0, **axes}
+            for axes in places for answer in ("theory", "direct") for k in (0.0, 1.0)
+        ]  # fmt: skip
+        return [text.get_text() for text in draw(experiment, rows, y=["test_error"]).axes[0].get_legend().get_texts()]
+
+    assert legend(alpha=2)[:2] == ["theory for α → ∞ (envelope)", "direct"]
+    assert legend(alpha=2, order="with", **LINEAR)[:2] == ["theory", "direct"]
+    assert legend(alpha=2, order=["with", "without"], **LINEAR)[0] == "theory; theory for small steps"
+
+
+@pytest.mark.parametrize("order", ["without", "full"])
+def test_the_envelope_is_reached_at_large_alpha(order: str) -> None:
+    """Few epochs of very many examples, in small full steps; at alpha = 1 the training error is far below."""
+    common = {"order": order, "noise": 0.3, "samples": 2, "dimension": 300, "initial_scale": 0.5, "start_seed": 2}
+    rate = {"learning_rate": 0.02} if order == "full" else {}
+    many = SampleReuse(alpha=60, duration=100 if order == "full" else 2, **common, **rate)
+    theory, direct = many.curve("theory").observables, many.curve("direct", np.random.default_rng(0)).observables
+    for name in ("test_error", "train_error"):
+        np.testing.assert_allclose(direct[name], theory[name], rtol=0.08)
+    few = SampleReuse(alpha=1, duration=100, **common)
+    assert (
+        few.curve("direct", np.random.default_rng(0)).observables["train_error"][-1] < 0.5 * theory["train_error"][-1]
+    )
+
+
+@pytest.mark.parametrize("order", ["full", "without"])
+def test_a_linear_unit_follows_gradient_flow(order: str) -> None:
+    """The curves of gradient_flow: t = η·epoch in steps of η, and t = η·alpha·epoch/B without steps."""
+    alpha, rate = 2.0, 0.5
+    common = {**LINEAR, "alpha": alpha, "noise": 0.5, "samples": (5.0, 20.0), "duration": 20.0, "learning_rate": rate}
+    system = SampleReuse(order=order, initial={"Q": [[0.25]], "R": [[0.0]]}, **common)
+    stretch = rate if order == "full" else rate * alpha
+    step = {"step": rate} if order == "full" else {}
+    flow = GradientFlow(
+        alpha=alpha, noise=0.5, initial_scale=0.5, duration=20 * stretch, samples=(5 * stretch, 20 * stretch), **step
+    )
+    one, two = system.curve("theory").observables, flow.curve("theory").observables
+    for name in ("test_error", "train_error"):
+        np.testing.assert_allclose(one[name], two[name], rtol=1e-10)
+    np.testing.assert_allclose(one["Q"][:, 0, 0], two["weight_norm"], rtol=1e-10)
+
+
+def test_small_steps_without_replacement_follow_the_flow() -> None:
+    """At η = 0.02 within 3 %; at η = 0.8 the noise of SGD, which the flow leaves out, is seen."""
+    common = {**LINEAR, **START, "alpha": 2.0, "dimension": 400, "samples": (100.0, 200.0)}
+    small = SampleReuse(learning_rate=0.02, duration=200, **common)
+    errors, theory = mean_of(small, "test_error", 10), small.curve("theory").observables["test_error"]
+    np.testing.assert_allclose(errors[0], theory, rtol=0.03)
+    large = SampleReuse(learning_rate=0.8, duration=5, **(common | {"samples": (2.5, 5.0)}))
+    found = mean_of(large, "test_error", 10)
+    assert (found[0] > 1.05 * large.curve("theory").observables["test_error"]).all()
+    assert "small steps" in (large.remark() or "")
+    assert SampleReuse(order="with", **common, duration=200).remark() is None
+
+
+def test_a_linear_unit_of_any_teacher_and_second_layer() -> None:
+    """v = -0.7 and a teacher with T = 2 and A = 0.8: theory against the mean of draws."""
+    start = {"Q": [[0.9]], "R": [[-0.5]], "T": [[2.0]], "v": [-0.7], "A": [0.8]}
+    system = SampleReuse(
+        **LINEAR, initial=start, noise=0.4, alpha=1.5, order="with", learning_rate=1.0, weight_decay=0.1,
+        duration=4, samples=(1.0, 4.0), dimension=600,
+    )  # fmt: skip
+    theory = system.curve("theory").observables
+    for name in ("test_error", "train_error", "Q", "R"):
+        mean, error = mean_of(system, name, 40)
+        assert (np.abs(mean - theory[name]) < 5 * error + 5 / 600).all(), name
+
+
+def test_the_check_agrees_and_would_notice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The declared check passes; with the fluctuations of SGD left out of the theory it fails."""
+    monkeypatch.setattr(SampleReuse, "checks", SampleReuse.checks[:1] + SampleReuse.checks[2:])
+    assert all(verdict.agrees for verdict in check(SampleReuse, replicates=100, seed=1))
+    correct = SampleReuse.theory_curve
+
+    def without_noise(self: SampleReuse) -> Curve:
+        return correct(SampleReuse(**{**self.values(), "order": "without"}) if self.order == "with" else self)
+
+    monkeypatch.setattr(SampleReuse, "theory_curve", without_noise)
+    found = check(SampleReuse, replicates=100, seed=1)
+    assert {verdict.agrees for verdict in found if "with" in verdict.point} == {True, False}
+    assert all(verdict.agrees for verdict in found if "full" in verdict.point)
+
+
+@pytest.mark.parametrize("order", ["with", "full"])
+def test_too_large_a_rate_diverges_and_says_at_which_epoch(order: str) -> None:
+    system = SampleReuse(**LINEAR, alpha=1, order=order, learning_rate=4, duration=200, samples=100, dimension=100)
+    for answer in ("theory", "direct"):
+        curve = system.curve(answer, np.random.default_rng(0))
+        assert curve.diverged_at is not None
+        assert curve.at is not None
+        assert 0 < curve.diverged_at < 200
+        assert 0 < len(curve.at) < 101
+        assert curve.at[-1] <= curve.diverged_at
+        assert np.isfinite(curve.observables["train_error"]).all()
+
+
+# What must come out --------------------------------------------------------------------------------------------
+
+
+def test_noise_is_memorised_and_the_test_error_turns() -> None:
+    """Overtraining: the training error falls on, the best time is early; without noise hardly anything is lost."""
+    common = {"duration": 200, "samples": 40, "dimension": 200}
+    noisy = SampleReuse(alpha=1.5, noise=0.7, **common).curve("direct", np.random.default_rng(0)).observables
+    assert noisy["early_stopping_time"][0] < 20
+    assert noisy["final_error"][0] > 1.2 * noisy["early_stopping_error"][0]
+    assert noisy["train_error"][-1] < 0.3 * 0.7**2 / 2
+    assert noisy["train_error"][-1] < noisy["train_error"][20] < noisy["train_error"][5]
+    clean = SampleReuse(alpha=8, noise=0.0, **common).curve("direct", np.random.default_rng(0)).observables
+    assert clean["final_error"][0] < 1.02 * clean["early_stopping_error"][0]
+
+
+def test_the_gap_between_test_and_training_error_closes_with_alpha() -> None:
+    common = {"noise": 0.5, "duration": 30, "samples": 1, "dimension": 150}
+    gaps = []
+    for alpha in (2, 8, 32):
+        found = SampleReuse(alpha=alpha, **common).curve("direct", np.random.default_rng(0)).observables
+        gaps.append(found["test_error"][-1] - found["train_error"][-1])
+    assert gaps[0] > 2 * gaps[1] > 4 * gaps[2] > 0
+
+
+def test_the_peak_is_where_weights_meet_examples() -> None:
+    """One linear unit without fluctuations peaks at alpha = 1, its weights over N; theory and network."""
+    common = {**LINEAR, "order": "full", "noise": 0.5, "duration": 3000, "samples": 1, "dimension": 100}
+    alphas = (0.5, 1.0, 2.0)
+    for answer in ("theory", "direct"):
+        errors = [
+            SampleReuse(alpha=alpha, learning_rate=0.3, **common)
+            .curve(answer, np.random.default_rng(0)).observables["test_error"][-1]
+            for alpha in alphas
+        ]  # fmt: skip
+        assert errors[1] > 2 * max(errors[0], errors[2])
+
+
+# Refusals ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--alpha 0", "alpha = 0 is not allowed: it must be a number above 0"),
+        ("", "sample_reuse needs alpha"),
+        ("--alpha 2 --order sorted", "order = sorted is not allowed: it must be one of without, with, full"),
+        ("--alpha 2 --order full --batch 4", "batch = 4 is not allowed with order = full"),
+        ("--alpha 0.5 --dimension 40 --batch 21", "batch = 21 is not allowed: the training set has 20 examples"),
+        ("--alpha 2 --dimension 3", "dimension = 3 is not allowed"),
+        ("--alpha 2 --duration 0", "duration = 0 is not allowed"),
+        ("--alpha 2 --samples 1,300", "after the duration"),
+        ("--alpha 2 --learning-rate -1", "learning_rate = -1 is not allowed"),
+        ("--alpha 2 --activation tanh", "activation = tanh is not allowed"),
+        ("--alpha 2 --teacher-second-layer 1", "teacher_second_layer has 1"),
+        ("--alpha 2 --answers reduced", "sample_reuse has no reduced answer"),
+        ("--alpha 1e6 --dimension 1000000 --answers direct", "takes 4e+06 TB of memory"),
+    ],
+)
+def test_refusals_are_one_line_and_leave_nothing(words: str, says: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = command("run", "sample_reuse", *words.split(), "--out", "out")
+    assert said.code == 2
+    assert says in said.err
+    assert said.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_is_checked_with_both_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 3_000_000)
+    system = SampleReuse(alpha=10, dimension=500)
+    assert "5000 x 500 numbers takes 10.1 MB of memory, 3 MB are available" in (system.lacks("direct") or "")
+    assert system.lacks("theory") is None
+    assert SampleReuse(alpha=1, dimension=500).lacks("direct") is None
+    assert "3 MB are available" in (system.remark() or "")
+    with pytest.raises(InputError, match="are available"):
+        system.curve("direct", np.random.default_rng(0))

@@ -1,0 +1,140 @@
+"""Maps of one observable over two axes: a panel an answer, one colour scale for all.
+
+A cell of a map stands for one point of a sweep.  Contours are those of the panel's own values; on a simulation's panel
+the dashed contours are theory's.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.picture import Row, is_geometric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
+
+COLOURS = "viridis"
+DECADES = 5.0
+"""Colours are logarithmic where the largest value is more than so many times the smallest."""
+CONTOURS = 6
+
+Array = NDArray[np.float64]
+Grid = tuple[Array, Array, Array]
+
+
+def tabulate(rows: Iterable[Row], x: str, y: str, value: str) -> Grid:
+    """Return the values of both axes and the table of what rows hold over them.
+
+    Parameters
+    ----------
+    rows
+        Summary rows of one answer, at most one a place.
+    x, y, value
+        Names of columns.
+
+    Returns
+    -------
+    xs, ys : array
+        Distinct values, shapes (n,) and (m,), in order.
+    table : array
+        Shape (m, n); NaN where there is no row.
+    """
+    listed = list(rows)
+    xs, ys = (np.unique([float(row[name]) for row in listed]) for name in (x, y))
+    table = np.full((len(ys), len(xs)), np.nan)
+    for row in listed:
+        table[np.searchsorted(ys, row[y]), np.searchsorted(xs, row[x])] = row[value]
+    return xs, ys, table
+
+
+def choose_norm(grids: Sequence[Grid]) -> "Normalize":
+    """Return the colour scale that several maps share, from the values at places where all of them are finite.
+
+    Where theory is infinite a mean of simulations does not settle: such places do not stretch the scale.
+    """
+    from matplotlib.colors import LogNorm, Normalize
+
+    poles = {(a, b) for xs, ys, table in grids for b, a in _places(xs, ys, np.isinf(table))}
+    body = [table[k, i] for xs, ys, table in grids for k, b in enumerate(ys) for i, a in enumerate(xs)
+            if np.isfinite(table[k, i]) and (a, b) not in poles]  # fmt: skip
+    if not body:
+        return Normalize(0.0, 1.0)
+    low, high = float(min(body)), float(max(body))
+    if low > 1e-12 * high and high > DECADES * low:
+        return LogNorm(low, high)
+    return Normalize(low, high if high > low else low + (abs(low) or 1.0))
+
+
+def choose_levels(norm: "Normalize") -> Array:
+    """Return the levels of the contours, round numbers inside a colour scale."""
+    from matplotlib.colors import LogNorm
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    low, high = (float(bound or 0.0) for bound in (norm.vmin, norm.vmax))
+    if isinstance(norm, LogNorm):
+        fine = (1e4, (1.0,)), (1e2, (1.0, 3.0)), (20.0, (1.0, 2.0, 5.0)), (1.0, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
+        steps = next(steps for least, steps in fine if high > least * low)
+        found = np.asarray(LogLocator(subs=steps, numticks=50).tick_values(low, high))
+        found = found[(found > low) & (found < high)]
+        return found[:: max(1, math.ceil(len(found) / (2 * CONTOURS)))]
+    found = np.asarray(MaxNLocator(CONTOURS).tick_values(low, high))
+    return found[(found > low) & (found < high)]
+
+
+def draw_map(ax: "Axes", grid: Grid, norm: "Normalize", levels: Array, theory: Grid | None = None) -> None:
+    """Draw a map into axes: cells, contours, theory's contours dashed where given.
+
+    Infinite values are hatched on white, places without a value are grey.
+    """
+    xs, ys, _ = grid
+    ax.set_facecolor("0.7")
+    ax.grid(False)
+    if not (xs.size and ys.size):
+        return
+    for axis, values in (("x", xs), ("y", ys)):
+        if is_geometric(values):
+            ax.set(**{f"{axis}scale": "log"})
+    xs, ys, table = _inside(ax, grid)
+    across, up = _edges(xs, ax.get_xscale() == "log"), _edges(ys, ax.get_yscale() == "log")
+    finite = np.ma.masked_invalid(table)
+    ax.pcolormesh(across, up, finite, norm=norm, cmap=COLOURS, rasterized=True)
+    infinite = np.ma.masked_where(~np.isinf(table), np.ones_like(table))
+    if infinite.count():
+        style: Mapping[str, Any] = {"facecolor": "white", "edgecolor": "0.3", "linewidth": 0.0, "hatch": "////"}
+        ax.pcolor(across, up, infinite, cmap="gray", vmin=0, vmax=1, **style)
+    lines = [(grid, "solid", 0.9)] if theory is None else [(theory, "dashed", 1.4), (grid, "solid", 0.7)]
+    for of, dashes, width in lines:
+        a, b, values = _inside(ax, of)
+        if min(values.shape) >= 2 and len(levels) and np.isfinite(values).any():
+            drawn = np.ma.masked_invalid(values)
+            within = [level for level in levels if drawn.min() < level < drawn.max()]
+            if within:
+                ax.contour(a, b, drawn, levels=within, colors="white", linestyles=dashes, linewidths=width)
+    ax.set(xlim=(across[0], across[-1]), ylim=(up[0], up[-1]))
+
+
+def _inside(ax: "Axes", grid: Grid) -> Grid:
+    """Return the grid without what a logarithmic axis does not have."""
+    xs, ys, table = grid
+    keep_x = (xs > 0) | (ax.get_xscale() == "linear")
+    keep_y = (ys > 0) | (ax.get_yscale() == "linear")
+    return xs[keep_x], ys[keep_y], table[np.ix_(keep_y, keep_x)]
+
+
+def _places(xs: Array, ys: Array, marked: NDArray[np.bool_]) -> Iterable[tuple[float, float]]:
+    return [(ys[k], xs[i]) for k, i in np.argwhere(marked)]
+
+
+def _edges(centres: Array, logarithmic: bool) -> Array:
+    """Return the edges of cells around their centres, one more than these."""
+    scaled = np.log(centres) if logarithmic else centres
+    if len(scaled) == 1:
+        found = np.array([scaled[0] - 0.5, scaled[0] + 0.5])
+    else:
+        middle = (scaled[1:] + scaled[:-1]) / 2
+        found = np.concatenate([[2 * scaled[0] - middle[0]], middle, [2 * scaled[-1] - middle[-1]]])
+    return np.exp(found) if logarithmic else found

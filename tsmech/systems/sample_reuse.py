@@ -1,0 +1,264 @@
+"""A two-layer student trained for many epochs on a fixed noisy training set: memorisation and overtraining."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.errors import InputError
+from tsmech.systems import two_layer
+from tsmech.systems.contract import Curve, Observable, System
+from tsmech.systems.parameters import parameter
+from tsmech.systems.sampling import declare_samples, declare_spacing, sample_times
+from tsmech.systems.start import Overlaps
+from tsmech.systems.stopping import SUMMARY, summary
+from tsmech.systems.two_layer import OBSERVABLES, Activation, declare
+
+ORDERS = ("without", "with", "full")
+LINEAR: dict[str, Any] = {"student_units": 1, "teacher_units": 1, "activation": "linear"}
+START: dict[str, Any] = {"initial": {"Q": [[0.5]], "R": [[0.3]]}, "noise": 0.5}
+
+
+@dataclass(frozen=True)
+class SampleReuse(System):
+    r"""Training of a two-layer student on P = alpha N stored examples of a two-layer teacher, in epochs.
+
+    The network and its steps are those of ``online_sgd``,
+
+    .. math::
+        w_k \leftarrow w_k - \frac{\eta}{\sqrt N} \langle v_k\, g'(\lambda_k)\, \Delta\, x \rangle
+            - \frac{\kappa}{N} w_k, \qquad
+        v_k \leftarrow v_k - \frac{\eta_v}{N} \langle g(\lambda_k)\, \Delta \rangle - \frac{\kappa}{N} v_k ,
+
+    averaged over a mini-batch of the stored examples, which keep their label noise.  With ``order`` = full a step
+    averages over all of them and is worth N steps: η, η_v and κ are N times as large.  The derivation is in
+    ``theory/sample_reuse.md``.
+
+    Notes
+    -----
+    Theory predicts a linear student of a linear teacher (one unit each, the first layer trained): exactly for full
+    batches and for SGD with replacement, for small steps without replacement.  For all others it is the limit of many
+    examples, alpha → ∞ at a given number alpha · epoch of examples seen: one-pass SGD, or for full batches gradient
+    flow on the generalization error.  That is an envelope and no prediction at finite alpha.
+    """
+
+    name = "sample_reuse"
+    title = "A two-layer student that learns from the same noisy examples again and again"
+    coordinate = "epoch"
+    coordinate_words = "k   (epochs: passes over the training set)"
+    observables: ClassVar = {
+        "test_error": OBSERVABLES["test_error"],
+        "train_error": Observable("ε_train", "training error"),
+        **OBSERVABLES,
+        **SUMMARY,
+    }
+    checks = (
+        {**LINEAR, **START, "alpha": 2.0, "order": "full", "samples": (2.0, 8.0, 40.0), "duration": 40.0},
+        {
+            **LINEAR,
+            **START,
+            "alpha": 0.5,
+            "order": "with",
+            "weight_decay": 0.05,
+            "samples": (1.0, 6.0),
+            "duration": 6.0,
+        },
+        {
+            **LINEAR,
+            **START,
+            "alpha": 2.0,
+            "order": "with",
+            "learning_rate": 0.9,
+            "samples": (1.0, 6.0),
+            "duration": 6.0,
+        },
+    )
+    check_dimensions = (60, 120, 240, 480)
+
+    alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
+    order: str = parameter(
+        "order",
+        "how examples are taken: without replacement, a new permutation every epoch; with replacement; or full, "
+        "all in one step an epoch, which is worth N steps",
+        default="without",
+        choices=ORDERS,
+    )
+    student_units: int = declare("student_units")
+    teacher_units: int = declare("teacher_units")
+    activation: str | Activation = declare("activation")
+    student_activation: str | Activation | None = declare("student_activation")
+    learning_rate: float = declare("learning_rate")
+    second_layer_rate: float = declare("second_layer_rate")
+    noise: float = declare("noise")
+    weight_decay: float = declare("weight_decay")
+    batch: int = declare("batch")
+    normalisation: str = declare("normalisation")
+    teacher_second_layer: tuple[float, ...] | None = declare("teacher_second_layer")
+    initial: str | Overlaps = declare("initial")
+    initial_scale: float | None = declare("initial_scale")
+    start_seed: int = declare("start_seed")
+    duration: float = parameter("k_end", "training time in epochs", default=100.0, minimum=0, exclusive=True)
+    samples: tuple[float, ...] = declare_samples()
+    spacing: str = declare_spacing()
+    dimension: int = declare("dimension")
+
+    def __post_init__(self) -> None:
+        """Check each parameter, and that they fit together."""
+        super().__post_init__()
+        two_layer.check(self)
+        self.times()
+        if self.order == "full" and self.batch != 1:
+            raise InputError(
+                f"batch = {self.batch} is not allowed with order = full, which takes all examples in a step: leave it 1"
+            )
+        if self.batch > self.examples:
+            raise InputError(f"batch = {self.batch} is not allowed: the training set has {self.examples} examples")
+
+    @property
+    def examples(self) -> int:
+        """The number of training examples P."""
+        return max(1, round(self.alpha * self.dimension))
+
+    @property
+    def linear(self) -> bool:
+        """Whether this is a linear student of a linear teacher, one unit each, of which the first layer is trained."""
+        sizes = self.student_units == self.teacher_units == 1 and self.second_layer_rate == 0
+        units = self.activation == "linear" and self.student_activation in ("linear", None)
+        return sizes and units and bool(self.start()[3][0] != 0)
+
+    def times(self) -> NDArray[np.float64]:
+        """Return the times of the report, in epochs."""
+        return sample_times(self.duration, self.samples, self.spacing)
+
+    def steps(self) -> float:
+        """Return the number of steps of a simulation, those for each example where all make one."""
+        return self.duration * self.examples / self.batch
+
+    def lacks(self, answer: str) -> str | None:
+        """Return why this problem has no such answer: no reduction is known, or the training set is too large."""
+        if answer == "reduced":
+            return (
+                "sample_reuse has no reduced answer: a student that meets its examples again depends on every one of "
+                "them, not on its overlaps alone"
+            )
+        if answer == "direct":
+            from tsmech.sims.sample_reuse import too_large
+
+            reason = too_large(self.examples, self.dimension)
+            return f"sample_reuse has no direct answer here: {reason}" if reason else None
+        return super().lacks(answer)
+
+    def remark(self) -> str | None:
+        """Return what the theory leaves out, and why there is no simulation where there is none."""
+        remarks = [self.lacks("direct")]
+        if not self.linear:
+            limit = "gradient flow on the generalization error" if self.order == "full" else "one-pass SGD"
+            remarks.append(f"theory is the limit alpha → ∞, {limit}: an envelope, no prediction at finite alpha")
+        elif self.order == "without":
+            remarks.append(
+                "theory is the limit of small steps, gradient flow: it leaves out the noise of SGD, a share of order "
+                "learning_rate/batch of the errors"
+            )
+        return "; ".join(filter(None, remarks)) or None
+
+    def answer_label(self, answer: str) -> str:
+        """Return what a picture calls an answer: theory is an envelope, or the limit of small steps."""
+        if answer != "theory":
+            return super().answer_label(answer)
+        if not self.linear:
+            return "theory for α → ∞ (envelope)"
+        return "theory for small steps" if self.order == "without" else "theory"
+
+    def start(self) -> tuple[NDArray[np.float64], ...]:
+        """Return the overlaps Q, R and T and the second layers v and A that both answers start from."""
+        return two_layer.start(self)
+
+    def theory_curve(self) -> Curve:
+        """Return the prediction for a linear unit, or the envelope for all others."""
+        return self._linear_curve() if self.linear else self._envelope()
+
+    def _linear_curve(self) -> Curve:
+        from tsmech.sims.online_sgd import steps_at
+        from tsmech.theory.sample_reuse import linear_unit
+
+        Q, R, T, v, A = self.start()
+        length, unit = float(np.sqrt(T[0, 0])), float(v[0])
+        full = self.order == "full"
+        share = 1.0 if full else self.alpha / self.batch
+        rate = share * self.learning_rate * unit**2
+        found = linear_unit(
+            steps_at(self.times(), 1) if full else self.times(),
+            self.alpha,
+            self.noise,
+            Q=unit**2 * float(Q[0, 0]),
+            R=unit * float(R[0, 0]) / length,
+            teacher=float(A[0]) * length,
+            rate=rate,
+            decay=share * self.weight_decay,
+            discrete=full,
+            fluctuation=rate**2 / self.alpha if self.order == "with" else 0.0,
+        )
+        Q, R = (values[:, None, None] for values in (found.Q / unit**2, found.R * length / unit))
+        second = np.broadcast_to(v, (len(Q), 1))
+        return self._curve(Q, R, T, second, A, found.train_error, found.diverged_at, found.generalization_error)
+
+    def _envelope(self) -> Curve:
+        from tsmech.schedules import constant
+        from tsmech.theory.online_sgd import integrate
+        from tsmech.theory.sample_reuse import population_flow
+
+        Q, R, T, v, A = self.start()
+        arguments = Q, R, T, two_layer.factor(self, v.size) * v, two_layer.factor(self, A.size) * A
+        rule = self._rule()
+        if self.order == "full":
+            found = population_flow(*arguments, epochs=self.times(), **rule)
+            ended = found.diverged_at
+        else:
+            rule["schedule"] = constant(rule.pop("learning_rate"))
+            found = integrate(*arguments, alphas=self.alpha * self.times(), batch=self.batch, **rule)
+            ended = None if found.diverged_at is None else found.diverged_at / self.alpha
+        error = found.generalization_error
+        return self._curve(found.Q, found.R, T, found.v, A, error + self.noise**2 / 2, ended, error)
+
+    def direct_curve(self, rng: np.random.Generator) -> Curve:
+        """Return one training of the network on one training set, from weights that have the start's overlaps."""
+        from tsmech.sims.online_starts import embed
+        from tsmech.sims.sample_reuse import train
+
+        Q, R, T, v, A = self.start()
+        inputs, noise, order, frame = rng.spawn(4)
+        W, B = embed(Q, R, T, self.dimension, frame)
+        found = train(
+            W, B, two_layer.factor(self, v.size) * v, two_layer.factor(self, A.size) * A,
+            examples=self.examples, order=self.order, epochs=self.times(), batch=self.batch,
+            rng=inputs, noise_rng=noise, order_rng=order, **self._rule(),
+        )  # fmt: skip
+        network = found.network
+        return self._curve(network.Q, network.R, T, network.v, A, found.train_error, found.diverged_at)
+
+    def _rule(self) -> dict[str, Any]:
+        """Return the learning rule as theory and simulations take it; the outputs' factor is part of v and A there."""
+        return {
+            **two_layer.activations(self),
+            "learning_rate": self.learning_rate,
+            "second_layer_rate": self.second_layer_rate * two_layer.factor(self, self.student_units) ** 2,
+            "noise": self.noise,
+            "weight_decay": self.weight_decay,
+        }
+
+    def _curve(
+        self,
+        Q: NDArray[np.float64],
+        R: NDArray[np.float64],
+        T: NDArray[np.float64],
+        v: NDArray[np.float64],
+        A: NDArray[np.float64],
+        train_error: NDArray[np.float64],
+        diverged_at: float | None,
+        error: NDArray[np.float64] | None = None,
+    ) -> Curve:
+        times = self.times()[: len(Q)]
+        observables = {"train_error": train_error, **two_layer.observe(self, Q, R, T, v, A, error)}
+        observables |= summary(times, observables["test_error"]) if len(times) else dict.fromkeys(SUMMARY, np.empty(0))
+        return Curve({name: observables[name] for name in self.observables}, self.coordinate, times, diverged_at)

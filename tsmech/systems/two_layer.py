@@ -1,0 +1,189 @@
+"""A two-layer student and its two-layer teacher: parameters, starts and observables of the systems that train one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.errors import InputError
+from tsmech.systems.contract import Observable
+from tsmech.systems.parameters import parameter
+from tsmech.systems.start import Overlaps
+
+ACTIVATIONS = ("erf", "relu", "linear", "quadratic")
+NORMALISATIONS: dict[str, Callable[[int], float]] = {
+    "committee": lambda units: 1.0,
+    "1/sqrt(K)": lambda units: units**-0.5,
+    "1/K": lambda units: 1.0 / units,
+}
+STARTS = {"random": 1.0, "small": 1e-3, "informed": 0.1, "denoising": 0.1}
+"""Kinds of start, with the default scale of the random part of the student's weights."""
+
+OBSERVABLES = {
+    "generalization_error": Observable("ε_g", "generalization error"),
+    "test_error": Observable("ε_test", "test error"),
+    "specialization": Observable("S", "mean specialization of the student's units"),
+    "Q": Observable("Q", "student-student overlaps"),
+    "R": Observable("R", "student-teacher overlaps"),
+    "v": Observable("v", "student's second layer"),
+}
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation function of one's own, from Python: its name, g(x) and g'(x), functions of arrays and numbers."""
+
+    name: str
+    g: Callable[[Any], Any]
+    slope: Callable[[Any], Any]
+
+
+def _activation(which: str, default: Any) -> dict[str, Any]:
+    return {
+        "symbol": "g",
+        "help": f"activation of {which}: erf(x/√2), max(x, 0), x or x²; from Python also an Activation(name, g, slope)",
+        "default": default,
+        "choices": ACTIVATIONS,
+        "table": Activation,
+    }
+
+
+_FIELDS: dict[str, dict[str, Any]] = {
+    "student_units": {"symbol": "K", "help": "hidden units of the student", "default": 2, "minimum": 1},
+    "teacher_units": {"symbol": "M", "help": "hidden units of the teacher", "default": 2, "minimum": 1},
+    "activation": _activation("the teacher, and of the student unless it has its own", "erf"),
+    "student_activation": _activation("the student, where it differs", None),
+    "learning_rate": {"symbol": "η", "help": "learning rate of the first layer", "default": 0.5, "minimum": 0},
+    "second_layer_rate": {
+        "symbol": "η_v",
+        "help": "learning rate of the second layer; 0 keeps it fixed",
+        "default": 0.0,
+        "minimum": 0,
+    },
+    "noise": {"symbol": "σ", "help": "standard deviation of the label noise", "default": 0.0, "minimum": 0},
+    "weight_decay": {
+        "symbol": "κ",
+        "help": "weight decay: a step shrinks the weights by 1 - κ/N",
+        "default": 0.0,
+        "minimum": 0,
+    },
+    "batch": {"symbol": "B", "help": "examples a step", "default": 1, "minimum": 1},
+    "normalisation": {
+        "symbol": "c",
+        "help": "factor of the outputs: 1, or one over √K or K for the student and over √M or M for the teacher",
+        "default": "committee",
+        "choices": tuple(NORMALISATIONS),
+    },
+    "teacher_second_layer": {
+        "symbol": "A",
+        "help": "second layer of the teacher, M numbers (default: ones)",
+        "default": None,
+    },
+    "initial": {
+        "symbol": "w_0",
+        "help": "the student's start: random; small: random but small; informed: near the teacher; denoising: each "
+        "teacher unit shared by several; or overlaps",
+        "default": "random",
+        "choices": tuple(STARTS),
+        "table": Overlaps,
+    },
+    "initial_scale": {
+        "symbol": "s_0",
+        "help": "standard deviation of the random part of the first weights (default: 1 random, 0.001 small, else 0.1)",
+        "default": None,
+        "minimum": 0,
+    },
+    "start_seed": {
+        "symbol": "#",
+        "help": "seed of the start that answers and replicates share",
+        "default": 0,
+        "minimum": 0,
+    },
+    "dimension": {
+        "symbol": "N",
+        "help": "input dimension of the simulations, and of the start",
+        "default": 1000,
+        "minimum": 1,
+    },
+}
+
+
+def declare(name: str) -> Any:
+    """Declare a field that describes student, teacher or steps: the same in every system that has it."""
+    return parameter(**_FIELDS[name])
+
+
+def check(system: Any) -> None:
+    """Refuse units, second layers and overlaps that do not fit together."""
+    K, M, N = system.student_units, system.teacher_units, system.dimension
+    if N < K + M:
+        raise InputError(f"dimension = {N} is not allowed: it must be at least student_units + teacher_units = {K + M}")
+    if system.teacher_second_layer is not None and len(system.teacher_second_layer) != M:
+        raise InputError(f"teacher_second_layer has {len(system.teacher_second_layer)} numbers: it must have {M}")
+    if isinstance(system.initial, Overlaps) and np.shape(system.initial.R) != (K, M):
+        raise InputError(
+            f"initial has overlaps of {np.shape(system.initial.R)} units: student and teacher have {K}, {M}"
+        )
+
+
+def start(system: Any) -> tuple[NDArray[np.float64], ...]:
+    """Return the overlaps Q, R and T and the second layers v and A that all answers of a system start from."""
+    if isinstance(system.initial, Overlaps):
+        return system.initial.arrays()
+    from tsmech.sims.online_starts import random_overlaps
+
+    K, M = system.student_units, system.teacher_units
+    scale = STARTS[system.initial] if system.initial_scale is None else system.initial_scale
+    teacher, student, second = np.random.default_rng(system.start_seed).spawn(3)
+    Q, R, T = random_overlaps(K, M, system.dimension, scale, teacher_rng=teacher, student_rng=student, orthonormal=True)
+    A = np.ones(M) if system.teacher_second_layer is None else np.array(system.teacher_second_layer)
+    v = np.ones(K)
+    if system.initial in ("random", "small"):
+        return Q, R, T, second.normal(0.0, scale, K) if system.second_layer_rate else v, A
+    chosen = np.eye(K, M) if system.initial == "informed" else np.eye(M)[np.arange(K) % M]
+    sharing = np.maximum(chosen.sum(axis=0), 1.0)
+    known = chosen.sum(axis=1) > 0.0
+    v[known] = (chosen @ (A / sharing))[known] * factor(system, M) / factor(system, K)
+    return Q + chosen @ R.T + R @ chosen.T + chosen @ chosen.T, R + chosen, T, v, A
+
+
+def factor(system: Any, units: int) -> float:
+    """Return the factor of the outputs of a network of as many units, which is part of v and A in theory and sims."""
+    return NORMALISATIONS[system.normalisation](units)
+
+
+def activations(system: Any) -> dict[str, Any]:
+    """Return the activations as theory and simulations take them, by argument: each a name, or the pair (g, g')."""
+    teacher = _functions(system.activation)
+    student = teacher if system.student_activation is None else _functions(system.student_activation)
+    return {"student_activation": student, "teacher_activation": teacher}
+
+
+def observe(
+    system: Any,
+    Q: NDArray[np.float64],
+    R: NDArray[np.float64],
+    T: NDArray[np.float64],
+    v: NDArray[np.float64],
+    A: NDArray[np.float64],
+    error: NDArray[np.float64] | None = None,
+) -> dict[str, NDArray[np.float64]]:
+    """Return the observables :data:`OBSERVABLES` from overlaps; v has the factor of the outputs in it, A has not."""
+    from tsmech.theory.overlaps import generalization_error, specialization
+
+    if error is None:
+        error = generalization_error(Q, R, T, v, factor(system, A.size) * A, **activations(system))
+    return {
+        "generalization_error": error,
+        "test_error": error + system.noise**2 / 2,
+        "specialization": specialization(Q, R, T).mean(axis=-1),
+        "Q": Q,
+        "R": R,
+        "v": v / factor(system, system.student_units),
+    }
+
+
+def _functions(activation: str | Activation) -> Any:
+    return (activation.g, activation.slope) if isinstance(activation, Activation) else activation

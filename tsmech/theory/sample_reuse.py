@@ -1,0 +1,299 @@
+r"""Training a linear unit on P = alpha N stored examples at N → ∞, epoch by epoch; and the limit of many examples.
+
+A mode of XᵀX/P with eigenvalue l is learnt at the rate a l and forgotten, by weight decay, at the rate c; a and c are
+per epoch.  :func:`linear_unit` follows gradient descent, in steps or continuous, and SGD that draws its examples with
+replacement, whose noise is added exactly by a Volterra equation.  :func:`population_flow` is what gradient descent
+becomes for any student when alpha → ∞.  Derivations and equation numbers: ``theory/sample_reuse.md``.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tsmech.errors import ConvergenceError, InputError
+from tsmech.schedules import constant
+from tsmech.theory import marchenko_pastur
+from tsmech.theory.online_sgd import Trajectory, integrate
+from tsmech.theory.overlaps import Activation
+from tsmech.theory.spectra import in_range
+
+Array = NDArray[np.float64]
+
+DIVERGED = 1e12
+"""A run has diverged when an error is this many times the error at the start, or 1."""
+
+SLOWNESS = 1e-9
+"""Step of the flow in :func:`population_flow`; fluctuations, of this relative order, are left out."""
+
+NEGLIGIBLE = 1e-18
+"""Share of the sum Σ l below which a mode is left out of the fluctuations, and of the weights that decay may take."""
+
+
+class LinearCurve(NamedTuple):
+    """A linear unit along the n epochs that it reached, each of shape (n,)."""
+
+    Q: Array
+    """Mean square weight, w·w/N."""
+    R: Array
+    """Weights along the teacher's direction over √N, w·b/(N β)."""
+    generalization_error: Array
+    train_error: Array
+    diverged_at: float | None
+    """The epoch at which an error passed all bounds."""
+
+
+def linear_unit(
+    epochs: ArrayLike,
+    alpha: float,
+    noise: float,
+    *,
+    Q: float,
+    R: float,
+    teacher: float = 1.0,
+    rate: float,
+    decay: float = 0.0,
+    discrete: bool = False,
+    fluctuation: float = 0.0,
+) -> LinearCurve:
+    r"""Follow a linear student of a linear teacher of length :math:`|b|/\sqrt N = \beta`.
+
+    With :math:`r = a l + c`, of each mode :math:`d = e^{-r k}` or :math:`(1 - r)^k` left after k epochs,
+    :math:`h = a l (1 - d)/r` learnt, and averages over the law of Marchenko and Pastur in brackets, the mean
+    weights have the errors
+
+    .. math::
+        \epsilon_g^0 = \frac12 \Bigl\langle (Q_0 - R_0^2) d^2 + (\beta (1 - h) - R_0 d)^2
+            + \frac{\sigma^2}{\alpha} \frac{h^2}{l} \Bigr\rangle , \qquad
+        \epsilon_t^0 = \frac12 \Bigl\langle l (Q_0 - R_0^2) d^2 + l (\beta (1 - h) - R_0 d)^2
+            + \sigma^2 \Bigl( 1 - \frac{1 - (1 - h)^2}{\alpha} \Bigr) \Bigr\rangle ,
+
+    and to them the fluctuations of SGD with replacement add
+
+    .. math::
+        \epsilon_t(k) &= \epsilon_t^0(k) + f \int_0^k
+            \bigl\langle l^2 e^{-2 r (k - s)} \bigr\rangle\, \epsilon_t(s)\, ds , \\
+        \epsilon_g(k) &= \epsilon_g^0(k) + f \int_0^k
+            \bigl\langle l e^{-2 r (k - s)} \bigr\rangle\, \epsilon_t(s)\, ds .
+
+    Parameters
+    ----------
+    epochs : array_like, shape (n,)
+        Increasing, >= 0; whole numbers if ``discrete``.
+    alpha : float
+        Training examples per input dimension, P/N > 0.
+    noise : float
+        σ >= 0, standard deviation of the label noise.
+    Q, R : float
+        At the start the mean square weight, and the weights along the teacher's direction over √N; Q >= R².
+    teacher : float
+        β, the teacher's length over √N; negative for one that looks the other way.
+    rate, decay : float
+        a and c, per epoch.
+    discrete : bool
+        Whether an epoch is one step of gradient descent.
+    fluctuation : float
+        f, a²/alpha for SGD with replacement whatever the batch; 0 for gradient descent.
+
+    Returns
+    -------
+    LinearCurve
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range.
+    ConvergenceError
+        If the fluctuations could not be followed.
+
+    Notes
+    -----
+    Limit N → ∞ at fixed alpha and k.  Exact for gradient descent and, since a squared residual tells nothing of its
+    example's direction, for SGD with replacement.  Relative accuracy 1e-13 without fluctuations, 1e-7 with them.
+
+    References
+    ----------
+    theory/sample_reuse.md, eqs. 5-12.  C. Paquette, K. Lee, F. Pedregosa and E. Paquette, arXiv:2102.04396: the
+    Volterra equation.
+
+    Examples
+    --------
+    >>> curve = linear_unit([0.0, 1.0], alpha=0.5, noise=0.5, Q=0.0, R=0.0, rate=1.0)
+    >>> print(curve.generalization_error.round(4))
+    [0.5    0.3228]
+    """
+    at = np.atleast_1d(np.asarray(epochs, dtype=np.float64))
+    if at.ndim > 1 or at.size == 0 or not (at[0] >= 0.0 and at[-1] < np.inf and (np.diff(at) >= 0.0).all()):
+        raise InputError(f"epochs must be finite, not decreasing and >= 0, but are {at.tolist()}")
+    in_range("alpha", alpha, positive=True)
+    for name, value in {"noise": noise, "rate": rate, "decay": decay, "fluctuation": fluctuation}.items():
+        in_range(name, value)
+    if not R * R <= Q * (1 + 1e-12):
+        raise InputError(f"Q = {Q:g} and R = {R:g} are those of no weights: Q must be at least R²")
+    fastest, forgotten = rate * at[-1], decay * at[-1]
+    shift = decay / rate if rate > 0 and forgotten > NEGLIGIBLE else 0.0
+    scales = np.array([shift, 1 / fastest if fastest > 0 else 0.0])
+    spectrum = marchenko_pastur.isotropic(alpha, 1.0, scales)
+    nodes, weights = np.real(spectrum.nodes), np.real(spectrum.weights)
+    mean = _Mean(alpha, noise, nodes, weights, max(Q - R * R, 0.0), R, teacher, rate, decay, discrete)
+    limit = DIVERGED * max(1.0, float(mean.observables(np.zeros(1))[3][0]))
+    if fluctuation == 0.0:
+        found = mean.observables(at)
+        ended, diverged_at = _first_beyond(at, found[2], limit, mean) if discrete else (at.size, None)
+        Q_k, R_k, generalization, train = (values[:ended] for values in found)
+        return LinearCurve(Q_k, R_k, generalization, train, diverged_at)
+    return _with_fluctuations(at, mean, fluctuation, limit)
+
+
+class _Mean(NamedTuple):
+    """Gradient descent: what the average weights of all runs on one training set do."""
+
+    alpha: float
+    noise: float
+    nodes: Array
+    weights: Array
+    across: float
+    along: float
+    teacher: float
+    rate: float
+    decay: float
+    discrete: bool
+
+    def modes(self, epochs: Array) -> tuple[Array, Array, Array]:
+        """Return d, the missed part c = 1 - h and (1 - d) a/r, of shape (n, modes); no small number is a difference."""
+        r = self.rate * self.nodes + self.decay
+        k = epochs[:, None]
+        if self.discrete:
+            small = r < 0.5
+            d = (1.0 - r) ** k
+            gone = np.where(small, -np.expm1(k * np.log1p(-np.where(small, r, 0.0))), 1.0 - d)
+        else:
+            d, gone = np.exp(-r * k), -np.expm1(-r * k)
+        safe = np.where(r > 0, r, 1.0)
+        missed = np.where(r > 0, (self.decay + self.rate * self.nodes * d) / safe, 1.0)
+        return d, missed, self.rate * np.where(r > 0, gone / safe, k)
+
+    def observables(self, epochs: Array) -> tuple[Array, Array, Array, Array]:
+        """Return Q, R, the generalization error and the training error, each of shape (n,)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            d, c, part = self.modes(epochs)
+            nodes, weights = self.nodes, self.weights
+            have, miss = self.teacher * nodes * part + self.along * d, self.teacher * c - self.along * d
+            rest = self.across * d**2
+            spread = self.noise**2 / self.alpha * nodes * part**2
+            fitted = (c**2 @ (weights * (nodes > 0)) + max(self.alpha - 1.0, 0.0)) / self.alpha
+            return (
+                (rest + have**2 + spread) @ weights,
+                have @ weights,
+                0.5 * ((rest + miss**2 + spread) @ weights),
+                0.5 * ((nodes * (rest + miss**2)) @ weights + self.noise**2 * fitted),
+            )
+
+
+def _first_beyond(at: Array, errors: Array, limit: float, mean: _Mean) -> tuple[int, float | None]:
+    """Return how many errors are within the limit, and the first whole epoch at which one is not."""
+    beyond = ~(errors <= limit)
+    if not beyond.any():
+        return at.size, None
+    first = int(np.argmax(beyond))
+    low, high = (int(at[first - 1]) if first else 0), int(at[first])
+    while high - low > 1:
+        middle = (low + high) // 2
+        if mean.observables(np.array([float(middle)]))[2][0] <= limit:
+            low = middle
+        else:
+            high = middle
+    return first, float(high)
+
+
+def _with_fluctuations(at: Array, mean: _Mean, fluctuation: float, limit: float) -> LinearCurve:
+    """Add the variance of each mode over runs, which grows by 2 f l ε_t and decays at twice the mode's rate."""
+    from scipy.integrate import solve_ivp
+
+    kept = mean.nodes * mean.weights > NEGLIGIBLE
+    nodes, weights = mean.nodes[kept], mean.weights[kept]
+    decay = -2.0 * (mean.rate * nodes + mean.decay)
+    jacobian = np.diag(decay) + fluctuation * np.outer(nodes, nodes * weights)
+
+    def train_error(k: float, variances: Array) -> float:
+        return float(mean.observables(np.array([k]))[3][0] + 0.5 * (nodes * weights) @ variances)
+
+    def velocity(k: float, variances: Array) -> Array:
+        return decay * variances + 2.0 * fluctuation * train_error(k, variances) * nodes
+
+    def room(k: float, variances: Array) -> float:
+        return math.log(limit) - math.log(max(train_error(k, variances), 1e-300))
+
+    event: Any = room
+    event.terminal = True
+    jac: Callable[..., Any] = lambda k, variances: jacobian  # noqa: E731
+    times = np.unique(np.append(at, 0.0))
+    solved = solve_ivp(
+        velocity, (0.0, times[-1]), np.zeros(nodes.size), "LSODA", times, events=event, jac=jac, rtol=1e-8, atol=1e-12
+    )
+    if not solved.success:
+        raise ConvergenceError(f"the fluctuations of a linear unit cannot be followed: {solved.message}")
+    diverged_at = float(solved.t_events[0][0]) if solved.t_events and solved.status == 1 else None
+    reached = at[at <= solved.t[-1]]
+    variances = solved.y[:, np.searchsorted(solved.t, reached)]
+    Q, R, generalization, train = mean.observables(reached)
+    total, seen = weights @ variances, (nodes * weights) @ variances
+    return LinearCurve(Q + total, R, generalization + 0.5 * total, train + 0.5 * seen, diverged_at)
+
+
+def population_flow(
+    Q: ArrayLike,
+    R: ArrayLike,
+    T: ArrayLike,
+    v: ArrayLike,
+    A: ArrayLike,
+    *,
+    student_activation: Activation,
+    teacher_activation: Activation,
+    learning_rate: float,
+    epochs: ArrayLike,
+    second_layer_rate: float = 0.0,
+    noise: float = 0.0,
+    weight_decay: float = 0.0,
+) -> Trajectory:
+    r"""Follow the overlaps under gradient flow on the generalization error, what a training set of all inputs gives.
+
+    .. math:: \dot w_k = -\eta N\, \nabla_{w_k} \epsilon_g - \kappa w_k, \qquad
+              \dot v_k = -\eta_v\, \partial_{v_k} \epsilon_g - \kappa v_k \ (\eta_v > 0)
+
+    Parameters
+    ----------
+    Q, R, T, v, A, student_activation, teacher_activation, second_layer_rate, noise, weight_decay
+        As in :func:`tsmech.theory.online_sgd.integrate`; v is trained if ``second_layer_rate`` > 0.
+    learning_rate : float
+        η.
+    epochs : array_like, shape (n,)
+        Times to report, increasing.
+
+    Returns
+    -------
+    Trajectory
+        Its ``alpha`` and ``diverged_at`` are epochs.
+
+    Notes
+    -----
+    One-pass SGD with steps that are 1e-9 as large, for 1e9 times as long: its fluctuations are of that order.
+
+    References
+    ----------
+    theory/sample_reuse.md, section 4.
+    """
+    found = integrate(
+        Q, R, T, v, A,
+        student_activation=student_activation,
+        teacher_activation=teacher_activation,
+        schedule=constant(SLOWNESS * learning_rate),
+        second_layer_rate=SLOWNESS * second_layer_rate,
+        noise=noise,
+        weight_decay=SLOWNESS * weight_decay,
+        alphas=np.asarray(epochs, dtype=np.float64) / SLOWNESS,
+    )  # fmt: skip
+    ended = found.diverged_at
+    return found._replace(alpha=SLOWNESS * found.alpha, diverged_at=None if ended is None else SLOWNESS * ended)
