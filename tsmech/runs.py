@@ -198,7 +198,12 @@ def publish(store: Store) -> list[Path]:
 
 def draw(store: Store, directory: Path, stem: str = "figure", **choice: Any) -> list[Path]:
     """Draw a run and save the picture as PNG and SVG; ``choice`` is as in :func:`plots.draw`."""
-    return plots.save(plots.draw(store.experiment, store.rows(), **choice), directory, stem)
+    drawn = choose(store.experiment, **choice).observables
+    left_out = {name for name in store.experiment.system.observables if name not in drawn}
+    left_out |= {f"{name}_sem" for name in left_out}
+    # Of a large sweep the numbers that are not drawn would take most of the memory.
+    rows = ({name: value for name, value in row.items() if name not in left_out} for row in store.rows())
+    return plots.save(plots.draw(store.experiment, rows, **choice), directory, stem)
 
 
 def failure(store: Store) -> TsmechError | None:
