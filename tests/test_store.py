@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tests.gauge import LOG, Gauge, register
+from tsmech import tables
 from tsmech.directory import FILE
 from tsmech.engine import Outcome, perform
-from tsmech.errors import InputError
+from tsmech.errors import IncompleteError, InputError
 from tsmech.experiment import Unit, build
 from tsmech.runs import carry_out, publish
 from tsmech.store import Store
@@ -351,3 +352,50 @@ def test_rows_are_in_the_order_of_the_parameters_not_of_the_work(directory: Path
     rows = run(directory, level=(4, 1))
     assert [row["level"] for row in rows] == [level for level in (1, 3, 4, 5) for _ in range(3)]
     assert [row["answer"] for row in rows[:3]] == ["theory", "reduced", "direct"]
+
+
+def test_columns_are_those_of_the_rows_in_their_order(tmp_path: Path) -> None:
+    for number, experiment in enumerate(
+        (
+            build("gauge", {"level": [1, 2], "noise": [0.1, 0.2]}, replicates=2),
+            build("walk", {"drift": [0, 1], "length": 3}, replicates=2),
+            build("gauge", {"level": 1}, answers="theory"),
+        )
+    ):
+        with carry_out(experiment, tmp_path / str(number)) as store:
+            assert store.columns() == tables.columns(store.rows())
+
+
+def test_what_is_lacking_is_told_without_going_through_it(directory: Path) -> None:
+    experiment = build("gauge", {"level": (1, 2, 3)}, replicates=2)
+    with Store.create(experiment, directory) as store:
+        assert store.lacks(experiment) == (15, 3)
+        store.add(perform(list(experiment.units())[:7], 0))
+        assert store.lacks(experiment) == (8, 2)
+        assert store.lacks(build("gauge", {"level": (1, 2)}, replicates=2)) is None
+    more = build("gauge", {"level": (1, 2, 3)}, replicates=3)
+    with Store.create(more, directory) as store:
+        remaining = list(store.remaining(more.units()))
+        assert store.lacks(more) == (len(remaining), len({unit.system for unit in remaining}))
+
+
+def test_what_does_not_fit_beside_others_is_stored_alone(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk in the midst of a batch: what still fits stays, and what was entered with the rest is taken back."""
+    experiment = build("gauge", {"level": (1, 2, 3)}, answers="theory")
+    outcomes = perform(experiment.units(), 0)
+    original = Store._add_one
+
+    def fail(store: Store, outcome: Outcome) -> None:
+        original(store, outcome)
+        if outcome.unit == outcomes[2].unit:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    with Store.create(experiment, directory) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "_add_one", fail)
+            with pytest.raises(IncompleteError, match="disk is full"):
+                store.add(outcomes)
+        assert store.counts() == {"theory": 2}
+        store.add(outcomes[2:])
+    with Store.open(directory) as store:
+        assert [row["level"] for row in store.rows()] == [1, 2, 3]

@@ -135,6 +135,9 @@ class Store:
             raise InputError(f"{directory} is a run that never began: run its command again")
         try:
             return cls(connection, stored_experiment(connection), directory)
+        except InputError:  # a system that is not known here
+            connection.close()
+            raise
         except (sqlite3.DatabaseError, ValueError, KeyError) as error:
             connection.close()
             raise damaged(directory, error) from None
