@@ -115,7 +115,7 @@ def publish(store: Store) -> list[Path]:
 
 
 def draw(store: Store, directory: Path, stem: str = "figure", **choice: Any) -> list[Path]:
-    """Draw a run and save the picture as PNG and SVG; ``choice`` is as in :func:`plots.draw`."""
+    """Draw a run and save the picture as PNG and SVG; ``choice`` is as in :func:`tsmech.plots.draw`."""
     return plots.save(plots.draw(store.experiment, store.rows(), **choice), directory, stem)
 
 
