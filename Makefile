@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all lint types bench figures clean
+.PHONY: demo test test-all lint types bench figures docs clean
 
 demo: $(READY)  ## the main job: double descent, theory beside two simulations
 	$(BIN)/tsmech run double_descent
@@ -29,8 +29,11 @@ bench: $(READY)  ## the speed claims, peers in the same run; writes docs/perform
 figures: $(READY)  ## redraw the gallery from sims/
 	$(BIN)/tsmech reproduce
 
+docs: $(READY)  ## the documentation site, in build/docs; no network is asked
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build docs/systems docs/reference docs/theory docs/figures .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("tsmech needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_PLACES = {
+PLACES = {
     "Experiment": "tsmech.experiment",
     "InputError": "tsmech.errors",
     "Overlaps": "tsmech.systems.start",
@@ -35,7 +35,7 @@ _PLACES = {
 def __getattr__(name: str) -> Any:
     from tsmech.systems import REGISTRY
 
-    places = _PLACES | {cls: f"tsmech.systems.{module}" for module, cls in REGISTRY.items()}
+    places = PLACES | {cls: f"tsmech.systems.{module}" for module, cls in REGISTRY.items()}
     if name not in places:
         raise AttributeError(f"module 'tsmech' has no attribute '{name}'")
     return getattr(importlib.import_module(places[name]), name)
@@ -44,4 +44,4 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from tsmech.systems import REGISTRY
 
-    return [*globals(), *_PLACES, *REGISTRY.values()]
+    return [*globals(), *PLACES, *REGISTRY.values()]

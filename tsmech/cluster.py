@@ -18,6 +18,8 @@ from tsmech.threads import ONE_THREAD, one_thread_each
 
 SCHEDULER_SECONDS = 5.0
 """How long a scheduler is tried to be reached, at the start and when it has gone away."""
+WORKERS_SECONDS = 20.0
+"""How long a cluster of our own may be without any worker: its nannies replace one in a second or two."""
 FAREWELL = 2.0
 """Seconds after which a Dask worker with a thread that is left to itself ends."""
 LOST_IN_A_ROW = 5
@@ -49,7 +51,7 @@ def open_cluster(scheduler: str | None, workers: int, timeout: float | None) -> 
             tried = time.monotonic() - start
             raise InputError(f"the Dask scheduler {scheduler} does not answer (tried for {tried:.1f} s)") from None
         try:
-            yield Cluster(client, scheduler or "of this run", timeout)
+            yield Cluster(client, scheduler or "of this run", timeout, own=scheduler is None)
         finally:
             with contextlib.suppress(OSError):
                 client.close(timeout=1)
@@ -105,23 +107,30 @@ class Cluster(Borrowed):
     then is performed unit by unit.
     """
 
-    def __init__(self, client: Any, name: str, timeout: float | None) -> None:
+    def __init__(self, client: Any, name: str, timeout: float | None, own: bool) -> None:
         super().__init__(client.get_executor(pure=False), 2, timeout)
         self._client = client
         self._name = name
         self._counted = -COUNT_SECONDS
         self._gone: float | None = None
         self._lost_in_a_row = 0
+        self._own = own
+        self._peopled = time.monotonic()
         self.in_time = perform_in_time_there
 
     @property
     def room(self) -> int:
         """Number of blocks that it takes at a time: two a thread, so that none waits for its next."""
         if time.monotonic() - self._counted >= COUNT_SECONDS and self._client.status == "running":
-            with contextlib.suppress(OSError):
-                self._room = 2 * max(1, sum(self._client.nthreads().values()))
-            self._counted = time.monotonic()
+            self._count()
         return self._room
+
+    def _count(self) -> None:
+        with contextlib.suppress(OSError):
+            threads = sum(self._client.nthreads().values())
+            self._room = 2 * max(1, threads)
+            self._peopled = time.monotonic() if threads else self._peopled
+        self._counted = time.monotonic()
 
     def collect(self, seconds: float) -> list[Report]:
         """Return what has come back."""
@@ -133,6 +142,10 @@ class Cluster(Borrowed):
         """End the run where the scheduler has been away for too long: what it held is lost."""
         if self._client.status == "running":
             self._gone = None
+            if time.monotonic() - self._counted >= COUNT_SECONDS:
+                self._count()
+            if self._own and time.monotonic() - self._peopled >= WORKERS_SECONDS:
+                raise CutShortError("the Dask workers of this run are all gone; what is finished is kept")
             return
         self._gone = self._gone or time.monotonic()
         if time.monotonic() - self._gone >= SCHEDULER_SECONDS:

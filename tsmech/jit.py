@@ -1,7 +1,7 @@
 """The one place that says how kernels are compiled.
 
-Every kernel is decorated with :data:`kernel`; a kernel whose results must not depend on the order of a
-sum, or that tests for NaN and infinity, uses :data:`strict_kernel`.  Parallelism is over points and replicates,
+Every kernel is decorated with ``kernel``; a kernel whose results must not depend on the order of a
+sum, or that tests for NaN and infinity, uses ``strict_kernel``.  Parallelism is over points and replicates,
 outside the kernels, so neither is parallel and both release the GIL.
 """
 

@@ -197,7 +197,7 @@ def publish(store: Store) -> list[Path]:
 
 
 def draw(store: Store, directory: Path, stem: str = "figure", **choice: Any) -> list[Path]:
-    """Draw a run and save the picture as PNG and SVG; ``choice`` is as in :func:`plots.draw`."""
+    """Draw a run and save the picture as PNG and SVG; ``choice`` is as in :func:`tsmech.plots.draw`."""
     drawn = choose(store.experiment, **choice).observables
     left_out = {name for name in store.experiment.system.observables if name not in drawn}
     left_out |= {f"{name}_sem" for name in left_out}

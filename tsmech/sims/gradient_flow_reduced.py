@@ -29,7 +29,7 @@ TERMS, BLOCK = 64, 2**16
 
 @dataclass(frozen=True)
 class Problem:
-    """One student: N, P, the length |b| of the seen teacher, σ_e, √v₀, λN/P and the step."""
+    """One student: N, P, the length ``|b|`` of the seen teacher, σ_e, √v₀, λN/P and the step."""
 
     inputs: int
     examples: int
@@ -41,7 +41,7 @@ class Problem:
 
 
 def follow(problem: Problem, times: Array, rng: Generator) -> tuple[Array, Array, Array]:
-    """Draw one training set and start, and return |w - b|², |w|² and |residual|² at each time, shape (T,)."""
+    """Draw one training set and start; return ``|w - b|²``, ``|w|²`` and ``|residual|²`` at each time, shape (T,)."""
     terms = _polynomials(problem, times)
     with np.errstate(over="ignore", invalid="ignore"):  # at finite N a step can be too long; who called sees it
         return _late(problem, times, rng) if terms is None else _early(problem, *terms, rng)

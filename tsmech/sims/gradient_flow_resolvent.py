@@ -35,7 +35,7 @@ class Forms(NamedTuple):
     weighted: Complex
 
     def square(self, functions: Sequence[Numbers]) -> Array:
-        """Return |Σ f(SᵀS) x|² for functions f at the nodes, shape (T, K) each, one a vector x: shape (T,) (eq. 39)."""
+        """Return ``|Σ f(SᵀS) x|²``, shape (T,), of functions f at the nodes, shape (T, K) each, one an x (eq. 39)."""
         pairs = itertools.combinations_with_replacement(functions, 2)
         total: Array = sum(((f * g) @ row).imag for (f, g), row in zip(pairs, self.weighted, strict=True))
         return np.maximum(total, 0.0)

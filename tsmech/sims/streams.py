@@ -191,7 +191,7 @@ def fill(law: int, lanes: NDArray[np.uint32], rng: Generator, out: NDArray[np.fl
 
 @kernel
 def _accepted(x: float, u: float, shape: float, rng: Generator) -> float:
-    """Return x or, where u rejects it, the first later normal number that gives a gamma variable of this shape [3]_."""
+    """Return x or, where u rejects it, the first later normal number that gives a gamma variable of this shape [3]."""
     while True:
         t = x / (3.0 * math.sqrt(shape))
         if t > -1.0 and math.log(u) < shape * (4.5 * t * t + 1.0 - (1.0 + t) ** 3 + 3.0 * math.log(1.0 + t)):
@@ -215,7 +215,7 @@ def fill_lengths(degrees: NDArray[np.int64], rng: Generator, out: NDArray[np.flo
     Notes
     -----
     Half of χ²_ν is a gamma variable of shape ν/2 and follows from a normal number x as d (1 + t)³, where d = ν/2 - 1/3
-    and t = x/√(9d), if x is accepted [3]_.  At \|t\| ≤ 1/2 the criterion follows from log u < -1.5 d t⁴ (expand its
+    and t = x/√(9d), if x is accepted [3].  At \|t\| ≤ 1/2 the criterion follows from log u < -1.5 d t⁴ (expand its
     logarithm), which is tested first and decides nearly always.  The cost, about 7 ns, does not depend on ν.
     """
     u = np.empty(out.size)

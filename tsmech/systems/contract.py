@@ -89,8 +89,9 @@ def _kind(field: "dataclasses.Field[Any]") -> str:
 class System:
     """Base of all systems: a frozen dataclass whose fields are the problem's parameters.
 
-    A subclass declares ``name``, ``title``, ``observables``, ``coordinate`` and its fields with :func:`parameter`,
-    and defines ``theory_curve()``, ``reduced_curve(rng)`` and ``direct_curve(rng)``, or those of them that exist.
+    A subclass declares ``name``, ``title``, ``observables``, ``coordinate`` and its fields (with
+    :func:`~tsmech.systems.parameters.parameter`), and defines ``theory_curve()``, ``reduced_curve(rng)`` and
+    ``direct_curve(rng)``, or those of them that exist.
     """
 
     name: ClassVar[str]

@@ -74,7 +74,7 @@ class Parameter:
         return InputError(f"{self.name} = {shown} is not allowed: it must be {self.allowed}{hint}")
 
     def check(self, value: Any) -> Any:
-        """Return a single value in the parameter's own type, or raise :class:`InputError`."""
+        """Return a single value in the parameter's own type, or raise :class:`~tsmech.errors.InputError`."""
         if value is None and self.default is None:
             return None
         if self.kind == "array":
@@ -238,7 +238,8 @@ def parameter(
     file
         Whether any other word is taken as the path of a file.
     table
-        The frozen dataclass that a table of values is made into; it refuses wrong values by :class:`InputError`.
+        The frozen dataclass that a table of values is made into; it refuses wrong values by
+        :class:`~tsmech.errors.InputError`.
     """
     described = {
         "symbol": symbol,

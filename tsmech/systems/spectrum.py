@@ -88,7 +88,7 @@ def declare(name: str) -> Any:
 
 
 def resolve(system: Any) -> Spectrum:
-    """Return the spectrum that a system's fields describe, or raise :class:`InputError` where they contradict."""
+    """Return the spectrum that a system's fields describe, or raise ``InputError`` where they contradict."""
     for name, law in SHAPES.items():
         value = getattr(system, name)
         if value != _FIELDS[name]["default"] and system.spectrum != law:

@@ -170,7 +170,7 @@ def observe(
     A: NDArray[np.float64],
     error: NDArray[np.float64] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the observables :data:`OBSERVABLES` from overlaps; v has the factor of the outputs in it, A has not."""
+    """Return the observables ``OBSERVABLES`` from overlaps; v has the factor of the outputs in it, A has not."""
     from tsmech.theory.overlaps import generalization_error, specialization
 
     if error is None:

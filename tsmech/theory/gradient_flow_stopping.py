@@ -53,7 +53,8 @@ def optimal_stopping(
     Parameters
     ----------
     alpha, noise, eigenvalues, teacher_weights, shares, initial_scale, penalty, step, unseen
-        As in :func:`spectral_learning_curve`; for isotropic inputs ``[1.0]`` and ``[signal]``.
+        As in :func:`~tsmech.theory.gradient_flow.spectral_learning_curve`; for isotropic inputs ``[1.0]`` and
+        ``[signal]``.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def optimal_stopping(
     Raises
     ------
     InputError, ConvergenceError
-        As :func:`spectral_learning_curve`.
+        As :func:`~tsmech.theory.gradient_flow.spectral_learning_curve`.
 
     Notes
     -----
@@ -112,7 +113,7 @@ def stopping_ratio(
     Parameters
     ----------
     alpha, noise, eigenvalues, teacher_weights, shares, unseen
-        As in :func:`spectral_learning_curve`.
+        As in :func:`~tsmech.theory.gradient_flow.spectral_learning_curve`.
 
     Returns
     -------
@@ -122,7 +123,7 @@ def stopping_ratio(
     Raises
     ------
     InputError, ConvergenceError
-        As :func:`spectral_learning_curve` and :func:`tsmech.theory.ridge.optimal_penalty`.
+        As :func:`~tsmech.theory.gradient_flow.spectral_learning_curve` and :func:`tsmech.theory.ridge.optimal_penalty`.
 
     References
     ----------

@@ -180,7 +180,7 @@ def integrate(
     v, A : array_like
         Second layers of student and teacher, shapes (K,) and (M,), a normalisation such as 1/√K included.
     student_activation, teacher_activation
-        A name in :data:`tsmech.activations.TAGS` (exact averages), or a pair (g, g') of smooth functions of arrays.
+        A name in ``tsmech.activations.TAGS`` (exact averages), or a pair (g, g') of smooth functions of arrays.
     schedule : ndarray, shape (n, 4)
         Learning rate η of the first layer, see :mod:`tsmech.schedules`.
     second_layer_rate : float

@@ -116,7 +116,7 @@ def asymptotic_error(
 
     References
     ----------
-    Equation (27) of ``theory/online_sgd.md``; for erf and v = 1 Goldt et al. [2]_.
+    Equation (27) of ``theory/online_sgd.md``; for erf and v = 1 Goldt et al. [2].
     """
     units = zip(np.broadcast_to(v, np.shape(field_variance)), np.asarray(field_variance, dtype=np.float64), strict=True)
     total = sum(weight**2 * slope_moment(activation, 2, variance) for weight, variance in units)
@@ -150,7 +150,7 @@ def symmetric_plateau(units: int, teacher_norm: float = 1.0) -> Plateau:
 
     References
     ----------
-    Equations (29) and (30) of ``theory/online_sgd.md``; for T = 1 Saad and Solla [1]_: Q* = 1/(2K−1).
+    Equations (29) and (30) of ``theory/online_sgd.md``; for T = 1 Saad and Solla [1]: Q* = 1/(2K−1).
     """
     if units < 1 or not 0.0 < teacher_norm < math.inf:
         raise InputError(f"units must be >= 1 and teacher_norm finite and > 0, but are {units} and {teacher_norm}")

@@ -18,7 +18,7 @@ from tsmech.theory.quadrature import FUNCTIONS, Pair, Quadrature
 FloatArray = NDArray[np.float64]
 
 Activation = str | Pair
-"""One of the names in :data:`tsmech.activations.TAGS`, or a pair (g, g') of functions of arrays."""
+"""One of the names in ``tsmech.activations.TAGS``, or a pair (g, g') of functions of arrays."""
 
 NEGATIVE = 1e-6
 """A mean square below minus this part of its terms comes from overlaps that no network has."""
@@ -124,7 +124,7 @@ def specialization(Q: ArrayLike, R: ArrayLike, T: ArrayLike) -> FloatArray:
 
     the largest less the second largest of the absolute cosines with the teacher's units.  It is 0 where two
     teacher units are equally near, as everywhere on the symmetric plateau, and where there is no overlap yet;
-    it is 1 for a unit along one teacher unit that is orthogonal to the others.  With one teacher unit it is |ρ_k1|.
+    it is 1 for a unit along one teacher unit that is orthogonal to the others.  With one teacher unit it is ``|ρ_k1|``.
 
     Parameters
     ----------

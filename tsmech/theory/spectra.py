@@ -250,7 +250,7 @@ def fixed_point(
 
 
 def bracketed_root(function: Callable[[float], float], low: float, high: float) -> float:
-    """Root of `function` between two points where its signs differ; a :class:`ConvergenceError` if it is not found."""
+    """Root of `function` between two points where its signs differ; a ``ConvergenceError`` if it is not found."""
     from scipy.optimize import brentq
 
     root, report = brentq(

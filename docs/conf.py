@@ -1,0 +1,48 @@
+"""The documentation site: ``make docs`` builds it into ``build/docs`` without a network.
+
+Formulas are set by MathJax, which a reader's browser loads; ``-D mathjax_path=...`` names a local copy.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import pages
+from sphinx.application import Sphinx
+
+import tsmech
+
+project = "tsmech"
+author = "the authors of tsmech"
+release = version = tsmech.__version__
+copyright = author
+
+extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
+exclude_patterns: list[str] = []
+nitpicky = True
+suppress_warnings = ["ref.citation"]  # a source may be named without a place that cites it
+nitpick_ignore_regex = [("py:.*", r"(numpy|scipy|pandas|concurrent|matplotlib)\..*")]  # no other site is asked
+
+html_theme = "furo"
+html_title = "tsmech"
+html_static_path = ["static"]
+html_css_files = ["wide.css"]
+
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # numpydoc's sections say what is taken and returned
+autodoc_preserve_defaults = True
+numpydoc_class_members_toctree = False
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+
+def setup(app: Sphinx) -> None:
+    """Write the pages that the declarations make, and let MathJax number the equations of the notes."""
+    app.connect("builder-inited", lambda app: pages.write(Path(app.srcdir)))
+    app.connect("autodoc-process-docstring", pages.name_sections)
+    app.connect("autodoc-skip-member", pages.skips)
+    app.connect("doctree-read", lambda app, doctree: pages.mark_tags(doctree))
