@@ -304,7 +304,7 @@ def run(
     timeout
         Seconds that one unit may take; one that takes longer fails.
     shard
-        A share of the experiment, ``"3/10"``, for :func:`tsmech.merge` to join; it needs ``out``.
+        A share of the experiment, ``"3/10"``, for :func:`tsmech.runs.merge` to join; it needs ``out``.
     **parameters
         The system's parameters: a value, a list, or words such as ``"0.1:4:40"``.
 
