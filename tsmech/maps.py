@@ -43,11 +43,11 @@ def tabulate(rows: Iterable[Row], x: str, y: str, value: str) -> Grid:
     table : array
         Shape (m, n); NaN where there is no row.
     """
-    listed = list(rows)
-    xs, ys = (np.unique([float(row[name]) for row in listed]) for name in (x, y))
+    places = np.array([(row[x], row[y], row[value]) for row in rows], dtype=float).reshape(-1, 3)
+    xs, column = np.unique(places[:, 0], return_inverse=True)
+    ys, line = np.unique(places[:, 1], return_inverse=True)
     table = np.full((len(ys), len(xs)), np.nan)
-    for row in listed:
-        table[np.searchsorted(ys, row[y]), np.searchsorted(xs, row[x])] = row[value]
+    table[line, column] = places[:, 2]
     return xs, ys, table
 
 
@@ -58,12 +58,17 @@ def choose_norm(grids: Sequence[Grid]) -> "Normalize":
     """
     from matplotlib.colors import LogNorm, Normalize
 
-    poles = {(a, b) for xs, ys, table in grids for b, a in _places(xs, ys, np.isinf(table))}
-    body = [table[k, i] for xs, ys, table in grids for k, b in enumerate(ys) for i, a in enumerate(xs)
-            if np.isfinite(table[k, i]) and (a, b) not in poles]  # fmt: skip
-    if not body:
+    poles = {(xs[i], ys[k]) for xs, ys, table in grids for k, i in np.argwhere(np.isinf(table))}
+    body = []
+    for xs, ys, table in grids:
+        settled = np.isfinite(table)
+        for a, b in poles:
+            settled[np.ix_(ys == b, xs == a)] = False
+        body.append(table[settled])
+    found = np.concatenate(body)
+    if not found.size:
         return Normalize(0.0, 1.0)
-    low, high = float(min(body)), float(max(body))
+    low, high = float(found.min()), float(found.max())
     if low > 1e-12 * high and high > DECADES * low:
         return LogNorm(low, high)
     return Normalize(low, high if high > low else low + (abs(low) or 1.0))
@@ -123,10 +128,6 @@ def _inside(ax: "Axes", grid: Grid) -> Grid:
     keep_x = (xs > 0) | (ax.get_xscale() == "linear")
     keep_y = (ys > 0) | (ax.get_yscale() == "linear")
     return xs[keep_x], ys[keep_y], table[np.ix_(keep_y, keep_x)]
-
-
-def _places(xs: Array, ys: Array, marked: NDArray[np.bool_]) -> Iterable[tuple[float, float]]:
-    return [(ys[k], xs[i]) for k, i in np.argwhere(marked)]
 
 
 def _edges(centres: Array, logarithmic: bool) -> Array:

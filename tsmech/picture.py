@@ -132,12 +132,13 @@ def _first(name: str | None, others: Sequence[str]) -> tuple[str, ...]:
 
 
 def visible(experiment: Experiment, picture: Picture, rows: Iterable[Row], observable: str) -> list[Row]:
-    """Return the rows that a panel of one observable is drawn from, with all parameters in each.
+    """Return the rows that a panel of one observable is drawn from, each with the picture's axes.
 
     Where the picture does not run along the coordinate, each curve is shown by its end, which is infinite where a draw
     diverged.
     """
-    full: list[Row] = [{**experiment.fixed, **row} for row in rows if observable in row]
+    constant = {picture.x: experiment.fixed[picture.x]} if picture.x in experiment.fixed else {}
+    full: list[Row] = [{**constant, **row} if constant else row for row in rows if observable in row]
     coordinate = experiment.system.coordinate
     if coordinate in (None, picture.x, picture.y):
         return [row for row in full if picture.x in row]

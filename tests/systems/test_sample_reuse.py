@@ -62,13 +62,14 @@ def test_the_legend_says_what_the_theory_is() -> None:
         experiment = build("sample_reuse", parameters, answers="theory,direct", replicates=1)
         places = [{name: getattr(point, name) for name in experiment.axes} for point in experiment.points()]
         rows = [
-            {"answer": answer, "epoch": k, "test_error": 1.0, "test_error_sem": 0.0, **axes}
+            {"answer": answer, "epoch": k, "test_error": 1.0, "test_error_sem": None, "replicates": 1, **axes}
             for axes in places for answer in ("theory", "direct") for k in (0.0, 1.0)
         ]  # fmt: skip
-        return [text.get_text() for text in draw(experiment, rows, y=["test_error"]).axes[0].get_legend().get_texts()]
+        (found,) = draw(experiment, rows, y=["test_error"]).legends
+        return [text.get_text() for text in found.get_texts()]
 
-    assert legend(alpha=2)[:2] == ["theory for α → ∞ (envelope)", "direct"]
-    assert legend(alpha=2, order="with", **LINEAR)[:2] == ["theory", "direct"]
+    assert legend(alpha=2)[:2] == ["theory for α → ∞ (envelope)", "direct, one network"]
+    assert legend(alpha=2, order="with", **LINEAR)[:2] == ["theory", "direct, one network"]
     assert legend(alpha=2, order=["with", "without"], **LINEAR)[0] == "theory; theory for small steps"
 
 
