@@ -365,6 +365,22 @@ def test_a_remark_of_the_system_is_in_the_small_print() -> None:
     assert words(drawn(Hedged, level=[0, 1])) == ""
 
 
+def test_a_network_alone_needs_no_remark_on_theory() -> None:
+    assert words(drawn(Hedged, level=[1, 2], answers="direct")) == ""
+
+
+@pytest.mark.parametrize(
+    ("answers", "line", "marked", "filled"),
+    [("theory", True, False, False), ("direct", False, True, False), ("theory,reduced", True, True, True)],
+)
+def test_the_legend_shows_a_value_as_the_picture_does(answers: str, line: bool, marked: bool, filled: bool) -> None:
+    figure = drawn(**SWEEP, answers=answers)
+    entry = next(handle for handle in figure.legends[0].legend_handles if "σ" in handle.get_label())
+    assert (entry.get_linestyle() != "None") == line
+    assert (entry.get_marker() in set(MARKERS)) == marked
+    assert (entry.get_markerfacecolor() == entry.get_color()) == filled
+
+
 def test_the_system_names_its_answers_in_legend_and_titles() -> None:
     found = labels(drawn(Hedged, level=[1, 2]))
     assert "envelope for N → ∞" in found

@@ -244,6 +244,7 @@ def _handles(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pi
     from matplotlib.lines import Line2D
 
     rows = [row for found in shown.values() for row in found]
+    answers = {row["answer"] for row in rows}
     alone = curves.is_alone(experiment, picture, rows)
     handles = []
     for answer, name in _answer_names(experiment, shown).items():
@@ -259,8 +260,10 @@ def _handles(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pi
         label = experiment.system.observables[value].label if picture.together else None
         label = label or _key_words(experiment.system, {str(picture.by): value})
         colour, marker, dashes = curves.look(values.index(value), len(values))
-        style = {"linewidth": 0.9, "markerfacecolor": "none"} if alone else {"linestyle": dashes}
-        handles.append(Line2D([], [], color=colour, marker=marker, label=label, **style))
+        style = {"linewidth": 0.9} if alone else {"linestyle": dashes if "theory" in answers else ""}
+        style |= {"marker": marker if answers & {*SIMULATIONS} else ""}
+        style |= {"markerfacecolor": colour if "reduced" in answers and not alone else "none"}
+        handles.append(Line2D([], [], color=colour, label=label, **style))
     if off:
         style = {"marker": "^", "markersize": 8, "markerfacecolor": "none", "linestyle": ""}
         handles.append(Line2D([], [], color="0.3", label="off the scale", **style))
@@ -269,8 +272,10 @@ def _handles(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pi
 
 def _notes(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture) -> list[str]:
     """Return what a reader of the picture must know: remarks of the system, and what the picture leaves out."""
-    system, notes = experiment.system, experiment.remarks()
+    system = experiment.system
     rows = [row for found in shown.values() for row in found]
+    answers = {row["answer"] for row in rows}
+    notes = experiment.remarks() if answers != {"direct"} else []  # the network itself approximates nothing
     coordinate, axes = system.coordinate, (picture.x, picture.y)
     if coordinate not in (None, *axes) and not all(system.observables[name].summary for name in shown):
         ends = {row[coordinate] for row in rows if row.get("diverged_at") is None}
@@ -287,7 +292,6 @@ def _notes(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pict
     diverged = dict.fromkeys(row["answer"] for row in rows if row.get("diverged_at") is not None)
     infinite = any(math.isinf(row[observable]) for observable, found in shown.items() for row in found)
     if picture.y:
-        answers = {row["answer"] for row in rows}
         notes += ["dashed: the contours of theory"] if "theory" in answers and len(answers) > 1 else []
         notes += ["hatched: infinite, or diverged" if diverged else "hatched: infinite"] if infinite else []
         notes += ["grey: no value"] if coordinate in axes and diverged else []
