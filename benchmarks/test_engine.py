@@ -13,7 +13,7 @@ import pytest
 
 from tsmech import engine, tables
 from tsmech.engine import Outcome
-from tsmech.executors import open_pool
+from tsmech.engine.executors import open_pool
 from tsmech.experiment import build
 from tsmech.runs import carry_out
 from tsmech.store import Store

@@ -20,6 +20,9 @@ from tsmech.systems.parameters import Parameter
 ROOT = Path(__file__).parents[1]
 LAYERS = {
     "tsmech": "The house: the way from a person's words through the engine to the store and the pictures.",
+    "tsmech.engine": "Where and how units of work are performed.",
+    "tsmech.store": "The run directory: what is finished is on disk and stays there.",
+    "tsmech.plots": "What a picture shows, and how it is drawn.",
     "tsmech.systems": "What the problems are.",
     "tsmech.theory": "How predictions are computed: arrays in, arrays out.",
     "tsmech.sims": "How simulations are computed: kernels and the thin drivers around them.",
@@ -79,11 +82,8 @@ def reference_page(package: str, words: str) -> str:
     folder = ROOT / package.replace(".", "/")
     names = [path.stem for path in sorted(folder.glob("*.py")) if path.stem not in ("__init__", "cli")]
     parts = [f"# {package}", words]
-    for name in names:
-        parts += [
-            f"## {package}.{name}",
-            _rst(f".. automodule:: {package}.{name}", "   :members:", "   :ignore-module-all:"),
-        ]
+    for module in [package, *(f"{package}.{name}" for name in names)]:
+        parts += [f"## {module}", _rst(f".. automodule:: {module}", "   :members:", "   :ignore-module-all:")]
     return "\n\n".join(parts) + "\n"
 
 

@@ -16,7 +16,7 @@ from tsmech.experiment import Experiment, build, from_file
 from tsmech.progress import Progress
 from tsmech.runs import carry_out
 from tsmech.store import Store
-from tsmech.summary import relative_error
+from tsmech.store.summary import relative_error
 from tsmech.systems.contract import Curve
 
 

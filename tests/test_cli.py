@@ -15,8 +15,9 @@ import pytest
 import tsmech
 from tests.commands import TIMEOUT, Said, command
 from tests.gauge import Gauge, register
-from tsmech import executors, experiment, plots
-from tsmech.directory import FILE, PRODUCTS
+from tsmech import experiment, plots
+from tsmech.engine import executors
+from tsmech.store.directory import FILE, PRODUCTS
 from tsmech.systems import REGISTRY
 
 SMALL = ("--workers", 1, "--replicates", 2)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from tests.gauge import Gauge, register
-from tsmech.directory import FILE, PRODUCTS, contents, discard
 from tsmech.errors import InputError
 from tsmech.experiment import build
 from tsmech.runs import carry_out
 from tsmech.store import Store
+from tsmech.store.directory import FILE, PRODUCTS, contents, discard
 
 
 @pytest.fixture(autouse=True)

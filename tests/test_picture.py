@@ -7,7 +7,7 @@ import pytest
 from tests.gauge import Gauge, Walk
 from tsmech.errors import InputError
 from tsmech.experiment import build
-from tsmech.picture import Picture, choose, spread
+from tsmech.plots.picture import Picture, choose, spread
 
 SWEEP = {"level": [1, 2, 3], "noise": [0.1, 0.2]}
 WIDE = {"level": "1:3:8", "noise": "0.1:1:6"}

@@ -18,11 +18,11 @@ from matplotlib.figure import Figure
 
 from tests.gauge import Gauge, Walk
 from tsmech import plots
-from tsmech.curves import MARKERS, draw_panel
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
-from tsmech.picture import is_geometric
 from tsmech.plots import draw, save
+from tsmech.plots.curves import MARKERS, draw_panel
+from tsmech.plots.picture import is_geometric
 from tsmech.runs import carry_out
 from tsmech.systems.contract import Curve
 

@@ -9,11 +9,11 @@ import pytest
 
 import tsmech
 from tests.gauge import Gauge, register
-from tsmech.directory import PRODUCTS
 from tsmech.errors import ConvergenceError, IncompleteError, InputError
 from tsmech.experiment import build
 from tsmech.runs import Progress, carry_out, draw, failure, publish, resolve, summarise
 from tsmech.store import Store
+from tsmech.store.directory import PRODUCTS
 
 
 @pytest.fixture(autouse=True)

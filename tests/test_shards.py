@@ -16,13 +16,13 @@ import tsmech
 from tests.commands import ROOT, command
 from tests.gauge import Gauge, register
 from tsmech import tables
-from tsmech.directory import FILE
 from tsmech.engine import perform
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
 from tsmech.runs import carry_out
 from tsmech.shards import Shard, merge, missing
 from tsmech.store import Store
+from tsmech.store.directory import FILE
 
 
 @pytest.fixture(autouse=True)

@@ -13,12 +13,12 @@ from hypothesis.extra import numpy as arrays
 
 from tests.gauge import LOG, Gauge, register
 from tsmech import tables
-from tsmech.directory import FILE
 from tsmech.engine import Outcome, perform
 from tsmech.errors import IncompleteError, InputError
 from tsmech.experiment import Unit, build
 from tsmech.runs import carry_out, publish
 from tsmech.store import Store
+from tsmech.store.directory import FILE
 from tsmech.systems.contract import Curve
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tsmech.experiment import Experiment, Unit
 from tsmech.shards import WHOLE, Shard
 from tsmech.store import Store
-from tsmech.summary import relative_error
+from tsmech.store.summary import relative_error
 from tsmech.systems.contract import SIMULATIONS, System
 
 

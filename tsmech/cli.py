@@ -383,7 +383,7 @@ def _run(
     **wanted: str | None,
 ) -> None:
     from tsmech import tables
-    from tsmech.picture import choose
+    from tsmech.plots.picture import choose
     from tsmech.runs import LONG_STEPS, most_steps, publish, remarks, resolve, summarise
     from tsmech.shards import WHOLE, Shard
 
@@ -460,7 +460,7 @@ def _raise_failure(store: Any) -> None:
 
 
 def _discard(directory: Path, quiet: bool) -> None:
-    from tsmech.directory import contents, discard
+    from tsmech.store.directory import contents, discard
 
     if directory.is_dir() and contents(directory):
         discard(directory, lambda names: _say(f"removing {', '.join(names)} in {directory}", quiet))

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from tsmech import engine, plots, shards, tables
 from tsmech.adaptive import Rounds, reached
 from tsmech.compare import deviation
-from tsmech.directory import PRODUCTS
 from tsmech.engine import Outcome
+from tsmech.engine.executors import open_pool
 from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechError
-from tsmech.executors import open_pool
 from tsmech.experiment import Experiment, Unit, build, find_file, from_file
-from tsmech.picture import choose, spread
+from tsmech.plots.picture import choose, spread
 from tsmech.progress import Progress
 from tsmech.shards import WHOLE, Shard
 from tsmech.store import Store
+from tsmech.store.directory import PRODUCTS
 from tsmech.systems import REGISTRY
 from tsmech.systems.contract import SIMULATIONS, System
 
@@ -82,7 +82,7 @@ def carry_out(
     directory
         The run directory; None keeps the run in memory.
     workers, executor, scheduler, timeout
-        As in :func:`tsmech.executors.open_pool`.
+        As in :func:`tsmech.engine.executors.open_pool`.
     shard
         The share of the experiment that is performed, in a directory of its own.
     report

@@ -63,7 +63,7 @@ def write(rows: Iterable[Row], path: Path, kind: str, names: Sequence[str] | Non
 
     With the ``names`` of all columns a table that does not fit in memory can be written as CSV.
     """
-    from tsmech.directory import replace_file
+    from tsmech.store.directory import replace_file
 
     with replace_file(path) as partial:
         if kind == "parquet":

@@ -9,9 +9,9 @@ import pytest
 
 from tests.commands import command, run_child
 from tests.gauge import register
-from tsmech.directory import FILE
 from tsmech.experiment import build
 from tsmech.runs import carry_out
+from tsmech.store.directory import FILE
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,11 @@ import tsmech
 from tests.commands import command
 from tests.gauge import LOG, Gauge, register
 from tsmech import tables
-from tsmech.directory import FILE
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
 from tsmech.runs import carry_out
 from tsmech.store import Store
+from tsmech.store.directory import FILE
 
 REPLICATES = 30
 LEVELS = list(range(1, 21))

@@ -15,8 +15,8 @@ from tests.cluster import DaskCluster, dask_cluster
 from tests.commands import ROOT, command, finish, run_child, start
 from tests.faults.test_interruption import committed, wait_until
 from tests.gauge import Gauge, register
-from tsmech import cluster as dask_pool
 from tsmech import tables
+from tsmech.engine import cluster as dask_pool
 from tsmech.experiment import build
 from tsmech.runs import carry_out
 from tsmech.store import Store

@@ -16,10 +16,10 @@ from tests.commands import TIMEOUT, Said, finish, run_child, start
 from tests.faults.test_interruption import committed, logged, wait_until
 from tests.gauge import LOG, register
 from tsmech import tables
-from tsmech.directory import FILE, PRODUCTS
 from tsmech.experiment import build
 from tsmech.runs import carry_out
 from tsmech.store import Store
+from tsmech.store.directory import FILE, PRODUCTS
 
 # Each curve holds 1000 rows of a time, a position and a 2 × 2 overlap: 48 kB.
 LARGE = ("run", "walk", "--length", 1000, "--replicates", 60, "--workers", 1, "--quiet")

@@ -19,11 +19,11 @@ import pytest
 from tests.commands import ROOT, Said, command, finish, run_child, start
 from tests.gauge import LOG, Gauge, register
 from tsmech import store, tables
-from tsmech.directory import FILE, PRODUCTS
 from tsmech.errors import InputError
 from tsmech.experiment import build
 from tsmech.runs import carry_out
 from tsmech.store import Store
+from tsmech.store.directory import FILE, PRODUCTS
 
 PATIENCE = 60.0
 """Seconds to wait for what takes a second or two."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tsmech.errors import TsmechError
 from tsmech.experiment import Experiment
-from tsmech.picture import Picture, Row, is_geometric, visible
+from tsmech.plots.picture import Picture, Row, is_geometric, visible
 from tsmech.systems.contract import SIMULATIONS
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tsmech.database import initialise, is_described, joined_identity, meta, seal, stored_experiment
-from tsmech.directory import FILE, PARTIALS
 from tsmech.experiment import Experiment
+from tsmech.store.database import initialise, is_described, joined_identity, meta, seal, stored_experiment
+from tsmech.store.directory import FILE, PARTIALS
 
 PAGE = 4096
 """Bytes of a page of SQLite's, unless it was built otherwise."""

@@ -17,7 +17,7 @@ from tsmech.experiment import Unit
 from tsmech.systems.contract import ANSWERS, Curve
 
 if TYPE_CHECKING:
-    from tsmech.executors import Pool
+    from tsmech.engine.executors import Pool
 
 BLOCK_SECONDS = 1.0
 """What a block of units takes: long against the cost of sending it, short against a person's patience."""
@@ -111,14 +111,14 @@ def run(
     seed
         The experiment's seed.
     workers, executor, scheduler, timeout
-        Where the units are performed, as in :func:`tsmech.executors.open_pool`.
+        Where the units are performed, as in :func:`tsmech.engine.executors.open_pool`.
 
     Notes
     -----
     A list may be empty: one comes at least every :data:`HEARTBEAT`.  Closing the iterator, or an exception thrown
     into it, ends the worker processes that it started.
     """
-    from tsmech.executors import open_pool
+    from tsmech.engine.executors import open_pool
 
     with open_pool(workers=workers, executor=executor, scheduler=scheduler, timeout=timeout) as pool:
         yield from drive(pool, units, seed)

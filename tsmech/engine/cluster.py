@@ -11,8 +11,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from tsmech.engine import Outcome
+from tsmech.engine.executors import Borrowed, Report, perform_in_time
 from tsmech.errors import CutShortError, InputError
-from tsmech.executors import Borrowed, Report, perform_in_time
 from tsmech.experiment import Unit
 from tsmech.threads import ONE_THREAD, one_thread_each
 

@@ -12,7 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tsmech.database import (
+from tsmech.engine import Outcome
+from tsmech.errors import CutShortError, InputError
+from tsmech.experiment import Experiment, Unit
+from tsmech.store.database import (
     connect,
     damage,
     initialise,
@@ -24,11 +27,8 @@ from tsmech.database import (
     write_ahead,
     write_experiment,
 )
-from tsmech.directory import FILE, check, release, take_lock
-from tsmech.engine import Outcome
-from tsmech.errors import CutShortError, InputError
-from tsmech.experiment import Experiment, Unit
-from tsmech.summary import Row, pack, summarise, summary_columns, unpack
+from tsmech.store.directory import FILE, check, release, take_lock
+from tsmech.store.summary import Row, pack, summarise, summary_columns, unpack
 from tsmech.systems.contract import ANSWERS, Curve, System
 from tsmech.systems.parameters import plain
 
@@ -89,7 +89,7 @@ class Store:
 
     @classmethod
     def _create(cls, experiment: Experiment, directory: Path, shard: str) -> "Store":
-        from tsmech.salvage import lost_front, salvage
+        from tsmech.store.salvage import lost_front, salvage
 
         notice = ""
         if lost_front(directory / FILE):

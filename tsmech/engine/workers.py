@@ -12,8 +12,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from tsmech.engine import perform
+from tsmech.engine.executors import Report, late
 from tsmech.errors import CutShortError, InputError
-from tsmech.executors import Report, late
 from tsmech.experiment import Unit
 
 STARTS = 5

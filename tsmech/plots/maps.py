@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.picture import Row, is_geometric
+from tsmech.plots.picture import Row, is_geometric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -94,12 +94,12 @@ def open_pool(
     if isinstance(executor, Executor):
         yield Borrowed(executor, 2 * max(workers, os.cpu_count() or 1), timeout)
     elif executor == "dask":
-        from tsmech.cluster import open_cluster
+        from tsmech.engine.cluster import open_cluster
 
         with open_cluster(scheduler, workers, timeout) as pool:
             yield pool
     elif executor == "local" or workers > 1 or timeout is not None:
-        from tsmech.workers import Workers
+        from tsmech.engine.workers import Workers
 
         with one_thread_each(), Workers(workers, timeout) as own:
             yield own

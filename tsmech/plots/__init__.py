@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsmech import curves, maps
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment
-from tsmech.picture import Picture, Row, choose, is_geometric, spread, visible
+from tsmech.plots import curves, maps
+from tsmech.plots.picture import Picture, Row, choose, is_geometric, spread, visible
 from tsmech.systems.contract import SIMULATIONS, System
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def save(figure: "Figure", directory: Path, stem: str = "figure") -> list[Path]:
     """Write a figure as PNG and SVG, each whole or not at all; return the files."""
     import matplotlib.style
 
-    from tsmech.directory import replace_file
+    from tsmech.store.directory import replace_file
 
     written = []
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
