@@ -14,20 +14,30 @@ if TYPE_CHECKING:
     from tsmech.runs import run as run
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
+    from tsmech.systems.online_sgd import Steps as Steps
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
     from tsmech.systems.start import Overlaps as Overlaps
     from tsmech.systems.stopping import early_stopping as early_stopping
+    from tsmech.systems.two_layer import Activation as Activation
+    from tsmech.theory.gradient_flow_stopping import optimal_stopping as optimal_stopping
+    from tsmech.theory.online_sgd_limits import critical_learning_rate as critical_learning_rate
+    from tsmech.theory.ridge import optimal_penalty as optimal_penalty
 
 __version__ = "0.1.0"
 
 PLACES = {
+    "Activation": "tsmech.systems.two_layer",
     "Experiment": "tsmech.experiment",
     "InputError": "tsmech.errors",
     "Overlaps": "tsmech.systems.start",
+    "Steps": "tsmech.systems.online_sgd",
     "check": "tsmech.compare",
+    "critical_learning_rate": "tsmech.theory.online_sgd_limits",
     "early_stopping": "tsmech.systems.stopping",
     "merge": "tsmech.runs",
+    "optimal_penalty": "tsmech.theory.ridge",
+    "optimal_stopping": "tsmech.theory.gradient_flow_stopping",
     "run": "tsmech.runs",
 }
 

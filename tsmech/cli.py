@@ -394,8 +394,11 @@ def _run(
         return
     if share != WHOLE and as_json and out is None:
         raise InputError(f"--shard {shard} with --json needs a directory to be merged from: give --out")
-    if (steps := most_steps(experiment)) > LONG_STEPS and sys.stdin.isatty() and not yes:
-        raise InputError(f"one simulation takes about {steps:.1g} steps, more than {LONG_STEPS:.0g}: --yes begins it")
+    if (steps := most_steps(experiment)) > LONG_STEPS:
+        estimate = f"one simulation takes about {steps:.1g} steps, more than {LONG_STEPS:.0g}"
+        if sys.stdin.isatty() and not yes:
+            raise InputError(f"{estimate}: --yes begins it")
+        _say(estimate, quiet)
     suffix = share.suffix if share != WHOLE else ""
     directory = out or (None if as_json else Path("runs") / f"{experiment.name}-{experiment.digest()}{suffix}")
     if fresh and directory is not None:

@@ -3,12 +3,14 @@
 import sqlite3
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from tests.commands import command, run_child
 from tests.gauge import register
+from tsmech import runs
 from tsmech.experiment import build
 from tsmech.runs import carry_out
 from tsmech.store.directory import FILE
@@ -212,3 +214,11 @@ def test_a_child_process_says_the_same(tmp_path: Path) -> None:
     said = run_child("run", "gauge", "--level", "4:0.1:0", cwd=tmp_path)
     assert said == (2, "", f"tsmech: level = 4:0.1:0 is not a range: {RANGE}\n")
     assert state(tmp_path) == before
+
+
+def test_a_very_long_run_says_its_estimate_where_nobody_can_be_asked(tmp_path):
+    words = ("run", "online_sgd", "--duration", 1e-3, "--samples", 1, "--answers", "reduced", "--replicates", 1)
+    with mock.patch.object(runs, "LONG_STEPS", 10.0):
+        said = command(*words, "--dimension", 1_000_000, "--out", tmp_path / "run")
+    assert said.code == 0
+    assert "one simulation takes about 1e+03 steps, more than 1e+01" in said.err

@@ -1,11 +1,13 @@
 """The system layer of online SGD: starts, schedules, refusals, and what all three answers share."""
 
 import dataclasses
+import functools
+import pickle
 
 import numpy as np
 import pytest
 
-from tsmech import compare
+from tsmech import compare, run
 from tsmech.errors import InputError
 from tsmech.systems.contract import Curve
 from tsmech.systems.online_sgd import Activation, OnlineSGD
@@ -168,3 +170,68 @@ def test_the_check_catches_a_wrong_rate(factor: float, monkeypatch: pytest.Monke
     verdicts = compare.check(OnlineSGD, replicates=200)
     for comparison in ("direct = reduced", "reduced -> theory"):
         assert all(v.agrees for v in verdicts if v.comparison == comparison) == (factor == 1.0), comparison
+
+
+def test_a_teacher_second_layer_stands_beside_given_overlaps() -> None:
+    """It was left out without a word where overlaps without an A were given."""
+    units = {"student_units": 2, "teacher_units": 2, "duration": 1, "samples": 1, "dimension": 40}
+    apart = OnlineSGD(initial=START, teacher_second_layer=(2.0, -1.0), **units)
+    within = OnlineSGD(initial={**START, "A": [2.0, -1.0]}, **units)
+    for answer in ("theory", "reduced", "direct"):
+        pair = [system.curve(answer, np.random.default_rng(1)).observables for system in (apart, within)]
+        np.testing.assert_array_equal(pair[0]["generalization_error"], pair[1]["generalization_error"])
+    with pytest.raises(InputError, match="both given"):
+        OnlineSGD(initial={**START, "A": [2.0, 1.0]}, teacher_second_layer=(2.0, -1.0), **units)
+
+
+def test_a_pair_of_functions_is_an_activation() -> None:
+    """NumPy's own functions too; theory and simulations take the same pair."""
+    common = {"initial": START, "learning_rate": 0.1, "duration": 2, "samples": 2, "dimension": 20_000}
+    system = OnlineSGD(activation=(np.tanh, _slope_of_tanh), student_activation=(np.sin, np.cos), **common)
+    assert isinstance(system.activation, Activation)
+    assert system.activation.name == "tanh"
+    theory, reduced = system.curve("theory"), system.curve("reduced", np.random.default_rng(0))
+    np.testing.assert_allclose(reduced.observables["R"], theory.observables["R"], atol=0.03)
+    assert pickle.loads(pickle.dumps(system)) == system
+    swept = run(OnlineSGD, activation=(np.tanh, _slope_of_tanh), answers="theory", duration=1, samples=1)
+    assert len(swept) == 2
+
+
+@pytest.mark.parametrize(
+    ("functions", "says"),
+    [
+        ((np.tanh,), "activation"),
+        ((lambda x: np.nan * x, np.cos), "g must be finite"),
+        ((np.sin, lambda x: x[:2]), "slope must be finite numbers, one for each x"),
+        ((np.sin, lambda x: float("none")), "slope must be a function of an array"),
+    ],
+)
+def test_functions_that_are_no_activation_are_refused(functions: tuple, says: str) -> None:
+    """An activation that is no number had a generalization error of zero."""
+    with pytest.raises(InputError, match=says):
+        OnlineSGD(activation=functions)
+
+
+def test_functions_that_cannot_go_where_they_are_needed_are_refused_in_a_line() -> None:
+    system = OnlineSGD(activation=(lambda x: np.tanh(x), _slope_of_tanh), dimension=20)
+    with pytest.raises(InputError, match="top level of a module"):
+        pickle.dumps(system)
+    opaque = OnlineSGD(activation=(functools.partial(np.multiply, 2.0), _slope_of_tanh), dimension=20)
+    with pytest.raises(InputError, match="cannot be compiled by Numba") as refused:
+        opaque.curve("reduced", np.random.default_rng(0))
+    assert "\n" not in str(refused.value)
+
+
+def _slope_of_tanh(x):  # type: ignore[no-untyped-def]
+    return 1.0 / np.cosh(x) ** 2
+
+
+def test_an_activation_that_overflows_diverges_and_says_where() -> None:
+    """The ODEs went on with a state that was no number, of error zero."""
+    system = OnlineSGD(activation=(np.exp, np.exp), learning_rate=1.0, duration=2, samples=2, dimension=20)
+    for answer in ("theory", "reduced", "direct"):
+        curve = system.curve(answer, np.random.default_rng(0))
+        assert curve.at is not None
+        assert curve.diverged_at is not None
+        assert curve.at.tolist() == [0.0]
+        assert curve.diverged_at < 1.0

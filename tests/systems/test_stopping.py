@@ -24,3 +24,9 @@ def test_columns_repeat_the_summary_in_each_row():
 def test_a_curve_that_is_none_is_refused(times, errors):
     with pytest.raises(InputError, match="as many numbers"):
         early_stopping(times, errors)
+
+
+def test_a_curve_with_no_number_in_it_is_refused():
+    """The least of a curve with NaN was NaN, at the place of it."""
+    with pytest.raises(InputError, match="NaN"):
+        early_stopping([0, 1, 2], [1.0, np.nan, 0.5])

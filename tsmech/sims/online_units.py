@@ -104,17 +104,29 @@ def compile_unit(activation: Activation) -> Unit:
 
 @functools.cache
 def _compile_pair(g: Callable[[float], float], slope_of_g: Callable[[float], float]) -> Unit:
-    first, second = (f if hasattr(f, "py_func") else numba.njit(error_model="numpy")(f) for f in (g, slope_of_g))
-
-    def both(x: float) -> tuple[float, float]:
-        return first(x), second(x)
-
-    unit = numba.njit(error_model="numpy")(both)
     try:
+        first, second = map(_compile, (g, slope_of_g))
+
+        def both(x: float) -> tuple[float, float]:
+            return first(x), second(x)
+
+        unit = numba.njit(error_model="numpy")(both)
         unit(0.5)
-    except numba.core.errors.NumbaError as error:
-        raise InputError(f"activation {g!r}, {slope_of_g!r} cannot be compiled: {error}") from error
+    except (numba.core.errors.NumbaError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"activation {g!r}, {slope_of_g!r} cannot be compiled by Numba, as simulations need it: {reason}"
+        ) from error
     return unit
+
+
+def _compile(function: Any) -> Any:
+    """Return a function compiled for Numba's kernels, a universal function of NumPy within one of Python."""
+    if hasattr(function, "py_func"):
+        return function
+    if isinstance(function, np.ufunc):
+        return numba.njit(error_model="numpy")(lambda x: function(x))
+    return numba.njit(error_model="numpy")(function)
 
 
 def specialise(kernel_: Any, *units: Unit) -> Any:

@@ -79,7 +79,7 @@ class Parameter:
             return None
         if self.kind == "array":
             return _checked_array(self, value)
-        if self.table is not None and isinstance(value, (dict, self.table)):
+        if self._is_table(value):
             return self._checked_table(value)
         if self.kind == "str":
             return self._checked_word(value)
@@ -108,7 +108,18 @@ class Parameter:
             raise self.refuse(value)
         return value
 
+    def _is_table(self, value: Any) -> bool:
+        """Whether a value is a table, or the functions of one that can be made of these alone."""
+        if hasattr(self.table, "from_functions") and isinstance(value, tuple) and value:
+            return all(map(callable, value))
+        return self.table is not None and isinstance(value, (dict, self.table))
+
     def _checked_table(self, value: Any) -> Any:
+        if isinstance(value, tuple):
+            try:
+                return self.table.from_functions(*value)  # type: ignore[union-attr]
+            except TypeError:
+                raise self.refuse(value) from None
         if not isinstance(value, dict) or self.table is None:
             return value
         for name in value:
@@ -129,7 +140,7 @@ class Parameter:
         if self.kind == "array" and isinstance(given, str):
             pieces = [piece.strip() for piece in given.split(",")]
             return (self.check([value for piece in pieces for value in self._read_piece(piece, given)]),)
-        if self.kind == "array" or given is None:
+        if self.kind == "array" or given is None or self._is_table(given):
             return (self.check(given),)
         values: Iterable[Any]
         if isinstance(given, str):

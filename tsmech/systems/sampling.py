@@ -18,7 +18,7 @@ def declare_samples(default: int = 100) -> Any:
     """Declare the field ``samples``."""
     return parameter(
         "n",
-        "times to report, each met exactly: how many after 0, or a list of times",
+        "times to report, each met exactly: how many after 0, or a list of two times or more",
         default=(float(default),),
         minimum=0,
     )
@@ -40,7 +40,10 @@ def sample_times(duration: float, samples: Sequence[float], spacing: str) -> NDA
         return times
     count = int(samples[0])
     if not 1 <= count <= MOST or count != samples[0]:
-        raise InputError(f"samples = {samples[0]:g} is not allowed: it must be a number from 1 to {MOST}, or a list")
+        raise InputError(
+            f"samples = {samples[0]:g} is not allowed: it must be how many times (1 to {MOST}), or a list of two times "
+            "or more (0 may be one)"
+        )
     if spacing == "linear":
         return np.linspace(0.0, duration, count + 1)
     return np.concatenate([[0.0], np.geomspace(EARLIEST * duration, duration, count)])

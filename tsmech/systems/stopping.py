@@ -44,6 +44,8 @@ def early_stopping(times: ArrayLike, errors: ArrayLike) -> EarlyStopping:
     at, found = np.asarray(times, dtype=float), np.asarray(errors, dtype=float)
     if at.shape != found.shape or at.ndim != 1 or at.size == 0:
         raise InputError(f"times and errors must be two lists of as many numbers: shapes {at.shape} and {found.shape}")
+    if np.isnan(at).any() or np.isnan(found).any():
+        raise InputError("times and errors must be numbers, but some are NaN")
     best = int(np.argmin(found))
     return EarlyStopping(float(at[best]), float(found[best]), float(found[-1]))
 

@@ -33,17 +33,51 @@ OBSERVABLES = {
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation function of one's own, from Python: its name, g(x) and g'(x), functions of arrays and numbers."""
+    """An activation function of one's own, from Python: its name, g(x) and g'(x), functions of arrays and numbers.
+
+    Where one is expected, the pair (g, g') will do; it is named after g.  To reach worker processes both functions
+    have to be defined at the top level of a module.
+
+    Raises
+    ------
+    InputError
+        Where g or g' is no function, or not finite at some of x = -3, -2, ..., 3.
+    """
 
     name: str
     g: Callable[[Any], Any]
     slope: Callable[[Any], Any]
 
+    def __post_init__(self) -> None:
+        """Refuse what is no function of real numbers."""
+        for field, function in (("g", self.g), ("slope", self.slope)):
+            try:
+                values = np.asarray(function(np.arange(-3.0, 4.0)), dtype=float)
+            except (TypeError, ValueError):
+                raise InputError(f"activation {self.name}: {field} must be a function of an array of numbers") from None
+            if values.shape not in ((), (7,)) or not np.isfinite(values).all():
+                raise InputError(f"activation {self.name}: {field} must be finite numbers, one for each x")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Refuse functions that no other process could find by their names."""
+        for function in (self.g, self.slope):
+            if "<" in getattr(function, "__qualname__", ""):
+                raise InputError(
+                    f"activation {self.name} cannot be sent to workers: define its functions at the top level of a "
+                    "module, or take workers = 1"
+                )
+        return Activation, (self.name, self.g, self.slope)
+
+    @classmethod
+    def from_functions(cls, g: Callable[[Any], Any], slope: Callable[[Any], Any]) -> "Activation":
+        """Return the activation of a pair (g, g'), named after g."""
+        return cls(str(getattr(g, "__qualname__", getattr(g, "__name__", "g"))), g, slope)
+
 
 def _activation(which: str, default: Any) -> dict[str, Any]:
     return {
         "symbol": "g",
-        "help": f"activation of {which}: erf(x/√2), max(x, 0), x or x²; from Python also an Activation(name, g, slope)",
+        "help": f"activation of {which}: erf(x/√2), max(x, 0), x or x²; from Python also a pair (g, g')",
         "default": default,
         "choices": ACTIVATIONS,
         "table": Activation,
@@ -126,12 +160,16 @@ def check(system: Any) -> None:
         raise InputError(
             f"initial has overlaps of {np.shape(system.initial.R)} units: student and teacher have {K}, {M}"
         )
+    given = system.initial.A if isinstance(system.initial, Overlaps) else None
+    if system.teacher_second_layer is not None and given not in (None, (1.0,) * M, system.teacher_second_layer):
+        raise InputError("teacher_second_layer and the A of initial are both given, and differ: give one")
 
 
 def start(system: Any) -> tuple[NDArray[np.float64], ...]:
     """Return the overlaps Q, R and T and the second layers v and A that all answers of a system start from."""
     if isinstance(system.initial, Overlaps):
-        return system.initial.arrays()
+        Q, R, T, v, A = system.initial.arrays()
+        return Q, R, T, v, A if system.teacher_second_layer is None else np.array(system.teacher_second_layer)
     from tsmech.sims.online_starts import random_overlaps
 
     K, M = system.student_units, system.teacher_units

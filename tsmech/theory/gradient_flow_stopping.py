@@ -36,8 +36,8 @@ class Stopping(NamedTuple):
 def optimal_stopping(
     alpha: float,
     noise: float,
-    eigenvalues: ArrayLike,
-    teacher_weights: ArrayLike,
+    eigenvalues: ArrayLike = (1.0,),
+    teacher_weights: ArrayLike = (1.0,),
     shares: ArrayLike | None = None,
     *,
     initial_scale: float = 0.0,
@@ -54,7 +54,7 @@ def optimal_stopping(
     ----------
     alpha, noise, eigenvalues, teacher_weights, shares, initial_scale, penalty, step, unseen
         As in :func:`~tsmech.theory.gradient_flow.spectral_learning_curve`; for isotropic inputs ``[1.0]`` and
-        ``[signal]``.
+        ``[signal]``, 1 unless given.
 
     Returns
     -------
@@ -102,8 +102,8 @@ def optimal_stopping(
 def stopping_ratio(
     alpha: float,
     noise: float,
-    eigenvalues: ArrayLike,
-    teacher_weights: ArrayLike,
+    eigenvalues: ArrayLike = (1.0,),
+    teacher_weights: ArrayLike = (1.0,),
     shares: ArrayLike | None = None,
     *,
     unseen: float = 0.0,

@@ -238,7 +238,7 @@ def integrate(
     rows = rows * [1.0, 1.0 / batch, 1.0, 1.0]
     if atol is None:
         atol = 1e-10 if student_activation == "relu" else 1e-12
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):  # a state that is no number is seen
         warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)  # a failure is an error below
         states, diverged_at = _solve(flow, rows, state, times, rtol, atol)
     error = np.empty(len(states))

@@ -53,8 +53,11 @@ def unpack(
 
 @kernel
 def largest(state: FloatArray, K: int, r: int) -> float:
-    """Return the largest of all Q_kk and v_k²."""
+    """Return the largest of all Q_kk and v_k², infinity where the state is not finite."""
     result = 0.0
+    for value in state:
+        if not np.isfinite(value):
+            return np.inf
     at = K * r - 1
     for k in range(K):
         at += k + 1

@@ -206,8 +206,8 @@ def spectral(
 def optimal_penalty(
     alpha: float,
     noise: float,
-    eigenvalues: ArrayLike,
-    teacher_weights: ArrayLike,
+    eigenvalues: ArrayLike = (1.0,),
+    teacher_weights: ArrayLike = (1.0,),
     shares: ArrayLike | None = None,
     unseen: float = 0.0,
 ) -> float:
@@ -227,7 +227,7 @@ def optimal_penalty(
     alpha, noise, unseen : float
         As in :func:`isotropic`.
     eigenvalues, teacher_weights, shares : array_like, shape (n,)
-        As in :func:`spectral`.
+        As in :func:`spectral`; isotropic inputs and a teacher of mean square weight 1 unless given.
 
     Returns
     -------
