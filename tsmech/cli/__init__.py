@@ -1,0 +1,74 @@
+"""The command line: reads what a person typed, calls the library, prints.
+
+Machine output goes to stdout; progress, warnings and errors to stderr.  Exit codes: 0 done, 1 a bug or answers that
+disagree, 2 usage, 3 a solver did not converge, 4 some points failed or could not be stored, 130 interrupted.
+"""
+
+import io
+import os
+import signal
+import sys
+import traceback
+
+import typer
+
+from tsmech.cli.commands import app
+from tsmech.cli.run import INTERRUPTED, again
+from tsmech.errors import CutShortError, TsmechError
+from tsmech.threads import ONE_THREAD
+
+
+def main() -> None:
+    """Run the command line; errors become one line and an exit code."""
+    arguments = [word for word in sys.argv[1:] if word != "--debug"]
+    debug = len(arguments) < len(sys.argv[1:])
+    os.environ.update(ONE_THREAD)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where it cannot show ± or σ
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except (TsmechError, typer.TyperException) as error:
+        if debug:
+            traceback.print_exc()
+        if words := _one_line(error):  # the help that a bare command shows has none
+            words += (
+                again(arguments).removeprefix("; what is finished is kept") if isinstance(error, CutShortError) else ""
+            )
+            print(f"tsmech: {words}", file=sys.stderr)
+        code = error.exit_code
+    except SystemExit:  # what typer makes of a reader of stdout that went away
+        code = 0
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        # stdout cannot take more, at its closing neither
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0 if isinstance(error, BrokenPipeError) else 4
+        if code:
+            print(f"tsmech: {error.filename or 'the output'} cannot be written: {error.strerror}", file=sys.stderr)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        words = f"{type(error).__name__}: {_one_line(error)}"
+        print(f"tsmech: this is a bug: {words} (--debug shows where)", file=sys.stderr)
+        code = 1
+    if code == INTERRUPTED:
+        print(f"tsmech: interrupted{again(arguments)}", file=sys.stderr)
+    sys.exit(code or 0)
+
+
+def _one_line(error: Exception) -> str:
+    words = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    return " ".join(words.split())
+
+
+def _interrupt(*_: object) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # people press twice; the end is near
+    raise KeyboardInterrupt

@@ -1,0 +1,255 @@
+"""The command that runs a system or an experiment: an option for each declared parameter, and those of all runs."""
+
+import os
+import shlex
+import sys
+from inspect import Parameter as Argument
+from inspect import Signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from tsmech.errors import InputError
+
+if TYPE_CHECKING:
+    from tsmech.experiment import Experiment
+    from tsmech.systems.parameters import Parameter
+
+INTERRUPTED = 130
+
+_VALUES = "Each parameter takes a number, a list (0.1,0.5,1), a range start:stop:count or log:start:stop:count."
+
+Json = Annotated[bool, typer.Option("--json", help="print the result as JSON on stdout")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
+Seed = Annotated[str | None, typer.Option(help="the number that all randomness comes from", metavar="N")]
+Workers = Annotated[
+    int, typer.Option(help="worker processes (default: the number of cores)", min=0, show_default=False)
+]
+Executor = Annotated[
+    str | None, typer.Option(help="where to compute: local (worker processes) or dask (a cluster)", metavar="WHERE")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(help="the Dask scheduler's address (default: a cluster on this machine)", metavar="ADDRESS"),
+]
+Timeout = Annotated[
+    str | None, typer.Option(help="seconds that one replicate may take; a longer one fails", metavar="SECONDS")
+]
+
+
+class RunCommands(typer.core.TyperGroup):
+    """One command a system and a TOML file, made from the system's declared parameters."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Return the names that the help shows."""
+        from tsmech.systems import REGISTRY
+
+        return list(REGISTRY)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        """Return the command of a system or an experiment."""
+        return _run_command(cmd_name)
+
+
+def _run_command(name: str) -> Any:
+    """Return the command that runs a system or an experiment: an option a parameter, made from the declarations."""
+    from tsmech.experiment import find_file, from_file
+    from tsmech.systems import REGISTRY, find
+
+    file = None if name.replace("-", "_") in REGISTRY else find_file(name)
+    if file is None and name.replace("-", "_") not in REGISTRY:
+        from tsmech.experiment import experiments
+        from tsmech.systems.parameters import nearest
+
+        raise InputError(f"{name} is neither a system nor an experiment: {nearest(name, [*REGISTRY, *experiments()])}")
+    system = find(name) if file is None else from_file(file).system
+    declared = system.parameters()
+
+    def command(**given: Any) -> None:
+        parameters = {known: given.pop(known) for known in declared}
+        _run(name, {known: words for known, words in parameters.items() if words is not None}, **given)
+
+    command.__doc__ = f"{system.title}.\n\n{_VALUES}"
+    options = [_option(parameter) for parameter in declared.values()]
+    fixed = Signature.from_callable(_run_options).parameters.values()
+    command.__signature__ = Signature([*options, *fixed])  # type: ignore[attr-defined]
+    command.__annotations__ = {option.name: option.annotation for option in [*options, *fixed]}
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single.command(name)(command)
+    return typer.main.get_command(single)
+
+
+def _option(parameter: "Parameter") -> Argument:
+    default = "" if parameter.required or parameter.default is None else f"; default {parameter.default}"
+    flag = "--" + parameter.name.replace("_", "-")
+    described = typer.Option(flag, help=f"{parameter.help}; {parameter.allowed}{default}", metavar=parameter.symbol)
+    annotation = Annotated[str | None, described]
+    return Argument(parameter.name, Argument.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _run_options(
+    *,
+    answers: Annotated[str | None, typer.Option(help="theory, reduced, direct (default: all that exist)")] = None,
+    replicates: Annotated[str | None, typer.Option(help="draws of each simulation at each point", metavar="N")] = None,
+    target_error: Annotated[
+        str | None,
+        typer.Option(help="add replicates until the relative standard error is so small; needs --max-replicates"),
+    ] = None,
+    max_replicates: Annotated[str | None, typer.Option(help="most draws of --target-error", metavar="N")] = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, typer.Option(help="the run directory (default: runs/NAME-HASH)")] = None,
+    workers: Workers = 0,
+    executor: Executor = None,
+    scheduler: Scheduler = None,
+    timeout: Timeout = None,
+    shard: Annotated[
+        str | None, typer.Option(help="run this share alone, for tsmech merge to join", metavar="K/N")
+    ] = None,
+    as_json: Json = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="remove what the run directory holds and start anew")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the resolved experiment, run nothing")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="begin a very long run without asking")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Declare the options that every run has."""
+
+
+def _run(
+    name: str,
+    parameters: dict[str, str],
+    *,
+    out: Path | None,
+    workers: int,
+    executor: str | None,
+    scheduler: str | None,
+    timeout: str | None,
+    shard: str | None,
+    as_json: bool,
+    fresh: bool,
+    dry_run: bool,
+    yes: bool,
+    quiet: bool,
+    **wanted: str | None,
+) -> None:
+    from tsmech import tables
+    from tsmech.plots.picture import choose
+    from tsmech.runs import LONG_STEPS, most_steps, publish, remarks, resolve, summarise
+    from tsmech.shards import WHOLE, Shard
+
+    experiment = resolve(name, parameters, **wanted)
+    share = WHOLE if shard is None else Shard.read(shard)
+    if dry_run:
+        print(experiment.to_toml())
+        return
+    if share != WHOLE and as_json and out is None:
+        raise InputError(f"--shard {shard} with --json needs a directory to be merged from: give --out")
+    if (steps := most_steps(experiment)) > LONG_STEPS:
+        estimate = f"one simulation takes about {steps:.1g} steps, more than {LONG_STEPS:.0g}"
+        if sys.stdin.isatty() and not yes:
+            raise InputError(f"{estimate}: --yes begins it")
+        say(estimate, quiet)
+    suffix = share.suffix if share != WHOLE else ""
+    directory = out or (None if as_json else Path("runs") / f"{experiment.name}-{experiment.digest()}{suffix}")
+    if fresh and directory is not None:
+        _discard(directory, quiet)
+    places: dict[str, Any] = {"workers": workers, "executor": executor, "scheduler": scheduler, "timeout": timeout}
+    silent = quiet or (as_json and not sys.stderr.isatty())
+    with perform(experiment, directory, silent, shard=share, **places) as store:
+        files = publish(store)
+        if as_json:
+            print(tables.to_json(store.rows()))
+        elif share != WHOLE:
+            counts = ", ".join(f"{count} {answer}" for answer, count in store.counts().items())
+            say_out(f"shard {share}: finished {counts}; tsmech merge joins {directory} with the others", quiet)
+        elif not quiet:
+            observable = choose(store.experiment).observables[0]
+            print(f"{experiment.system.observables[observable].label}:")
+            print(tables.to_text(summarise(store, observable)))
+            for line in remarks(store):
+                print(line)
+            for path in files:
+                print(path)
+        raise_failure(store)
+
+
+def perform(
+    experiment: "Experiment",
+    directory: Path | None,
+    quiet: bool,
+    *,
+    workers: int,
+    executor: str | None = None,
+    timeout: str | None = None,
+    **more: Any,
+) -> Any:
+    """Carry an experiment out with a progress display, in this process where it is only theory."""
+    from tsmech.interruption import end_in_time
+    from tsmech.progress import Meter
+    from tsmech.runs import carry_out
+
+    try:
+        seconds = None if timeout is None else float(timeout)
+    except ValueError:
+        raise InputError(f"timeout = {timeout} is not allowed: it must be a number of seconds above 0") from None
+    if executor is None and set(experiment.answers) == {"theory"}:
+        workers = 1
+    elif executor is None:
+        executor = "local"  # though it be one worker: a simulation may hang, be killed, or take all the memory
+    with Meter(experiment.name, quiet) as meter, end_in_time(end_interrupted):
+        places: dict[str, Any] = {"workers": workers or cores(), "executor": executor, "timeout": seconds}
+        store = carry_out(experiment, directory, report=meter.show, **places, **more)
+    if store.notice:
+        print(f"tsmech: {store.notice}", file=sys.stderr)
+    return store
+
+
+def raise_failure(store: Any) -> None:
+    """Raise the error that says which units failed, if any did."""
+    from tsmech.runs import failure
+
+    error = failure(store)
+    if error is not None:
+        raise error
+
+
+def _discard(directory: Path, quiet: bool) -> None:
+    from tsmech.store.directory import contents, discard
+
+    if directory.is_dir() and contents(directory):
+        discard(directory, lambda names: say(f"removing {', '.join(names)} in {directory}", quiet))
+
+
+def say(words: str, quiet: bool) -> None:
+    """Print words on stderr."""
+    if not quiet:
+        print(words, file=sys.stderr)
+
+
+def say_out(words: str, quiet: bool) -> None:
+    """Print words on stdout."""
+    if not quiet:
+        print(words)
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def again(arguments: list[str]) -> str:
+    """Return how the command that is interrupted is continued."""
+    if arguments[:1] not in (["run"], ["reproduce"]):
+        return ""
+    again = shlex.join(["tsmech", *(word for word in arguments if word != "--fresh")])
+    lost = "--json" in arguments and not any(word.startswith("--out") for word in arguments)
+    return f". To start again: {again}" if lost else f"; what is finished is kept. To continue: {again}"
+
+
+def end_interrupted() -> None:
+    """End a process that does not come to its end by itself."""
+    print(f"tsmech: interrupted{again([word for word in sys.argv[1:] if word != '--debug'])}", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
