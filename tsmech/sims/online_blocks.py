@@ -27,18 +27,6 @@ def copy_rows(source: Numbers, out: Numbers) -> None:
 
 
 @kernel
-def _push_two(one: Numbers, two: Numbers, scale: float, first: Numbers, second: Numbers, inputs: Numbers) -> None:
-    """Add scale · first · inputs to one row and scale · second · inputs to another, in one pass over the inputs."""
-    for c in range(one.size):
-        a = b = inputs.dtype.type(0)
-        for i in range(BLOCK):
-            a += first[i] * inputs[i, c]
-            b += second[i] * inputs[i, c]
-        one[c] += scale * a
-        two[c] += scale * b
-
-
-@kernel
 def add_pushes(weights: Matrix, shrink: float, scale: float, pushes: Numbers, inputs: Numbers) -> None:
     """Replace the weights by shrink · weights + scale · pushes · inputs.
 
@@ -50,18 +38,13 @@ def add_pushes(weights: Matrix, shrink: float, scale: float, pushes: Numbers, in
     inputs : ndarray, shape (BLOCK, n or more)
         Products of pushes and inputs are added up in their precision.
     """
-    K = weights.shape[0]
-    if shrink != 1.0:
-        weights *= shrink
-    for k in range(0, K - 1, 2):
-        _push_two(weights[k], weights[k + 1], scale, pushes[k], pushes[k + 1], inputs)
-    if K % 2 == 1:
-        row, push = weights[K - 1], pushes[K - 1]
+    for k in range(weights.shape[0]):
+        row, push = weights[k], pushes[k]
         for c in range(row.size):
             total = inputs.dtype.type(0)
             for i in range(BLOCK):
                 total += push[i] * inputs[i, c]
-            row[c] += scale * total
+            row[c] = shrink * row[c] + scale * total
 
 
 @kernel
