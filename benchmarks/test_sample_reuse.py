@@ -17,7 +17,7 @@ from tsmech.sims.sample_reuse import train
 RATE, NOISE = 0.5, 0.1
 K, M = 4, 2
 EPOCHS = 10
-GROUP = "K = 4, M = 2, erf, P = N = {}, {} epochs, batch {} (target for batch 1: 2.5 ns, 10 x PyTorch)"
+GROUP = "K = 4, M = 2, erf, P = N = {}, {} epochs (peers: one), batch {} (target for batch 1: 2.5 ns, 10 x PyTorch)"
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +115,7 @@ def test_storage(benchmark, order, stream):
 @pytest.mark.parametrize("peer", ["numpy", "torch in single precision", "torch in double precision"])
 def test_peers(benchmark, N, batch, peer):
     """The same steps without drawing; a single epoch, so compare the ns in extra_info."""
-    benchmark.group = GROUP.format(N, EPOCHS, batch) + ", peers: one epoch"
+    benchmark.group = GROUP.format(N, EPOCHS, batch)
     W, B, v, A = start(N)
     X, y = training_set(N, B, A, np.random.default_rng(3))
     steps = batches(N, batch, 1, np.random.default_rng(4))
