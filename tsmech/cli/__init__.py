@@ -52,7 +52,7 @@ def main() -> None:
         code = 0 if isinstance(error, BrokenPipeError) else 4
         if code:
             print(f"tsmech: {error.filename or 'the output'} cannot be written: {error.strerror}", file=sys.stderr)
-    except Exception as error:
+    except Exception as error:  # a bug: one line and exit code 1, a traceback where --debug asks for it
         if debug:
             traceback.print_exc()
         words = f"{type(error).__name__}: {_one_line(error)}"

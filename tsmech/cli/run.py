@@ -41,7 +41,10 @@ Timeout = Annotated[
 
 
 class RunCommands(typer.core.TyperGroup):
-    """One command a system and a TOML file, made from the system's declared parameters."""
+    """One command a system and a TOML file, made from the system's declared parameters.
+
+    The ignored types are those of typer's own copy of click, which it does not make public.
+    """
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Return the names that the help shows."""

@@ -2,6 +2,8 @@
 
 No eigenvector is needed, and no eigenvalue but the two extreme ones: the cost is that of some six hundred tridiagonal
 factorisations, of which nothing is stored.  Equation numbers are those of theory/gradient_flow.md.
+
+Parts that are put in place in a kernel have no annotations: Numba infers their types, tuples of arrays among them.
 """
 
 import itertools

@@ -8,6 +8,9 @@ x_i·x_j.  It finds, one after the other, the d_ki in
 
 in a space whose size has nothing to do with N.  What the examples are, N numbers each or their coordinates in the span
 of the weights, is for the simulation to know.  See ``theory/online_sgd.md``, section 8.
+
+The two functions are put in place in the kernels, which infer their types (a unit is a tag or a function, and each has
+a specialisation): they have no annotations, and their docstrings give shapes.
 """
 
 from typing import NamedTuple
