@@ -1,4 +1,5 @@
 import doctest
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from tsmech.theory import spectra
 
 
 def test_examples():
-    assert doctest.testmod(spectra) == (0, 4)
+    assert doctest.testmod(spectra) == (0, 7)
 
 
 @given(ratio=st.floats(1e-3, 1e3), fraction=st.floats(0.01, 0.99))
@@ -117,3 +118,92 @@ def test_a_root_that_is_not_found_is_an_error(monkeypatch):
 def test_bad_input_is_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+# Sample spectra
+
+
+def determinant(rows):
+    """Determinant of a matrix of fractions, exactly, by elimination; its leading minors must not vanish."""
+    rows, product = [list(row) for row in rows], Fraction(1)
+    for i, pivot in enumerate(rows):
+        product *= pivot[i]
+        for row in rows[i + 1 :]:
+            factor = row[i] / pivot[i]
+            row[i:] = [a - factor * b for a, b in zip(row[i:], pivot[i:], strict=True)]
+    return product
+
+
+def exact_covariance(examples):
+    rows = [[Fraction(float(value)) for value in row] for row in examples]
+    means = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+    rows = [[value - mean for value, mean in zip(row, means, strict=True)] for row in rows]
+    columns = list(zip(*rows, strict=True))
+    return [[sum(a * b for a, b in zip(p, q, strict=True)) / len(rows) for q in columns] for p in columns]
+
+
+def of_columns(kind):
+    rng = np.random.default_rng(7)
+    if kind == "powers":  # features x, x², ..., x⁵ of one input up to 1000
+        return rng.uniform(0, 1e3, (40, 1)) ** np.arange(1, 6)
+    if kind == "units":
+        return rng.standard_normal((40, 6)) * 10.0 ** rng.uniform(-20, 20, 6)
+    if kind == "offset":
+        return rng.standard_normal((40, 3)) * [1.0, 1e-3, 1e3] + [1e6, -1e3, 0.0]
+    return rng.standard_normal((40, 5)) + 3.0
+
+
+@pytest.mark.parametrize("kind", ["powers", "units", "offset", "alike"])
+def test_the_product_and_the_sum_of_sample_eigenvalues_are_the_covariance_s(kind):
+    """Against exact fractions; one eigenvalue that were lost to rounding would spoil the product.
+
+    The scaled columns of the powers have a condition number of about 1e3 and those of the others of about 10; the
+    offset costs the data themselves nothing, for they are taken as they are rounded.
+    """
+    examples = of_columns(kind)
+    covariance = exact_covariance(examples)
+    found = spectra.covariance_eigenvalues(examples)
+    product = float(np.prod([Fraction(value) for value in found.tolist()]) / determinant(covariance))
+    assert product == pytest.approx(1.0, abs=1e-10)
+    assert found.sum() == pytest.approx(float(sum(covariance[i][i] for i in range(len(covariance)))), rel=1e-12)
+    assert np.all(np.diff(found) <= 0)
+
+
+def test_fewer_examples_than_columns_in_any_units_have_as_many_eigenvalues_as_they_vary_in():
+    """The product of those that are not 0 is the sum of the principal minors of the examples' Gram matrix."""
+    rng = np.random.default_rng(8)
+    examples = rng.standard_normal((5, 9)) * 10.0 ** rng.uniform(-10, 10, 9) + 1.0
+    rows = [[Fraction(float(value)) for value in row] for row in examples]
+    means = [sum(column) / 5 for column in zip(*rows, strict=True)]
+    rows = [[value - mean for value, mean in zip(row, means, strict=True)] for row in rows]
+    gram = [[sum(a * b for a, b in zip(p, q, strict=True)) / 5 for q in rows] for p in rows]
+    minors = [determinant([[gram[i][j] for j in range(5) if j != k] for i in range(5) if i != k]) for k in range(5)]
+    found = spectra.covariance_eigenvalues(examples)
+    assert (found > 0).tolist() == [True] * 4 + [False] * 5
+    assert float(np.prod([Fraction(value) for value in found[:4].tolist()]) / sum(minors)) == pytest.approx(
+        1, abs=1e-10
+    )
+
+
+def test_a_column_that_depends_on_others_adds_no_direction_in_any_units():
+    rng = np.random.default_rng(9)
+    free = rng.standard_normal((50, 3))
+    dependent = np.column_stack(
+        [free, 1e12 * (free @ [1.0, 2.0, -1.0] + 5.0), np.full(50, 1e10 / 3), 1e-9 * free[:, 0]]
+    )
+    for standardise in (False, True):
+        found = spectra.covariance_eigenvalues(dependent, standardise)
+        assert (found > 0).tolist() == [True] * 3 + [False] * 3
+
+
+def test_rounding_of_a_constant_does_not_vary():
+    """A constant that was computed: 0.1 + 0.2 here, 0.3 there."""
+    examples = np.column_stack([np.where(np.arange(20) % 2, 0.1 + 0.2, 0.3), np.arange(20.0)])
+    assert spectra.covariance_eigenvalues(examples).tolist() == [pytest.approx(399 / 12), 0.0]
+    assert spectra.covariance_eigenvalues(np.ones((4, 3))).tolist() == [0.0] * 3
+
+
+def test_a_standardised_matrix_has_the_eigenvalues_of_its_correlations():
+    examples = of_columns("units")
+    found = spectra.covariance_eigenvalues(examples, standardise=True)
+    np.testing.assert_allclose(found, np.linalg.eigvalsh(np.corrcoef(examples.T))[::-1], rtol=1e-11)
