@@ -1,4 +1,5 @@
 import doctest
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -123,6 +124,90 @@ def test_the_dense_solver(P, N, penalty):
     np.testing.assert_allclose(added, inverse @ labels, rtol=0, atol=1e-10)
     y = inputs @ teacher + labels
     np.testing.assert_allclose(residual, y - inputs @ (inverse @ y), rtol=0, atol=1e-10)
+
+
+# Directions far apart: against exact fractions
+
+
+def solved(matrix, right):
+    """Solve a system of fractions by elimination."""
+    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
+    for i in range(len(rows)):
+        pivot = next(k for k in range(i, len(rows)) if rows[k][i] != 0)
+        rows[i], rows[pivot] = rows[pivot], rows[i]
+        for k in range(len(rows)):
+            if k != i and rows[k][i] != 0:
+                factor = rows[k][i] / rows[i][i]
+                rows[k] = [a - factor * b for a, b in zip(rows[k], rows[i], strict=True)]
+    return [row[-1] / row[i] for i, row in enumerate(rows)]
+
+
+def exact_squares(inputs, scales, teacher, labels, penalty):
+    """|D (w₀ - b)|², |D w_ε|², |D (w₀ + w_ε - b)|² and |residual|² of ridge regression in fractions."""
+    s, b, y = ([Fraction(float(value)) for value in row] for row in (scales, teacher, labels))
+    X = [[Fraction(float(value)) * scale for value, scale in zip(row, s, strict=True)] for row in inputs]
+    columns, penalty = list(zip(*X, strict=True)), Fraction(penalty)
+
+    def dot(one, other):
+        return sum(a * c for a, c in zip(one, other, strict=True))
+
+    def gram(rows):
+        return [[dot(p, q) + (penalty if i == k else 0) for k, q in enumerate(rows)] for i, p in enumerate(rows)]
+
+    def learn(targets):
+        if len(X) <= len(s):
+            return [dot(column, solved(gram(X), targets)) for column in columns]
+        return solved(gram(columns), [dot(column, targets) for column in columns])
+
+    missed = [w - t for w, t in zip(learn([dot(row, b) for row in X]), b, strict=True)]
+    added = learn(y)
+    error = [m + a for m, a in zip(missed, added, strict=True)]
+    residual = [value - dot(row, error) for row, value in zip(X, y, strict=True)]
+    squares = [sum((a * scale) ** 2 for a, scale in zip(v, s, strict=True)) for v in (missed, added, error)]
+    return [*squares, dot(residual, residual)]
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1e-30, 0.3, 1e30])
+@pytest.mark.parametrize("P", [2, 4, 5, 7])
+@pytest.mark.parametrize("kind", ["two levels", "three levels", "spread"])
+def test_errors_keep_their_accuracy_however_far_eigenvalues_are_apart(kind, P, penalty):
+    """Five directions; each number to its own rounding times the condition of a Gaussian matrix, at most 1e4 here."""
+    rng = np.random.default_rng([3, P])
+    scales = {
+        "two levels": np.array([1.0, 1e20, 1.0, 1e20, 1.0]),
+        "three levels": np.array([1e-20, 1e20, 1.0, 1e20, 1e-20]),
+        "spread": 10.0 ** rng.uniform(-25, 25, 5),
+    }[kind]
+    inputs, teacher, labels = rng.standard_normal((P, 5)), rng.choice([-1.0, 1.0], 5), rng.standard_normal(P)
+    missed, added, residual = ridge._solve_graded(inputs, scales, teacher, labels, penalty)
+    found = [*((scales * v) @ (scales * v) for v in (missed, added, missed + added)), residual @ residual]
+    for value, exact in zip(found, exact_squares(inputs, scales, teacher, labels, penalty), strict=True):
+        assert value == pytest.approx(float(exact), rel=1e-11, abs=0)
+
+
+def test_strong_directions_are_learnt_and_the_rest_is_as_in_theory():
+    """Eigenvalues 1 and 1e40, P = 0.75 N: N/4 examples are left for N/2 directions, and ε_g = 1 for N → ∞.
+
+    By hand: κ = 1 solves 1/2 + 1/(2 (1 + κ)) = 3/4, D = 1/8, the bias is 3/8 and the variance 5/8 (eqs. 17 and 18).
+    What is allowed is 4.5 standard errors and the order 1/N, with the factor 1 / |1 - 1/2| of eq. 34.
+    """
+    eigenvalues = np.repeat([1.0, 1e40], 100)
+    draws = direct(24, 5, 0.75, 0.5, 0.0, 0.0, eigenvalues, np.ones(200))["generalization_error"]
+    answer = theory.spectral(0.75, 0.5, 0.0, [1.0, 1e40], [1.0, 1.0])["generalization_error"]
+    assert answer == pytest.approx(1.0, rel=1e-9)
+    assert abs(draws.mean() - answer) < 4.5 * draws.std(ddof=1) / np.sqrt(24) + 4 / 200
+    assert draws.std() < 0.5
+
+
+def test_both_ways_to_solve_agree_where_both_are_accurate():
+    rng = np.random.default_rng(6)
+    for P, penalty in ((4, 0.0), (9, 0.0), (4, 0.2), (9, 0.2), (6, 1.5)):
+        inputs, teacher, labels = rng.standard_normal((P, 6)), rng.standard_normal(6), rng.standard_normal(P)
+        scales = np.array([1.0, 2.0, 0.5, 1.5, 0.1, 3.0])
+        one = ridge._solve_dense(inputs * scales, teacher, labels, penalty)
+        other = ridge._solve_graded(inputs, scales, teacher, labels, penalty)
+        for left, right in zip(one, other, strict=True):
+            np.testing.assert_allclose(left, right, rtol=0, atol=1e-10)
 
 
 # The same law --------------------------------------------------------------------------------------------------

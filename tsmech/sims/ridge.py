@@ -17,6 +17,9 @@ from tsmech.theory.spectra import LARGEST, in_range
 
 Array = NDArray[np.float64]
 
+ALIKE = 1e12
+"""Ratio of the eigenvalues up to which weights are solved for as they are, which loses six digits at most."""
+
 
 def draw_reduced(
     alpha: float, noise: float, penalty: float, signal: float, unseen: float, dimension: int, rng: Generator
@@ -140,11 +143,12 @@ def draw_direct(
     Notes
     -----
     Least squares by orthogonal factors of the inputs, never of their Gram matrix.  O(N P min(N, P)) in time,
-    O(N P) in memory.
+    O(N P) in memory; O(N² (N + P)) and O(N (N + P)) where the eigenvalues differ by more than 1e12.  The relative
+    accuracy of the errors does not depend on how far they are apart.
 
     References
     ----------
-    theory/ridge.md, eqs. 1-5.
+    theory/ridge.md, eqs. 1-5 and section 10.
     """
     _check("alpha", alpha, least=1 / LARGEST)
     _check("noise", noise)
@@ -160,10 +164,14 @@ def draw_direct(
     s, t = s[varying], t[varying]
 
     teacher = np.sqrt((1 - unseen) * t) * teacher_stream.choice([-1.0, 1.0], size=t.size)
-    inputs = example_stream.standard_normal((P, s.size)) * np.sqrt(s / N)
+    inputs = example_stream.standard_normal((P, s.size))
     added_labels = noise * noise_stream.standard_normal(P)
     added_labels += math.sqrt(unseen_variance) * example_stream.standard_normal(P)
-    missed, added, residual = _solve_dense(inputs, teacher, added_labels, penalty)
+    scales = np.sqrt(s / N)
+    if s.max() <= ALIKE * s.min():
+        missed, added, residual = _solve_dense(inputs * scales, teacher, added_labels, penalty)
+    else:
+        missed, added, residual = _solve_graded(inputs, scales, teacher, added_labels, penalty)
 
     error = missed + added
     return _observables(
@@ -275,6 +283,70 @@ def _solve_dense(inputs: Array, teacher: Array, labels: Array, penalty: float) -
     if P == N and penalty == 0:
         return missed, added, np.zeros(P)  # it interpolates, exactly
     return missed, added, labels - inputs @ (missed + added)
+
+
+def _solve_graded(
+    inputs: Array, scales: Array, teacher: Array, labels: Array, penalty: float
+) -> tuple[Array, Array, Array]:
+    """As :func:`_solve_dense` for inputs times scales (n,) that are far apart.
+
+    The unknown is D (w - b), D the scales: the directions then differ in the penalty alone (theory/ridge.md, eq. 40),
+    and no weight is found as the difference of two that are alike.
+    """
+    from scipy.linalg import qr, solve_triangular
+
+    P, n = inputs.shape
+    root = math.sqrt(penalty)
+    if penalty > 0:
+        right = np.zeros((P + n, 2))
+        right[:P, 1], right[P:, 0] = labels, -root * teacher
+        found = _least_squares(np.vstack([inputs, np.diag(root / scales)]), right)
+    elif n <= P:
+        found = np.column_stack([np.zeros(n), _least_squares(inputs, labels[:, None])])
+    else:  # what fits the labels, and the null space of the inputs for the least norm
+        basis, triangle = qr(inputs.T)
+        fitted = basis[:, :P] @ solve_triangular(triangle[:P], labels, trans=1)
+        free = basis[:, P:]
+        found = free @ _least_squares(free / scales[:, None], np.column_stack([-teacher, -fitted / scales]))
+        found[:, 1] += fitted
+    missed, added = found.T
+    if n < P:
+        residual = labels - inputs @ (missed + added)
+    elif penalty == 0:
+        residual = np.zeros(P)  # it interpolates, exactly
+    else:
+        turned, triangle, columns = _factors(
+            np.vstack([scales[:, None] * inputs.T, np.diag(np.full(P, root))]), np.append(teacher, np.zeros(P))
+        )
+        residual = np.empty(P)
+        turned += solve_triangular(triangle, labels[columns], trans=1)
+        residual[columns] = penalty * solve_triangular(triangle, turned)
+    return missed / scales, added / scales, residual
+
+
+def _least_squares(system: Array, right: Array) -> Array:
+    """Return the least-squares solutions, accurate though rows differ by any factor."""
+    from scipy.linalg import solve_triangular
+
+    turned, triangle, columns = _factors(system, right)
+    solution = np.empty((system.shape[1], right.shape[1]))
+    solution[columns] = solve_triangular(triangle, turned)
+    return solution
+
+
+def _factors(system: Array, right: Array) -> tuple[Array, Array, NDArray[np.intp]]:
+    """Return Qᵀ right, R and the order of the columns in system = Q R, each row with its own accuracy.
+
+    Householder reflections with sorted rows and pivoted columns: Higham, Accuracy and Stability of Numerical Algorithms
+    (SIAM 2002), section 19.4.
+    """
+    from scipy.linalg import qr_multiply
+
+    order = np.argsort(-np.abs(system).max(axis=1), kind="stable")
+    turned, triangle, columns = qr_multiply(system[order], right[order].T, mode="right", pivoting=True)
+    if not np.diag(triangle).all():
+        raise ConvergenceError("the inputs drawn are linearly dependent to rounding")
+    return np.asarray(turned, dtype=float).T, np.asarray(triangle, dtype=float), columns.astype(np.intp)
 
 
 def _check(name: str, value: float, least: float = 0.0, largest: float = LARGEST) -> None:
