@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tsmech
@@ -446,3 +447,34 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     script = f"'{Path(sys.executable).with_name('tsmech')}' list | true; exit ${{PIPESTATUS[0]}}"
     child = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=TIMEOUT)
     assert (child.returncode, child.stderr) == (0, "")
+
+
+def test_columns_of_a_file_are_chosen_and_standardised_by_options(tmp_path: Path) -> None:
+    """Two correlated columns beside an index and words: eigenvalues 1 ± r once standardised."""
+    table = np.random.default_rng(0).standard_normal((50, 2)) @ [[1.0, 0.5], [0.0, 1e3]]
+    lines = [f"{i},{a!r},{b!r},word" for i, (a, b) in enumerate(table.tolist())]
+    Path("t.csv").write_text("\n".join([",a,b,kind", *lines]))
+    words = ("run", "ridge", "--alpha", 0.5, "--spectrum", "t.csv", "--answers", "theory", "--json")
+    r = np.corrcoef(table.T)[0, 1]
+    expected = tsmech.Ridge(alpha=0.5, eigenvalues=[1 + r, 1 - r]).theory().test_error[0]
+    (chosen,) = strict(command(*words, "--columns", "-kind", "--standardise"))
+    (named,) = strict(command(*words, "--columns=a,b", "--standardise"))
+    (plain,) = strict(command(*words, "--columns", "1,2", "--no-standardise"))
+    assert chosen["test_error"] == named["test_error"] == pytest.approx(expected, rel=1e-9)
+    values = np.linalg.eigvalsh(np.cov(table.T, bias=True))
+    assert plain["test_error"] == pytest.approx(tsmech.Ridge(alpha=0.5, eigenvalues=values).theory().test_error[0])
+
+
+def test_a_switch_is_an_axis_of_a_sweep_and_another_setting_is_another_experiment(tmp_path: Path) -> None:
+    np.save("t.npy", np.random.default_rng(0).standard_normal((50, 3)) * [1.0, 10.0, 100.0])
+    text = 'system = "ridge"\nanswers = ["theory"]\n[parameters]\nalpha = 0.5\nspectrum = "t.npy"\n'
+    Path("both.toml").write_text(text + "standardise = [false, true]\n")
+    rows = strict(command("run", "both.toml", "--json"))
+    assert [row["standardise"] for row in rows] == [False, True]
+    assert rows[0]["test_error"] != rows[1]["test_error"]
+    Path("one.toml").write_text(text)
+    assert command("run", "one.toml", "--out", "d", "--quiet").code == 0
+    said = command("run", "one.toml", "--out", "d", "--standardise")
+    assert said.code == 2
+    assert "d holds another experiment: standardise is False there and True here" in said.err
+    assert command("run", "one.toml", "--out", "d", "--no-standardise", "--quiet").code == 0

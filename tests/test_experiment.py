@@ -1,6 +1,7 @@
 """What is asked: read from options, a file or Python, all checked in one place, and cut into units of work."""
 
 import json
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -177,6 +178,38 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b'title = "\xe9"')
     with pytest.raises(InputError, match=r"latin\.toml is not a TOML file"):
         from_file(tmp_path / "latin.toml")
+
+
+def test_a_byte_order_mark_and_a_suffix_in_capitals_are_no_matter(tmp_path: Path) -> None:
+    path = tmp_path / "Mine.TOML"
+    path.write_text('system = "gauge"\n[parameters]\nlevel = 1\n', encoding="utf-8-sig")
+    assert from_file(path).fixed["level"] == 1.0
+    assert find_file(str(path)) == path
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names on this platform")
+def test_an_experiment_is_not_read_from_a_pipe_or_a_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "zero.toml").symlink_to("/dev/zero")
+    for name, kind in (("pipe.toml", "a pipe"), ("zero.toml", "a device")):
+        with pytest.raises(InputError, match=f"{name} cannot be read: it is {kind}, not a file"):
+            from_file(tmp_path / name)
+
+
+def test_choices_that_are_not_made_are_no_part_of_the_digest(tmp_path: Path) -> None:
+    """A run from before there were columns to choose is continued, and another choice has a place of its own."""
+    np.save(tmp_path / "t.npy", np.random.default_rng(0).standard_normal((9, 3)))
+    common = {"alpha": 1, "spectrum": str(tmp_path / "t.npy")}
+    plain, off = build("ridge", common), build("ridge", {**common, "standardise": False})
+    on, some = build("ridge", {**common, "standardise": True}), build("ridge", {**common, "columns": "0,1"})
+    both = build("ridge", {**common, "standardise": [False, True]})
+    assert plain.digest() == off.digest()
+    assert not {"columns", "standardise"} & set(plain.identity())
+    assert on.identity()["standardise"] == [True]
+    assert both.identity()["standardise"] == [False, True]
+    assert len({e.digest() for e in (plain, on, some, both)}) == 4
+    again = write(tmp_path / "again.toml", on.to_toml())
+    assert from_file(again).digest() == on.digest()
 
 
 def test_options_replace_what_the_file_says(tmp_path: Path) -> None:

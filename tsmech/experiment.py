@@ -14,6 +14,7 @@ from typing import Any
 from tsmech.errors import InputError
 from tsmech.systems import find
 from tsmech.systems.contract import ANSWERS, SIMULATIONS, System
+from tsmech.systems.files import check_regular
 from tsmech.systems.parameters import Parameter, nearest, plain
 
 REPLICATES = 20
@@ -120,10 +121,13 @@ class Experiment:
         """Return what tells run directories apart: system, seed, and each parameter's values as the answers see them.
 
         A parameter with one value is taken from a point, which knows what its default resolves to; a file is
-        identified by its contents.
+        identified by its contents.  Words that are not given and switches that are off are left out.
         """
         point = next(self.points())
         seen, values = point.identity(), point.values()
+        declared = self.system.parameters()
+        optional = {name for name in values if declared[name].kind in ("str", "bool") and not declared[name].choices}
+        values = {name: value for name, value in values.items() if value or name in self.axes or name not in optional}
         identity = {name: plain(self.axes.get(name, ())) or [seen.get(name, plain(values[name]))] for name in values}
         return {"system": [self.system.name], "seed": [self.seed], **identity}
 
@@ -249,7 +253,13 @@ def from_file(path: str | Path, overrides: Mapping[str, Any] | None = None, **op
     """Return the experiment that a TOML file describes, with some parameters and options replaced."""
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path} cannot be read: {reason}") from None
+    check_regular(mode, f"{path} cannot be read")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
@@ -273,7 +283,7 @@ def from_file(path: str | Path, overrides: Mapping[str, Any] | None = None, **op
 
 def find_file(name: str) -> Path | None:
     """Return the TOML file of an experiment: a path, or the name of one of the experiments that come along."""
-    if name.endswith(".toml"):
+    if name.lower().endswith(".toml"):
         return Path(name)
     return experiments().get(name.replace("-", "_"))
 

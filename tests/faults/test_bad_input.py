@@ -33,6 +33,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "wrong.npy": "no array",
         "wrong.parquet": "no table",
         "latin.csv": b"1,2\n\xe9,3\n",
+        "good.csv": "a,b\n1,2\n3,4\n6,9\n",
+        "index.csv": "id,a,b\n0,1,2\n1,3,4\n2,6,9\n",
         "malformed.toml": "system = ",
         "nosystem.toml": "seed = 1",
         "key.toml": 'system = "gauge"\nreplicatse = 3\n[parameters]\nlevel = 1\n',
@@ -48,6 +50,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     np.save("text.npy", np.array(["a", "b"]))
+    Path("device.csv").symlink_to("/dev/zero")
+    Path("device.toml").symlink_to("/dev/zero")
 
 
 RANGE = "it needs start below stop and a count of 2 to 1000000"
@@ -127,7 +131,20 @@ CASES: list[tuple[str, str]] = [
     ("run ridge --alpha 1 --spectrum empty.csv", "spectrum = empty.csv"),
     ("run ridge --alpha 1 --spectrum header.csv", "spectrum = header.csv"),
     ("run ridge --alpha 1 --spectrum negative.csv", "eigenvalues must be at least 0"),
-    ("run ridge --alpha 1 --spectrum wrong.xls", "the file must end in .csv, .tsv, .txt, .parquet or .npy"),
+    ("run ridge --alpha 1 --spectrum wrong.xls", "its name must end in .csv, .tsv, .txt or .dat"),
+    ("run ridge --alpha 1 --spectrum device.csv", "device.csv cannot be read: it is a device, not a file"),
+    ("run online_sgd --inputs device.csv", "device.csv cannot be read: it is a device, not a file"),
+    ("run device.toml", "device.toml cannot be read: it is a device, not a file"),
+    ("run ridge --alpha 1 --spectrum index.csv", "its first column (id) counts 0, 1, 2, ...: it may be an index"),
+    ("run ridge --alpha 1 --spectrum good.csv --columns c", "no column has the name c (known: a, b)"),
+    ("run ridge --alpha 1 --spectrum good.csv --columns 2", "there is no column 2: they are numbered 0 to 1"),
+    ("run ridge --alpha 1 --columns 0", "columns = 0 has no effect with spectrum = isotropic"),
+    ("run ridge --alpha 1 --standardise", "standardise = True has no effect with spectrum = isotropic"),
+    ("run ridge --alpha 1 --eigenvalues 1e308", "eigenvalues[0] = 1e+308 is not allowed: it must be at most 1e+100"),
+    ("run ridge --alpha 1 --eigenvalues 1,-1", "eigenvalues[1] = -1 is not allowed: it must be at least 0"),
+    ("run ridge --alpha 1 --eigenvalues 1e-101", "the eigenvalues range from 1e-101 to 1e-101"),
+    ("run ridge --alpha 1 --spectrum power-law --exponent 50", "exponent = 50 is not allowed with dimension = 400"),
+    ("run gradient-flow --alpha 1 --eigenvalues 1,1e40", "the eigenvalues range from 1 to 1e+40"),
     ("run ridge --alpha 1 --spectrum wrong.npy", "spectrum = wrong.npy cannot be read"),
     ("run ridge --alpha 1 --spectrum wrong.parquet", "spectrum = wrong.parquet"),
     ("run ridge --alpha 1 --spectrum latin.csv", "spectrum = latin.csv cannot be read"),

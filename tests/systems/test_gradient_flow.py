@@ -230,3 +230,11 @@ def test_double_descent_over_examples_and_time() -> None:
         inner = np.flatnonzero((slopes[at, :-1] > 0) & (slopes[at, 1:] < 0)) + 1
         assert ratios[inner] == pytest.approx([1.0], rel=0.06), t
     assert (np.diff(surface[1:, 40]) > 0).all()
+
+
+def test_eigenvalues_too_far_apart_are_refused_and_others_followed() -> None:
+    """Rates 1e20 apart: at t = 1 the strong directions have been learnt and the weak half has hardly begun."""
+    with pytest.raises(InputError, match=r"the eigenvalues range from 1 to 1e\+21: .* up to a ratio of 1e\+20"):
+        GradientFlow(alpha=2.0, eigenvalues=[1.0, 1e21])
+    found = GradientFlow(alpha=2.0, noise=0.0, eigenvalues=[1.0, 1e20], samples=(1e-3, 1.0)).theory()
+    assert found.generalization_error[0] == pytest.approx(0.25, rel=3e-3)  # ½ · ½ e^(-2t), e^(-2t) = 1 - 2e-3

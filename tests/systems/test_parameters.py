@@ -206,9 +206,42 @@ def test_arrays_are_checked_and_hashable() -> None:
     assert array.check(None) is None
     hash(array.check([1.0]))
     assert array.read(2) == array.read("2") == ((2.0,),)
-    for wrong in ([], [[1.0]], ["a"], "words", [1.0, math.nan], [1.0, -1.0], [1.0, math.inf]):
+    for wrong in ([], [[1.0]], ["a"], "words", [1.0, math.nan], [1.0, -1.0], [1.0, math.inf], [1.0, 1e101]):
         with pytest.raises(InputError, match="alpha"):
             array.check(wrong)
+
+
+@pytest.mark.parametrize(
+    "value", [[True, 2.0], (1.0, np.True_), ["1", "2"], [1.0, "2"], np.array([True]), [1.0, None], [b"1"], [1j], True]
+)
+def test_truths_and_text_are_no_numbers_of_an_array(value: Any) -> None:
+    with pytest.raises(InputError, match=r"alpha = .* is not allowed: it must be a list of numbers"):
+        declared("array").read(value)
+
+
+def test_numbers_of_every_type_are_numbers_of_an_array() -> None:
+    for value in ([1, 2.0], (np.int8(1), np.float32(2.0)), np.array([1, 2], dtype=np.uint8), [10**20, 1]):
+        assert declared("array").check(value) == tuple(float(item) for item in value)
+
+
+def test_a_switch_is_true_or_false() -> None:
+    switch = declared("bool", default=False)
+    assert switch.read("true") == switch.read(np.True_) == switch.read([True, "true"]) == (True,)
+    assert switch.read("false,true") == switch.read([False, True]) == (False, True)
+    assert not switch.numeric
+    for wrong in (1, 0.0, "yes", "", None, [1]):
+        with pytest.raises(InputError, match=r"alpha = .* is not allowed: it must be true or false"):
+            switch.read(wrong)
+
+
+def test_words_without_choices_are_taken_as_they_are() -> None:
+    words = declared("str", default=None)
+    assert words.read("0,2,age") == ("0,2,age",)
+    assert words.read(["0,2", "-age"]) == ("0,2", "-age")
+    assert words.check(None) is None
+    for wrong in ("", 3, True, [2]):
+        with pytest.raises(InputError, match=r"alpha = .* is not allowed: it must be words in quotes"):
+            words.read(wrong)
 
 
 def test_an_error_about_an_array_says_which_value_is_wrong() -> None:

@@ -93,6 +93,18 @@ def test_given_eigenvalues_set_the_dimension() -> None:
         ({"eigenvalues": [0.0, 0.0]}, "all zero"),
         ({"eigenvalues": [1.0, -2.0]}, r"eigenvalues\[1\] = -2"),
         ({"eigenvalues": []}, "eigenvalues"),
+        ({"eigenvalues": [1e308]}, r"eigenvalues\[0\] = 1e\+308 is not allowed: it must be at most 1e\+100 in size"),
+        ({"eigenvalues": [1.0, 1e-101]}, "range from 1e-101 to 1: they must be 0, or between 1e-100 and 1e"),
+        ({"eigenvalues": [1.0, True]}, "eigenvalues = .* is not allowed: it must be a list of numbers"),
+        ({"eigenvalues": [1.0, "2"]}, "eigenvalues = .* is not allowed: it must be a list of numbers"),
+        ({"columns": "0,1"}, "columns = 0,1 has no effect with spectrum = isotropic: it chooses from a file"),
+        ({"eigenvalues": [1.0], "columns": "0"}, "columns = 0 has no effect"),
+        ({"spectrum": "power_law", "standardise": True}, "standardise = True has no effect with spectrum = power_law"),
+        (
+            {"spectrum": "power_law", "exponent": 50.0},
+            "exponent = 50 is not .* dimension = 400: .* below 38.43",
+        ),
+        ({"spectrum": "power_law", "exponent": 50.0, "dimension": 200}, "exponent = 50 .* dimension = 200: .* 43.46"),
         ({"eigenvalues": [1.0], "spectrum": "power_law"}, "both given"),
         ({"teacher_weights": [1.0]}, "teacher_weights of 1 values are not allowed"),
         ({"eigenvalues": [1.0, 2.0], "teacher_weights": [1.0]}, "teacher_weights of 1 values are not allowed"),
@@ -109,6 +121,59 @@ def test_given_eigenvalues_set_the_dimension() -> None:
 def test_what_contradicts_itself_is_refused_when_it_is_built(parameters: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         ridge(**parameters)
+
+
+def given(eigenvalues: Any) -> list[float]:
+    """What a system with these eigenvalues computes with."""
+    return resolve(ridge(eigenvalues=eigenvalues)).eigenvalues.tolist()
+
+
+def test_rounding_of_a_zero_counts_as_zero() -> None:
+    assert given([2.0, 1.0, -1.3e-16]) == [2.0, 1.0, 0.0]
+    assert given([2.0, 1.0, -1.3e-16, 4e-16]) == [2.0, 1.0, 0.0, 0.0]  # one that is negative tells of all
+    assert given([2.0, 1.0, 1e-16, 0.0]) == [2.0, 1.0, 0.0, 0.0]
+    assert given([2e20, 1e20, 1e4]) == [2e20, 1e20, 0.0]
+    assert given([2.0, 1.0, 3e-32]) == [2.0, 1.0, 0.0]  # a squared singular value
+
+
+@pytest.mark.parametrize(
+    "meant",
+    [
+        [1.0, 1e40],
+        [1.2e23, 6.8e-5],
+        (10.0 ** -np.arange(20.0)).tolist(),
+        (np.arange(1.0, 50.0) ** -12.0).tolist(),
+        [1.0, 1e-12],
+    ],
+    ids=["far apart", "mixed units", "exponential", "power law", "small"],
+)
+def test_small_eigenvalues_that_are_no_rounding_are_kept(meant: list[float]) -> None:
+    assert given(meant) == meant
+
+
+@pytest.mark.parametrize(
+    "computed",
+    [
+        lambda X: np.linalg.eigvalsh(np.cov(X.T, bias=True)),
+        lambda X: np.abs(np.linalg.eigvalsh(np.cov(X.T, bias=True))),
+        lambda X: np.linalg.eigvalsh(np.cov(X.T, bias=True)).clip(0.0),
+        lambda X: np.append(np.linalg.svd(X - X.mean(axis=0), compute_uv=False) ** 2 / len(X), np.zeros(30)),
+        lambda X: np.where((values := np.linalg.eigvalsh(np.cov(X.T, bias=True))) < 1e-10, -1.3e-15, values),
+        lambda X: np.where((values := np.linalg.eigvalsh(np.cov(X.T, bias=True))) < 1e-10, 1e-16, values),
+    ],
+    ids=["as computed", "in size", "clipped", "squared singular values", "negative", "positive"],
+)
+def test_eigenvalues_that_were_computed_give_what_their_data_gives(tmp_path: Path, computed: Any) -> None:
+    """30 examples of 60 inputs: 29 directions vary, and eigensolvers leave rounding in place of 31 zeros."""
+    X = np.random.default_rng(0).standard_normal((30, 60))
+    np.save(tmp_path / "X.npy", X)
+    error = {
+        name: float(Ridge(alpha=0.75, **{name: value}).theory().generalization_error[0])
+        for name, value in {"spectrum": str(tmp_path / "X.npy"), "eigenvalues": computed(X)}.items()
+    }
+    # alpha = .75 is above f = 29/60: the variance is (σ²/2) f / (alpha - f), eq. 22.
+    assert error["spectrum"] == pytest.approx(0.125 * 29 / (45 - 29), rel=1e-9)
+    assert error["eigenvalues"] == pytest.approx(error["spectrum"], rel=1e-9)
 
 
 # Files
@@ -208,17 +273,17 @@ def test_whole_numbers_are_numbers(tmp_path: Path) -> None:
         ("a.csv", "\n\n", "empty"),
         ("a.csv", "a,b\n", "no numbers"),
         ("a.csv", "1\n-2\n", r"-2: eigenvalues must be at least 0"),
-        ("a.csv", "0\n0\n", "all zero"),
+        ("a.csv", "0.0\n0.0\n", "all zero"),
         ("a.csv", "1,2\n1,2\n", "all zero"),
-        ("a.csv", "1 2\n3 4\n", "cannot be read|no numbers"),
+        ("a.csv", "1 2\n3 4 5\n", "cannot be read|no numbers"),
         ("a.csv", "1,2\n" + "1" * 200_000 + ",3\n", "cannot be read|holds"),
         ("a.csv", b"1,2\n\xff\xfe,3\n", "cannot be read"),
         ("a.npy", b"no array at all", "cannot be read"),
         ("a.npy", b"", "cannot be read"),
         ("a.npy", b"PK\x03\x04 no archive", "cannot be read"),
         ("a.parquet", b"no table at all", "cannot be read"),
-        ("a.xls", "1,2\n3,4\n", r"must end in \.csv"),
-        ("a", "1,2\n3,4\n", r"must end in \.csv"),
+        ("a.xls", "1,2\n3,4\n", r"its name must end in \.csv"),
+        ("a", "1,2\n3,4\n", r"its name must end in \.csv"),
     ],
 )
 def test_bad_files_are_refused_with_the_place(tmp_path: Path, name: str, content: str | bytes, says: str) -> None:
@@ -265,6 +330,78 @@ def test_a_parquet_column_that_is_not_of_numbers_is_refused(tmp_path: Path, colu
     write_parquet(tmp_path / "t.parquet", {"a": column, "b": [1.0, 2.0]})
     with pytest.raises(InputError, match=r"t\.parquet"):
         ridge(spectrum=str(tmp_path / "t.parquet"))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npy"])
+def test_columns_in_mixed_units_keep_their_eigenvalues(tmp_path: Path, suffix: str) -> None:
+    """Two columns 14 decades apart: to rounding, each eigenvalue is what the columns' variances and covariance give."""
+    rng = np.random.default_rng(3)
+    table = np.column_stack([rng.normal(2e12, 4e11, 60), rng.normal(0.05, 0.01, 60)])
+    write_table(tmp_path / f"t{suffix}", table)
+    large, small = read_eigenvalues(str(tmp_path / f"t{suffix}"))
+    (a, c), (_, b) = np.cov(table.T, bias=True)
+    assert large == pytest.approx(a, rel=1e-12)
+    assert small == pytest.approx(b - c * c / a, rel=1e-12)  # det / trace: the rest is of relative order b / a
+
+
+@pytest.mark.parametrize("constant", [1e10 / 3, 0.1, -7.0, 0.0, 1e-90])
+def test_a_constant_column_does_not_vary(tmp_path: Path, constant: float) -> None:
+    X = np.random.default_rng(4).standard_normal((97, 3))
+    np.save(tmp_path / "X.npy", np.hstack([X, np.full((97, 1), constant)]))
+    system = Ridge(alpha=0.9, spectrum=str(tmp_path / "X.npy"))
+    assert (resolve(system).eigenvalues == 0).tolist() == [False, False, False, True]
+    assert system.theory().generalization_error[0] == pytest.approx(0.125 * 0.75 / 0.15, rel=1e-9)
+
+
+def test_columns_are_chosen_and_left_out(tmp_path: Path, matrix: np.ndarray) -> None:
+    path = tmp_path / "t.csv"
+    np.savetxt(path, matrix, delimiter=",", header="age,b m i,-x,w", comments="", fmt="%.17g")
+    for words, kept in {
+        "0,2": [0, 2], "age,b m i": [0, 1], "-age": [1, 2, 3], "-0,-3": [1, 2], "-x,age": [0, 2], "--x": [0, 1, 3],
+        "all": [0, 1, 2, 3], " 1 , 3 ": [1, 3],
+    }.items():  # fmt: skip
+        found = resolve(ridge(spectrum=str(path), columns=words)).eigenvalues
+        np.testing.assert_allclose(found, covariance_eigenvalues(matrix[:, kept]), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ("bim", r"no column has the name bim \(did you mean bmi\?\)"),
+        ("4", "there is no column 4: they are numbered 0 to 3"),
+        ("bmi,-age", "both takes columns and drops some"),
+        ("-0,-1,-2,-3", "leaves no column"),
+        ("0,,1", "missing between two commas"),
+        ("2", "2 is the name of column 3 and the number of another: name the columns in words"),
+        ("twice", "2 columns have the name twice"),
+        ("", "columns = nothing is not allowed"),
+        (3, "columns = 3 is not allowed: it must be words in quotes"),
+    ],
+)
+def test_columns_that_cannot_be_chosen_are_refused(tmp_path: Path, columns: Any, says: str) -> None:
+    header = {"twice": "twice,twice,bmi,age", "2": "id,0,1,2"}.get(columns, "age,bmi,x,y")
+    (tmp_path / "t.csv").write_text(f"{header}\n1,2,3,4\n5,6,8,9\n7,1,2,2\n")
+    with pytest.raises(InputError, match=says):
+        ridge(spectrum=str(tmp_path / "t.csv"), columns=columns)
+
+
+def test_standardised_columns_have_unit_variance(tmp_path: Path, matrix: np.ndarray) -> None:
+    np.save(tmp_path / "t.npy", np.hstack([matrix * [1e-9, 1.0, 1e9, 1.0], np.full((30, 1), 5.0)]))
+    found = resolve(ridge(spectrum=str(tmp_path / "t.npy"), standardise=True)).eigenvalues
+    np.testing.assert_allclose(found[:4], np.linalg.eigvalsh(np.corrcoef(matrix.T))[::-1], rtol=1e-12)
+    assert found[4] == 0.0
+    np.save(tmp_path / "e.npy", np.array([3.0, 2.0, 1.0]))
+    with pytest.raises(InputError, match=r"standardise = True is not allowed: spectrum = .*e\.npy holds eigenvalues"):
+        ridge(spectrum=str(tmp_path / "e.npy"), standardise=True)
+
+
+def test_choices_that_are_not_made_leave_the_keys_of_streams_as_they_were(tmp_path: Path) -> None:
+    """Keys of ``Ridge(alpha=2.0)`` and of one with eigenvalues, as they were before there were columns to choose."""
+    assert ridge().identity() == {"alpha": 2.0, "dimension": 400}
+    np.save(tmp_path / "t.npy", np.eye(3))
+    plain, chosen = (ridge(spectrum=str(tmp_path / "t.npy"), columns=words) for words in (None, "0,1"))
+    assert set(chosen.identity()) - set(plain.identity()) == {"columns"}
+    assert chosen.key() != plain.key()
 
 
 @pytest.mark.parametrize("path", ["missing.csv", "no/such/folder.npy", "two_levle", "a\0b.csv", "x" * 5000 + ".csv"])

@@ -88,6 +88,9 @@ def _run_command(name: str) -> Any:
 def _option(parameter: "Parameter") -> Argument:
     default = "" if parameter.required or parameter.default is None else f"; default {parameter.default}"
     flag = "--" + parameter.name.replace("_", "-")
+    if parameter.kind == "bool":
+        switch = typer.Option(f"{flag}/--no-{flag[2:]}", help=parameter.help, show_default=False)
+        return Argument(parameter.name, Argument.KEYWORD_ONLY, default=None, annotation=Annotated[bool | None, switch])
     described = typer.Option(flag, help=f"{parameter.help}; {parameter.allowed}{default}", metavar=parameter.symbol)
     annotation = Annotated[str | None, described]
     return Argument(parameter.name, Argument.KEYWORD_ONLY, default=None, annotation=annotation)

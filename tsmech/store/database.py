@@ -12,6 +12,7 @@ from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, restore
+from tsmech.systems.parameters import plain
 
 _APPLICATION = 0x74736D65  # "tsme": marks the file as ours
 _FORMAT = 2
@@ -155,15 +156,18 @@ def joined_identity(stored: Mapping[str, str], asked: Experiment, directory: Pat
     Two axes can be joined, and an axis with one of its values; two different single values cannot.
     """
     before, now = json.loads(stored["identity"]), json.loads(json.dumps(asked.identity()))
-    for name in {**before, **now}:
-        there, here = before.get(name, []), now.get(name, [])
+    defaults = {name: [plain(parameter.default)] for name, parameter in asked.system.parameters().items()}
+    joined = {}
+    for name in {**now, **before}:
+        there, here = (identity.get(name, defaults.get(name, [])) for identity in (before, now))
         fewer, more = sorted((here, there), key=len)
         if len(fewer) <= 1 and any(value not in more for value in fewer):
             raise InputError(
                 f"{directory} holds another experiment: {name} is {_shown(there)} there and {_shown(here)} here; "
                 "name another --out, or start anew with --fresh"
             )
-    return {name: [*before.get(name, []), *(v for v in now[name] if v not in before.get(name, []))] for name in now}
+        joined[name] = [*there, *(value for value in here if value not in there)]
+    return joined
 
 
 def _shown(values: Sequence[Any]) -> str:

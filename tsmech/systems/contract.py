@@ -79,6 +79,7 @@ class Observable:
 
 
 _KINDS: dict[Any, str] = {float: "float", float | None: "float", int: "int", int | None: "int"}
+_KINDS |= {bool: "bool", str | None: "str"}
 
 
 def _kind(field: "dataclasses.Field[Any]") -> str:

@@ -17,6 +17,9 @@ from tsmech.systems.stopping import SUMMARY, summary
 if TYPE_CHECKING:
     from tsmech.theory.gradient_flow_stopping import Stopping
 
+FARTHEST = 1e20
+"""Ratio of two eigenvalues up to which rounding spoils neither the theory's density nor the simulation's modes."""
+
 
 @dataclass(frozen=True)
 class GradientFlow(System):
@@ -84,6 +87,8 @@ class GradientFlow(System):
     )
     dimension: int = declare("dimension")
     spectrum: str = declare("spectrum")
+    columns: str | None = declare("columns")
+    standardise: bool = declare("standardise")
     ratio: float = declare("ratio")
     fraction: float = declare("fraction")
     exponent: float = declare("exponent")
@@ -96,6 +101,11 @@ class GradientFlow(System):
         object.__setattr__(self, "dimension", resolve_dimension(self))
         sample_times(self.duration, self.samples, self.spacing)
         values, shares, _ = resolve(self)
+        if values.max() > FARTHEST * (least := values[values > 0].min()):
+            raise InputError(
+                f"the eigenvalues range from {least:g} to {values.max():g}: gradient descent is followed up to a ratio "
+                f"of {FARTHEST:g} (standardise brings the columns of a data matrix into one unit)"
+            )
         if self.step > 0:
             from tsmech.theory.gradient_flow import largest_step
 

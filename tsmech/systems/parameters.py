@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 
@@ -23,8 +24,9 @@ MAX_RANGE = 1_000_000
 class Parameter:
     """One parameter of a system: all that options, files, documents and axis labels need to know of it.
 
-    ``kind`` is ``float``, ``int``, ``array`` (numbers, always a single value) or ``str``: one of ``choices``, the path
-    of a file where ``file``, or a ``table``: a frozen dataclass, given as one or as its fields by name.
+    ``kind`` is ``float``, ``int``, ``array`` (numbers, always a single value), ``bool`` or ``str``: one of ``choices``,
+    the path of a file where ``file``, any words where there are no choices, or a ``table``: a frozen dataclass, given
+    as one or as its fields by name.
     """
 
     name: str
@@ -54,6 +56,10 @@ class Parameter:
         """What values are allowed, in words."""
         if self.kind == "array":
             return "a list of numbers" + ("" if self.minimum is None else f" of at least {self.minimum:g}")
+        if self.kind == "bool":
+            return "true or false"
+        if self.kind == "str" and not self.choices:
+            return "words in quotes"
         if self.kind == "str":
             table = f", or a table of {', '.join(_fields(self.table))}" if self.table else ""
             return "one of " + ", ".join(self.choices) + (", or the path of a file" if self.file else "") + table
@@ -79,6 +85,8 @@ class Parameter:
             return None
         if self.kind == "array":
             return _checked_array(self, value)
+        if self.kind == "bool":
+            return self._checked_switch(value)
         if self._is_table(value):
             return self._checked_table(value)
         if self.kind == "str":
@@ -98,13 +106,21 @@ class Parameter:
                 raise self.refuse(value)
         return int(value) if self.kind == "int" else number
 
+    def _checked_switch(self, value: Any) -> bool:
+        words = {"true": True, "false": False}
+        if isinstance(value, str) and value.lower() in words:
+            return words[value.lower()]
+        if not isinstance(value, (bool, np.bool_)):
+            raise self.refuse(value)
+        return bool(value)
+
     def _checked_word(self, value: Any) -> str:
         if not isinstance(value, str) or not value:
             raise self.refuse(value)
         word = value.replace("-", "_")
         if word in self.choices:
             return word
-        if not self.file:
+        if self.choices and not self.file:
             raise self.refuse(value)
         return value
 
@@ -157,6 +173,8 @@ class Parameter:
         return checked
 
     def _read_words(self, words: str) -> list[Any]:
+        if self.kind == "bool":
+            return [piece.strip() for piece in words.split(",")]
         if self.kind == "str":
             pieces = [piece.strip() for piece in words.split(",")]
             known = all(piece.replace("-", "_") in self.choices for piece in pieces)
@@ -191,20 +209,43 @@ class Parameter:
 
 
 def _checked_array(parameter: Parameter, value: Any) -> tuple[float, ...]:
-    try:
-        array = np.atleast_1d(np.asarray(value, dtype=float))
-    except (TypeError, ValueError):
-        raise parameter.refuse(type(value).__name__) from None
+    array = numbers(value)
+    if array is None:
+        raise parameter.refuse(repr(value))
+    array = np.atleast_1d(array)
     if array.ndim != 1 or array.size == 0:
         raise InputError(f"{parameter.name} of shape {array.shape} is not allowed: it must have one axis, not empty")
-    wrong = ~np.isfinite(array)
+    wrong = ~(np.abs(array) <= LARGEST)
     if parameter.minimum is not None:
         wrong |= array < parameter.minimum
     if wrong.any():
         first = int(np.argmax(wrong))
-        least = "" if parameter.minimum is None else f" and at least {parameter.minimum:g}"
-        raise InputError(f"{parameter.name}[{first}] = {array[first]:g} is not allowed: it must be finite{least}")
+        bounds = "finite" if parameter.minimum is None else f"finite and at least {parameter.minimum:g}"
+        if LARGEST < abs(array[first]) < math.inf:
+            bounds = f"at most {LARGEST:g} in size"
+        raise InputError(f"{parameter.name}[{first}] = {array[first]:g} is not allowed: it must be {bounds}")
     return tuple(array.tolist())
+
+
+def numbers(value: Any) -> NDArray[np.float64] | None:
+    """Return numbers in rows of equal length as an array; None where anything in them, text or a truth, is none."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "O" and array.ndim:  # whole numbers beyond 64 bits, or no numbers
+            real = all(isinstance(item, (int, float, np.number)) and not isinstance(item, bool) for item in array.flat)
+            array = array.astype(float) if real else array
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if array.dtype.kind not in "fiu" or _holds_truths(value):
+        return None
+    return array.astype(float)
+
+
+def _holds_truths(value: Any) -> bool:
+    """Return whether there is a truth among rows of numbers, which NumPy would take as 0 or 1."""
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_truths, value))
+    return isinstance(value, (bool, np.bool_))
 
 
 def _fields(table: Any) -> list[str]:

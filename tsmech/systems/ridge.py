@@ -61,6 +61,8 @@ class Ridge(System):
     )
     dimension: int = declare("dimension")
     spectrum: str = declare("spectrum")
+    columns: str | None = declare("columns")
+    standardise: bool = declare("standardise")
     ratio: float = declare("ratio")
     fraction: float = declare("fraction")
     exponent: float = declare("exponent")

@@ -7,12 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.systems.files import read_table, state
-from tsmech.systems.parameters import parameter
+from tsmech.systems.columns import Columns
+from tsmech.systems.files import KINDS, read_table, state
+from tsmech.systems.parameters import LARGEST, parameter
 
 NAMES = ("isotropic", "two_level", "power_law")
 SHAPES = {"ratio": "two_level", "fraction": "two_level", "exponent": "power_law"}
 """Which law each of the parameters that shape a spectrum belongs to."""
+
+GAP = 1e3
+"""Ratio of the next eigenvalue to a small one from which the small one can be the rounding of a zero."""
+
+FAINT = 1e-6
+"""Least rounding in units of its usual size: of a hundred zeros, one is closer to 0 by chance with 1e-4 or so."""
 
 DIMENSION = 400
 """Input dimension of the simulations where neither a number nor eigenvalues say otherwise."""
@@ -34,8 +41,8 @@ class Spectrum(NamedTuple):
 _FIELDS: dict[str, dict[str, Any]] = {
     "spectrum": {
         "symbol": "s",
-        "help": "eigenvalues of the inputs' covariance: a law by name (mean 1), or a .csv, .parquet or .npy file of "
-        "eigenvalues (one column) or of a data matrix (one example a row), used as they are",
+        "help": "eigenvalues of the inputs' covariance: a law by name (mean 1), or a file of eigenvalues (one column) "
+        f"or of a data matrix (one example a row): {KINDS}",
         "default": "isotropic",
         "choices": NAMES,
         "file": True,
@@ -63,15 +70,25 @@ _FIELDS: dict[str, dict[str, Any]] = {
     },
     "eigenvalues": {
         "symbol": "s",
-        "help": "eigenvalues of the inputs' covariance, in place of spectrum",
+        "help": "eigenvalues of the inputs' covariance, at least 0, in place of spectrum; rounding of a zero is zero",
         "default": None,
-        "minimum": 0,
     },
     "teacher_weights": {
         "symbol": "t",
         "help": "mean square teacher weight along each eigenvalue, in place of signal",
         "default": None,
         "minimum": 0,
+    },
+    "columns": {
+        "symbol": "c",
+        "help": "which columns of the spectrum's file: names or numbers from 0 (0,2,age), -id,-3 to leave columns out, "
+        "all to take even an index",
+        "default": None,
+    },
+    "standardise": {
+        "symbol": "z",
+        "help": "divide each column of the spectrum's data matrix by its standard deviation",
+        "default": False,
     },
     "dimension": {  # a whole number once it is resolved
         "symbol": "N",
@@ -95,26 +112,72 @@ def resolve(system: Any) -> Spectrum:
             raise InputError(
                 f"{name} = {value:g} has no effect with spectrum = {system.spectrum}: it shapes {law} alone"
             )
+    for name, effect in (("columns", "it chooses from"), ("standardise", "it scales the columns of")):
+        if getattr(system, name) and system.spectrum in NAMES:
+            raise InputError(
+                f"{name} = {getattr(system, name)} has no effect with spectrum = {system.spectrum}: {effect} a file"
+            )
     if system.eigenvalues is not None:
         if system.spectrum != "isotropic":
             raise InputError(f"eigenvalues and spectrum = {system.spectrum} are both given: give one")
-        values = np.array(system.eigenvalues)
+        values = without_rounding(np.array(system.eigenvalues))
+        if (values < 0).any():
+            first = int(np.argmax(values < 0))
+            raise InputError(f"eigenvalues[{first}] = {values[first]:g} is not allowed: it must be at least 0")
     elif system.spectrum == "two_level":
         from tsmech.theory.spectra import two_level
 
         values, shares = two_level(system.ratio, system.fraction)
         return _with_teacher(system, values, shares)
     elif system.spectrum == "power_law":
-        from tsmech.theory.spectra import power_law
-
-        values = power_law(system.exponent, system.dimension or DIMENSION)
+        values = _power_law(system.exponent, system.dimension or DIMENSION)
     elif system.spectrum == "isotropic":
         values = np.ones(1)
     else:
-        values = read_eigenvalues(system.spectrum)
+        values = read_eigenvalues(system.spectrum, system.columns, system.standardise)
     if not values.any():
         raise InputError("the eigenvalues are all zero: at least one must be above 0")
+    least = values[values > 0].min()
+    if not 1 / LARGEST <= least <= values.max() <= LARGEST:
+        raise InputError(
+            f"the eigenvalues range from {least:g} to {values.max():g}: they must be 0, or between {1 / LARGEST:g} and "
+            f"{LARGEST:g}"
+        )
     return _with_teacher(system, values, np.full(values.size, 1.0 / values.size))
+
+
+def _power_law(exponent: float, dimension: int) -> NDArray[np.float64]:
+    from tsmech.theory.spectra import power_law
+
+    steepest = np.log(LARGEST) / np.log(max(dimension, 2))
+    if exponent >= steepest:
+        raise InputError(
+            f"exponent = {exponent:g} is not allowed with dimension = {dimension}: it must be below {steepest:.4g}, "
+            f"or the smallest eigenvalue is below {1 / LARGEST:g} of the largest"
+        )
+    return power_law(exponent, dimension)
+
+
+def without_rounding(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return given eigenvalues with 0 in place of those that an eigensolver left within rounding of it.
+
+    No covariance has a negative eigenvalue: where one is at most n ε of the largest in size, so far all are rounding.
+    Without a negative one they must look like it: of the size of ε times the largest, or of ε² (squared singular
+    values), and far below the next.  Other small values are meant: a steep law, or units far apart.
+    """
+    size = np.finfo(float).eps * values.max()
+    small = np.abs(values) <= values.size * size
+    left = values[small & (values > 0)] / size if size > 0 else values[:0]
+    if (small & (values < 0)).any():
+        return np.where(small, 0.0, values)
+    if left.size and left.max() * GAP < values[~small].min() / size and _of_roundings_size(left, values.size):
+        return np.where(small, 0.0, values)
+    return values
+
+
+def _of_roundings_size(left: NDArray[np.float64], count: int) -> bool:
+    squared = left / np.finfo(float).eps
+    return bool(((left >= FAINT) | ((squared >= FAINT) & (squared <= count**2))).all())
 
 
 def resolve_dimension(system: Any) -> int:
@@ -153,24 +216,25 @@ def _with_teacher(system: Any, values: NDArray[np.float64], shares: NDArray[np.f
     return Spectrum(values, shares, weights)
 
 
-def read_eigenvalues(path: str) -> NDArray[np.float64]:
+def read_eigenvalues(path: str, columns: str | None = None, standardise: bool = False) -> NDArray[np.float64]:
     """Return the eigenvalues in a file, in its order, or those of the covariance of its data matrix, descending.
 
     A table of one column (or one row) holds eigenvalues; any other has one example a row, and its covariance is
     taken about the mean, divided by the number of rows.
     """
-    return _eigenvalues(path, *state(path, "spectrum", NAMES))
+    return _eigenvalues(path, *state(path, "spectrum", NAMES), columns, standardise)
 
 
 @functools.lru_cache(maxsize=16)
-def _eigenvalues(path: str, changed: int, size: int) -> NDArray[np.float64]:
-    table = read_table(path, "spectrum")
-    if 1 in table.shape:
-        given: NDArray[np.float64] = table.ravel()
-        if (given < 0).any():
-            raise InputError(f"spectrum = {path} holds {given.min():g}: eigenvalues must be at least 0")
-        return given
-    centred = table - table.mean(axis=0)
-    values = np.linalg.eigvalsh(centred.T @ centred / len(table))[::-1]
-    # A covariance has no negative eigenvalue: what is below rounding of the largest is a direction of no variance.
-    return np.where(values > values.max() * len(values) * np.finfo(float).eps, values, 0.0)
+def _eigenvalues(path: str, changed: int, size: int, columns: str | None, standardise: bool) -> NDArray[np.float64]:
+    from tsmech.theory.spectra import covariance_eigenvalues
+
+    table = read_table(path, "spectrum", Columns(columns, parameter=True))
+    if 1 not in table.shape:
+        return covariance_eigenvalues(table, standardise)
+    if standardise:
+        raise InputError(f"standardise = True is not allowed: spectrum = {path} holds eigenvalues, not a data matrix")
+    given = without_rounding(table.ravel())
+    if (given < 0).any():
+        raise InputError(f"spectrum = {path} holds {given.min():g}: eigenvalues must be at least 0")
+    return given

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.systems.parameters import numbers
 
 Matrix = tuple[tuple[float, ...], ...]
 
@@ -57,10 +58,9 @@ class Overlaps:
 
 
 def _numbers(name: str, value: Any, axes: int) -> NDArray[np.float64]:
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(f"initial: {name} is not allowed: it must be rows of numbers of equal length") from None
+    array = numbers(value)
+    if array is None:
+        raise InputError(f"initial: {name} is not allowed: it must be rows of numbers of equal length")
     if array.ndim != axes or not np.isfinite(array).all():
         raise InputError(f"initial: {name} of shape {array.shape} is not allowed: {axes} axes of finite numbers")
     return array
