@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.commands import ROOT
 from tsmech import Ridge, memory
@@ -161,6 +163,20 @@ def test_a_header_of_years_is_no_example(tmp_path: Path) -> None:
     path.write_text("country,2019,2020\nFR,1.5,2.5\nDE,0.5,1.5\nIT,2.5,0.5\n")
     with pytest.raises(InputError, match=HEADER):
         read(path, "-0")
+
+
+@given(st.one_of(st.binary(max_size=60), st.text(' \t,;."#-+e01259\n\r', max_size=60).map(str.encode)), st.booleans())
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_text_whatever_does_anything_but_read_or_be_refused(tmp_path: Path, content: bytes, packed: bool) -> None:
+    path = tmp_path / ("t.csv.gz" if packed else "t.csv")
+    path.write_bytes(gzip.compress(content) if packed else content)
+    for columns in (None, "all", "-0", "1"):
+        try:
+            table = read(path, columns)
+        except InputError:
+            continue
+        assert table.ndim == 2
+        assert np.isfinite(table).all()
 
 
 # NumPy's and Parquet

@@ -18,8 +18,8 @@ SHAPES = {"ratio": "two_level", "fraction": "two_level", "exponent": "power_law"
 GAP = 1e3
 """Ratio of the next eigenvalue to a small one from which the small one can be the rounding of a zero."""
 
-FAINT = 1e-6
-"""Least rounding in units of its usual size: of a hundred zeros, one is closer to 0 by chance with 1e-4 or so."""
+FAINT = 1e-3
+"""Least size, in units of ε times the largest, of the largest rounding of a zero: below it a value is no accident."""
 
 DIMENSION = 400
 """Input dimension of the simulations where neither a number nor eigenvalues say otherwise."""
@@ -170,14 +170,15 @@ def without_rounding(values: NDArray[np.float64]) -> NDArray[np.float64]:
     left = values[small & (values > 0)] / size if size > 0 else values[:0]
     if (small & (values < 0)).any():
         return np.where(small, 0.0, values)
-    if left.size and left.max() * GAP < values[~small].min() / size and _of_roundings_size(left, values.size):
+    if left.size and left.max() * GAP < values[~small].min() / size and _of_roundings_size(left.max(), values.size):
         return np.where(small, 0.0, values)
     return values
 
 
-def _of_roundings_size(left: NDArray[np.float64], count: int) -> bool:
-    squared = left / np.finfo(float).eps
-    return bool(((left >= FAINT) | ((squared >= FAINT) & (squared <= count**2))).all())
+def _of_roundings_size(largest: float, count: int) -> bool:
+    """Return whether a value in units of ε times the largest is one of ε, or of ε² as squared singular values are."""
+    squared = largest / np.finfo(float).eps
+    return bool(largest >= FAINT or FAINT**2 <= squared <= count**2)
 
 
 def resolve_dimension(system: Any) -> int:
