@@ -313,3 +313,24 @@ def test_the_example_s_table_is_read_as_its_images(tmp_path: Path) -> None:
     datasets = pytest.importorskip("sklearn.datasets")
     runpy.run_path(str(ROOT / "examples" / "digits.py"))["main"](tmp_path / "digits.csv")
     np.testing.assert_array_equal(read(tmp_path / "digits.csv"), datasets.load_digits().data)
+
+
+@pytest.mark.parametrize("name", ["t.npy", "t.npz", "t.parquet", "t.csv.gz"])
+def test_a_changed_byte_does_nothing_but_read_or_be_refused(tmp_path: Path, name: str) -> None:
+    """One bit of each of the first and the last 150 bytes, where the headers and directories are."""
+    path = tmp_path / name
+    if name == "t.parquet":
+        pytest.importorskip("pyarrow")
+        NAMED.to_parquet(path)
+    elif name == "t.npz":
+        np.savez(path, X)
+    else:
+        np.save(path, X) if name == "t.npy" else FRAME.to_csv(path)
+    whole = path.read_bytes()
+    for at in [*range(150), *range(len(whole) - 150, len(whole))]:
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
+        try:
+            table = read(path)
+        except InputError:
+            continue
+        assert np.isfinite(table).all()

@@ -6,10 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.systems.parameters import nearest
+from tsmech.systems.parameters import LARGEST, nearest
 
-LARGEST = 1e100
-"""Largest number in a file, so that a covariance does not overflow."""
 FEW = 3
 """Rows from which a first column 0, 1, 2, ... or 1, 2, 3, ... may be an index."""
 
@@ -71,11 +69,8 @@ def _find(piece: str, names: Sequence[str], width: int) -> int:
     if places:
         return places[0]
     if number is None:
-        hint = (
-            nearest(piece, [name for name in names if name][:20])
-            if names
-            else "the file names none: give numbers, from 0"
-        )
+        named = [name for name in names if name][:20]
+        hint = nearest(piece, named) if named else "the file names none: give numbers, from 0"
         raise ValueError(f"columns: no column has the name {piece} ({hint})")
     if number >= width:
         raise ValueError(f"columns: there is no column {number}: they are numbered 0 to {width - 1}")

@@ -7,6 +7,7 @@ with what decides between them, and one that cannot be read with the row and the
 import csv
 import os
 import stat
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -19,13 +20,15 @@ from numpy.typing import NDArray
 from tsmech import memory
 from tsmech.errors import InputError
 from tsmech.systems import text_tables
-from tsmech.systems.columns import LARGEST, Columns, all_finite, index_by_name, refuse_a_count
+from tsmech.systems.columns import Columns, all_finite, index_by_name, refuse_a_count
+from tsmech.systems.parameters import LARGEST
 
 KINDS = ".csv, .tsv, .txt or .dat (or one of these and .gz), .parquet, .npy or .npz"
 TEXT = (".csv", ".tsv", ".txt", ".dat")
 
-UNREADABLE = (OSError, ValueError, EOFError, OverflowError, csv.Error, zipfile.BadZipFile, zlib.error)
-"""What readers raise where a file is not what its name says."""
+_ARRAY = (ValueError, EOFError, OverflowError, SyntaxError, tokenize.TokenError)  # a header is Python's text
+UNREADABLE = (*_ARRAY, OSError, MemoryError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error)
+"""What readers raise where a file is not what its name says, cannot be read, or does not fit into memory."""
 
 
 def state(path: str, name: str, words: Sequence[str]) -> tuple[int, int]:
@@ -61,16 +64,7 @@ def read_table(path: str, name: str, columns: Columns | None = None) -> NDArray[
     """
     try:
         table = _read(path, columns or Columns())
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        OverflowError,
-        MemoryError,
-        csv.Error,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except UNREADABLE as error:
         reason = error.strerror or error if isinstance(error, OSError) else error
         raise InputError(f"{name} = {path} cannot be read as a table of numbers: {reason}") from None
     if table.size == 0:

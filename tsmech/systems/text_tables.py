@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech import memory
-from tsmech.systems.columns import LARGEST, Columns, all_finite, index_by_name, refuse_a_count
+from tsmech.systems.columns import Columns, all_finite, index_by_name, refuse_a_count
+from tsmech.systems.parameters import LARGEST
 
 SEPARATORS = ("\t", ";", ",", " ")
 """What may separate cells; the last stands for any white space."""
 SAMPLE = 20
 """Rows that are looked at to find the separator."""
 LONGEST_LINE = 1 << 26
+"""Characters of a line from which a file is no table: one without line ends would be read into memory whole."""
 
 
 class Layout(NamedTuple):
