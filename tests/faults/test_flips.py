@@ -121,7 +121,7 @@ def in_the_description(content: bytes, places: random.Random) -> int:
 
 
 @pytest.mark.parametrize("where", [anywhere, in_the_header, in_the_schema, in_the_description])
-@pytest.mark.parametrize("count", [5, pytest.param(250, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [5, pytest.param(100, marks=pytest.mark.slow)])
 def test_after_any_changed_byte_a_reader_gives_the_right_table_or_says_how_it_is_mended(
     truth: Truth, whole: bytes, where: Callable[[bytes, random.Random], int], count: int
 ) -> None:
