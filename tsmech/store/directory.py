@@ -113,8 +113,11 @@ def check(directory: Path) -> None:
         raise InputError(f"the run directory {directory} cannot be used: {error}") from None
     if not directory.is_dir():
         raise InputError(f"the run directory {directory} is a file: name a directory")
-    names = set(os.listdir(directory))
-    if FILE not in names and names - {LOCK}:
+    try:
+        strange = not os.path.lexists(directory / FILE) and set(os.listdir(directory)) - {LOCK}
+    except OSError as error:
+        raise InputError(f"the run directory {directory} cannot be used: {error.strerror}") from None
+    if strange:
         raise InputError(f"the directory {directory} holds something that is not a run: name a new or an empty one")
     for name in (FILE, *_BESIDE, *PRODUCTS):
         check_regular(directory / name)
