@@ -100,10 +100,9 @@ def test_what_is_missing_is_said_and_can_be_added() -> None:
 
 def test_a_shard_that_did_not_come_to_its_end_is_said_to_lack_units() -> None:
     asked = experiment()
-    places = run_shards(asked, 2)
-    with sqlite3.connect(places[1] / FILE) as connection:
-        connection.execute("DELETE FROM curves WHERE answer = 'direct'")
-    connection.close()
+    places = [*run_shards(asked, 2, 2), Path("shard2")]
+    with Store.create(asked, places[1], "2/2") as store:
+        store.add(perform([unit for unit in Shard(2, 2).units(asked) if unit.answer != "direct"], 0))
     with merge(Path("merged"), places) as merged:
         words = missing(merged, places)
     assert re.match(r"\d+ units are missing \(direct at ", words)
@@ -140,6 +139,7 @@ def test_shards_of_another_system_format_or_place_are_refused(tmp_path: Path) ->
     carry_out(experiment(), Path("newer"), shard=Shard(2, 2)).close()
     with sqlite3.connect(Path("newer") / FILE) as connection:
         connection.execute("PRAGMA user_version = 99")
+        connection.execute("UPDATE meta SET value = 'of that format' WHERE key = 'origin'")
     connection.close()
     for sources, says in (
         (["a", "w"], "w does not belong to a: system is walk in the one and gauge in the other"),

@@ -17,6 +17,7 @@ from tsmech.engine import Outcome, perform
 from tsmech.errors import IncompleteError, InputError
 from tsmech.experiment import Unit, build
 from tsmech.runs import carry_out, publish
+from tsmech.shards import Shard, merge
 from tsmech.store import Store
 from tsmech.store.directory import FILE
 from tsmech.systems.contract import Curve
@@ -177,6 +178,30 @@ def test_a_failure_is_recorded_and_tried_again(directory: Path, log: Path, monke
     assert {row["answer"] for row in rows} == {"theory", "reduced", "direct"}
     with Store.open(directory) as store:
         assert store.failures() == []
+
+
+@pytest.mark.parametrize("seed", [2**63 - 1, 2**63, 2**64 + 1, 10**40])
+def test_a_seed_of_any_size_runs_continues_and_merges(tmp_path: Path, log: Path, seed: int) -> None:
+    expected = run(None, seed=seed)
+    directory = tmp_path / "run"
+    run(directory, level=1, seed=seed)
+    performed(log)
+    assert run(directory, seed=seed) == expected
+    assert performed(log) == 5
+    with Store.open(directory) as store:
+        assert store.experiment.seed == seed
+        assert list(store.rows()) == expected
+    experiment = build("gauge", {"level": (1, 2)}, replicates=2, seed=seed)
+    shards = [tmp_path / "a", tmp_path / "b"]
+    for number, place in enumerate(shards, 1):
+        carry_out(experiment, place, shard=Shard(number, 2)).close()
+    with merge(tmp_path / "merged", shards) as store:
+        assert list(store.rows()) == expected
+    with open(directory / FILE, "r+b") as file:
+        file.truncate(6 * 4096)
+    with pytest.raises(InputError, match="is damaged"):
+        Store.open(directory)
+    assert run(directory, seed=seed) == expected
 
 
 # What is kept

@@ -117,12 +117,16 @@ def carry_out(
                 again = rounds.advance()
                 work.progress.error = rounds.error
                 if not again:
+                    store.check_kept()
                     return store
                 work.expect(rounds.units())
         except BaseException as error:
-            if not isinstance(error, IncompleteError):
-                work.write()
-            store.close()
+            try:
+                if not isinstance(error, IncompleteError):
+                    work.write()
+                store.check_kept()
+            finally:
+                store.close()
             raise
 
 
@@ -192,8 +196,11 @@ def publish(store: Store) -> list[Path]:
         return []
     if store.is_empty():
         return []
-    tables.write(store.rows(), store.directory / PRODUCTS[0], "csv", store.columns())
-    return [store.directory / PRODUCTS[0], *draw(store, store.directory)]
+    try:
+        tables.write(store.rows(), store.directory / PRODUCTS[0], "csv", store.columns())
+        return [store.directory / PRODUCTS[0], *draw(store, store.directory)]
+    finally:
+        store.check_kept()
 
 
 def draw(store: Store, directory: Path, stem: str = "figure", **choice: Any) -> list[Path]:
@@ -339,8 +346,8 @@ def run(
     directory = Path(out) if out else None
     places: dict[str, Any] = {"workers": workers, "executor": executor, "scheduler": scheduler, "timeout": timeout}
     with carry_out(experiment, directory, shard=share, **places) as store:
-        if store.notice:
-            warnings.warn(store.notice, stacklevel=2)
+        for words in filter(None, (store.notice, store.surplus)):
+            warnings.warn(words, stacklevel=2)
         publish(store)
         error = failure(store)
         if error:
@@ -369,6 +376,8 @@ def merge(out: str | Path, sources: Sequence[str | Path]) -> "pd.DataFrame":
 
     places = [Path(source) for source in sources]
     with shards.merge(Path(out), places) as store:
+        if store.notice:
+            warnings.warn(store.notice, stacklevel=2)
         publish(store)
         if words := shards.missing(store, places):
             raise IncompleteError(f"{words}; what is there is merged")

@@ -69,12 +69,13 @@ def merge(out: Path, sources: Sequence[Path]) -> Store:
         Where the shards are not of one experiment, one is damaged, or two disagree; nothing is added then.
     """
     described: dict[str, Any] = {}
+    notices = []
     for source in sources:
         if source.resolve() == out.resolve():
             raise InputError(f"{source} cannot be merged into itself: name another directory first")
         with Store.open(source) as store:
-            store.check_whole()
             found = _asked(store.experiment)
+            notices.append(store.notice)
         described = described or found
         for key, value in found.items():
             if value != described[key]:
@@ -82,9 +83,10 @@ def merge(out: Path, sources: Sequence[Path]) -> Store:
                     f"{source} does not belong to {sources[0]}: {key} is {_short(value)} in the one and "
                     f"{_short(described[key])} in the other"
                 )
-    with Store.open(sources[0]) as first:
+    with Store.open(sources[0], checked=True) as first:
         experiment = first.experiment
     merged = Store.create(experiment, out)
+    merged.notice = "; ".join(filter(None, [merged.notice, *notices]))
     try:
         merged.absorb(sources)
     except BaseException:
@@ -128,7 +130,7 @@ def missing(store: Store, sources: Sequence[Path]) -> str:
 def _absent(sources: Sequence[Path]) -> str:
     labels = set()
     for source in sources:
-        with Store.open(source) as store:
+        with Store.open(source, checked=True) as store:
             labels.add(store.shard)
     shards = [Shard.read(label) for label in labels if label]
     counts = {shard.count for shard in shards}

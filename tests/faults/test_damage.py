@@ -118,7 +118,7 @@ def test_a_damaged_run_is_not_read_and_the_way_to_mend_it_is_said(tmp_path: Path
     damage(whole, tmp_path / "run", (whole / FILE).read_bytes().index(data), bytes(3))
     said = command("export", "run")
     assert (said.code, said.out) == (2, "")
-    assert "run is damaged (a curve does not bear its seal): run its command again" in said.err
+    assert "run is damaged (1 curves do not bear their seals): run its command again" in said.err
     said = command("merge", "out", "run")
     assert said.code == 2
     assert "run is damaged" in said.err

@@ -4,6 +4,7 @@ import ctypes
 import os
 import resource
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,9 +16,10 @@ import pytest
 from tests.commands import TIMEOUT, Said, finish, run_child, start
 from tests.faults.test_interruption import committed, logged, wait_until
 from tests.gauge import LOG, register
-from tsmech import tables
+from tsmech import runs, tables
+from tsmech.errors import CutShortError, IncompleteError
 from tsmech.experiment import build
-from tsmech.runs import carry_out
+from tsmech.runs import carry_out, publish
 from tsmech.store import Store
 from tsmech.store.directory import FILE, PRODUCTS
 
@@ -233,6 +235,75 @@ def test_a_directory_that_may_only_be_read_is_refused_and_its_runs_are_readable(
     finally:
         for path in paths:
             path.chmod(path.stat().st_mode | 0o200)
+
+
+# The file or its directory is removed while the run goes on
+
+
+def remove_file(directory: Path) -> None:
+    (directory / FILE).unlink()
+
+
+def put_another(directory: Path) -> None:
+    """Another file takes the place, as of a run that was begun anew."""
+    shutil.copyfile(directory / FILE, directory / "other")
+    (directory / "other").replace(directory / FILE)
+
+
+@pytest.mark.parametrize("remove", [shutil.rmtree, remove_file, put_another])
+@pytest.mark.parametrize("moment", ["begin", "end", "write", "draw", "interrupt"])
+def test_a_run_whose_file_is_removed_says_that_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remove: Callable[[Path], None], moment: str
+) -> None:
+    """Whenever it happens: while units are performed, when they are stored, when the table or the picture is made."""
+    directory = tmp_path / "run"
+    experiment = build("gauge", {"level": [1, 2]}, replicates=2)
+    seen = [0]
+
+    def report(progress: runs.Progress) -> None:
+        seen[0] += 1
+        if progress.finished == (progress.total if moment == "end" else 0) and moment in ("begin", "end"):
+            remove(directory)
+        if moment == "interrupt" and progress.finished:
+            remove(directory)
+            raise KeyboardInterrupt
+
+    def disturb(target: Any, name: str, error: Exception | None) -> None:
+        def disturbed(*arguments: Any, **more: Any) -> Any:
+            remove(directory)
+            if error is not None:
+                raise error
+            return original(*arguments, **more)
+
+        original = getattr(target, name)
+        monkeypatch.setattr(target, name, disturbed)
+
+    if moment == "write":
+        disturb(Store, "_add_one", sqlite3.OperationalError("disk I/O error"))
+    if moment == "draw":
+        disturb(runs, "draw", None)
+    with (
+        pytest.raises(IncompleteError, match=r"run\.sqlite was removed while the run was under way") as said,
+        carry_out(experiment, directory, report=report) as store,
+    ):
+        publish(store)
+    assert not isinstance(said.value, CutShortError)
+    assert said.value.exit_code == 4
+    assert "run the command again" in str(said.value)
+    assert "kept" not in str(said.value)
+
+
+def test_the_command_says_in_one_line_that_a_run_was_removed(tmp_path: Path) -> None:
+    log, directory = tmp_path / "log", tmp_path / "run"
+    words = ("run", "gauge", "--level", "1", "--replicates", 20, "--workers", 1, "--out", directory)
+    child = start(*words, cwd=tmp_path, log=log, seconds=0.02)
+    try:
+        wait_until(lambda: len(logged(log, "end")) >= 5 or child.poll() is not None)
+        shutil.rmtree(directory)
+        said = finish(child)
+    finally:
+        child.kill()
+    assert "was removed while the run was under way" in check_refusal(said, 4)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")

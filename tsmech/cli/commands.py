@@ -3,12 +3,15 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tsmech.cli.run import Json, Quiet, RunCommands, Seed, Workers, cores, perform, raise_failure, say, say_out
 from tsmech.errors import IncompleteError, InputError
+
+if TYPE_CHECKING:
+    from tsmech.store import Store
 
 Run = Annotated[Path, typer.Argument(help="a run directory", metavar="RUN")]
 
@@ -47,6 +50,16 @@ def _about(
     """Statistical mechanics of learning: theory, exact reduced simulations and networks, side by side."""
 
 
+def _open(run: Path) -> "Store":
+    """Open a run to read it, and say what a reader must know of it."""
+    from tsmech.store import Store
+
+    store = Store.open(run)
+    if store.notice:
+        print(f"tsmech: {store.notice}", file=sys.stderr)
+    return store
+
+
 @app.command("list")
 def list_all() -> None:
     """List the systems and the experiments that come along."""
@@ -69,14 +82,13 @@ def show(
     """Show a resolved experiment, and what a run directory holds of it."""
     from tsmech.experiment import find_file
     from tsmech.runs import resolve
-    from tsmech.store import Store
 
     if not Path(what).is_dir():
         if find_file(what) is None:
             raise InputError(f"{what} is neither a run directory nor an experiment, nor a TOML file")
         print(resolve(what, {}).to_toml())
         return
-    with Store.open(Path(what)) as store:
+    with _open(Path(what)) as store:
         if failures:
             for entry in store.failures():
                 trace = entry.pop("trace")
@@ -110,9 +122,8 @@ def plot(
 ) -> None:
     """Redraw a run without computing it again."""
     from tsmech.runs import draw
-    from tsmech.store import Store
 
-    with Store.open(run) as store:
+    with _open(run) as store:
         target = out.with_suffix("") if out and out.suffix in (".png", ".svg") else out
         directory, stem = (target.parent, target.name) if target else (run, "figure")
         if not directory.is_dir():
@@ -130,7 +141,6 @@ def export(
 ) -> None:
     """Export a run's summary table."""
     from tsmech import tables
-    from tsmech.store import Store
 
     if kind not in tables.FORMATS:
         raise InputError(f"--format {kind} is unknown: it must be one of {', '.join(tables.FORMATS)}")
@@ -138,7 +148,7 @@ def export(
         raise InputError("--format parquet needs a file: give --out FILE")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise InputError(f"--out {out} cannot be written: name a file in a directory that exists")
-    with Store.open(run) as store:
+    with _open(run) as store:
         if out is not None:
             tables.write(store.rows(), out, kind)
         else:
@@ -208,6 +218,8 @@ def merge(
     from tsmech.runs import publish
 
     with joining.merge(out, shards) as store:
+        if store.notice:
+            print(f"tsmech: {store.notice}", file=sys.stderr)
         for path in publish(store):
             say_out(str(path), quiet)
         if words := joining.missing(store, shards):
@@ -228,6 +240,7 @@ def reproduce(
     """Run the experiments that come along and draw their figures."""
     from tsmech.experiment import experiments
     from tsmech.runs import publish, resolve
+    from tsmech.store.directory import replace_file
     from tsmech.systems.parameters import nearest
 
     known = experiments()
@@ -247,6 +260,7 @@ def reproduce(
         with store:
             for path in publish(store):
                 if path.stem == "figure":
-                    shutil.copyfile(path, out / f"{name}{path.suffix}")
+                    with replace_file(out / f"{name}{path.suffix}") as partial:
+                        shutil.copyfile(path, partial)
                     say(str(out / f"{name}{path.suffix}"), quiet)
             raise_failure(store)

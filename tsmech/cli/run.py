@@ -164,6 +164,8 @@ def _run(
     places: dict[str, Any] = {"workers": workers, "executor": executor, "scheduler": scheduler, "timeout": timeout}
     silent = quiet or (as_json and not sys.stderr.isatty())
     with perform(experiment, directory, silent, shard=share, **places) as store:
+        if store.surplus:
+            say(f"tsmech: {store.surplus}", quiet)
         files = publish(store)
         if as_json:
             print(tables.to_json(store.rows()))

@@ -1,36 +1,40 @@
 """The run directory: one SQLite file in which what is finished stays, and the tables that are made from it.
 
-The coordinating process alone writes, in transactions, in SQLite's write-ahead mode: killing it at any moment loses
-nothing that was committed.  A run that was closed properly is one plain file.
+The coordinating process alone writes, in transactions, on a disk of its own machine in SQLite's write-ahead mode:
+killing it at any moment loses nothing that was committed.  A run that was closed properly is one plain file.  Whoever
+opens one reads all of it and refuses it where a row is damaged or missing.
 """
 
 import contextlib
 import dataclasses
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tsmech.engine import Outcome
-from tsmech.errors import CutShortError, InputError
+from tsmech.errors import CutShortError, IncompleteError, InputError
 from tsmech.experiment import Experiment, Unit
 from tsmech.store.database import (
+    begin_writing,
     connect,
-    damage,
     initialise,
     is_new,
     joined_identity,
-    meta,
-    seal,
     stored_experiment,
-    write_ahead,
     write_experiment,
+    write_origin,
 )
-from tsmech.store.directory import FILE, check, release, take_lock
+from tsmech.store.directory import FILE, Lock, check, on_network, take_lock
+from tsmech.store.seals import DamageError, Tally, examine, mark, mark_of_curve, meta, reason, seal
 from tsmech.store.summary import Row, pack, summarise, summary_columns, unpack
-from tsmech.systems.contract import ANSWERS, Curve, System
+from tsmech.systems.contract import ANSWERS, SIMULATIONS, Curve, System
 from tsmech.systems.parameters import plain
+
+Address = tuple[int, str, int]
+"""Where a curve or a failure stands: its point's number in the file, its answer and its replicate."""
 
 MOST_REMEMBERED = 10_000
 """Points whose numbers in the file are kept in memory."""
@@ -45,14 +49,24 @@ class Store:
         All that the run has been asked for so far.
     directory
         The run directory, or None for a run that is kept in memory alone.
+    notice
+        What a person must know of its opening: that it was damaged, lies on a disk without locks, or was not checked.
+    surplus
+        What it holds that was not asked for, in words.
     """
 
-    def __init__(self, connection: sqlite3.Connection, experiment: Experiment, directory: Path | None) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, experiment: Experiment, directory: Path | None, tally: Tally
+    ) -> None:
         self._connection = connection
-        self._lock: int | None = None
+        self._lock: Lock | None = None
+        self._file = None if directory is None else (directory / FILE).stat()
+        self._tally = tally
+        self._any_failed = connection.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is not None
         self.experiment = experiment
         self.directory = directory
         self.notice = ""
+        self.surplus = ""
         self._points: dict[str, tuple[int, str]] = {}
         self._layouts: dict[str, int] = dict(connection.execute("SELECT layout, id FROM layouts"))
 
@@ -71,76 +85,96 @@ class Store:
         if directory is None:
             connection = sqlite3.connect(":memory:")
             initialise(connection)
-            return cls(connection, experiment, None)
+            return cls(connection, experiment, None, Tally())
         check(directory)
-        lock: int | None = None
+        lock = Lock()
         try:
             directory.mkdir(parents=True, exist_ok=True)
             lock = take_lock(directory)
-            store = cls._create(experiment, directory, shard)
-        except OSError as error:
-            release(lock)
-            raise InputError(f"the run directory {directory} cannot be written: {error.strerror}") from None
+            store = cls._create(experiment, directory, shard, lock)
+        except (OSError, sqlite3.OperationalError) as error:
+            lock.release()
+            words = error.strerror if isinstance(error, OSError) else str(error)
+            raise InputError(f"the run directory {directory} cannot be written: {words}") from None
         except BaseException:
-            release(lock)
+            lock.release()
             raise
         store._lock = lock
+        store.notice = "; ".join(filter(None, [store.notice, lock.words]))
         return store
 
     @classmethod
-    def _create(cls, experiment: Experiment, directory: Path, shard: str) -> "Store":
-        from tsmech.store.salvage import lost_front, salvage
-
-        notice = ""
-        if lost_front(directory / FILE):
-            notice = salvage(directory, experiment, shard, "its first page cannot be read")
-        connection = connect(directory / FILE)
+    def _create(cls, asked: Experiment, directory: Path, shard: str, lock: Lock) -> "Store":
+        connection, tally, notice = _open_whole(directory, asked, shard, locks=not lock.words)
+        experiment, surplus = asked, ""
         try:
             if is_new(connection):
-                initialise(connection, experiment, shard)
-                write_ahead(connection)
+                initialise(connection, asked, shard)
+                begin_writing(connection, lock.local)
             else:
-                if (found := damage(connection)) is not None:
-                    connection.close()
-                    notice = salvage(directory, experiment, shard, found)
-                    connection = connect(directory / FILE)
                 stored = meta(connection)
                 if stored.get("shard", "") != shard:
                     there, here = (f"shard {words}" if words else "a whole run" for words in (stored["shard"], shard))
                     raise InputError(f"{directory} holds {there}, not {here}: name another --out")
-                identity = joined_identity(stored, experiment, directory)
-                experiment = stored_experiment(connection).joined(experiment)
-                write_ahead(connection)
+                identity = joined_identity(stored, asked, directory)
+                experiment = stored_experiment(connection).joined(asked)
+                surplus = _surplus(connection, experiment, asked, directory)
+                begin_writing(connection, lock.local)
                 with connection:
                     write_experiment(connection, experiment, identity)
-            store = cls(connection, experiment, directory)
-        except sqlite3.OperationalError as error:
-            connection.close()
-            raise InputError(f"the run directory {directory} cannot be written: {error}") from None
+                    write_origin(connection, stored)
+                    tally.write(connection)
+            store = cls(connection, experiment, directory, tally)
         except BaseException:
             connection.close()
             raise
-        store.notice = notice
+        store.notice, store.surplus = notice, surplus
         return store
 
     @classmethod
-    def open(cls, directory: Path) -> "Store":
-        """Open a run directory to read it."""
+    def open(cls, directory: Path, checked: bool = False) -> "Store":
+        """Open a run directory to read it, and read all of it once, unless that was just done.
+
+        Raises
+        ------
+        InputError
+            Where it is no run, or a damaged one.
+        """
         file = directory / FILE
         if not file.is_file():
             raise InputError(f"{directory} is not a run directory: it has no {FILE}")
-        connection = connect(file)
-        if is_new(connection):
-            connection.close()
-            raise InputError(f"{directory} is a run that never began: run its command again")
         try:
-            return cls(connection, stored_experiment(connection), directory)
-        except InputError:  # a system that is not known here
+            connection = connect(file)
+        except DamageError as error:
+            raise damaged(directory, error) from None
+        try:
+            if is_new(connection):
+                raise InputError(f"{directory} is a run that never began: run its command again")
+            tally, compared = (Tally(), True) if checked else examine(connection)
+            store = cls(connection, stored_experiment(connection), directory, tally)
+            if not compared and not store._is_surely_whole():
+                store.notice = (
+                    f"{directory} was written by an earlier version, which kept no count of its rows, and is not "
+                    "finished: whether any are missing that were there cannot be told; its command completes it"
+                )
+            return store
+        except InputError:  # a run that never began, or a system that is not known here
             connection.close()
             raise
-        except (sqlite3.DatabaseError, ValueError, KeyError) as error:
+        except DamageError as error:
             connection.close()
             raise damaged(directory, error) from None
+        except (sqlite3.DatabaseError, OSError) as error:
+            connection.close()
+            raise InputError(f"{directory} cannot be read: {error}") from None
+
+    def _is_surely_whole(self) -> bool:
+        """Return whether all that was asked for is there."""
+        from tsmech.shards import WHOLE, Shard
+
+        share = Shard.read(self.shard) if self.shard else WHOLE
+        asked, found = share.size(self.experiment), sum(self.counts().values())
+        return self.experiment.target_error is None and found >= asked
 
     def close(self) -> None:
         """Close the file; where it was written and nobody else reads it, leave it as one plain file."""
@@ -148,7 +182,30 @@ class Store:
             with contextlib.suppress(sqlite3.OperationalError):
                 self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.close()
-        release(self._lock)
+        if self._lock is not None:
+            self._lock.release()
+
+    def check_kept(self) -> None:
+        """Look whether the file is still where it was opened.
+
+        Raises
+        ------
+        IncompleteError
+            Where it was removed, or another stands in its place.
+        """
+        if self.directory is None or self._file is None:
+            return
+        try:
+            found = (self.directory / FILE).stat()
+        except OSError:
+            gone = True
+        else:  # on a network disk a file's number may change
+            gone = not os.path.samestat(found, self._file) and not on_network(self.directory)
+        if gone:
+            raise IncompleteError(
+                f"{self.directory / FILE} was removed while the run was under way, and what was finished with it: "
+                "run the command again"
+            )
 
     def __enter__(self) -> "Store":
         return self
@@ -217,17 +274,27 @@ class Store:
                 for outcome in outcomes:
                     self._add_together([outcome])
         except sqlite3.DatabaseError as error:
+            self.check_kept()
             raise CutShortError(
                 f"{self.directory}: results cannot be stored ({error}); all that was stored before is kept"
             ) from None
 
     def _add_together(self, outcomes: Sequence[Outcome]) -> None:
+        with self._transaction():
+            for outcome in outcomes:
+                self._add_one(outcome)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Write rows and their tally together, or neither."""
+        tally = self._tally.copy()
         try:
             with self._connection:
-                for outcome in outcomes:
-                    self._add_one(outcome)
+                yield
+                self._tally.write(self._connection)
         except BaseException:
             # What was entered with them is taken back, too.
+            self._tally = tally
             self._points.clear()
             self._layouts = dict(self._connection.execute("SELECT layout, id FROM layouts"))
             raise
@@ -237,18 +304,37 @@ class Store:
         point, key = self._point(unit.system)
         address = (point, unit.answer, unit.replicate)
         if outcome.curve is None:
-            values = (*address, outcome.error, outcome.trace)
-            self._connection.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?)", values)
+            self._enter_failure(address, key, outcome.error, outcome.trace)
             return
         layout, data = pack(outcome.curve)
         diverged_at = outcome.curve.diverged_at
         diverged_at = None if diverged_at is None else float(diverged_at)
         sealed = seal(self.experiment.seed, key, unit.answer, unit.replicate, diverged_at, layout, data)
-        self._connection.execute("DELETE FROM failures WHERE (point, answer, replicate) = (?, ?, ?)", address)
-        self._connection.execute(
-            "INSERT OR REPLACE INTO curves VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (*address, outcome.seconds, diverged_at, self._layout(layout), data, sealed),
-        )
+        values = (outcome.seconds, diverged_at, self._layout(layout), data, sealed)
+        self._enter_curve(address, key, values)
+
+    def _enter_curve(self, address: Address, key: str, values: tuple[Any, ...]) -> bool:
+        """Enter a curve, in place of its failure; return whether there was none before, which stays."""
+        self._remove_failure(address, key)
+        statement = "INSERT OR IGNORE INTO curves VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        entered = bool(self._connection.execute(statement, (*address, *values)).rowcount)
+        if entered:
+            self._tally.add(mark_of_curve(values[-1], values[0]))
+        return entered
+
+    def _enter_failure(self, address: Address, key: str, error: str, trace: str) -> None:
+        """Enter a failure, in place of an earlier one."""
+        self._remove_failure(address, key)
+        self._connection.execute("INSERT INTO failures VALUES (?, ?, ?, ?, ?)", (*address, error, trace))
+        self._any_failed = True
+        self._tally.add(mark(key, *address[1:], error, trace))
+
+    def _remove_failure(self, address: Address, key: str) -> None:
+        if not self._any_failed:
+            return
+        statement = "DELETE FROM failures WHERE (point, answer, replicate) = (?, ?, ?) RETURNING error, trace"
+        for error, trace in self._connection.execute(statement, address).fetchall():
+            self._tally.remove(mark(key, *address[1:], error, trace))
 
     def _point(self, system: System) -> tuple[int, str]:
         """Return a point's number in the file, and its key with its parameters; a new one is entered."""
@@ -257,18 +343,22 @@ class Store:
             if len(self._points) >= MOST_REMEMBERED:
                 self._points.clear()
             values = shown(system)
-            row = self._connection.execute("SELECT id FROM points WHERE key = ?", (key,)).fetchone()
-            if row is None:
-                row = self._connection.execute(
-                    "INSERT INTO points (key, parameters) VALUES (?, ?) RETURNING id", (key, values)
-                ).fetchone()
-            self._points[key] = (int(row[0]), key + values)
+            self._points[key] = (self._enter_point(key, values), key + values)
         return self._points[key]
+
+    def _enter_point(self, key: str, parameters: str) -> int:
+        row = self._connection.execute("SELECT id FROM points WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            statement = "INSERT INTO points (key, parameters) VALUES (?, ?) RETURNING id"
+            row = self._connection.execute(statement, (key, parameters)).fetchone()
+            self._tally.add(mark(key, parameters))
+        return int(row[0])
 
     def _layout(self, layout: str) -> int:
         if layout not in self._layouts:
             cursor = self._connection.execute("INSERT INTO layouts (layout) VALUES (?)", (layout,))
             self._layouts[layout] = int(cursor.lastrowid or 0)
+            self._tally.add(mark(layout))
         return self._layouts[layout]
 
     @property
@@ -276,13 +366,10 @@ class Store:
         """Which shard the run is, as ``3/10``; empty for a whole run."""
         return meta(self._connection).get("shard", "")
 
-    def check_whole(self) -> None:
-        """Read all of the file, and refuse one that is damaged."""
-        if (found := damage(self._connection)) is not None:
-            raise damaged(self.directory, found)
-
     def absorb(self, sources: Iterable[Path]) -> None:
         """Take over all that other runs of the same experiment have finished, in one transaction.
+
+        The caller has opened and checked them.
 
         Raises
         ------
@@ -292,47 +379,37 @@ class Store:
             Where it cannot be written.
         """
         try:
-            with self._connection:
+            with self._transaction():
                 for source in sources:
-                    with Store.open(source) as other:
+                    with Store.open(source, checked=True) as other:
                         self._absorb_one(other)
         except sqlite3.DatabaseError as error:
             raise CutShortError(f"{self.directory} cannot be written ({error})") from None
 
     def _absorb_one(self, other: "Store") -> None:
-        points: dict[int, int] = {}
+        points: dict[int, tuple[int, str]] = {}
         for number, key, parameters in other._connection.execute("SELECT id, key, parameters FROM points"):
-            row = self._connection.execute("SELECT id FROM points WHERE key = ?", (key,)).fetchone()
-            row = (
-                row
-                or self._connection.execute(
-                    "INSERT INTO points (key, parameters) VALUES (?, ?) RETURNING id", (key, parameters)
-                ).fetchone()
-            )
-            points[number] = int(row[0])
+            points[number] = (self._enter_point(key, parameters), key + parameters)
         layouts = {number: self._layout(layout) for layout, number in other._layouts.items()}
         query = "SELECT point, answer, replicate, seconds, diverged_at, layout, data, seal FROM curves"
-        for point, answer, replicate, seconds, diverged_at, layout, data, sealed in other._connection.execute(query):
-            address = (points[point], answer, replicate)
-            values = (*address, seconds, diverged_at, layouts[layout], data, sealed)
-            added = self._connection.execute("INSERT OR IGNORE INTO curves VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
-            where = "WHERE (point, answer, replicate) = (?, ?, ?)"
-            if not added.rowcount:
+        for there, answer, replicate, seconds, diverged_at, layout, data, sealed in other._connection.execute(query):
+            point, key = points[there]
+            address = (point, answer, replicate)
+            if not self._enter_curve(address, key, (seconds, diverged_at, layouts[layout], data, sealed)):
+                where = "WHERE (point, answer, replicate) = (?, ?, ?)"
                 (before,) = self._connection.execute(f"SELECT seal FROM curves {where}", address).fetchone()
                 if before != sealed:
                     raise InputError(
                         f"{other.directory} has another {answer}, replicate {replicate}, than what was merged before: "
                         "the two were not made by the same version on the same kind of machine"
                     )
-            self._connection.execute(f"DELETE FROM failures {where}", address)
         query = "SELECT point, answer, replicate, error, trace FROM failures"
-        for point, answer, replicate, error, trace in other._connection.execute(query):
-            address = (points[point], answer, replicate)
-            self._connection.execute(
-                "INSERT OR IGNORE INTO failures SELECT ?, ?, ?, ?, ? WHERE NOT EXISTS "
-                "(SELECT 1 FROM curves WHERE (point, answer, replicate) = (?, ?, ?))",
-                (*address, error, trace, *address),
-            )
+        known = "SELECT 1 FROM {} WHERE (point, answer, replicate) = (?, ?, ?)"
+        for there, answer, replicate, error, trace in other._connection.execute(query):
+            point, key = points[there]
+            address = (point, answer, replicate)
+            if not any(self._connection.execute(known.format(t), address).fetchone() for t in ("curves", "failures")):
+                self._enter_failure(address, key, error, trace)
 
     def failures(self) -> list[Row]:
         """Return the failed units: their parameters, answer, replicate, error and traceback."""
@@ -374,8 +451,8 @@ class Store:
         """
         try:
             yield from self._curves()
-        except sqlite3.DatabaseError as error:
-            raise damaged(self.directory, error) from None
+        except (sqlite3.DatabaseError, ValueError, LookupError) as error:
+            raise damaged(self.directory, reason(error)) from None
 
     def _curves(self) -> Iterator[tuple[dict[str, Any], str, list[Curve]]]:
         axes, seed = list(self.experiment.axes), self.experiment.seed
@@ -393,7 +470,7 @@ class Store:
             found: dict[str, list[Curve]] = {}
             for answer, replicate, diverged_at, layout, data, sealed, key in self._connection.execute(query, (number,)):
                 if seal(seed, key, answer, replicate, diverged_at, layout, data) != sealed:
-                    raise sqlite3.DatabaseError("a curve does not bear its seal")
+                    raise DamageError("a curve does not bear its seal")
                 curve = dataclasses.replace(unpack(layout, data), diverged_at=diverged_at)
                 found.setdefault(answer, []).append(curve)
             for answer in ANSWERS:
@@ -437,6 +514,42 @@ class Store:
             | {"answer": answer, "diverged": count, "diverged_at": first}
             for parameters, answer, count, first in self._connection.execute(query)
         ]
+
+
+def _open_whole(directory: Path, asked: Experiment, shard: str, locks: bool) -> tuple[sqlite3.Connection, Tally, str]:
+    """Open the file of a run to write it, salvaged where it is damaged; return what there is to say of that, too."""
+    from tsmech.store.front import is_altered, is_lost
+    from tsmech.store.salvage import salvage
+
+    file, notice = directory / FILE, ""
+    while True:
+        try:
+            if not notice and is_altered(file) and is_lost(file):
+                raise DamageError("its first page is altered")
+            connection = connect(file, locks)
+            try:
+                return connection, Tally() if is_new(connection) else examine(connection)[0], notice
+            except BaseException:
+                connection.close()
+                raise
+        except DamageError as error:
+            if notice:
+                raise damaged(directory, error) from None
+            notice = salvage(directory, asked, shard, str(error))
+
+
+def _surplus(connection: sqlite3.Connection, joined: Experiment, asked: Experiment, directory: Path) -> str:
+    """Return in words what a run holds beyond what is asked for, which the table shows as well."""
+    held = connection.execute("SELECT max(replicate) + 1 FROM curves").fetchone()[0] or 0
+    most = asked.max_replicates or asked.replicates
+    words = [f"{held} replicates (asked for: {most})"] if held > most and set(asked.answers) & set(SIMULATIONS) else []
+    if set(joined.answers) > set(asked.answers):
+        words.append(f"the answers {', '.join(joined.answers)} (asked for: {', '.join(asked.answers)})")
+    for name, values in joined.parameters.items():
+        if len(values) > (count := len(asked.parameters.get(name, (None,)))):
+            words.append(f"{len(values)} values of {name} (asked for: {count})")
+    more = "the table and the picture show all that it holds; name another directory for less"
+    return f"{directory} holds {'; '.join(words)}: {more}" if words else ""
 
 
 def shown(system: System) -> str:

@@ -1,21 +1,42 @@
-"""The SQLite file of a run: its tables, what marks it as ours, and the seals by which damage is known."""
+"""The SQLite file of a run: its tables, what marks it as ours, and what it says of itself."""
 
+import contextlib
 import importlib.metadata
 import json
 import platform
 import sqlite3
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, restore
+from tsmech.store.directory import has_locks
+from tsmech.store.seals import (
+    FORMAT,
+    UNREADABLE,
+    DamageError,
+    Tally,
+    description_seal,
+    is_described,
+    is_of_this_format,
+    is_passing,
+    meta,
+    origin_seal,
+    reason,
+)
 from tsmech.systems.parameters import plain
 
-_APPLICATION = 0x74736D65  # "tsme": marks the file as ours
-_FORMAT = 2
+APPLICATION = 0x74736D65  # "tsme": marks the file as ours
+PATIENCE = 60.0
+"""Seconds for which a writer waits for a reader, where the two exclude each other."""
+_NO_LOCKS = (
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_RDLOCK,
+    sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+)
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -31,76 +52,84 @@ CREATE TABLE failures (
 """
 
 
-def seal(seed: int, point: str, answer: str, replicate: int, diverged_at: float | None, layout: str, data: Any) -> int:
-    """Return the check sum of a curve and of its address, by which a damaged one is known.
-
-    ``point`` is the point's key followed by its parameters.
-    """
-    address = f"{seed} {point} {answer} {replicate} {diverged_at!r} {layout}"
-    return zlib.crc32(data if isinstance(data, bytes) else b"", zlib.crc32(address.encode()))
+class OtherVersionError(InputError):
+    """A run that another version of tsmech has written."""
 
 
-def damage(connection: sqlite3.Connection) -> str | None:
-    """Return what is damaged in a file, or None; all of it is read."""
-    try:
-        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-        if verdict != "ok":
-            return verdict
-        stored = meta(connection)
-        if not is_described(stored):
-            return "the description of the experiment does not bear its seal"
-        seed = json.loads(stored["identity"])["seed"][0]
-        connection.create_function("seal", 7, seal, deterministic=True)
-        (broken,) = connection.execute(
-            "SELECT count(*) FROM curves LEFT JOIN points ON points.id = point "
-            "LEFT JOIN layouts ON layouts.id = curves.layout "
-            "WHERE curves.seal IS NOT seal(?, key || parameters, answer, replicate, diverged_at, layouts.layout, data)",
-            (seed,),
-        ).fetchone()
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise
-        return str(error)
-    return f"{broken} curves do not bear their seals" if broken else None
-
-
-def is_described(stored: Mapping[str, str]) -> bool:
-    """Return whether what a run says of itself bears its seal."""
-    return stored.get("seal") == _describing_seal(stored)
-
-
-def _describing_seal(stored: Mapping[str, str]) -> str:
-    return str(zlib.crc32("".join(stored.get(key, "") for key in ("experiment", "identity")).encode()))
-
-
-def connect(file: Path) -> sqlite3.Connection:
-    """Open the file of a run, or refuse it.
+def connect(file: Path, locks: bool = True) -> sqlite3.Connection:
+    """Open the file of a run; without ``locks`` where the disk has none.
 
     Raises
     ------
+    DamageError
+        Where it is a run that is damaged.
     InputError
-        Where it is no run, or one of another version.
+        Where it is none, or one of another version.
     """
     try:
-        connection = sqlite3.connect(file)
+        connection = _open(file, locks)
     except sqlite3.OperationalError as error:
         raise InputError(f"{file} cannot be opened: {error}") from None
     try:
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if application != _APPLICATION and not is_new(connection):
-            raise InputError(f"{file} is not a run of tsmech")
-        if version > _FORMAT:
-            raise InputError(f"{file} was written by a newer version of tsmech (format {version}, known: {_FORMAT})")
-        if application == _APPLICATION and version < _FORMAT:
-            raise InputError(f"{file} was written by an older tsmech (format {version}, now {_FORMAT}): use --fresh")
-    except sqlite3.DatabaseError as error:
+        _recognise(connection, file)
+        return connection
+    except UNREADABLE as error:
         connection.close()
-        raise InputError(f"{file} cannot be read as a run: {error}") from None
+        code = getattr(error, "sqlite_errorcode", 0)
+        if locks and (code in _NO_LOCKS or (code == sqlite3.SQLITE_BUSY and not has_locks(file.parent))):
+            return connect(file, locks=False)
+        if isinstance(error, DamageError):
+            raise
+        if is_passing(error):
+            raise InputError(f"{file} cannot be opened: {error}") from None
+        from tsmech.store.front import is_marked
+
+        if is_marked(file):
+            raise DamageError(reason(error)) from None
+        raise InputError(
+            f"{file} cannot be read as a run: {reason(error)}; move it away, or name another directory"
+        ) from None
     except BaseException:
         connection.close()
         raise
+
+
+def _open(file: Path, locks: bool) -> sqlite3.Connection:
+    if locks:
+        return sqlite3.connect(file)
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?vfs=unix-none", uri=True)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # a log written ahead can be read so
     return connection
+
+
+def _recognise(connection: sqlite3.Connection, file: Path) -> None:
+    """Refuse what is not a run of this version's format."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    found = tables(connection)
+    if not found and application != APPLICATION:
+        return
+    with contextlib.closing(sqlite3.connect(":memory:")) as model:
+        initialise(model)
+        alike = tables(model).items() <= found.items()
+    if version == FORMAT and alike and application == APPLICATION:
+        return
+    stored = meta(connection) if alike else {}
+    if application != APPLICATION and not is_described(stored):
+        raise InputError(f"{file} is not a run of tsmech: move it away, or name another directory")
+    if version == FORMAT or is_of_this_format(stored):
+        raise DamageError("its first page is altered")
+    there, advice = f"format {version}", "start anew with --fresh, or name another directory"
+    if version > FORMAT:
+        raise OtherVersionError(
+            f"{file} was written by a newer version of tsmech ({there}, known: {FORMAT}): use that, {advice}"
+        )
+    raise OtherVersionError(f"{file} was written by an older tsmech ({there}, now {FORMAT}): {advice}")
+
+
+def tables(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
+    """Return how the tables and indices of a file were made, by kind and name."""
+    return {(kind, name): sql for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master")}
 
 
 def is_new(connection: sqlite3.Connection) -> bool:
@@ -114,20 +143,35 @@ def initialise(connection: sqlite3.Connection, experiment: Experiment | None = N
         connection.execute("BEGIN IMMEDIATE")
         for statement in _SCHEMA.split(";"):
             connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {_FORMAT}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
         if experiment is not None:
             versions = {name: importlib.metadata.version(name) for name in ("tsmech", "numpy", "numba", "scipy")}
             versions |= {"python": platform.python_version(), "machine": platform.machine()}
             begun = {"versions": json.dumps(versions), "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", (begun | {"shard": shard}).items())
+            write_origin(connection, begun | {"shard": shard})
             write_experiment(connection, experiment, experiment.identity())
+            Tally().write(connection)
 
 
-def write_ahead(connection: sqlite3.Connection) -> None:
-    """Let writing append to a log that readers do not wait for."""
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+def begin_writing(connection: sqlite3.Connection, local: bool) -> None:
+    """Let writing append to a log that readers do not wait for; on a network disk, which cannot have one, not."""
+    if local:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return
+    connection.execute(f"PRAGMA busy_timeout = {1000 * PATIENCE:.0f}")
+    (mode,) = connection.execute("PRAGMA locking_mode").fetchone()
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # a log that is still there is read without shared memory
+    connection.execute("PRAGMA journal_mode = TRUNCATE")
+    connection.execute(f"PRAGMA locking_mode = {mode}")
+    connection.execute("SELECT 1 FROM meta").fetchone()  # which is when the lock is given up
+
+
+def write_origin(connection: sqlite3.Connection, stored: Mapping[str, str]) -> None:
+    """Write when a run was begun, with which versions and as which shard, or seal what is there."""
+    told = {key: stored[key] for key in ("begun", "versions", "shard") if key in stored}
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", (told | {"origin": origin_seal(told)}).items())
 
 
 def write_experiment(connection: sqlite3.Connection, experiment: Experiment, identity: Mapping[str, Any]) -> None:
@@ -136,13 +180,8 @@ def write_experiment(connection: sqlite3.Connection, experiment: Experiment, ide
         "experiment": json.dumps({**experiment.describe(), "name": experiment.name}),
         "identity": json.dumps(identity),
     }
-    described["seal"] = _describing_seal(described)
+    described["seal"] = description_seal(described)
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", described.items())
-
-
-def meta(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return what the run says of itself."""
-    return dict(connection.execute("SELECT key, value FROM meta"))
 
 
 def stored_experiment(connection: sqlite3.Connection) -> Experiment:

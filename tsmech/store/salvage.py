@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tsmech.experiment import Experiment
-from tsmech.store.database import initialise, is_described, joined_identity, meta, seal, stored_experiment
+from tsmech.store.database import initialise, joined_identity, stored_experiment, write_origin
 from tsmech.store.directory import FILE, PARTIALS
+from tsmech.store.front import is_lost, restore
+from tsmech.store.seals import UNREADABLE, count, is_described, is_of_this_format, meta, seal
 
-PAGE = 4096
-"""Bytes of a page of SQLite's, unless it was built otherwise."""
 _CURVE = "SELECT answer, replicate, seconds, diverged_at, layout, data, seal FROM curves WHERE point = ?"
 
 
@@ -31,23 +31,24 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
     """
     file, partial, front = (directory / name for name in (FILE, *PARTIALS))
     partial.unlink(missing_ok=True)
-    if lost_front(file):
-        _restore_front(file, front)
+    if is_lost(file):
+        restore(file, front)
     try:
         with contextlib.closing(sqlite3.connect(front if front.exists() else file)) as old:
             experiment, described = asked, {}
-            with contextlib.suppress(sqlite3.DatabaseError, ValueError, KeyError):
+            with contextlib.suppress(*UNREADABLE):
                 described = meta(old)
-                experiment = stored_experiment(old).joined(asked)
-            if experiment is not asked:
+            if is_described(described):
                 joined_identity(described, asked, directory)
+                experiment = stored_experiment(old).joined(asked)
             with contextlib.closing(sqlite3.connect(partial)) as new:
-                initialise(new, experiment, described.get("shard", shard))
+                believed = "origin" not in described or is_of_this_format(described)
+                initialise(new, experiment, described.get("shard", shard) if believed else shard)
                 with new:
-                    for key in ("begun", "versions"):
-                        if key in described:
-                            new.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, described[key]))
+                    if believed:
+                        write_origin(new, meta(new) | described)
                     kept = _copy(old, new, experiment)
+                    count(new, experiment.seed).write(new)
         aside = _set_aside(file)
         os.replace(partial, file)
     finally:
@@ -59,44 +60,6 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
     )
 
 
-def lost_front(file: Path) -> bool:
-    """Return whether a file is the database of a run whose first page is lost.
-
-    That page says what tables there are and where; all runs have the same, so another run's page can take its place.
-    The description of the run must bear its seal then.
-    """
-    if not file.is_file() or file.stat().st_size < 2 * PAGE:
-        return False
-    try:
-        with contextlib.closing(sqlite3.connect(file)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master")
-        return False
-    except sqlite3.OperationalError:
-        return False
-    except sqlite3.DatabaseError:
-        front = file.with_name(PARTIALS[1])
-        try:
-            _restore_front(file, front)
-            with contextlib.closing(sqlite3.connect(front)) as connection:
-                return is_described(meta(connection))
-        except sqlite3.DatabaseError:
-            return False
-        finally:
-            front.unlink(missing_ok=True)
-
-
-def _restore_front(file: Path, front: Path) -> None:
-    """Copy a file with its first page replaced by that of a run that holds nothing yet."""
-    front.unlink(missing_ok=True)
-    with contextlib.closing(sqlite3.connect(front)) as connection:
-        initialise(connection)
-    page = front.read_bytes()[:PAGE]
-    shutil.copyfile(file, front)
-    with open(front, "r+b") as written:
-        # The page count beside the change counter, and the list of free pages, were the other file's.
-        written.write(page[:28] + bytes(4) + bytes(8) + page[40:92] + bytes(4) + page[96:])
-
-
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experiment) -> int:
     """Copy all curves that bear their seals, point by point of the experiment; return how many there are."""
     from tsmech.store import shown
@@ -105,7 +68,7 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experime
     numbers |= dict(_read(old, "SELECT key, id FROM points"))  # from the index, which holds them once more
     layouts = dict(_read(old, "SELECT id, layout FROM layouts NOT INDEXED"))
     layouts |= dict(_read(old, "SELECT id, layout FROM layouts"))
-    new.executemany("INSERT INTO layouts VALUES (?, ?)", layouts.items())
+    entered_layouts: dict[str, int] = {}
     kept = 0
     for system in experiment.points():
         key, parameters = system.key(), shown(system)
@@ -114,12 +77,16 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experime
         entered = False
         for answer, replicate, seconds, diverged_at, layout, data, sealed in _curves(old, numbers[key]):
             address = (experiment.seed, key + parameters, answer, replicate, diverged_at)
-            if seal(*address, layouts.get(layout, ""), data) != sealed:
+            if layout not in layouts or seal(*address, layouts[layout], data) != sealed:
                 continue
             if not entered:
                 new.execute("INSERT INTO points VALUES (?, ?, ?)", (numbers[key], key, parameters))
                 entered = True
-            values = (numbers[key], answer, replicate, seconds, diverged_at, layout, data, sealed)
+            words = layouts[layout]
+            if words not in entered_layouts:
+                entered_layouts[words] = len(entered_layouts) + 1
+                new.execute("INSERT INTO layouts VALUES (?, ?)", (entered_layouts[words], words))
+            values = (numbers[key], answer, replicate, seconds, diverged_at, entered_layouts[words], data, sealed)
             kept += new.execute("INSERT OR IGNORE INTO curves VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values).rowcount
     return kept
 
@@ -135,7 +102,7 @@ def _curves(old: sqlite3.Connection, point: int) -> Iterator[Any]:
                 if row[1] not in found.setdefault(row[0], set()):
                     found[row[0]].add(row[1])
                     yield row
-        except sqlite3.DatabaseError:
+        except UNREADABLE:
             whole = False
         if whole:
             return
@@ -146,7 +113,7 @@ def _curves(old: sqlite3.Connection, point: int) -> Iterator[Any]:
 
 def _read(connection: sqlite3.Connection, query: str, *values: Any) -> Iterator[Any]:
     """Yield rows as far as they can be read."""
-    with contextlib.suppress(sqlite3.DatabaseError):
+    with contextlib.suppress(*UNREADABLE):
         yield from connection.execute(query, values)
 
 
@@ -154,7 +121,7 @@ def _set_aside(file: Path) -> Path:
     """Give the damaged file, and what was written ahead of it, a name of its own besides; return it."""
     for number in itertools.count(1):
         aside = file.with_name(f"{file.stem}.damaged-{number}{file.suffix}")
-        if not aside.exists():
+        if not os.path.lexists(aside):
             break
     for suffix in ("", "-wal"):
         source, target = Path(f"{file}{suffix}"), Path(f"{aside}{suffix}")

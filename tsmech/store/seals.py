@@ -1,0 +1,199 @@
+"""By what damage to a run is known: a seal on each curve, a count of all rows, and the examination that reads it all.
+
+A seal is a check sum of a curve's numbers, its address and the seed.  It cannot tell that a row is missing: that the
+tally does, which is written in the transaction that writes the rows.
+"""
+
+import json
+import sqlite3
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+FORMAT = 2
+"""Number of the file's format."""
+_CHECKED = ("meta", "points", "layouts")
+"""Tables whose indices are compared with what they index."""
+_DOUBLE = struct.Struct("<d")
+_PASSING = (
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+)
+
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged file raises; the second where SQLite's complaint quotes what cannot be decoded."""
+
+
+class DamageError(sqlite3.DatabaseError):
+    """A run's file is not as it was written; the message says what is wrong with it."""
+
+
+def reason(error: Exception) -> str:
+    """Return in words what is wrong with a file that raises such an error."""
+    if isinstance(error, sqlite3.Error) and (isinstance(error, DamageError) or hasattr(error, "sqlite_errorcode")):
+        words = " ".join(str(error).split())
+        return "".join(letter if letter.isprintable() else "?" for letter in words[:200])
+    return "what is written there cannot be understood"
+
+
+def is_passing(error: Exception) -> bool:
+    """Return whether an error speaks of the disk, a lock or a permission, and not of what the file holds."""
+    code = getattr(error, "sqlite_errorcode", 0)  # Python's own complaints, of undecodable text, have none
+    return code & 0xFF in _PASSING and code != sqlite3.SQLITE_IOERR_SHORT_READ
+
+
+def seal(seed: int, point: str, answer: str, replicate: int, diverged_at: float | None, layout: str, data: Any) -> int:
+    """Return the check sum of a curve and of its address, by which a damaged one is known.
+
+    ``point`` is the point's key followed by its parameters.
+    """
+    address = f"{seed} {point} {answer} {replicate} {diverged_at!r} {layout}"
+    return zlib.crc32(data if isinstance(data, bytes) else b"", zlib.crc32(address.encode()))
+
+
+@dataclass
+class Tally:
+    """How many rows a run has, of all its tables, and the sum of their marks: no order of writing changes it."""
+
+    rows: int = 0
+    sum: int = 0
+
+    def add(self, mark: int, rows: int = 1) -> None:
+        """Count a row, or several with the sum of their marks."""
+        self.rows += rows
+        self.sum = (self.sum + mark) % 2**64
+
+    def remove(self, mark: int) -> None:
+        """Take a row out of the count."""
+        self.rows -= 1
+        self.sum = (self.sum - mark) % 2**64
+
+    def copy(self) -> "Tally":
+        """Return one that counts on by itself."""
+        return replace(self)
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write it beside the rows that it counts."""
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('tally', ?)", (json.dumps([self.rows, self.sum]),))
+
+
+def mark_of_curve(sealed: int, seconds: float) -> int:
+    """Return what a curve adds to the tally: its seal, and what the seal does not cover."""
+    return zlib.crc32(_DOUBLE.pack(seconds), sealed)
+
+
+def mark(*words: object) -> int:
+    """Return what a row of any other table adds to the tally."""
+    return zlib.crc32("\0".join(map(str, words)).encode())
+
+
+def count(connection: sqlite3.Connection, seed: int) -> Tally:
+    """Read all rows of a run and return their tally.
+
+    Raises
+    ------
+    DamageError
+        Where curves do not bear their seals.
+    """
+    tally = Tally()
+    for key, parameters in connection.execute("SELECT key, parameters FROM points"):
+        tally.add(mark(key, parameters))
+    for (layout,) in connection.execute("SELECT layout FROM layouts"):
+        tally.add(mark(layout))
+    query = (
+        "SELECT key || parameters, answer, replicate, diverged_at, layouts.layout, data, seal, seconds FROM curves "
+        "LEFT JOIN points ON points.id = point LEFT JOIN layouts ON layouts.id = curves.layout"
+    )
+    broken = curves = marks = 0
+    for point, answer, replicate, diverged_at, layout, data, sealed, seconds in connection.execute(query):
+        if seal(seed, point, answer, replicate, diverged_at, layout, data) == sealed:
+            curves += 1
+            marks += mark_of_curve(sealed, seconds)
+        else:
+            broken += 1
+    tally.add(marks, curves)
+    if broken:
+        raise DamageError(f"{broken} curves do not bear their seals")
+    query = (
+        "SELECT key || parameters, answer, replicate, error, trace FROM failures LEFT JOIN points ON points.id = point"
+    )
+    for row in connection.execute(query):
+        tally.add(mark(*row))
+    return tally
+
+
+def examine(connection: sqlite3.Connection) -> tuple[Tally, bool]:
+    """Read all of a run; return the tally of its rows, and whether it was compared with one that was written.
+
+    Runs of earlier versions have none.
+
+    Raises
+    ------
+    DamageError
+        Where anything is damaged.
+    """
+    try:
+        connection.execute("BEGIN")  # so that a run that is being written is seen at one moment
+        try:
+            return _examine(connection)
+        finally:
+            connection.rollback()
+    except (sqlite3.DatabaseError, ValueError, LookupError, TypeError, struct.error) as error:
+        if is_passing(error):
+            raise
+        raise DamageError(reason(error)) from None
+
+
+def _examine(connection: sqlite3.Connection) -> tuple[Tally, bool]:
+    for check in ("quick_check(1)", *(f"integrity_check({table})" for table in _CHECKED)):
+        verdict = str(connection.execute(f"PRAGMA {check}").fetchone()[0])
+        if verdict != "ok":
+            raise DamageError(verdict)
+    stored = meta(connection)
+    if not is_described(stored):
+        raise DamageError("the description of the experiment does not bear its seal")
+    found = count(connection, json.loads(stored["identity"])["seed"][0])
+    if "tally" not in stored and "origin" not in stored:
+        return found, False
+    if not is_of_this_format(stored):
+        raise DamageError("the description of its origin does not bear its seal")
+    written = Tally(*json.loads(stored["tally"]))
+    if found != written:
+        lost = f": {written.rows} were written, {found.rows} are there" if found.rows != written.rows else ""
+        raise DamageError(f"its rows are not those that were written{lost}")
+    return found, True
+
+
+def meta(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return what the run says of itself."""
+    return dict(connection.execute("SELECT key, value FROM meta"))
+
+
+def is_described(stored: Mapping[str, str]) -> bool:
+    """Return whether what a run says of its experiment bears its seal."""
+    return stored.get("seal") == description_seal(stored)
+
+
+def description_seal(stored: Mapping[str, str]) -> str:
+    """Return the check sum of the experiment's description."""
+    return str(zlib.crc32("".join(stored.get(key, "") for key in ("experiment", "identity")).encode()))
+
+
+def is_of_this_format(stored: Mapping[str, str]) -> bool:
+    """Return whether what a run says of where it comes from bears its seal, which holds the format's number."""
+    return stored.get("origin") == origin_seal(stored)
+
+
+def origin_seal(stored: Mapping[str, str]) -> str:
+    """Return the check sum of when the run was begun, with which versions, as which shard, in this format."""
+    words = [stored.get(key, "") for key in ("begun", "versions", "shard")]
+    return str(zlib.crc32("".join([*words, str(FORMAT)]).encode()))
