@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from tsmech.experiment import build
-from tsmech.runs import carry_out, publish, remarks, summarise
+from tsmech.report import remarks, summarise
+from tsmech.runs import carry_out, publish
 
 
 def main(directory: Path, points: int) -> None:

@@ -35,8 +35,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save empty pictures, which are quick."""
 
-    def save(figure: Any, directory: Path, stem: str = "figure") -> list[Path]:
-        paths = [directory / f"{stem}{suffix}" for suffix in (".png", ".svg")]
+    def save(figure: Any, directory: Path, stem: str, formats: tuple[str, ...]) -> list[Path]:
+        paths = [directory / f"{stem}.{kind}" for kind in formats]
         for path in paths:
             path.touch()
         return paths
@@ -65,8 +65,9 @@ def test_a_run_prints_a_table_and_where_the_rest_is(unpainted: None) -> None:
     assert re.fullmatch(r"gauge-[0-9a-f]{8}", directory.name)
     assert lines[0] == "mean of the readings:"
     assert lines[1].split() == ["level", "theory", "reduced", "direct", "agreement"]
-    assert len(lines) == 2 + 2 + len(PRODUCTS)
-    assert lines[4:] == [str(directory / name) for name in PRODUCTS]
+    assert lines[4].startswith("agreement: ")
+    assert len(lines) == 2 + 2 + 1 + len(PRODUCTS)
+    assert lines[5:] == [str(directory / name) for name in PRODUCTS]
     assert {path.name for path in directory.iterdir()} == {FILE, *PRODUCTS}
 
 
@@ -313,8 +314,21 @@ def test_a_run_is_drawn_again_without_computing() -> None:
     said = command("plot", "d", "--x", "noise", "--y", "spread,luck", "--by", "level")
     assert (said.code, said.out, said.err) == (0, "d/figure.png\nd/figure.svg\n", "")
     assert Path("d/figure.svg").read_bytes() != before
-    assert command("plot", "d", "--out", "pic.svg").out == "pic.png\npic.svg\n"
+    assert command("plot", "d", "--out", "pic").out == "pic.png\npic.svg\n"
     assert Path("pic.svg").read_bytes() == before
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("pdf", b"%PDF"), ("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_the_suffix_says_what_a_picture_is_written_as(kind: str, begins: bytes) -> None:
+    command("run", "gauge", "--level", "1,2", "--answers", "theory", "--out", "d")
+    before = {*Path().iterdir()}
+    said = command("plot", "d", "--log", "y", "--out", f"p.{kind}")
+    assert (said.code, said.out, said.err) == (0, f"p.{kind}\n", "")
+    assert {*Path().iterdir()} - before == {Path(f"p.{kind}")}
+    found = Path(f"p.{kind}").read_bytes()
+    assert found.startswith(begins)
+    command("plot", "d", "--log", "y", "--out", f"p.{kind}")
+    assert Path(f"p.{kind}").read_bytes() == found
 
 
 def test_a_run_is_drawn_again_as_a_map_and_with_observables_together() -> None:
@@ -327,7 +341,7 @@ def test_a_run_is_drawn_again_as_a_map_and_with_observables_together() -> None:
     found = set()
     for number, options in enumerate(words):
         said = command("plot", "d", *options, "--out", f"{number}.svg")
-        assert (said.code, said.out, said.err) == (0, f"{number}.png\n{number}.svg\n", "")
+        assert (said.code, said.out, said.err) == (0, f"{number}.svg\n", "")
         found.add(Path(f"{number}.svg").read_bytes())
     assert len(found) == 3
 

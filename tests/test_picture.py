@@ -7,7 +7,7 @@ import pytest
 from tests.gauge import Gauge, Walk
 from tsmech.errors import InputError
 from tsmech.experiment import build
-from tsmech.plots.picture import Picture, choose, spread
+from tsmech.plots.picture import Picture, choose, spread, thinned
 
 SWEEP = {"level": [1, 2, 3], "noise": [0.1, 0.2]}
 WIDE = {"level": "1:3:8", "noise": "0.1:1:6"}
@@ -52,6 +52,26 @@ def test_what_is_left_has_panels() -> None:
     said = build(Gauge, SWEEP, plot={"together": True})
     assert choose(said).together
     assert choose(said, together=False) == Picture("level", BOTH, by="noise")
+
+
+def test_a_system_says_what_is_pictured_where_nothing_is_said() -> None:
+    assert choose(build("ridge", {"alpha": [1, 2]})).observables == ("test_error", "train_error")
+    assert choose(build("online_sgd", {})).observables == ("generalization_error", "specialization")
+    assert build("ridge", {"alpha": [1, 2]}).judged == "test_error", "the target is that of the first that is plotted"
+
+
+def test_logarithmic_axes_and_marks_are_said_by_the_experiment_or_asked_for() -> None:
+    experiment = build(Gauge, SWEEP, plot={"y": "spread", "log": "y,x", "mark": {"level": 2}})
+    assert choose(experiment) == Picture("level", ("spread",), by="noise", log=("x", "y"), mark=(("level", 2.0),))
+    assert choose(experiment, log="none").log == ()
+    assert choose(experiment, log="y").log == ("y",)
+    assert choose(experiment, y=["luck"]).log is None, "what is said of an axis is said of that observable"
+    assert experiment.plot["log"] == ["x", "y"]
+
+
+def test_of_long_axes_both_ends_and_what_is_to_be_kept_are_shown() -> None:
+    assert thinned([1, 2, 3], 3, [2]) == [1, 2, 3]
+    assert thinned(list(range(100)), 3, [7, 200]) == [0, 7, 50, 99]
 
 
 # Maps
@@ -143,6 +163,11 @@ def test_a_map_of_one_axis_is_refused() -> None:
         ({"value": "noise"}, "plot value noise cannot be drawn"),
         ({"value": "spread", "y": "luck"}, "plot y luck cannot be drawn as an axis of a map"),
         ({"value": "spread", "x": "level", "y": "level"}, "plot x and y cannot both be level"),
+        ({"log": "z"}, "plot log z is not allowed: it must be x, y, x,y or none"),
+        ({"log": 3}, "plot log 3 is not allowed"),
+        ({"mark": 0.3}, "plot mark = 0.3 is not allowed: it must be a table of numbers by parameter"),
+        ({"mark": {"levle": 1}}, r"plot mark levle cannot be drawn: did you mean level\?"),
+        ({"mark": {"level": "1"}}, "plot mark level = '1' is not allowed: it must be a number"),
         ({"together": "yes"}, "plot together = 'yes' is not allowed: it must be true or false"),
     ],
 )

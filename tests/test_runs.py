@@ -11,7 +11,8 @@ import tsmech
 from tests.gauge import Gauge, register
 from tsmech.errors import ConvergenceError, IncompleteError, InputError
 from tsmech.experiment import build
-from tsmech.runs import Progress, carry_out, draw, failure, publish, resolve, summarise
+from tsmech.report import remarks, summarise
+from tsmech.runs import Progress, carry_out, draw, failure, publish, resolve
 from tsmech.store import Store
 from tsmech.store.directory import PRODUCTS
 
@@ -123,7 +124,7 @@ def test_a_run_of_which_nothing_is_finished_has_no_products(tmp_path: Path) -> N
     experiment = build("gauge", {"level": 1, "fault": "raise"}, replicates=1)
     with carry_out(experiment, tmp_path / "run") as store:
         assert publish(store) == []
-        assert list(store.rows()) == summarise(store, "spread") == []
+        assert list(store.rows()) == summarise(store, "spread").rows == []
 
 
 # The short table
@@ -131,7 +132,7 @@ def test_a_run_of_which_nothing_is_finished_has_no_products(tmp_path: Path) -> N
 
 def test_the_short_table_lays_the_answers_side_by_side() -> None:
     with carry_out(build("gauge", {"level": [2, 1], "noise": [0.1, 0.2]}, replicates=4)) as store:
-        lines = summarise(store, "level_read")
+        lines = summarise(store, "level_read").rows
     assert [(line["level"], line["noise"]) for line in lines] == [(1, 0.1), (2, 0.1), (1, 0.2), (2, 0.2)]
     for line in lines:
         assert list(line) == ["level", "noise", "theory", "reduced", "direct", "agreement"]
@@ -142,9 +143,10 @@ def test_the_short_table_lays_the_answers_side_by_side() -> None:
 
 def test_of_a_long_sweep_evenly_spaced_values_are_shown() -> None:
     with carry_out(build("gauge", {"level": "0:100:101", "noise": [0.1, 0.2]}, answers="theory")) as store:
-        lines = summarise(store, "level_read", most=20)
+        lines, notes = summarise(store, "level_read", most=20)
     shown = [line["level"] for line in lines if line["noise"] == 0.1]
-    assert len(lines) <= 20
+    assert len(lines) == 20
+    assert notes == ["20 of 202 rows, among them the ends and the extremes"]
     assert shown[0] == 0.0
     assert shown[-1] == 100.0
     assert shown == sorted(shown)
@@ -152,17 +154,82 @@ def test_of_a_long_sweep_evenly_spaced_values_are_shown() -> None:
 
 def test_the_short_table_runs_along_the_coordinate() -> None:
     with carry_out(build("walk", {"drift": [0, 1], "length": 3}, answers="theory")) as store:
-        lines = summarise(store, "position")
+        lines = summarise(store, "position").rows
     assert [(line["drift"], line["time"]) for line in lines] == [(d, t) for d in (0, 1) for t in (1, 2, 3)]
 
 
 def test_the_short_table_of_one_point_is_one_line() -> None:
     with carry_out(build("gauge", {"level": 1}, answers="theory")) as store:
-        assert summarise(store, "level_read") == [{"theory": "1", "agreement": ""}]
+        assert summarise(store, "level_read") == ([{"theory": "1", "agreement": ""}], [])
 
 
 def test_the_short_table_does_without_the_axis_that_the_picture_names() -> None:
     """The experiment's picture has the level as its x, and the person asks for one level alone."""
     experiment = build("gauge", {"level": 1, "noise": [0.1, 0.2]}, answers="theory", plot={"x": "level"})
     with carry_out(experiment) as store:
-        assert [line["noise"] for line in summarise(store, "spread")] == [0.1, 0.2]
+        assert [line["noise"] for line in summarise(store, "spread").rows] == [0.1, 0.2]
+
+
+def test_of_a_long_sweep_the_extremes_are_kept() -> None:
+    with carry_out(build("gauge", {"level": "0:100:101"}, answers="reduced", replicates=2, seed=3)) as store:
+        found = {row["level"]: row["spread"] for row in store.rows()}
+        lines, notes = summarise(store, "spread", most=10)
+    shown = {line["level"] for line in lines}
+    assert {0.0, 100.0, min(found, key=found.__getitem__), max(found, key=found.__getitem__)} <= shown
+    assert notes == [f"{len(lines)} of 101 rows, among them the ends and the extremes"]
+    assert len(lines) <= 12
+
+
+def test_a_table_of_forty_rows_is_whole_and_of_many_curves_some_are_shown() -> None:
+    with carry_out(build("gauge", {"level": "1:15:15", "noise": [0.1, 0.2]}, answers="theory")) as store:
+        assert len(summarise(store, "spread").rows) == 30
+    experiment = build("gauge", {"level": "1:3:50", "noise": "0.1:1:10"}, answers="theory", plot={"x": "noise"})
+    with carry_out(experiment) as store:
+        lines, notes = summarise(store, "level_read")
+    assert len(lines) <= 30
+    assert notes == [f"{len(lines)} of 500 rows, among them the ends and the extremes"]
+    assert {1.0, 3.0} <= {line["level"] for line in lines}
+
+
+# Agreement
+
+
+def test_the_table_says_once_what_agreement_is() -> None:
+    with carry_out(build("gauge", {"level": [1, 2]}, replicates=2)) as store:
+        lines, notes = summarise(store, "level_read")
+    assert all(line["agreement"].endswith(" σ") for line in lines)
+    assert [note for note in notes if note.startswith("agreement: ")] == notes
+
+
+def test_an_envelope_is_no_prediction_and_is_not_compared() -> None:
+    fixed = {"alpha": 2, "dimension": 20, "duration": 2, "samples": 2, "noise": 0.3}
+    with carry_out(build("sample_reuse", fixed, replicates=3)) as store:
+        lines, notes = summarise(store, "test_error")
+    assert [line["agreement"] for line in lines] == ["", "", ""]
+    assert notes == []
+    linear = {"order": "with", "student_units": 1, "teacher_units": 1, "activation": "linear"}
+    with carry_out(build("sample_reuse", {**fixed, **linear}, replicates=3)) as store:
+        assert summarise(store, "test_error").rows[-1]["agreement"].endswith("σ")
+
+
+def test_means_near_a_pole_of_theory_are_not_compared() -> None:
+    fixed = {"alpha": [0.5, 0.97, 1.03, 2.0], "dimension": 60, "penalty": [0.0, 0.1]}
+    with carry_out(build("ridge", fixed, answers="theory,reduced", replicates=3)) as store:
+        lines, notes = summarise(store, "test_error")
+    left_out = {(line["alpha"], line["penalty"]) for line in lines if not line["agreement"]}
+    assert left_out == {(0.97, 0.0), (1.03, 0.0)}
+    assert any("near a pole" in note for note in notes)
+
+
+def test_what_diverged_is_told_in_one_line_an_answer() -> None:
+    """Linear units above the critical rate; theory has no draws."""
+    fixed = {"student_units": 1, "teacher_units": 1, "activation": "linear", "dimension": 50, "duration": 60}
+    experiment = build("online_sgd", {**fixed, "learning_rate": [0.5, 3, 4, 5]}, answers="theory,reduced", replicates=2)
+    with carry_out(experiment) as store:
+        found = remarks(store)
+    assert len(found) == 2
+    assert any(line.startswith("reduced: 6 draws diverged at 3 of 4 points, the first at alpha = ") for line in found)
+    (theory,) = [line for line in found if line.startswith("theory: ")]
+    assert theory.startswith("theory: diverged at 3 of 4 points, the first at alpha = ")
+    assert theory.endswith(", learning_rate = 5")
+    assert "draw" not in theory

@@ -143,7 +143,12 @@ def extrapolate(
 
 
 def deviation(row: Mapping[str, Mapping[str, Any]], observable: str) -> float | None:
-    """Return the largest difference between the answers at one point, in combined standard errors.
+    r"""Return the largest difference between the answers at one point, in standard deviations of a normal law.
+
+    .. math:: |z|, \qquad 2\,\Phi(-|z|) = p, \qquad t = \frac{m_1 - m_2}{\sqrt{s_1^2 + s_2^2}}
+
+    with means m and their standard errors s, and p the two-sided p-value of t under Student's law with Welch's number
+    of degrees of freedom: of few replicates the standard errors are themselves uncertain.
 
     Parameters
     ----------
@@ -155,20 +160,42 @@ def deviation(row: Mapping[str, Mapping[str, Any]], observable: str) -> float | 
     Returns
     -------
     float or None
-        None where nothing can be compared: fewer than two answers, an infinite value, one replicate, no scatter.
+        None where nothing can be compared: fewer than two answers (those of one replicate aside), an infinite value, no
+        scatter; infinity where the p-value is below the smallest number.
     """
     answers = [
-        (answer[observable], answer.get(f"{observable}_sem") or 0.0) for answer in row.values() if observable in answer
+        (answer[observable], answer.get(f"{observable}_sem") or 0.0, (answer.get("replicates") or 1) - 1)
+        for answer in row.values()
+        if observable in answer and answer.get("replicates") != 1
     ]
-    if len(answers) < 2 or not all(math.isfinite(value) for value, _ in answers):
+    if len(answers) < 2 or not all(math.isfinite(value) for value, _, _ in answers):
         return None
-    floor = ROUNDING * max(abs(value) for value, _ in answers)
+    floor = ROUNDING * max(abs(value) for value, _, _ in answers)
     apart = [
-        abs(value - other) / math.hypot(error, other_error)
-        for (value, error), (other, other_error) in itertools.combinations(answers, 2)
+        _normal_equivalent(abs(value - other), (error, freedom), (other_error, other_freedom))
+        for (value, error, freedom), (other, other_error, other_freedom) in itertools.combinations(answers, 2)
         if error > floor or other_error > floor
     ]
     return max(apart, default=None)
+
+
+def _normal_equivalent(difference: float, *errors: tuple[float, int]) -> float:
+    """Return the deviation of a normal variable that is as improbable as a difference of means.
+
+    Parameters
+    ----------
+    difference
+        What lies between the means.
+    *errors
+        The standard error of each mean and its degrees of freedom, 0 and 0 of a prediction.
+    """
+    from scipy.special import ndtri_exp
+    from scipy.stats import t
+
+    scale = math.hypot(*(error for error, _ in errors))
+    freedom = 1.0 / sum((error / scale) ** 4 / degrees for error, degrees in errors if error > 0)
+    tail = float(t.logsf(difference / scale, freedom))
+    return abs(float(ndtri_exp(tail))) if math.isfinite(tail) else math.inf
 
 
 def _points(system: type[System], parameters: Mapping[str, Any]) -> list[System]:

@@ -55,7 +55,8 @@ class Experiment:
     title, source
         What the experiment shows and the publication it speaks to.
     plot
-        What a picture of it shows: ``x``, ``y``, ``by``, ``value`` and ``together``, as in :func:`read_plot`.
+        What a picture of it shows: ``x``, ``y``, ``by``, ``value``, ``together``, ``log`` and ``mark``, as in
+        :func:`read_plot`.
     """
 
     system: type[System]
@@ -108,7 +109,8 @@ class Experiment:
         """The observable whose error is judged against the target: the first that is plotted."""
         plotted = self.plot.get("y", [])
         named = [self.plot.get("value"), *(plotted if isinstance(plotted, list) else [plotted])]
-        return next(str(name) for name in [*named, *self.system.observables] if name in self.system.observables)
+        seen = self.system.observables
+        return next(str(name) for name in [*named, *self.system.pictured, *seen] if name in seen)
 
     def remarks(self) -> list[str]:
         """Return what a reader of the answers must know, such as an approximation that the theory makes."""
@@ -353,7 +355,8 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
 
     ``x`` is a parameter or the coordinate, ``by`` a parameter.  Without a ``value``, ``y`` is a list of observables,
     one panel each, or one panel for all where ``together``.  With a ``value`` (an observable) the picture is a map of
-    it, and ``y`` is the map's vertical axis: as ``x`` a parameter or the coordinate.
+    it, and ``y`` is the map's vertical axis: as ``x`` a parameter or the coordinate.  ``log`` names the axes that are
+    logarithmic (``x``, ``y``, both or ``none``), ``mark`` numbers that a line marks, by parameter.
     """
     declared = system.parameters()
     running = [*([system.coordinate] if system.coordinate else [])]
@@ -363,9 +366,12 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
     allowed = {"x": running, "y": running if is_map else seen, "by": list(declared), "value": seen}
     plot: dict[str, Any] = {}
     for key, value in given.items():
-        if key not in (*allowed, "together"):
-            raise InputError(f"plot has no key {key}: {nearest(key, (*allowed, 'together'))}")
+        if key not in (*allowed, "together", "log", "mark"):
+            raise InputError(f"plot has no key {key}: {nearest(key, (*allowed, 'together', 'log', 'mark'))}")
         if value is None:
+            continue
+        if key in ("log", "mark"):
+            plot[key] = _read_log(value, mark) if key == "log" else _read_marks(value, declared, mark)
             continue
         if key == "together":
             if not isinstance(value, bool):
@@ -387,6 +393,28 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
     if is_map and "x" in plot and plot["x"] == plot.get("y"):
         raise InputError(f"{mark}x and y cannot both be {plot['x']}: a map needs two axes")
     return plot
+
+
+def _read_log(value: Any, mark: str) -> list[str]:
+    names = value.split(",") if isinstance(value, str) else value
+    names = [str(name).strip() for name in names] if isinstance(names, (list, tuple)) else [""]
+    if names == ["none"]:
+        return []
+    if not {*names} <= {"x", "y"}:
+        raise InputError(f"{mark}log {value} is not allowed: it must be x, y, x,y or none")
+    return sorted({*names})
+
+
+def _read_marks(value: Any, declared: Mapping[str, Parameter], mark: str) -> dict[str, float]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{mark}mark = {value!r} is not allowed: it must be a table of numbers by parameter")
+    for name, number in value.items():
+        if name not in declared or not declared[name].numeric:
+            numeric = [known for known, parameter in declared.items() if parameter.numeric]
+            raise InputError(f"{mark}mark {name} cannot be drawn: {nearest(str(name), numeric)}")
+        if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
+            raise InputError(f"{mark}mark {name} = {number!r} is not allowed: it must be a number")
+    return {str(name): float(number) for name, number in value.items()}
 
 
 def _toml(value: Any) -> str:

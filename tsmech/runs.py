@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsmech import engine, plots, shards, tables
-from tsmech.adaptive import Rounds, reached
-from tsmech.compare import deviation
+from tsmech.adaptive import Rounds
 from tsmech.engine import Outcome
 from tsmech.engine.executors import open_pool
 from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechError
 from tsmech.experiment import Experiment, Unit, build, find_file, from_file
-from tsmech.plots.picture import choose, spread
+from tsmech.plots.picture import choose
 from tsmech.progress import Progress
 from tsmech.shards import WHOLE, Shard
 from tsmech.store import Store
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
 
 LONG_STEPS = 1e11
 """Steps of one simulation beyond which a person at a terminal is asked first: some hours of a core."""
-MOST_ROWS = 28
-"""Rows of the short table that a run ends with."""
-
-
 WRITE_SECONDS = 0.2
 """Time after which finished units are written, those of several small blocks in one transaction."""
 WRITE_UNITS = 2000
@@ -203,14 +198,16 @@ def publish(store: Store) -> list[Path]:
         store.check_kept()
 
 
-def draw(store: Store, directory: Path, stem: str = "figure", **choice: Any) -> list[Path]:
-    """Draw a run and save the picture as PNG and SVG; ``choice`` is as in :func:`tsmech.plots.draw`."""
+def draw(
+    store: Store, directory: Path, stem: str = "figure", formats: Sequence[str] = ("png", "svg"), **choice: Any
+) -> list[Path]:
+    """Draw a run and save the picture in each of the formats; ``choice`` is as in :func:`tsmech.plots.draw`."""
     drawn = choose(store.experiment, **choice).observables
     left_out = {name for name in store.experiment.system.observables if name not in drawn}
     left_out |= {f"{name}_sem" for name in left_out}
     # Of a large sweep the numbers that are not drawn would take most of the memory.
     rows = ({name: value for name, value in row.items() if name not in left_out} for row in store.rows())
-    return plots.save(plots.draw(store.experiment, rows, **choice), directory, stem)
+    return plots.save(plots.draw(store.experiment, rows, **choice), directory, stem, formats)
 
 
 def failure(store: Store) -> TsmechError | None:
@@ -228,49 +225,6 @@ def most_steps(experiment: Experiment) -> float:
     """Return how many steps the longest simulation of an experiment takes."""
     simulated = any(answer in SIMULATIONS for answer in experiment.answers)
     return max(point.steps() for point in experiment.points()) if simulated else 0.0
-
-
-def remarks(store: Store) -> list[str]:
-    """Return what a reader of a run must know: approximations, and which answers diverged."""
-    lines = store.experiment.remarks()
-    for entry in store.divergences():
-        where = "".join(f", {name} = {value:.6g}" for name, value in entry.items() if name in store.experiment.axes)
-        lines.append(
-            f"{entry['answer']}{where}: {entry['diverged']} of the draws diverged, first at "
-            f"{store.experiment.system.coordinate} = {entry['diverged_at']:.6g}"
-        )
-    return [*lines, *([reached(store)] if store.experiment.target_error is not None else [])]
-
-
-def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> list[dict[str, Any]]:
-    """Return a short table of a run: the answers side by side and how far apart they are in standard errors.
-
-    Of a long sweep evenly spaced values of the running axis are shown.
-    """
-    coordinate = store.experiment.system.coordinate
-    x = choose(store.experiment).x
-    names = [*store.experiment.axes, *([coordinate] if coordinate == x else [])]  # else a curve is shown by its end
-    running = names.index(x) if x in names else 0
-    there = {tuple(row[name] for name in names) for row in store.rows()}
-    along = sorted({place[running] for place in there}) if names else []
-    groups = max(1, len(there) // max(1, len(along)))
-    shown = set(spread(along, max(2, most // groups)))
-    places: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
-    for row in store.rows():
-        place = tuple(row[name] for name in names)
-        if not names or place[running] in shown:
-            places.setdefault(place, {})[row["answer"]] = row
-    ordered = sorted(places, key=lambda place: (*place[:running], *place[running + 1 :], *place[running : running + 1]))
-    table: list[dict[str, Any]] = []
-    for place in ordered:
-        answers = places[place]
-        line: dict[str, Any] = dict(zip(names, place, strict=True))
-        for answer, found in answers.items():
-            if observable in found:
-                line[answer] = tables.to_words(found[observable], found.get(f"{observable}_sem"))
-        apart = deviation(answers, observable)
-        table.append(line | {"agreement": "" if apart is None else f"{apart:.1f} σ"})
-    return table
 
 
 def run(

@@ -108,6 +108,6 @@ def to_words(value: float, error: float | None) -> str:
     if error is None or not math.isfinite(value) or not 1e-14 * abs(value) < error < math.inf:
         return f"{value:.4g}"
     digits = max(0, 1 - math.floor(math.log10(error)))
-    if digits > 8:
+    if digits > 8 or abs(value) >= 1e7:
         return f"{value:.3g} ± {error:.1g}"
     return f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -199,6 +199,8 @@ def test_options_of_finished_runs_are_checked_too(tmp_path: Path) -> None:
         ("plot d --value spread --x level --y level", "--x and y cannot both be level: a map needs two axes"),
         ("plot d --value spread --y luck", "--y luck cannot be drawn as an axis of a map"),
         ("plot d --out nowhere/picture.png", "nowhere"),
+        ("plot d --out picture.v2", "--out picture.v2 cannot be written: a picture ends in .png, .svg, .pdf"),
+        ("plot d --log z", "--log z is not allowed: it must be x, y, x,y or none"),
         ("export d --format xls", "--format xls is unknown: it must be one of csv, json, parquet"),
         ("export d --format parquet", "--format parquet needs a file: give --out FILE"),
         ("export d --out nowhere/t.csv", "nowhere"),

@@ -3,7 +3,7 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -118,18 +118,28 @@ def plot(
     together: Annotated[
         bool | None, typer.Option("--together/--apart", help="all observables in one panel, told apart by colour")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="write OUT.png and OUT.svg (default: the run's figure)")] = None,
+    log: Annotated[
+        str | None, typer.Option(help="logarithmic axes: x, y, x,y or none (default: as the values are spread)")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="write OUT.png and OUT.svg, or a file .png, .svg or .pdf (default: the run's figure)"),
+    ] = None,
 ) -> None:
     """Redraw a run without computing it again."""
+    from tsmech.plots import FORMATS
     from tsmech.runs import draw
 
     with _open(run) as store:
-        target = out.with_suffix("") if out and out.suffix in (".png", ".svg") else out
-        directory, stem = (target.parent, target.name) if target else (run, "figure")
+        directory, stem, formats = (out.parent, out.stem, [out.suffix[1:].lower()]) if out else (run, "figure", [""])
         if not directory.is_dir():
             raise InputError(f"--out {out} cannot be written: {directory} is not a directory")
-        listed = y.split(",") if y else None
-        for path in draw(store, directory, stem, x=x, y=listed, by=by, value=value, together=together):
+        if formats == [""]:
+            formats = ["png", "svg"]
+        elif formats[0] not in FORMATS:
+            raise InputError(f"--out {out} cannot be written: a picture ends in .{', .'.join(FORMATS)}")
+        choice: dict[str, Any] = {"x": x, "by": by, "value": value, "together": together, "log": log}
+        for path in draw(store, directory, stem, formats, y=y.split(",") if y else None, **choice):
             print(path)
 
 

@@ -142,7 +142,8 @@ def _run(
 ) -> None:
     from tsmech import tables
     from tsmech.plots.picture import choose
-    from tsmech.runs import LONG_STEPS, most_steps, publish, remarks, resolve, summarise
+    from tsmech.report import remarks, summarise
+    from tsmech.runs import LONG_STEPS, most_steps, publish, resolve
     from tsmech.shards import WHOLE, Shard
 
     experiment = resolve(name, parameters, **wanted)
@@ -175,8 +176,9 @@ def _run(
         elif not quiet:
             observable = choose(store.experiment).observables[0]
             print(f"{experiment.system.observables[observable].label}:")
-            print(tables.to_text(summarise(store, observable)))
-            for line in remarks(store):
+            table = summarise(store, observable)
+            print(tables.to_text(table.rows))
+            for line in [*table.notes, *remarks(store)]:
                 print(line)
             for path in files:
                 print(path)

@@ -5,33 +5,44 @@ Colour says which value of ``by`` a curve has, or which observable it shows; so 
 
 import itertools
 import math
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.errors import TsmechError
 from tsmech.experiment import Experiment
-from tsmech.plots.picture import Picture, Row, is_geometric, visible
+from tsmech.plots.picture import Picture, Row, is_geometric, is_logarithmic, thinned, visible
+from tsmech.plots.style import import_matplotlib
+from tsmech.plots.theory import Theory
 from tsmech.systems.contract import SIMULATIONS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
 
 MARKERS = "osD^vP*"
 DASHES = ("-", "--", "-.", ":")
 SIZES = {"reduced": 3.6, "direct": 6.4}
 """Markers' sizes: where the simulations agree, the dot lies in the ring."""
-MOST_MARKERS = 40
-"""Markers a curve has at most; of a longer one evenly spaced ones are drawn."""
+MOST_MARKERS = 41
+"""Markers that a curve has, besides its extremes; of a longer one evenly spaced ones are drawn."""
 LINE_MARKERS = 8
 """Markers that tell apart the lines of single networks, about so many each."""
-THEORY_POINTS = 400
-"""Values of x at which a line of theory without a coordinate is computed, where that is quick."""
-THEORY_SECONDS = 2.0
-"""How long computing such lines may take, each; one that takes longer joins the stored points."""
+MOST_CODES = 6
+"""Numbers that have a colour, a marker and dashes each, named in the legend; more share a colour bar."""
+NEAR = 0.025
+"""Share of the horizontal axis beside a pole in which values do not stretch the vertical axis."""
+DEPTH = 1e-16
+"""Least value on a logarithmic axis as a share of the largest; below there is rounding."""
+COLOURS = "viridis"
+
+
+class Range(NamedTuple):
+    """The vertical range of a panel, outside of which means are arrowheads: where it is infinite none are."""
+
+    bottom: float = -math.inf
+    top: float = math.inf
 
 
 def draw_panel(
@@ -45,18 +56,25 @@ def draw_panel(
 ) -> "Axes":
     """Draw one observable against x into axes (new ones where none are given), and return them."""
     if ax is None:
+        import_matplotlib()
         from matplotlib.figure import Figure
 
         ax = Figure().add_subplot()
     picture = Picture(x, (observable,), by=by)
     shown = {observable: visible(experiment, picture, rows, observable)}
-    top = choose_scales(ax, shown, x, list(experiment.axes))
-    draw_curves(ax, experiment, shown, picture, top)
+    theory = Theory(experiment)
+    limits = choose_scales(ax, experiment, shown, picture, theory)
+    draw_curves(ax, experiment, shown, picture, limits, theory)
     return ax
 
 
 def draw_curves(
-    ax: "Axes", experiment: Experiment, shown: Mapping[str, Sequence[Row]], picture: Picture, top: float
+    ax: "Axes",
+    experiment: Experiment,
+    shown: Mapping[str, Sequence[Row]],
+    picture: Picture,
+    limits: Range,
+    theory: Theory,
 ) -> bool:
     """Draw the visible rows of one panel's observables; return whether a mean lies off the scale."""
     groups = [name for name in experiment.axes if name != picture.x]
@@ -65,24 +83,28 @@ def draw_curves(
         values = codes(picture, rows)
         for key, answers in _grouped(rows, groups):
             code = observable if picture.together else key.get(picture.by or "")
-            colour, marker, dashes = look(values.index(code) if code in values else 0, len(values))
+            colour, marker, dashes = look(code if code in values else values[0], values)
             alone = is_alone(experiment, picture, [row for members in answers.values() for row in members])
+            kept = _marked(ax, picture.x, observable, answers)
             for answer, members in answers.items():
                 at = np.array([row[picture.x] for row in members], dtype=float)
                 means = np.array([row[observable] for row in members])
                 if answer not in SIMULATIONS:
                     line = {"color": colour, "linestyle": "--" if alone else dashes, "zorder": 5 if alone else 2}
-                    _draw_theory(ax, experiment, picture.x, observable, key, at, means, line)
+                    if experiment.system.coordinate != picture.x:
+                        at, means = theory.line(picture.x, observable, key, at, means)
+                    _draw_theory(ax, at, means, limits, line)
                     continue
                 style = face(answer, colour) | {"marker": marker, "zorder": 3 if answer == "reduced" else 4}
                 if alone:
                     step = max(1, len(at) // LINE_MARKERS)
                     style |= {"linewidth": 0.9, "markevery": (step // 2 if answer == "reduced" else 0, step)}
-                    kept = _on_axis(ax, at)
-                    ax.plot(at[kept], means[kept], **style)
+                    placed = _on_axis(ax, at)
+                    ax.plot(at[placed], _sunk(means[placed], limits), **style)
                     continue
                 errors = np.array([row[f"{observable}_sem"] or 0.0 for row in members])
-                off |= _draw_markers(ax, at, means, errors, top, style)
+                some = np.isin(at, kept) & _on_axis(ax, at)
+                off |= _draw_markers(ax, at[some], means[some], errors[some], limits, style)
     return off
 
 
@@ -93,13 +115,39 @@ def codes(picture: Picture, rows: Iterable[Row]) -> list[Any]:
     return sorted({row[picture.by] for row in rows}) if picture.by else [None]
 
 
-def look(order: int, count: int) -> tuple[Any, str, str]:
-    """Return the colour, marker and dashes of one of so many values."""
+def look(code: Any, values: Sequence[Any]) -> tuple[Any, str, str]:
+    """Return the colour, marker and dashes of one of the values that colour tells apart."""
     import matplotlib
 
+    if has_bar(values):
+        return matplotlib.colormaps[COLOURS](colour_norm(values)(code)), MARKERS[0], DASHES[0]
+    order, count = values.index(code), len(values)
     cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]
-    colour = cycle[order] if count <= len(cycle) else matplotlib.colormaps["viridis"](0.9 * order / (count - 1))
+    colour = cycle[order] if count <= len(cycle) else matplotlib.colormaps[COLOURS](0.9 * order / (count - 1))
     return colour, MARKERS[order % len(MARKERS)], DASHES[order % len(DASHES)]
+
+
+def has_bar(values: Sequence[Any]) -> bool:
+    """Return whether so many numbers are told apart that a colour bar names them."""
+    return len(values) > MOST_CODES and all(isinstance(value, (int, float)) for value in values)
+
+
+def colour_norm(values: Sequence[float]) -> "Normalize":
+    """Return the scale of the colour bar of numbers; its light end, which is hard to see on white, is beyond them."""
+    from matplotlib.colors import LogNorm, Normalize
+
+    low, high = float(min(values)), float(max(values))
+    if low > 0 and is_geometric(values):
+        return LogNorm(low, high * (high / low) ** 0.1)
+    return Normalize(low, high + 0.1 * (high - low))
+
+
+def _marked(ax: "Axes", x: str, observable: str, answers: Mapping[str, Sequence[Row]]) -> list[float]:
+    """Return the values of x at which simulations have markers: evenly spaced ones, and the extremes of each."""
+    simulated = [members for answer, members in answers.items() if answer in SIMULATIONS]
+    extremes = [pick(members, key=lambda row: row[observable])[x] for members in simulated for pick in (min, max)]
+    places = np.unique([row[x] for members in simulated for row in members])
+    return thinned(places[_on_axis(ax, places)].tolist(), MOST_MARKERS, extremes)
 
 
 def face(answer: str, colour: Any) -> dict[str, Any]:
@@ -116,34 +164,66 @@ def is_alone(experiment: Experiment, picture: Picture, rows: Iterable[Row]) -> b
     return bool(counts) and max(counts) == 1 == experiment.replicates
 
 
-def choose_scales(ax: "Axes", shown: Mapping[str, Sequence[Row]], x: str, groups: Sequence[str]) -> float:
-    """Choose linear or logarithmic axes and the vertical range, and return its upper end.
+def choose_scales(
+    ax: "Axes", experiment: Experiment, shown: Mapping[str, Sequence[Row]], picture: Picture, theory: Theory
+) -> Range:
+    """Choose linear or logarithmic axes and the vertical range, and return it.
 
-    Where theory is infinite a mean of simulations does not settle; such points do not stretch the range.
+    Where theory is infinite a mean of simulations does not settle, nor where a curve diverges; such points, and those
+    close to a pole of theory, do not stretch the range.
     """
-
-    def place(row: Row) -> tuple[Any, ...]:
-        return (row[x], *(row[name] for name in groups))
-
-    inside: list[float] = []
-    infinite: set[Any] = set()
-    for observable, rows in shown.items():
-        poles = {place(row) for row in rows if math.isinf(row[observable])}
-        inside += [row[observable] for row in rows if place(row) not in poles]
-        infinite |= poles
-    if is_geometric([row[x] for rows in shown.values() for row in rows]):
+    every = [row[picture.x] for rows in shown.values() for row in rows]
+    if is_logarithmic(picture, "x", every):
         ax.set_xscale("log")
+    groups = [name for name in experiment.axes if name != picture.x]
+    inside, infinite = _settled(ax, shown, picture, groups, theory)
     if not inside:
-        return math.inf
-    largest, smallest = max(inside), min(inside)
-    if smallest > 1e-12 * largest and largest > 30 * smallest:
+        return Range()
+    smallest, largest = min(value for value, _ in inside), max(value for value, _ in inside)
+    highest = max(min(value + error, 1.5 * largest) for value, error in inside)
+    positive = [value for value, _ in inside if value > max(0.0, DEPTH * largest)]
+    wide = smallest > DEPTH * largest and largest > 30 * smallest
+    if positive and ("y" in picture.log if picture.log is not None else wide):
         ax.set_yscale("log")
-        ax.set_ylim(smallest / 1.5, top := 2.0 * largest)
-        return top
+        limits = Range(min(positive) / 1.5, 2.0 * largest)
+        ax.set_ylim(*limits)
+        return limits
     if smallest < 0.0 or largest == 0.0:
-        return math.inf
-    ax.set_ylim(-0.03 * largest, top := (1.5 if infinite else 1.1) * largest)
-    return top
+        margin = 0.1 * (largest - smallest)
+        if not infinite or margin == 0.0:
+            return Range()
+        limits = Range(smallest - margin, max(largest + margin, highest))
+        ax.set_ylim(*limits)
+        return limits
+    limits = Range(top=max((1.5 if infinite else 1.1) * largest, 1.02 * highest))
+    ax.set_ylim(-0.03 * largest, limits.top)
+    return limits
+
+
+def _settled(
+    ax: "Axes", shown: Mapping[str, Sequence[Row]], picture: Picture, groups: Sequence[str], theory: Theory
+) -> tuple[list[tuple[float, float]], bool]:
+    """Return the values that the vertical range has to hold, with their errors, and whether there are others."""
+    x = picture.x
+    places = np.unique([row[x] for rows in shown.values() for row in rows])
+    scale = np.log if ax.get_xscale() == "log" else np.asarray
+    reach = NEAR * float(np.ptp(scale(places[_on_axis(ax, places)])))
+    every, inside, found = [], [], False
+    for observable, rows in shown.items():
+        for key, answers in _grouped(rows, groups):
+            members = [row for some in answers.values() for row in some]
+            infinite = {row[x] for row in members if math.isinf(row[observable])}
+            for pole in theory.poles(x, observable, key, members[0][x]):
+                there = places[_on_axis(ax, places)]
+                infinite |= {*there[np.abs(scale(there) - scale(pole)) < reach].tolist()}
+            found |= bool(infinite)
+            for row in members:
+                if row[x] not in infinite:
+                    entry = row[observable], row.get(f"{observable}_sem") or 0.0
+                    every.append(entry)
+                    if row.get("diverged_at") is None:
+                        inside.append(entry)
+    return (inside, True) if inside and len(inside) < len(every) else (every, found)
 
 
 def _draw_markers(
@@ -151,72 +231,40 @@ def _draw_markers(
     at: NDArray[np.float64],
     means: NDArray[np.float64],
     errors: NDArray[np.float64],
-    top: float,
+    limits: Range,
     style: Mapping[str, Any],
 ) -> bool:
-    some = slice(None, None, -(-len(at) // MOST_MARKERS))
-    at, means, errors = at[some], means[some], errors[some]
-    inside = means <= top
+    inside = (means <= limits.top) & (means >= limits.bottom)
     ax.errorbar(at[inside], means[inside], errors[inside], linestyle="", elinewidth=1.0, **style)
-    if inside.all() or not math.isfinite(top):
-        return False
-    # What lies off the scale is an arrowhead at the upper edge.
-    edge = np.full((~inside).sum(), top)
-    arrows = ax.plot(at[~inside], edge, **{**style, "marker": "^", "markersize": 8}, linestyle="", clip_on=False)
-    arrows[0].set_in_layout(False)
-    return True
+    off = False
+    for beyond, edge, arrow in ((means > limits.top, limits.top, "^"), (means < limits.bottom, limits.bottom, "v")):
+        if beyond.any() and math.isfinite(edge):
+            off = True
+            # What lies off the scale is an arrowhead at the edge, of a stretch of points its ends.
+            ends = beyond & ~(np.append(False, beyond[:-1]) & np.append(beyond[1:], False))
+            arrows = {**style, "marker": arrow, "markersize": 8, "linestyle": "", "clip_on": False}
+            ax.plot(at[ends], np.full(ends.sum(), edge), **arrows)[0].set_in_layout(False)
+    return off
 
 
 def _draw_theory(
-    ax: "Axes", experiment: Experiment, x: str, observable: str, key: Row, at: NDArray[np.float64],
-    means: NDArray[np.float64], line: dict[str, Any],
-) -> None:  # fmt: skip
-    if len(at) == 1:
-        ax.axhline(means[0], **line)
+    ax: "Axes", at: NDArray[np.float64], means: NDArray[np.float64], limits: Range, line: dict[str, Any]
+) -> None:
+    if len(at) == 1:  # theory at one place says nothing of others
+        ax.plot(at, means, **{**line, "linestyle": "", "marker": "_", "markersize": 14, "markeredgewidth": 1.6})
         return
-    if x in experiment.parameters and experiment.system.coordinate is None:
-        at, means = _refine(experiment, x, observable, key, at, means)
     # An infinite value breaks the line, which then leaves the picture on both sides of it.
-    ax.plot(at, np.where(np.isfinite(means) & _on_axis(ax, at), means, np.nan), **line)
+    ax.plot(at, np.where(np.isfinite(means) & _on_axis(ax, at), _sunk(means, limits), np.nan), **line)
+
+
+def _sunk(means: NDArray[np.float64], limits: Range) -> NDArray[np.float64]:
+    """Return values that a logarithmic axis has: those below it as a value that lies below its lower edge."""
+    return np.maximum(means, 1e-3 * limits.bottom) if limits.bottom > 0 else means
 
 
 def _on_axis(ax: "Axes", at: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which values the horizontal axis has: a logarithmic one has no 0."""
     return (at > 0) | (ax.get_xscale() == "linear")
-
-
-def _refine(
-    experiment: Experiment,
-    x: str,
-    observable: str,
-    key: Row,
-    at: NDArray[np.float64],
-    means: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the theory at many values of x, the stored ones among them, or at those alone where that takes long."""
-    if experiment.system.parameters()[x].kind != "float":
-        return at, means
-    geometric = is_geometric(at)
-    between = (np.geomspace if geometric else np.linspace)(
-        at[at > 0].min() if geometric else at.min(), at.max(), THEORY_POINTS
-    )
-    for pole in at[~np.isfinite(means)]:
-        steps = np.geomspace(1e-4, 1.0, 40)[:-1] * np.diff(between).max()
-        between = np.concatenate([between, pole - steps, pole + steps])
-    between = np.setdiff1d(between[(between >= at.min()) & (between <= at.max())], at)
-    found = []
-    start = time.monotonic()
-    for value in between:
-        if time.monotonic() - start > THEORY_SECONDS:
-            return at, means
-        try:
-            point = experiment.system(**{**experiment.fixed, **key, x: float(value)})
-            found.append(point.curve("theory").observables[observable][0])
-        except (TsmechError, ArithmeticError):
-            return at, means
-    together, values = np.concatenate([at, between]), np.concatenate([means, found])
-    order = np.argsort(together)
-    return together[order], values[order]
 
 
 def _grouped(rows: Iterable[Row], names: Sequence[str]) -> Iterator[tuple[Row, dict[str, list[Row]]]]:

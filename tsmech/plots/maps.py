@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.plots.picture import Row, is_geometric
+from tsmech.plots.picture import Picture, Row, is_logarithmic
+from tsmech.plots.style import place_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,10 @@ COLOURS = "viridis"
 DECADES = 5.0
 """Colours are logarithmic where the largest value is more than so many times the smallest."""
 CONTOURS = 6
+FEWEST_CONTOURED = 3
+"""Values that both axes have at least where contours are drawn: between two there is nothing to follow."""
+FEW = 4
+"""Values of an axis that are all named beside it."""
 
 Array = NDArray[np.float64]
 Grid = tuple[Array, Array, Array]
@@ -90,18 +95,22 @@ def choose_levels(norm: "Normalize") -> Array:
     return found[(found > low) & (found < high)]
 
 
-def draw_map(ax: "Axes", grid: Grid, norm: "Normalize", levels: Array, theory: Grid | None = None) -> None:
+def draw_map(
+    ax: "Axes", grid: Grid, norm: "Normalize", levels: Array, picture: Picture, theory: Grid | None = None
+) -> None:
     """Draw a map into axes: cells, contours, theory's contours dashed where given.
 
     Infinite values are hatched on white, places without a value are grey.
     """
+    from matplotlib.ticker import NullLocator
+
     xs, ys, _ = grid
     ax.set_facecolor("0.7")
     ax.grid(False)
     if not (xs.size and ys.size):
         return
     for axis, values in (("x", xs), ("y", ys)):
-        if is_geometric(values):
+        if is_logarithmic(picture, axis, values):
             ax.set(**{f"{axis}scale": "log"})
     xs, ys, table = _inside(ax, grid)
     across, up = _edges(xs, ax.get_xscale() == "log"), _edges(ys, ax.get_yscale() == "log")
@@ -114,12 +123,17 @@ def draw_map(ax: "Axes", grid: Grid, norm: "Normalize", levels: Array, theory: G
     lines = [(grid, "solid", 0.9)] if theory is None else [(theory, "dashed", 1.4), (grid, "solid", 0.7)]
     for of, dashes, width in lines:
         a, b, values = _inside(ax, of)
-        if min(values.shape) >= 2 and len(levels) and np.isfinite(values).any():
+        if min(values.shape) >= FEWEST_CONTOURED and len(levels) and np.isfinite(values).any():
             drawn = np.ma.masked_invalid(values)
             within = [level for level in levels if drawn.min() < level < drawn.max()]
             if within:
                 ax.contour(a, b, drawn, levels=within, colors="white", linestyles=dashes, linewidths=width)
     ax.set(xlim=(across[0], across[-1]), ylim=(up[0], up[-1]))
+    place_ticks(ax)
+    for side, values in ((ax.xaxis, xs), (ax.yaxis, ys)):
+        if len(values) <= FEW:  # each row of cells has its own value
+            side.set_ticks(values, [f"{value:.4g}" for value in values])
+            side.set_minor_locator(NullLocator())
 
 
 def _inside(ax: "Axes", grid: Grid) -> Grid:
@@ -131,11 +145,13 @@ def _inside(ax: "Axes", grid: Grid) -> Grid:
 
 
 def _edges(centres: Array, logarithmic: bool) -> Array:
-    """Return the edges of cells around their centres, one more than these."""
+    """Return the edges of cells, one more than these: midway between their values, and the first and last value.
+
+    So a map ends where its values end.
+    """
     scaled = np.log(centres) if logarithmic else centres
     if len(scaled) == 1:
         found = np.array([scaled[0] - 0.5, scaled[0] + 0.5])
     else:
-        middle = (scaled[1:] + scaled[:-1]) / 2
-        found = np.concatenate([[2 * scaled[0] - middle[0]], middle, [2 * scaled[-1] - middle[-1]]])
+        found = np.concatenate([scaled[:1], (scaled[1:] + scaled[:-1]) / 2, scaled[-1:]])
     return np.exp(found) if logarithmic else found

@@ -16,8 +16,8 @@ Row = Mapping[str, Any]
 
 MAP_VALUES = 6
 """Two numeric axes of at least so many values each are drawn as a map, where nothing else is said."""
-MOST_PANELS = 6
-"""Small multiples are at most so many; of longer axes evenly spaced values are shown."""
+MOST_VALUES, MOST_PANELS = 6, 9
+"""Values of one axis that have panels, and panels of several axes; of longer axes evenly spaced values are shown."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +38,10 @@ class Picture:
         The swept parameters that are left: each of their values has a panel of its own.
     together
         Whether all observables share one panel, told apart by colour.
+    log
+        Which of the axes ``x`` and ``y`` are logarithmic; None chooses by the values.
+    mark
+        Pairs of a parameter and a number that a line marks where the parameter is an axis.
     """
 
     x: str
@@ -46,10 +50,13 @@ class Picture:
     by: str | None = None
     panels: tuple[str, ...] = ()
     together: bool = False
+    log: tuple[str, ...] | None = None
+    mark: tuple[tuple[str, float], ...] = ()
 
     def keys(self, experiment: Experiment) -> list[dict[str, Any]]:
         """Return the values of the parameters in ``panels``, panel by panel."""
-        each = max(1, math.floor(MOST_PANELS ** (1 / max(1, len(self.panels))) + 1e-9))
+        count = len(self.panels)
+        each = MOST_VALUES if count == 1 else max(1, math.floor(MOST_PANELS ** (1 / max(1, count)) + 1e-9))
         values = [spread(sorted(experiment.axes[name]), each) for name in self.panels]
         return [dict(zip(self.panels, chosen, strict=True)) for chosen in itertools.product(*values)]
 
@@ -62,21 +69,28 @@ def choose(experiment: Experiment, **asked: Any) -> Picture:
     experiment
         What was run.
     **asked
-        ``x``, ``y``, ``by``, ``value`` and ``together`` as in an experiment's ``[plot]``; None leaves it open.
+        ``x``, ``y``, ``by``, ``value``, ``together``, ``log`` and ``mark`` as in an experiment's ``[plot]``; None
+        leaves it open.
 
     Raises
     ------
     InputError
         Where what is asked for cannot be drawn.
     """
+    picture, plan = _choose(experiment, {key: wanted for key, wanted in asked.items() if wanted is not None})
+    log = None if plan.get("log") is None else tuple(plan["log"])
+    return dataclasses.replace(picture, log=log, mark=tuple(plan.get("mark", {}).items()))
+
+
+def _choose(experiment: Experiment, asked: Mapping[str, Any]) -> tuple[Picture, Mapping[str, Any]]:
+    """Return what a picture shows, and the plan that it follows."""
     system, axes = experiment.system, experiment.axes
-    asked = {key: wanted for key, wanted in asked.items() if wanted is not None}
     plan = read_plot({**_unopposed(experiment, asked), **asked}, system, "--")
     numeric = [name for name in axes if system.parameters()[name].numeric]
     if not plan.keys() & {"y", "by", "value", "together"} and system.coordinate is None:
         long = [name for name in numeric if len(axes[name]) >= MAP_VALUES]
         if len(long) >= 2 and plan.get("x", long[0]) in long:
-            plan["value"] = next(iter(system.observables))
+            plan["value"] = [*system.pictured, *system.observables][0]
     if "value" in plan:
         running = [*numeric, *([system.coordinate] if system.coordinate else [])]
         across = _span(plan, running, system.coordinate, lambda name: len(axes[name]) if name in axes else 0)
@@ -84,7 +98,7 @@ def choose(experiment: Experiment, **asked: Any) -> Picture:
             left = [name for name in axes if name not in across]
             if asked.get("by") and plan["by"] not in left:
                 raise InputError(f"--by {plan['by']} cannot make panels: it has one value, or is an axis of the map")
-            return Picture(across[0], (plan["value"],), across[1], None, _first(plan.get("by"), left))
+            return Picture(across[0], (plan["value"],), across[1], None, _first(plan.get("by"), left)), plan
         if "value" in asked:
             words = ", ".join(running) or "none"
             raise InputError(f"--value {asked['value']} needs two axes with several values each: the run has {words}")
@@ -95,10 +109,10 @@ def choose(experiment: Experiment, **asked: Any) -> Picture:
     if asked.get("by") and plan["by"] not in left:
         raise InputError(f"--by {plan['by']} cannot tell curves apart: it has one value, or is the horizontal axis")
     ordered = _first(plan.get("by"), left)
-    shown = tuple(plan.get("y") or list(system.observables)[:2])
+    shown = tuple(plan.get("y") or system.pictured or list(system.observables)[:2])
     if plan.get("together"):
-        return Picture(x, shown, panels=ordered, together=True)
-    return Picture(x, shown, by=next(iter(ordered), None), panels=ordered[1:])
+        return Picture(x, shown, panels=ordered, together=True), plan
+    return Picture(x, shown, by=next(iter(ordered), None), panels=ordered[1:]), plan
 
 
 def _unopposed(experiment: Experiment, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,11 +120,12 @@ def _unopposed(experiment: Experiment, asked: Mapping[str, Any]) -> dict[str, An
     said = dict(experiment.plot)
     names = asked.get("y") if isinstance(asked.get("y"), (list, tuple)) else [asked.get("y")]
     curves = all(str(name).strip().replace("-", "_") in experiment.system.observables for name in names or [])
-    dropped = []
+    # Which axes are logarithmic is said of the axes that the experiment names.
+    dropped = ["log"] if asked.keys() & {"x", "y", "value"} else []
     if "value" in asked and "value" not in said:
-        dropped = ["y", "together"]
+        dropped += ["y", "together"]
     elif "value" not in asked and "value" in said and (asked.get("together") or curves):
-        dropped = ["value", "y"]
+        dropped += ["value", "y"]
     if said.get("value") and asked.get("x") == said.get("y"):
         dropped.append("y")
     if said.get("value") and asked.get("y") in (said.get("x"), [said.get("x")]):
@@ -155,6 +170,19 @@ def is_geometric(values: Sequence[float] | NDArray[np.float64]) -> bool:
         return False
     linear, geometric = np.diff(distinct), np.diff(np.log(distinct))
     return bool(geometric.std() / geometric.mean() < linear.std() / linear.mean())
+
+
+def is_logarithmic(picture: Picture, axis: str, values: Sequence[float] | NDArray[np.float64]) -> bool:
+    """Return whether the axis ``x`` or ``y`` of a picture is logarithmic: as it says, or as its values are spread."""
+    if picture.log is None:
+        return is_geometric(values)
+    return axis in picture.log and max(values) > 0
+
+
+def thinned(values: Sequence[float], most: int, kept: Iterable[float] = ()) -> list[float]:
+    """Return every so many-th of increasing values, about ``most``, and with them the last and those to be kept."""
+    step = max(1, math.ceil((len(values) - 1) / max(1, most - 1)))
+    return sorted({*values[::step], *values[-1:], *({*values} & {*kept})})
 
 
 def spread(values: Sequence[Any], most: int) -> list[Any]:

@@ -98,6 +98,10 @@ class System:
     name: ClassVar[str]
     title: ClassVar[str]
     observables: ClassVar[Mapping[str, Observable]]
+    pictured: ClassVar[tuple[str, ...]] = ()
+    """Observables that a picture shows, and a table begins with, where nothing is said; the first two if empty."""
+    stated: ClassVar[tuple[str, ...]] = ()
+    """Parameters that a picture states even where they have their defaults."""
     coordinate: ClassVar[str | None] = None
     """What the answers run along, ``alpha`` or ``time``, if anything; and what it is in words, for axis labels."""
     coordinate_words: ClassVar[str] = ""
@@ -157,6 +161,14 @@ class System:
     def answer_label(self, answer: str) -> str:
         """Return what a picture calls an answer: its name, unless a reader would take it for more than it is."""
         return answer
+
+    def poles(self, name: str) -> tuple[float, ...]:
+        """Return the values of a parameter at which theory is infinite, the other parameters being this point's."""
+        return ()
+
+    def line_points(self) -> int:
+        """Return at how many values of a parameter a picture computes theory between the stored ones."""
+        return 400 if self.coordinate is None else 0
 
     def steps(self) -> float:
         """Return how many steps a simulation takes: where that is very many, a person is asked first."""

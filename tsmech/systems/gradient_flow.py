@@ -31,7 +31,8 @@ class GradientFlow(System):
 
     with a ``step`` h > 0.  For t → ∞ it ends at ridge regression.  The derivation is in ``theory/gradient_flow.md``.
     The columns ``early_stopping_time``, ``early_stopping_error`` and ``final_error`` sum up the test error at the times
-    reported; ``best_ridge_error`` (theory) is the test error of ridge regression at its best penalty.
+    reported (without a step the best time is that of a parabola through the best three); ``best_ridge_error`` (theory)
+    is the test error of ridge regression at its best penalty.
 
     Examples
     --------
@@ -56,6 +57,7 @@ class GradientFlow(System):
         **SUMMARY,
         "best_ridge_error": Observable("ε_ridge", "test error of ridge at its best penalty", summary=True),
     }
+    stated = ("noise", "duration")
     checks = (
         {"alpha": 0.5, "initial_scale": 0.5, "samples": (1.0, 4.0, 20.0), "duration": 20.0},
         {"alpha": 1.0, "samples": (1.0, 4.0, 20.0), "duration": 20.0},
@@ -131,11 +133,16 @@ class GradientFlow(System):
             return "gradient_flow has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
         return too_few(self) if answer == "direct" else super().lacks(answer)
 
+    def line_points(self) -> int:
+        """Return at how many values of a parameter a picture computes theory: at none where that takes long."""
+        return 120 if self.isotropic else 0
+
     def _rest(self) -> dict[str, float]:
         return {name: getattr(self, name) for name in ("initial_scale", "penalty", "step", "unseen")}
 
     def _summarised(self, times: NDArray[np.float64], found: dict[str, NDArray[np.float64]]) -> Curve:
-        return Curve({**found, **summary(times, found["test_error"])}, self.coordinate, times)
+        best = summary(times, found["test_error"], smooth=self.step == 0)
+        return Curve({**found, **best}, self.coordinate, times)
 
     def optimal_stopping(self) -> "Stopping":
         """Return the time of the least generalization error for N → ∞, and that error."""

@@ -65,6 +65,8 @@ class OnlineSGD(System):
         **OBSERVABLES,
         "escape_time": Observable("α_esc", "end of the plateau", summary=True),
     }
+    pictured = ("generalization_error", "specialization")
+    stated = ("student_units", "teacher_units", "learning_rate")
     checks = (
         {
             "initial": {"Q": [[0.3, 0.05], [0.05, 0.4]], "R": [[0.2, 0.05], [0.0, 0.25]]},

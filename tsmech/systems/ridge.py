@@ -39,6 +39,8 @@ class Ridge(System):
         "weight_norm": Observable("Q", "mean square student weight"),
         "optimal_penalty": Observable("λ*", "optimal ridge penalty"),
     }
+    pictured = ("test_error", "train_error")
+    stated = ("noise",)
     checks = (
         {"alpha": 0.5, "penalty": 0.0},
         {"alpha": 2.0, "penalty": 0.0},
@@ -85,6 +87,20 @@ class Ridge(System):
         if answer == "reduced" and not self.isotropic:
             return "ridge has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
         return too_few(self) if answer == "direct" else super().lacks(answer)
+
+    def poles(self, name: str) -> tuple[float, ...]:
+        """Return alpha at the interpolation threshold, where the errors of the minimum-norm solution are infinite.
+
+        There are then as many examples as directions with variance.
+        """
+        if name != "alpha" or self.penalty > 0 or (self.noise == 0 and self.unseen == 0):
+            return ()
+        values, shares, _ = resolve(self)
+        return (round(float(shares[values > 0].sum()), 12),)
+
+    def line_points(self) -> int:
+        """Return at how many values of a parameter a picture computes theory: fewer where there is no closed form."""
+        return 400 if self.isotropic else 150
 
     def optimal_penalty(self) -> float:
         """Return the ridge penalty λ ≥ 0 of the least generalization error for N → ∞."""

@@ -53,6 +53,7 @@ class SampleReuse(System):
         **OBSERVABLES,
         **SUMMARY,
     }
+    stated = ("student_units", "teacher_units", "learning_rate", "order")
     checks = (
         {**LINEAR, **START, "alpha": 2.0, "order": "full", "samples": (2.0, 8.0, 40.0), "duration": 40.0},
         {
@@ -169,6 +170,10 @@ class SampleReuse(System):
         if not self.linear:
             return "theory for α → ∞ (envelope)"
         return "theory for small steps" if self.order == "without" else "theory"
+
+    def line_points(self) -> int:
+        """Return at how many values of a parameter a picture computes theory: at none where that takes long."""
+        return 120 if self.linear and self.order != "with" else 0
 
     def start(self) -> tuple[NDArray[np.float64], ...]:
         """Return the overlaps Q, R and T and the second layers v and A that both answers start from."""

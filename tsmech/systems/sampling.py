@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.systems.parameters import parameter
 
+REPORTS = ("samples", "spacing")
+"""Parameters that say when a curve is reported, and nothing of the problem."""
 MOST = 100_000
 EARLIEST = 1e-4
 """First of the logarithmic times after 0, as a share of the duration."""

@@ -50,7 +50,27 @@ def early_stopping(times: ArrayLike, errors: ArrayLike) -> EarlyStopping:
     return EarlyStopping(float(at[best]), float(found[best]), float(found[-1]))
 
 
-def summary(times: NDArray[np.float64], errors: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of :data:`SUMMARY`: the same value in each row of the curve that they are taken of."""
+def summary(
+    times: NDArray[np.float64], errors: NDArray[np.float64], *, smooth: bool = False
+) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of :data:`SUMMARY`: the same value in each row of the curve that they are taken of.
+
+    Of a ``smooth`` curve the best time is that of the parabola through the least error reported and its neighbours,
+    so that it is finer than the times reported; it lies within half of their distance.
+    """
     found = early_stopping(times, errors)
+    if smooth:
+        found = found._replace(time=_vertex(times, errors))
     return {name: np.full(len(times), value) for name, value in zip(SUMMARY, found, strict=True)}
+
+
+def _vertex(times: NDArray[np.float64], errors: NDArray[np.float64]) -> float:
+    """Return where the parabola through the least of the errors and its neighbours is least, by divided differences."""
+    best = int(np.argmin(errors))
+    if not 0 < best < len(times) - 1:
+        return float(times[best])
+    (before, at, after), values = times[best - 1 : best + 2], errors[best - 1 : best + 2]
+    fall, rise = (values[1] - values[0]) / (at - before), (values[2] - values[1]) / (after - at)
+    if not rise > fall:
+        return float(at)
+    return float((before + at) / 2 - fall / 2 * (after - before) / (rise - fall))

@@ -1,0 +1,65 @@
+"""The legend of curves: the answers, what colour says, lines that mark a number, and what an arrowhead means."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tsmech.experiment import Experiment
+from tsmech.plots import curves
+from tsmech.plots.picture import Picture, Row
+from tsmech.plots.words import answer_names, key_words
+from tsmech.systems.contract import SIMULATIONS
+
+if TYPE_CHECKING:
+    from matplotlib.lines import Line2D
+
+MARK: dict[str, Any] = {"color": "0.45", "linestyle": (0, (1, 1.5)), "linewidth": 1.2}
+"""How a line looks that marks a number."""
+
+
+def handles(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture, off: bool) -> list["Line2D"]:
+    """Return the entries of the legend; of many numbers that colour tells apart the colour bar speaks."""
+    rows = [row for found in shown.values() for row in found]
+    alone = curves.is_alone(experiment, picture, rows)
+    entries = [_answer(answer, name, alone) for answer, name in answer_names(experiment, shown).items()]
+    values = curves.codes(picture, rows)
+    if values != [None] and not curves.has_bar(values):
+        entries += [_value(experiment, shown, picture, value, values, alone) for value in values]
+    for name, number in picture.mark:
+        if name == picture.x:
+            entries.append(_line(key_words(experiment.system, {name: number}), **MARK))
+    if off:
+        style = {"marker": "^", "markersize": 8, "markerfacecolor": "none", "linestyle": ""}
+        entries.append(_line("off the scale", color="0.3", **style))
+    return entries
+
+
+def _answer(answer: str, name: str, alone: bool) -> "Line2D":
+    if answer not in SIMULATIONS:
+        return _line(name, color="0.3", linestyle="--" if alone else "-")
+    style = curves.face(answer, "0.3") | {"marker": "o", "linestyle": "-" if alone else "", "linewidth": 0.9}
+    return _line(f"{name}, one network" if alone else name, **style)
+
+
+def _value(
+    experiment: Experiment,
+    shown: Mapping[str, list[Row]],
+    picture: Picture,
+    value: Any,
+    values: Sequence[Any],
+    alone: bool,
+) -> "Line2D":
+    """Return the entry of a value of ``by``, or of an observable, which looks as the answers that have it."""
+    found = shown[value] if picture.together else [row for rows in shown.values() for row in rows]
+    answers = {row["answer"] for row in found}
+    label = experiment.system.observables[value].label if picture.together else ""
+    colour, marker, dashes = curves.look(value, values)
+    style: dict[str, Any] = {"linewidth": 0.9} if alone else {"linestyle": dashes if "theory" in answers else ""}
+    style |= {"marker": marker if answers & {*SIMULATIONS} else ""}
+    style |= {"markerfacecolor": colour if "reduced" in answers and not alone else "none"}
+    return _line(label or key_words(experiment.system, {str(picture.by): value}), color=colour, **style)
+
+
+def _line(label: str, **style: Any) -> "Line2D":
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, **style)
