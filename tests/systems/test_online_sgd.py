@@ -122,6 +122,78 @@ def test_inputs_from_a_file(tmp_path) -> None:
         OnlineSGD(inputs=str(tmp_path / "x.npy"), dimension=31)
 
 
+def test_a_row_that_has_been_learnt_is_known(tmp_path) -> None:
+    """The formula of the overlaps stayed at its first value; it is the error on Gaussian inputs."""
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((1, 50)))
+    system = OnlineSGD(inputs=str(tmp_path / "x.npy"), dimension=50, duration=20, samples=4)
+    found = system.direct(rng=0)
+    assert found.generalization_error.iloc[-1] < 1e-20
+    assert found.test_error.iloc[-1] < 1e-20
+    assert found.gaussian_error.iloc[-1] == pytest.approx(found.gaussian_error[0], rel=0.2)
+    theory = system.curve("theory").observables
+    np.testing.assert_array_equal(theory["gaussian_error"], theory["generalization_error"])
+    assert "gaussian_error" not in OnlineSGD(duration=2, samples=1).curve("theory").observables
+
+
+def test_the_error_on_rows_is_that_of_their_covariance_for_a_linear_unit(tmp_path) -> None:
+    """Rows 2 e_i in 16 directions have the covariance 1/4: a quarter of the Gaussian error, at all times."""
+    np.save(tmp_path / "x.npy", 2.0 * np.eye(16))
+    system = OnlineSGD(
+        activation="linear", inputs=str(tmp_path / "x.npy"), dimension=16, duration=8, samples=4, noise=0.3
+    )
+    found = system.curve("direct", np.random.default_rng(2)).observables
+    np.testing.assert_allclose(found["generalization_error"], found["gaussian_error"] / 4, rtol=1e-9)
+    np.testing.assert_allclose(found["test_error"], found["generalization_error"] + 0.3**2 / 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("inputs", ["binary", "uniform"])
+def test_what_the_error_of_other_inputs_is_is_said(inputs: str) -> None:
+    assert "errors of direct, too, are those of Gaussian inputs" in (OnlineSGD(inputs=inputs).remark() or "")
+    with pytest.warns(UserWarning, match="assume Gaussian inputs"):
+        OnlineSGD(inputs=inputs, duration=1, samples=1).theory()
+
+
+def test_a_state_is_reported_at_its_own_alpha() -> None:
+    """A step of 1000 examples at N = 100 takes 10; alpha = 1 to 10 all showed the state at 10."""
+    system = OnlineSGD(dimension=100, batch=1000, duration=30, samples=30)
+    for answer in ("theory", "reduced", "direct"):
+        curve = system.curve(answer, np.random.default_rng(0))
+        assert curve.at is not None
+        assert curve.at.tolist() == [0.0, 10.0, 20.0, 30.0]
+    assert "batch/dimension = 10" in (system.remark() or "")
+    odd = OnlineSGD(dimension=50, batch=3, duration=3, samples=40, spacing="log")
+    times = odd.times()
+    np.testing.assert_allclose(times * 50 / 3, np.rint(times * 50 / 3), rtol=1e-12)
+    assert (np.diff(times) > 0).all()
+    assert times[-1] == 3.0
+    assert OnlineSGD(dimension=50, batch=4, duration=3.01, samples=1).times()[-1] == 2.96
+    with pytest.raises(InputError, match="batch = 1000 is not allowed: the first step ends at 10"):
+        OnlineSGD(dimension=100, batch=1000, duration=9.9)
+
+
+def test_large_batches_are_gradient_descent_on_their_mean() -> None:
+    """Equations 32 and 33, exact at every N and B: the mean of Q at the end of the first step and of the third."""
+    N, B, rate, noise = 40, 100, 3.0, 0.4
+    start = {"Q": [[0.6]], "R": [[0.2]]}
+    system = OnlineSGD(
+        student_units=1, teacher_units=1, activation="linear", learning_rate=rate, noise=noise, initial=start,
+        dimension=N, batch=B, duration=8.0, samples=8,
+    )  # fmt: skip
+    q, r = 0.6, 0.2
+    expected = []
+    for _ in range(3):
+        error = q - 2 * r + 1
+        along = r - 1
+        q += -2 * rate / N * (q - r) + rate**2 / N**2 / B * ((N + B + 1) * error + N * noise**2)
+        r -= rate / N * along
+        expected.append(q)
+    assert system.times().tolist() == [0.0, 2.5, 5.0, 7.5]
+    for answer in ("reduced", "direct"):
+        draws = [system.curve(answer, np.random.default_rng(i)).observables["Q"][1:, 0, 0] for i in range(200)]
+        mean, error = np.mean(draws, axis=0), np.std(draws, axis=0, ddof=1) / np.sqrt(200)
+        assert (np.abs(mean - expected) < 5 * error).all(), answer
+
+
 def test_overlaps_default_to_an_orthonormal_teacher() -> None:
     _, _, T, v, A = Overlaps(**START).arrays()
     np.testing.assert_array_equal(T, np.eye(2))

@@ -118,6 +118,63 @@ def test_small_steps_without_replacement_follow_the_flow() -> None:
     assert SampleReuse(order="with", **common, duration=200).remark() is None
 
 
+def test_the_first_epoch_without_replacement_is_exact() -> None:
+    """All observables against the mean of networks, corrections 5/N allowed; gradient flow had 0.588 and 0.492."""
+    system = SampleReuse(
+        **LINEAR, alpha=1, noise=0.5, learning_rate=1.5, initial={"Q": [[1.0]], "R": [[0.0]]},
+        duration=1, samples=(0.5, 1.0), dimension=500,
+    )  # fmt: skip
+    theory = system.curve("theory").observables
+    np.testing.assert_allclose(theory["test_error"], [0.9296, 0.7952], atol=5e-5)
+    for name in ("test_error", "train_error", "Q", "R"):
+        mean, error = mean_of(system, name, 60)
+        assert (np.abs(mean - theory[name]) < 5 * error + 5 / 500).all(), name
+    assert system.remark() is None
+    assert system.answer_label("theory") == "theory"
+
+
+def test_what_later_epochs_leave_out_is_said() -> None:
+    """Above the critical rate theory went on to 0.66, where the network diverges."""
+    common = {**LINEAR, "alpha": 1, "noise": 0.5, "initial": {"Q": [[1.0]], "R": [[0.0]]}}
+    times = {"duration": 20, "samples": (1.0, 20.0)}
+    system = SampleReuse(**common, **times, learning_rate=1.5)
+    assert "leaves out the noise of SGD, a share of order learning_rate/batch = 1.5" in (system.remark() or "")
+    with pytest.warns(UserWarning, match="leaves out the noise of SGD"):
+        system.theory()
+    wild = SampleReuse(**common, **times, learning_rate=2.1)
+    curve = wild.curve("theory")
+    assert curve.at is not None
+    assert curve.at.tolist() == [1.0]
+    assert curve.diverged_at == 1.0
+    assert "SGD is unstable at learning_rate = 2.1" in (wild.remark() or "")
+    network = wild.curve("direct", np.random.default_rng(0))
+    assert network.diverged_at is not None or network.observables["test_error"][-1] > 10
+    assert "exact in the first epoch, but for the training error" in (SampleReuse(alpha=2, duration=1).remark() or "")
+
+
+@pytest.mark.parametrize("order", ["without", "with", "full"])
+def test_a_state_is_reported_at_its_own_epoch(order: str) -> None:
+    system = SampleReuse(alpha=2, order=order, duration=3, samples=12, dimension=20, batch=1 if order == "full" else 25)
+    expected = [0.0, 1.0, 2.0, 3.0] if order == "full" else [0.0, 0.625, 1.25, 1.875, 2.5]
+    for answer in ("theory", "direct"):
+        at = system.curve(answer, np.random.default_rng(0)).at
+        assert at is not None
+        assert at.tolist() == expected
+    assert ("batch/dimension = 1.25" in (system.remark() or "")) == (order != "full")
+    if order == "full":
+        with pytest.raises(InputError, match="the first step ends at 1"):
+            SampleReuse(alpha=2, order=order, duration=0.9)
+
+
+def test_a_teacher_without_weights_is_noise_alone() -> None:
+    start = {"Q": [[0.5]], "R": [[0.0]], "T": [[0.0]]}
+    for order in ("without", "full"):
+        found = SampleReuse(**LINEAR, alpha=2, order=order, initial=start, noise=0.4, duration=1, samples=1).curve(
+            "theory"
+        )
+        np.testing.assert_allclose(found.observables["generalization_error"][0], 0.25)
+
+
 def test_a_linear_unit_of_any_teacher_and_second_layer() -> None:
     """v = -0.7 and a teacher with T = 2 and A = 0.8: theory against the mean of draws."""
     start = {"Q": [[0.9]], "R": [[-0.5]], "T": [[2.0]], "v": [-0.7], "A": [0.8]}

@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 
 from tsmech.errors import InputError
 from tsmech.theory import gradient_flow_stopping, marchenko_pastur, ridge
-from tsmech.theory.gradient_flow import learning_curve, prepare, spectral_learning_curve
+from tsmech.theory.gradient_flow import largest_step, learning_curve, prepare, spectral_learning_curve
 from tsmech.theory.gradient_flow_stopping import optimal_stopping, stopping_ratio
 
 alphas = st.one_of(st.floats(-1.5, 1.5).map(lambda x: 10**x), st.floats(-3, -1).map(lambda x: 1 - 10**x), st.just(1.0))
@@ -184,6 +184,36 @@ def test_no_number_of_steps_is_better(alpha, step, noise):
     errors = learning_curve(counts * step, alpha, noise, step=step)["generalization_error"]
     assert error == pytest.approx(errors.min(), rel=1e-12)
     assert time == pytest.approx(step * np.argmin(errors), rel=1e-12)
+
+
+def test_one_step_can_be_the_best():
+    """Noise nine times the signal: a second step only learns it.  The best even number was returned."""
+    time, error = isotropic(1.2, 3.0, step=0.12, initial_scale=math.sqrt(0.4))
+    assert time == 0.12
+    assert error == pytest.approx(0.60448, abs=5e-6)
+
+
+def test_the_best_number_of_steps_is_found_where_modes_that_overshoot_decay_last():
+    """The search ended when the slowest mode that does not overshoot had decayed, before the best number, 864."""
+    options = {"initial_scale": 1.5742, "penalty": 78.136, "step": 0.0036684}
+    time, error = isotropic(0.14724, 9.9525, **options)
+    errors = learning_curve(np.arange(2000) * options["step"], 0.14724, 9.9525, **options)["generalization_error"]
+    assert 100 * options["step"] < time < math.inf
+    assert error == pytest.approx(errors.min(), rel=1e-12)
+
+
+shares_of_the_largest = st.one_of(st.floats(0.001, 0.9), st.floats(-4, -1).map(lambda x: 1 - 10**x))
+
+
+@given(alphas, noises, scales, st.sampled_from([0.0, 0.5]), shares_of_the_largest)
+@settings(deadline=None, max_examples=40)
+def test_no_number_of_steps_up_to_a_thousand_is_better(alpha, noise, scale, share_of_penalty, share):
+    penalty = share_of_penalty * noise**2
+    step = share * largest_step(alpha, penalty, [1.0])
+    _, error = isotropic(alpha, noise, initial_scale=scale, penalty=penalty, step=step)
+    counts = np.arange(1001)
+    errors = learning_curve(counts * step, alpha, noise, initial_scale=scale, penalty=penalty, step=step)
+    assert error <= errors["generalization_error"].min() * (1 + 1e-11)
 
 
 def test_small_steps_are_as_good_as_flow():

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import ConvergenceError, InputError
 from tsmech.sims.gradient_flow_reduced import Problem, follow
-from tsmech.theory.gradient_flow import completed_steps, decay, largest_step
+from tsmech.steps import completed_steps
+from tsmech.theory.gradient_flow import decay, largest_step
 from tsmech.theory.spectra import in_range
 
 Array = NDArray[np.float64]

@@ -7,7 +7,8 @@ products are added up.  In between, :func:`tsmech.sims.online_rule.learn` takes 
 is that of one-pass SGD.  See ``theory/online_sgd.md``, section 8.
 
 No more than BLOCK examples exist at a time.  The memory is that of K + M + BLOCK/2 vectors of N numbers in double
-precision, and of K more if a batch is larger than BLOCK.
+precision, of K more if a batch is larger than BLOCK, and as much again where the inputs are rows of a matrix, whose
+error is an average over all of them.
 """
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from tsmech.jit import kernel
 from tsmech.sims.online_blocks import BLOCK, Matrix, Numbers, add_gram, add_products, add_pushes, copy_rows
 from tsmech.sims.online_rule import Rule, ask_teacher, learn
+from tsmech.sims.online_units import inlined, respond
 from tsmech.sims.streams import QUANTUM, fill
 
 ROWS = 3
@@ -108,6 +110,30 @@ def record_network(
                         along[k, m] += np.sum(moved[k] * basis[s, m])
 
 
+@inlined
+def error_over_rows(rule, factor, A, v, weights, data, rng, lanes, read, fields, labels):  # type: ignore[no-untyped-def]
+    r"""Return the error :math:`\frac12 \overline{(\phi(x) - y(x))^2}` over all rows of the data, without label noise.
+
+    They are read as they are learnt, a block at a time and in the precision of ``read``; the last three are scratch.
+    """
+    quiet = Rule(rule.student, rule.teacher, rule.second_layer_rate, 0.0, rule.weight_decay, rule.batch, rule.N)
+    K, width = v.size, weights.shape[2]
+    total = 0.0
+    for first in range(0, data.shape[0], BLOCK):
+        rows = np.arange(first, min(first + BLOCK, data.shape[0]))
+        fields[:] = 0.0
+        for s in range(weights.shape[0]):
+            draw_strip(ROWS, data, rows, rng, lanes, s * width, min(rule.N, (s + 1) * width), read[s])
+            add_products(weights[s], read[s], fields)
+        ask_teacher(quiet, factor, A, fields[K:], rows.size, rng, labels)
+        for i in range(rows.size):
+            difference = -labels[i]
+            for k in range(K):
+                difference += v[k] * respond(rule.student, fields[k, i])[0]
+            total += difference * difference
+    return 0.5 * total / data.shape[0]
+
+
 @kernel
 def follow_network(
     rule: Rule,
@@ -126,6 +152,7 @@ def follow_network(
     recorded_along: Matrix,
     recorded_rest: Matrix,
     recorded_v: Matrix,
+    recorded_error: Matrix,
 ) -> tuple[int, int]:
     """Train the network and record it; return how many records were made and at which step it ended.
 
@@ -149,6 +176,8 @@ def follow_network(
         Zeros, single precision if there are lanes.
     recorded_along, recorded_rest, recorded_v : ndarray, shapes (n, K, M), (n, K, K) and (n, K)
         See :func:`record_network`.
+    recorded_error : ndarray, shape (n,)
+        For ROWS filled with the errors over all of them.
 
     Notes
     -----
@@ -166,63 +195,63 @@ def follow_network(
     pulls, values = np.zeros(K), np.empty(K)
     decay = 1.0 - rule.weight_decay / N
     scale = 0.0
+    moved, read = np.zeros_like(weights[:0]), np.zeros_like(inputs[:0])
+    if law == ROWS:
+        moved, read = np.zeros_like(weights), np.zeros_like(inputs)
+    read_fields, answers = np.zeros_like(fields), np.zeros(BLOCK)
     progress = 0, 0, 1.0
-    recorded = 0
-    if record_at[0] == 0:
-        record_network(ahead, basis, 1.0, 0.0, narrowed, inputs, recorded_along[0], recorded_rest[0])
-        recorded_v[0] = v
-        recorded = 1
-    while recorded < record_at.size:
-        count = min(BLOCK, batch - progress[1]) if spread else BLOCK // batch * batch
-        chosen = np.zeros(count, dtype=np.int64)
-        if law == ROWS:
-            for i in range(count):
-                chosen[i] = rng.integers(0, data.shape[0])
-        fields[:] = 0.0
-        gram[:] = 0.0
-        for s in range(weights.shape[0]):
-            add_pushes(ahead[s, :K], progress[2], scale, narrowed, inputs[s])
-            if spread and progress[1] == 0:
-                copy_rows(ahead[s], weights[s, :K])
-            draw_strip(law, data, chosen, rng, lanes, s * width, min(N, (s + 1) * width), inputs[s])
-            add_products(weights[s], inputs[s], fields)
-            add_gram(inputs[s], gram)
-        ask_teacher(rule, factor, A, fields[K:], count, noise_rng, labels)
-        pushes[:] = 0.0
-        progress = progress[0], progress[1], decay if spread and progress[1] == 0 else 1.0
-        position = 0
-        while position < count:
-            position, progress, bounded = learn(
-                rule,
-                schedule,
-                v,
-                fields,
-                labels,
-                gram,
-                position,
-                count,
-                progress,
-                record_at[recorded],
-                pushes,
-                pulls,
-                values,
+    recorded = count = position = 0
+    while True:
+        if progress[0] == record_at[recorded]:
+            record_network(
+                ahead, basis, progress[2], scale, narrowed, inputs, recorded_along[recorded], recorded_rest[recorded]
             )
-            if not bounded:
-                return recorded, progress[0]
-            scale = narrow(pushes, narrowed)
-            if progress[0] == record_at[recorded]:
-                record_network(
-                    ahead,
-                    basis,
-                    progress[2],
-                    scale,
-                    narrowed,
-                    inputs,
-                    recorded_along[recorded],
-                    recorded_rest[recorded],
+            recorded_v[recorded] = v
+            if law == ROWS:
+                for s in range(weights.shape[0]):
+                    copy_rows(weights[s], moved[s])
+                    copy_rows(ahead[s, :K], moved[s, :K])
+                    add_pushes(moved[s, :K], progress[2], scale, narrowed, inputs[s])
+                recorded_error[recorded] = error_over_rows(
+                    rule, factor, A, v, moved, data, rng, lanes, read, read_fields, answers
                 )
-                recorded_v[recorded] = v
-                recorded += 1
-                if recorded == record_at.size:
-                    return recorded, progress[0]
-    return recorded, progress[0]
+            recorded += 1
+            if recorded == record_at.size:
+                return recorded, progress[0]
+        if position == count:
+            count = min(BLOCK, batch - progress[1]) if spread else BLOCK // batch * batch
+            chosen = np.zeros(count, dtype=np.int64)
+            if law == ROWS:
+                for i in range(count):
+                    chosen[i] = rng.integers(0, data.shape[0])
+            fields[:] = 0.0
+            gram[:] = 0.0
+            for s in range(weights.shape[0]):
+                add_pushes(ahead[s, :K], progress[2], scale, narrowed, inputs[s])
+                if spread and progress[1] == 0:
+                    copy_rows(ahead[s], weights[s, :K])
+                draw_strip(law, data, chosen, rng, lanes, s * width, min(N, (s + 1) * width), inputs[s])
+                add_products(weights[s], inputs[s], fields)
+                add_gram(inputs[s], gram)
+            ask_teacher(rule, factor, A, fields[K:], count, noise_rng, labels)
+            pushes[:] = 0.0
+            progress = progress[0], progress[1], decay if spread and progress[1] == 0 else 1.0
+            position = 0
+        position, progress, bounded = learn(
+            rule,
+            schedule,
+            v,
+            fields,
+            labels,
+            gram,
+            position,
+            count,
+            progress,
+            record_at[recorded],
+            pushes,
+            pulls,
+            values,
+        )
+        if not bounded:
+            return recorded, progress[0]
+        scale = narrow(pushes, narrowed)

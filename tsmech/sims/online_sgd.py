@@ -11,7 +11,8 @@ and :math:`\Delta = \phi(x) - y`.  A step
 
 averages over a batch of b new examples; all gradients see the parameters before the step, and v_k decays only where
 it is trained.  Time is alpha, examples over N: a step advances it by b/N, and η is that of the schedule at the step's
-beginning.  The state at an alpha is the one after ⌈alpha N/b⌉ steps, in both simulations.
+beginning.  The state at an alpha is the one after ⌊alpha N/b⌋ steps, in both simulations, and is recorded with its own
+alpha, a multiple of b/N.
 
 :func:`run_reduced` and :func:`run_direct` have the same law for Gaussian inputs.  The derivation is in
 ``theory/online_sgd.md``, section 8.
@@ -32,6 +33,7 @@ from tsmech.sims.online_rule import LARGEST_FIELD, Rule, Task
 from tsmech.sims.online_starts import check_dimension, coordinates, semidefinite_factor
 from tsmech.sims.online_units import Activation, compile_unit, specialise
 from tsmech.sims.streams import LAWS, QUANTUM, no_lanes, seed_lanes
+from tsmech.steps import completed_steps
 
 Stream = Literal["fast", "numpy"]
 
@@ -57,6 +59,9 @@ class Trajectory(NamedTuple):
     diverged_at: float | None
     """The alpha at which the run was stopped because a field, an overlap or a second-layer weight exceeded all
     bounds."""
+    error: NDArray[np.float64] | None = None
+    """½ mean (student - teacher)² over the rows of a matrix of inputs, without label noise, shape (n,); None where
+    inputs are no rows, and the error follows from the overlaps."""
 
     @property
     def Q(self) -> NDArray[np.float64]:
@@ -81,11 +86,8 @@ class Trajectory(NamedTuple):
 
 
 def steps_at(alphas: ArrayLike, dimension: int, batch: int = 1) -> NDArray[np.int64]:
-    """Return after how many steps an alpha is reached: alpha N/batch, rounded up unless it is whole to rounding."""
-    exact = np.asarray(alphas, dtype=np.float64) * dimension / batch
-    whole = np.rint(exact)
-    close = np.abs(exact - whole) <= 4.0 * np.finfo(float).eps * exact
-    return np.where(close, whole, np.ceil(exact)).astype(np.int64)
+    """Return how many steps are done at an alpha: alpha N/batch, rounded down unless it is whole to rounding."""
+    return completed_steps(alphas, batch / dimension).astype(np.int64)
 
 
 def run_reduced(
@@ -228,7 +230,8 @@ def run_direct(
 
     Notes
     -----
-    About 1 ns per example and input component for K = 4, M = 2, while the weights fit into the second cache.
+    About 1 ns per example and input component for K = 4, M = 2, while the weights fit into the second cache.  With
+    rows as inputs each record reads all of them once, for the error; no more than a block of them is held at a time.
     """
     first, teacher = np.array(W, dtype=np.float64, ndmin=2), np.array(B, dtype=np.float64, ndmin=2)
     (K, N), M = first.shape, teacher.shape[0]
@@ -252,6 +255,7 @@ def run_direct(
     weights = into_strips(np.concatenate([first / math.sqrt(N), orthonormal.T, padding]))
     records = task.record_at.size
     along, rest, recorded_v = np.empty((records, K, M)), np.empty((records, K, K)), np.empty((records, K))
+    error = np.empty(records)
     reached, step = specialise(follow_network, task.rule.student, task.rule.teacher)(
         *task,
         weights,
@@ -265,12 +269,13 @@ def run_direct(
         along,
         rest,
         recorded_v,
+        error,
     )
     student = np.full((records, K, M + K), np.inf)
     for i in range(reached):
         if np.all(np.isfinite(rest[i])):
             student[i, :, :M], student[i, :, M:] = along[i], semidefinite_factor(rest[i])
-    return make_trajectory(task, alphas, reached, step, student, recorded_v)
+    return make_trajectory(task, alphas, reached, step, student, recorded_v, error if law == ROWS else None)
 
 
 def read_second_layer(v: ArrayLike, K: int) -> Matrix:
@@ -339,7 +344,15 @@ def make_task(
     return Task(rule, factor, teacher_second_layer, stretches, np.unique(steps_at(times, N, batch)))
 
 
-def make_trajectory(task: Task, alphas: ArrayLike, reached: int, step: int, student: Matrix, v: Matrix) -> Trajectory:
+def make_trajectory(
+    task: Task,
+    alphas: ArrayLike,
+    reached: int,
+    step: int,
+    student: Matrix,
+    v: Matrix,
+    error: NDArray[np.float64] | None = None,
+) -> Trajectory:
     """Return the records in the order of alphas, up to where the run diverged."""
     ended = reached < task.record_at.size
     size = np.sum(student[:reached] ** 2, axis=(1, 2))
@@ -353,4 +366,6 @@ def make_trajectory(task: Task, alphas: ArrayLike, reached: int, step: int, stud
     K, M = v.shape[1], task.A.size
     teacher = np.hstack([task.factor, np.zeros((M, K))])
     times = np.append(steps[: record.size], step) * task.rule.batch / task.rule.N
-    return Trajectory(times[:-1], student[record], teacher, v[record], float(times[-1]) if ended else None)
+    diverged_at = float(times[-1]) if ended else None
+    errors = None if error is None else error[record]
+    return Trajectory(times[:-1], student[record], teacher, v[record], diverged_at, errors)

@@ -12,8 +12,8 @@ Their order is
     w_k \to w_k - \eta \sqrt N\, \langle v_k g'(\lambda_k)\, \Delta\, x \rangle - \kappa\, w_k, \qquad
     v_k \to v_k - \eta_v \langle g(\lambda_k)\, \Delta \rangle - \kappa\, v_k ,
 
-so that a rate means the same whatever N is.  The state at an epoch is the one after ⌈epoch P/b⌉ steps.  The derivation
-is in ``theory/sample_reuse.md``.
+so that a rate means the same whatever N is.  The state at an epoch is the one after ⌊epoch P/b⌋ steps, and is recorded
+with its own epoch.  The derivation is in ``theory/sample_reuse.md``.
 """
 
 import math

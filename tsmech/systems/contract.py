@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import json
+import pickle
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -175,22 +177,49 @@ class System:
         return 0.0
 
     def curve(self, answer: str, rng: np.random.Generator | None = None) -> Curve:
-        """Return one answer's curve; a simulation draws from ``rng``."""
+        """Return one answer's curve; a simulation draws from ``rng``.
+
+        Its streams are addressed by the seed of a new generator, and by the state of one that has been drawn from.
+        """
         reason = self.lacks(answer)
         if reason:
             raise InputError(reason)
         method = getattr(self, f"{answer}_curve")
+        if answer != "theory" and rng is not None and not _is_new(rng):
+            rng = _descend(rng)
         result: Curve = method() if answer == "theory" else method(rng)
         return result
 
     def theory(self) -> "pd.DataFrame":
-        """Return the prediction for N → ∞, one row a coordinate value."""
+        """Return the prediction for N → ∞, one row a coordinate value; warn of what :meth:`remark` says."""
+        remark = self.remark()
+        if remark:
+            warnings.warn(remark, stacklevel=2)
         return self.curve("theory").to_frame()
 
     def reduced(self, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
-        """Return one draw of the exact reduced simulation at finite N; ``rng`` is a generator or a seed."""
-        return self.curve("reduced", np.random.default_rng(rng)).to_frame()
+        """Return one draw of the exact reduced simulation at finite N.
+
+        ``rng`` is a seed, or a generator: its state decides the draw, which moves it on.
+        """
+        return self.curve("reduced", _descend(np.random.default_rng(rng))).to_frame()
 
     def direct(self, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
-        """Return one draw of the network itself at finite N; ``rng`` is a generator or a seed."""
-        return self.curve("direct", np.random.default_rng(rng)).to_frame()
+        """Return one draw of the network itself at finite N.
+
+        ``rng`` is a seed, or a generator: its state decides the draw, which moves it on.
+        """
+        return self.curve("direct", _descend(np.random.default_rng(rng))).to_frame()
+
+
+def _descend(rng: np.random.Generator) -> np.random.Generator:
+    """Return a new generator that the numbers of another decide: the same state has the same descendant."""
+    return np.random.default_rng(rng.integers(2**32, size=8, dtype=np.uint32).tolist())
+
+
+def _is_new(rng: np.random.Generator) -> bool:
+    """Return whether a generator is as its seed made it."""
+    bits = rng.bit_generator
+    if not isinstance(bits.seed_seq, np.random.SeedSequence):
+        return False
+    return pickle.dumps(bits.state) == pickle.dumps(type(bits)(bits.seed_seq).state)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.systems.contract import Curve, Observable, System
+from tsmech.systems.contract import SIMULATIONS, Curve, Observable, System
 from tsmech.systems.parameters import parameter
 from tsmech.systems.sampling import declare_samples, declare_spacing, sample_times
 from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few
@@ -98,25 +98,24 @@ class GradientFlow(System):
     teacher_weights: tuple[float, ...] | None = declare("teacher_weights")
 
     def __post_init__(self) -> None:
-        """Check each parameter, and that the step is stable."""
+        """Check each parameter, and that the step is stable for N → ∞."""
         super().__post_init__()
         object.__setattr__(self, "dimension", resolve_dimension(self))
         sample_times(self.duration, self.samples, self.spacing)
-        values, shares, _ = resolve(self)
+        values = resolve(self).eigenvalues
         if values.max() > FARTHEST * (least := values[values > 0].min()):
             raise InputError(
                 f"the eigenvalues range from {least:g} to {values.max():g}: gradient descent is followed up to a ratio "
                 f"of {FARTHEST:g} (standardise brings the columns of a data matrix into one unit)"
             )
-        if self.step > 0:
-            from tsmech.theory.gradient_flow import largest_step
+        if self.step > 0 and self.step > (largest := self._largest_step()):
+            raise InputError(f"step = {self.step:g} is not allowed: gradient descent is stable up to {largest:.6g}")
 
-            largest = largest_step(self.alpha, self.penalty, values, shares, self.dimension)
-            if self.step > largest:
-                raise InputError(
-                    f"step = {self.step:g} is not allowed: gradient descent is stable up to {largest:.6g} "
-                    f"with {self.dimension} inputs"
-                )
+    def _largest_step(self, dimension: int | None = None) -> float:
+        from tsmech.theory.gradient_flow import largest_step
+
+        values, shares, _ = resolve(self)
+        return largest_step(self.alpha, self.penalty, values, shares, dimension)
 
     @property
     def isotropic(self) -> bool:
@@ -128,9 +127,14 @@ class GradientFlow(System):
         return sample_times(self.duration, self.samples, self.spacing)
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: the reduction needs isotropic inputs."""
+        """Return why this problem has no such answer: the reduction needs isotropic inputs, simulations a safe step."""
         if answer == "reduced" and not self.isotropic:
             return "gradient_flow has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
+        if answer in SIMULATIONS and self.step > 0 and self.step > (largest := self._largest_step(self.dimension)):
+            return (
+                f"gradient_flow has no {answer} answer at step = {self.step:g}: gradient descent is stable up to "
+                f"{largest:.6g} with {self.dimension} inputs"
+            )
         return too_few(self) if answer == "direct" else super().lacks(answer)
 
     def line_points(self) -> int:

@@ -12,7 +12,7 @@ from tsmech.systems import two_layer
 from tsmech.systems.contract import Curve, Observable, System
 from tsmech.systems.files import read_table, state
 from tsmech.systems.parameters import parameter
-from tsmech.systems.sampling import declare_samples, declare_spacing, sample_times
+from tsmech.systems.sampling import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
 from tsmech.systems.start import Overlaps
 from tsmech.systems.two_layer import OBSERVABLES, declare
 from tsmech.systems.two_layer import Activation as Activation
@@ -55,6 +55,10 @@ class OnlineSGD(System):
     The start is drawn once from ``start_seed`` at the dimension N and shared by all answers and replicates, so that
     theory predicts the simulations that lie beside it, the length of a plateau too; replicates draw their own examples
     and label noise.  The teacher's weights are orthonormal (T = 1) unless ``initial`` gives T.
+
+    The errors are exact averages over the inputs that are learnt, whatever N is: for Gaussian inputs a function of the
+    overlaps, for a file the mean over all its rows, beside which ``gaussian_error`` is that function of the overlaps.
+    For binary and uniform inputs the function stands for the average: exact for linear units, else to order 1/N.
     """
 
     name = "online_sgd"
@@ -64,6 +68,7 @@ class OnlineSGD(System):
     observables: ClassVar = {
         **OBSERVABLES,
         "escape_time": Observable("α_esc", "end of the plateau", summary=True),
+        "gaussian_error": Observable("ε_Gauss", "generalization error on Gaussian inputs (with inputs from a file)"),
     }
     pictured = ("generalization_error", "specialization")
     stated = ("student_units", "teacher_units", "learning_rate")
@@ -136,18 +141,26 @@ class OnlineSGD(System):
             )
 
     def times(self) -> NDArray[np.float64]:
-        """Return the times of the report, in alpha."""
-        return sample_times(self.duration, self.samples, self.spacing)
+        """Return the times of the report, in alpha: those at which a step of ``batch`` examples ends."""
+        return times_of_steps(sample_times(self.duration, self.samples, self.spacing), self.batch, self.dimension)
 
     def steps(self) -> float:
         """Return the number of steps of a simulation."""
         return self.duration * self.dimension / self.batch
 
     def remark(self) -> str | None:
-        """Return that theory assumes Gaussian inputs, where they are not."""
-        if self.inputs == "gaussian":
-            return None
-        return f"theory and reduced assume Gaussian inputs: beside direct with {self.inputs} ones they approximate"
+        """Return that theory assumes Gaussian inputs where they are not, and small batches where they are large."""
+        remarks = [remark_on_batch(self.batch, self.dimension)]
+        if self.inputs != "gaussian":
+            remarks.append(
+                f"theory and reduced assume Gaussian inputs: beside direct with {self.inputs} ones they approximate"
+            )
+            remarks.append(
+                "the errors of direct, too, are those of Gaussian inputs with its overlaps, to order 1/dimension"
+                if self.inputs in INPUTS
+                else "the errors of direct are averages over the rows, gaussian_error is that of Gaussian inputs"
+            )
+        return "; ".join(filter(None, remarks)) or None
 
     def start(self) -> tuple[NDArray[np.float64], ...]:
         """Return the overlaps Q, R and T and the second layers v and A that all answers start from."""
@@ -188,7 +201,7 @@ class OnlineSGD(System):
             W, B, self._factor(v.size) * v, self._factor(A.size) * A,
             inputs=inputs, alphas=self.times(), rng=examples, noise_rng=noise, **self._rule(),
         )  # fmt: skip
-        return self._curve(found.Q, found.R, T, found.v, A, found.diverged_at)
+        return self._curve(found.Q, found.R, T, found.v, A, found.diverged_at, over_rows=found.error)
 
     def _factor(self, units: int) -> float:
         return two_layer.factor(self, units)
@@ -221,11 +234,17 @@ class OnlineSGD(System):
         A: NDArray[np.float64],
         diverged_at: float | None,
         error: NDArray[np.float64] | None = None,
+        over_rows: NDArray[np.float64] | None = None,
     ) -> Curve:
         observables = two_layer.observe(self, Q, R, T, v, A, error)
+        gaussian = observables["generalization_error"]
+        if over_rows is not None:
+            observables |= {"generalization_error": over_rows, "test_error": over_rows + self.noise**2 / 2}
         times = self.times()[: len(Q)]
         escape = _crossing(times, observables["specialization"], 0.5)
         observables["escape_time"] = np.full(len(Q), escape)
+        if self.inputs not in INPUTS:
+            observables["gaussian_error"] = gaussian
         return Curve(observables, self.coordinate, times, diverged_at)
 
     def _input_matrix(self) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from tsmech.errors import InputError
 from tsmech.systems import two_layer
 from tsmech.systems.contract import Curve, Observable, System
 from tsmech.systems.parameters import parameter
-from tsmech.systems.sampling import declare_samples, declare_spacing, sample_times
+from tsmech.systems.sampling import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
 from tsmech.systems.start import Overlaps
 from tsmech.systems.stopping import SUMMARY, summary
 from tsmech.systems.two_layer import OBSERVABLES, Activation, declare
@@ -38,9 +38,11 @@ class SampleReuse(System):
     Notes
     -----
     Theory predicts a linear student of a linear teacher (one unit each, the first layer trained): exactly for full
-    batches and for SGD with replacement, for small steps without replacement.  For all others it is the limit of many
-    examples, alpha → ∞ at a given number alpha · epoch of examples seen: one-pass SGD, or for full batches gradient
-    flow on the generalization error.  That is an envelope and no prediction at finite alpha.
+    batches, for SGD with replacement and in the first epoch without, which is one-pass SGD; from then on for small
+    steps, and not at all above the critical learning rate.  For all others it is the limit of many examples, alpha → ∞
+    at a given number alpha · epoch of examples seen: one-pass SGD, or for full batches gradient flow on the
+    generalization error.  That is an envelope and no prediction at finite alpha, but for the test error of the first
+    epoch without replacement.  :meth:`remark` says what the theory of a problem leaves out.
     """
 
     name = "sample_reuse"
@@ -108,13 +110,13 @@ class SampleReuse(System):
         """Check each parameter, and that they fit together."""
         super().__post_init__()
         two_layer.check(self)
-        self.times()
         if self.order == "full" and self.batch != 1:
             raise InputError(
                 f"batch = {self.batch} is not allowed with order = full, which takes all examples in a step: leave it 1"
             )
         if self.batch > self.examples:
             raise InputError(f"batch = {self.batch} is not allowed: the training set has {self.examples} examples")
+        self.times()
 
     @property
     def examples(self) -> int:
@@ -129,8 +131,14 @@ class SampleReuse(System):
         return sizes and units and bool(self.start()[3][0] != 0)
 
     def times(self) -> NDArray[np.float64]:
-        """Return the times of the report, in epochs."""
-        return sample_times(self.duration, self.samples, self.spacing)
+        """Return the times of the report, in epochs: those at which a step ends, of all examples or of a batch."""
+        batch, examples = (1, 1) if self.order == "full" else (self.batch, self.examples)
+        return times_of_steps(sample_times(self.duration, self.samples, self.spacing), batch, examples)
+
+    @property
+    def single(self) -> bool:
+        """Whether no example comes twice: the first epoch without replacement."""
+        return self.order == "without" and bool(self.times()[-1] <= 1.0)
 
     def steps(self) -> float:
         """Return the number of steps of a simulation, those for each example where all make one."""
@@ -152,16 +160,29 @@ class SampleReuse(System):
 
     def remark(self) -> str | None:
         """Return what the theory leaves out, and why there is no simulation where there is none."""
-        remarks = [self.lacks("direct")]
+        remarks = [self.lacks("direct"), self._left_out()]
+        if self.order != "full":
+            remarks.append(remark_on_batch(self.batch, self.dimension))
+        return "; ".join(filter(None, remarks)) or None
+
+    def _left_out(self) -> str | None:
+        if not self.linear and self.single:
+            return "theory is one-pass SGD: exact in the first epoch, but for the training error"
         if not self.linear:
             limit = "gradient flow on the generalization error" if self.order == "full" else "one-pass SGD"
-            remarks.append(f"theory is the limit alpha → ∞, {limit}: an envelope, no prediction at finite alpha")
-        elif self.order == "without":
-            remarks.append(
-                "theory is the limit of small steps, gradient flow: it leaves out the noise of SGD, a share of order "
-                "learning_rate/batch of the errors"
-            )
-        return "; ".join(filter(None, remarks)) or None
+            but = ", but for the test error of the first epoch" if self.order == "without" else ""
+            return f"theory is the limit alpha → ∞, {limit}: an envelope, no prediction at finite alpha{but}"
+        if self.order != "without" or self.single:
+            return None
+        from tsmech.theory.sample_reuse import unstable
+
+        rate, decay = self._rates(float(self.start()[3][0]))
+        if unstable(self.alpha, rate, decay):
+            return f"SGD is unstable at learning_rate = {self.learning_rate:g}: theory ends with the first epoch"
+        return (
+            "theory is exact in the first epoch and then the limit of small steps, gradient flow: it leaves out the "
+            f"noise of SGD, a share of order learning_rate/batch = {rate / self.alpha:.3g} of the errors"
+        )
 
     def answer_label(self, answer: str) -> str:
         """Return what a picture calls an answer: theory is an envelope, or the limit of small steps."""
@@ -169,7 +190,7 @@ class SampleReuse(System):
             return super().answer_label(answer)
         if not self.linear:
             return "theory for α → ∞ (envelope)"
-        return "theory for small steps" if self.order == "without" else "theory"
+        return "theory for small steps" if self.order == "without" and not self.single else "theory"
 
     def line_points(self) -> int:
         """Return at how many values of a parameter a picture computes theory: at none where that takes long."""
@@ -184,29 +205,33 @@ class SampleReuse(System):
         return self._linear_curve() if self.linear else self._envelope()
 
     def _linear_curve(self) -> Curve:
-        from tsmech.sims.online_sgd import steps_at
-        from tsmech.theory.sample_reuse import linear_unit
+        from tsmech.theory.sample_reuse import linear_unit, without_replacement
 
         Q, R, T, v, A = self.start()
         length, unit = float(np.sqrt(T[0, 0])), float(v[0])
-        full = self.order == "full"
-        share = 1.0 if full else self.alpha / self.batch
-        rate = share * self.learning_rate * unit**2
-        found = linear_unit(
-            steps_at(self.times(), 1) if full else self.times(),
-            self.alpha,
-            self.noise,
-            Q=unit**2 * float(Q[0, 0]),
-            R=unit * float(R[0, 0]) / length,
-            teacher=float(A[0]) * length,
-            rate=rate,
-            decay=share * self.weight_decay,
-            discrete=full,
-            fluctuation=rate**2 / self.alpha if self.order == "with" else 0.0,
-        )
+        rate, decay = self._rates(unit)
+        given: dict[str, float] = {
+            "Q": unit**2 * float(Q[0, 0]),
+            "R": unit * float(R[0, 0]) / length if length > 0 else 0.0,
+            "teacher": float(A[0]) * length,
+            "rate": rate,
+            "decay": decay,
+        }
+        problem = self.times(), self.alpha, self.noise
+        if self.order == "without":
+            found = without_replacement(*problem, **given)
+        else:
+            full = self.order == "full"
+            fluctuation = 0.0 if full else rate**2 / self.alpha
+            found = linear_unit(*problem, **given, discrete=full, fluctuation=fluctuation)
         Q, R = (values[:, None, None] for values in (found.Q / unit**2, found.R * length / unit))
         second = np.broadcast_to(v, (len(Q), 1))
         return self._curve(Q, R, T, second, A, found.train_error, found.diverged_at, found.generalization_error)
+
+    def _rates(self, unit: float) -> tuple[float, float]:
+        """Return at what rates an epoch learns a linear unit's mode of eigenvalue 1, and forgets it (eq. 7)."""
+        share = 1.0 if self.order == "full" else self.alpha / self.batch
+        return share * self.learning_rate * unit**2, share * self.weight_decay
 
     def _envelope(self) -> Curve:
         from tsmech.schedules import constant

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.steps import ROUNDING, completed_steps
 from tsmech.systems.parameters import parameter
 
 REPORTS = ("samples", "spacing")
@@ -14,13 +15,16 @@ REPORTS = ("samples", "spacing")
 MOST = 100_000
 EARLIEST = 1e-4
 """First of the logarithmic times after 0, as a share of the duration."""
+LARGE_BATCH = 0.1
+"""Examples a step over N from which on a reader is told that theory takes this share for small."""
 
 
 def declare_samples(default: int = 100) -> Any:
     """Declare the field ``samples``."""
     return parameter(
         "n",
-        "times to report, each met exactly: how many after 0, or a list of two times or more",
+        "times to report, met by whole steps where training goes in steps: how many after 0, or a list of two times or "
+        "more",
         default=(float(default),),
         minimum=0,
     )
@@ -34,12 +38,14 @@ def declare_spacing() -> Any:
 
 
 def sample_times(duration: float, samples: Sequence[float], spacing: str) -> NDArray[np.float64]:
-    """Return the times of the report, increasing, from 0 to the duration or as listed, or refuse them."""
+    """Return the times of the report, increasing, from 0 to the duration or as listed, or refuse them.
+
+    One that is after the duration by rounding is the duration.
+    """
     if len(samples) > 1:
-        times = np.unique(np.array(samples))
-        if times[-1] > duration:
-            raise InputError(f"samples has {times[-1]:g}, which is after the duration {duration:g}")
-        return times
+        if max(samples) > duration * (1.0 + ROUNDING):
+            raise InputError(f"samples has {max(samples):.12g}, which is after the duration {duration:.12g}")
+        return np.unique(np.minimum(samples, duration))
     count = int(samples[0])
     if not 1 <= count <= MOST or count != samples[0]:
         raise InputError(
@@ -49,3 +55,29 @@ def sample_times(duration: float, samples: Sequence[float], spacing: str) -> NDA
     if spacing == "linear":
         return np.linspace(0.0, duration, count + 1)
     return np.concatenate([[0.0], np.geomspace(EARLIEST * duration, duration, count)])
+
+
+def times_of_steps(times: NDArray[np.float64], batch: int, examples: int) -> NDArray[np.float64]:
+    """Return when the last step ends by each of the times, every one once: whole steps times ``batch/examples``.
+
+    Parameters
+    ----------
+    times
+        What is asked for, increasing.
+    batch, examples
+        Examples a step and in a unit of time: N for the time alpha, P for epochs.
+    """
+    steps = np.unique(completed_steps(times, batch / examples))
+    if steps[-1] == 0.0 and times[-1] > 0.0:
+        raise InputError(
+            f"batch = {batch} is not allowed: the first step ends at {batch / examples:g}, after the last time of the "
+            f"report, {times[-1]:g}"
+        )
+    return steps * batch / examples
+
+
+def remark_on_batch(batch: int, dimension: int) -> str | None:
+    """Return that theory does not hold for a batch that is not small against the dimension, or None where it is."""
+    if batch <= LARGE_BATCH * dimension:
+        return None
+    return f"theory leaves out terms of order batch/dimension = {batch / dimension:.3g}"

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import InputError
+from tsmech.steps import completed_steps
 from tsmech.theory import marchenko_pastur
 from tsmech.theory.marchenko_pastur import Numbers, SampleSpectrum
 from tsmech.theory.spectra import excess, in_range, positive_part
@@ -229,11 +230,6 @@ def largest_eigenvalue(alpha: float, eigenvalues: ArrayLike, shares: ArrayLike |
     P = max(1, round(alpha * dimension))
     spread = math.sqrt(dimension * float(weights @ s) / P) + math.sqrt(-2 * math.log(UNLIKELY) * s.max() / P)
     return float((math.sqrt(s.max()) + spread) ** 2)
-
-
-def completed_steps(times: Array, step: float) -> Array:
-    """Return how many steps are done at each time; one that ends there to rounding is."""
-    return np.floor(times / step * (1 + 1e-12))
 
 
 def decay(times: Array, rates: Numbers, step: float) -> tuple[Numbers, Numbers]:

@@ -26,6 +26,10 @@ GAIN, ROUNDING = 1e-12, 1e-13
 """Relative gain over never stopping, and change of the error with log t, below which they count as rounding."""
 
 
+AT_ONCE = 33
+"""Numbers of steps between two that are tried at once."""
+
+
 class Stopping(NamedTuple):
     """When to stop: the time, and the generalization error then."""
 
@@ -85,6 +89,9 @@ def optimal_stopping(
     given = eigenvalues, teacher_weights, shares
     low, high = marchenko_pastur.edges(alpha, eigenvalues, shares)
     slowest = low + penalty / alpha
+    if step > 0:  # a mode that overshoots can be the slowest
+        overshoot = min(step * (high + penalty / alpha) - 1, 1.0)
+        slowest = min(slowest, -math.log(overshoot) / step) if overshoot > 0 else slowest
     horizon = min(DECAYED / slowest if slowest > 0 else math.inf, LONGEST / high)
     flow = prepare(horizon, alpha, noise, *given, initial_scale, penalty, step, unseen)
 
@@ -168,18 +175,23 @@ def _minima_of_flow(flow: Flow, grid: Array) -> Iterator[float]:
 
 
 def _minima_of_steps(flow: Flow, grid: Array) -> Iterator[float]:
-    """Yield the times after an even and after an odd number of steps that are better than their neighbours.
+    """Yield the times after an even and after an odd number of steps that are no worse than their neighbours.
 
-    A mode that overshoots changes its sign in each step, so the error is smooth only along steps of one parity.
+    A mode that overshoots changes its sign in each step, so the error is smooth only along steps of one parity.  The
+    first and the last of the grid have one neighbour alone.
     """
     for parity in (0, 1):
         counts = np.unique(np.floor(grid / (2 * flow.step))) * 2 + parity
-        errors = flow.errors(counts * flow.step)
-        inner = (errors[1:-1] <= errors[:-2]) & (errors[1:-1] <= errors[2:])
-        for i in np.flatnonzero(inner) + 1:
-            low, high = counts[i - 1], counts[i + 1]
-            while high - low > 4:
-                between = np.unique(np.round(np.linspace(low, high, 33) / 2 - parity / 2)) * 2 + parity
-                best = int(np.argmin(flow.errors(between * flow.step)[1:-1])) + 1
-                low, high = between[best - 1], between[best + 1]
-            yield float((low + high) / 2 * flow.step)
+        errors = np.pad(flow.errors(counts * flow.step), 1, constant_values=math.inf)
+        for i in np.flatnonzero((errors[1:-1] <= errors[:-2]) & (errors[1:-1] <= errors[2:])):
+            yield _best_of_steps(flow, *counts[[max(int(i) - 1, 0), min(int(i) + 1, counts.size - 1)]])
+
+
+def _best_of_steps(flow: Flow, low: float, high: float) -> float:
+    """Return the best time between two numbers of steps of one parity, both included, with one minimum between them."""
+    while True:
+        between = np.unique(low + 2 * np.round(np.linspace(0.0, (high - low) / 2, AT_ONCE)))
+        best = int(np.argmin(flow.errors(between * flow.step)))
+        if between.size < AT_ONCE:  # all that there are
+            return float(between[best] * flow.step)
+        low, high = between[max(best - 1, 0)], between[min(best + 1, between.size - 1)]
