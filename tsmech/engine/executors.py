@@ -12,10 +12,12 @@ from typing import Protocol
 
 from tsmech.engine import Outcome, perform, perform_one
 from tsmech.errors import CutShortError, InputError
-from tsmech.experiment import Unit
+from tsmech.experiment import Unit, whole
 from tsmech.threads import one_thread_each, one_thread_here
 
 BUILT_IN = ("local", "dask")
+MOST_WORKERS = 1024
+"""Worker processes that one machine is asked for."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,7 @@ def open_pool(
     InputError
         Where any of these is not allowed, or the scheduler cannot be reached.
     """
-    if workers < 1:
-        raise InputError(f"workers = {workers} is not allowed: it must be a whole number of at least 1")
+    whole("workers", workers, 1, MOST_WORKERS)
     if timeout is not None and not 0 < timeout < math.inf:
         raise InputError(f"timeout = {timeout:g} is not allowed: it must be a number of seconds above 0")
     if isinstance(executor, str) and executor not in BUILT_IN:

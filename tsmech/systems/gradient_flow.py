@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.systems.contract import Curve, Observable, System
-from tsmech.systems.parameters import parameter
+from tsmech.systems.parameters import Numbers, parameter
 from tsmech.systems.sampling import declare_samples, declare_spacing, sample_times
 from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few
 from tsmech.systems.stopping import SUMMARY, summary
@@ -73,7 +73,7 @@ class GradientFlow(System):
         minimum=0,
         exclusive=True,
     )
-    samples: tuple[float, ...] = declare_samples()
+    samples: Numbers = declare_samples()
     spacing: str = declare_spacing()
     unseen: float = parameter(
         "u",
@@ -87,8 +87,8 @@ class GradientFlow(System):
     ratio: float = declare("ratio")
     fraction: float = declare("fraction")
     exponent: float = declare("exponent")
-    eigenvalues: tuple[float, ...] | None = declare("eigenvalues")
-    teacher_weights: tuple[float, ...] | None = declare("teacher_weights")
+    eigenvalues: Numbers | None = declare("eigenvalues")
+    teacher_weights: Numbers | None = declare("teacher_weights")
 
     def __post_init__(self) -> None:
         """Check each parameter, and that the step is stable."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from tsmech.systems.contract import Curve, Observable, System
-from tsmech.systems.parameters import parameter
+from tsmech.systems.parameters import Numbers, parameter
 from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few
 
 
@@ -64,8 +64,8 @@ class Ridge(System):
     ratio: float = declare("ratio")
     fraction: float = declare("fraction")
     exponent: float = declare("exponent")
-    eigenvalues: tuple[float, ...] | None = declare("eigenvalues")
-    teacher_weights: tuple[float, ...] | None = declare("teacher_weights")
+    eigenvalues: Numbers | None = declare("eigenvalues")
+    teacher_weights: Numbers | None = declare("teacher_weights")
 
     def __post_init__(self) -> None:
         """Check each parameter, and that the spectrum can be had."""
