@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import operator
+import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,8 @@ MOST_STEPS = 1e17
 LARGEST_SEED = 2**256
 LARGEST_FILE = 1_000_000
 """Most bytes of an experiment's file."""
+DOTTED = re.compile(r"(?:[\w-]+[ \t]*\.[ \t]*){50}")
+"""A key of more parts than any experiment has; the time to read one grows as their square."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,12 +150,9 @@ class Experiment:
             raise InputError(f"system = {shown(kind)} is not allowed: it must be a system's name or class")
         declared = kind.parameters()
         read: dict[str, tuple[Any, ...]] = {}
-        for given, value in parameters.items():
-            known = str(given).replace("-", "_")
+        for known, value in _underscored(parameters).items():
             if known not in declared:
-                raise InputError(f"{kind.name} has no parameter {shown(given)}: {nearest(str(given), declared)}")
-            if known in read:
-                raise InputError(f"{kind.name}: {known} is given twice, with a hyphen and with an underscore")
+                raise InputError(f"{kind.name} has no parameter {shown(known)}: {nearest(known, declared)}")
             read[known] = declared[known].read(value)
         for known, parameter in declared.items():
             if known not in read and parameter.required:
@@ -308,9 +308,9 @@ def from_file(path: str | Path, overrides: Mapping[str, Any] | None = None, **op
     if not isinstance(table.get("system"), str):
         raise InputError(f'{path} must name its system: system = "ridge", say')
     table |= {key: value for key, value in options.items() if value is not None}
-    parameters = {key.replace("-", "_"): value for key, value in table.pop("parameters", {}).items()}
+    parameters = _underscored(table.pop("parameters", {}))
     _locate_files(find(table["system"]).parameters(), parameters, path.parent)
-    parameters |= {key.replace("-", "_"): value for key, value in (overrides or {}).items()}
+    parameters |= _underscored(overrides or {})
     return build(table.pop("system"), parameters, name=path.stem, **table)
 
 
@@ -324,7 +324,10 @@ def _read_toml(path: Path) -> dict[str, Any]:
             raise InputError(f"{path} is not a file")
         if state.st_size > LARGEST_FILE:
             raise InputError(f"{path} of {state.st_size} bytes is not allowed: it must have at most {LARGEST_FILE}")
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        if DOTTED.search(text):
+            raise RecursionError
+        return tomllib.loads(text)
     except InputError:
         raise
     except OSError as error:
@@ -349,6 +352,17 @@ def experiments() -> dict[str, Path]:
         if folder.is_dir():
             return {path.stem: path for path in sorted(folder.glob("*.toml"))}
     return {}
+
+
+def _underscored(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters by their names with underscores, and refuse one that is there with hyphens too."""
+    named: dict[str, Any] = {}
+    for given, value in parameters.items():
+        known = str(given).replace("-", "_")
+        if known in named:
+            raise InputError(f"{shown(known)} is given twice, with a hyphen and with an underscore")
+        named[known] = value
+    return named
 
 
 def _locate_files(declared: Mapping[str, Parameter], parameters: dict[str, Any], folder: Path) -> None:

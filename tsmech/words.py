@@ -31,7 +31,7 @@ def _escape(letter: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def one_line(text: str, most: int = 600) -> str:
+def one_line(text: str, most: int = 400) -> str:
     """Return text as one printable line of at most so many characters, without its middle where it is longer."""
     if len(text) > 2 * most:  # what is left out need not be read
         text = f"{text[:most]}{text[-most:]}"

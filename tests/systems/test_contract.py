@@ -22,7 +22,7 @@ def test_bad_parameters_are_refused_where_the_system_is_built() -> None:
     with pytest.raises(InputError, match="level = '1' is not allowed"):
         Gauge(level="1")
     for several in ([1, 2], (1.0,), np.array([1.0, 2.0]), range(3)):
-        with pytest.raises(InputError, match=r'level = .*: a system has one value; tsmech\.run\("gauge", level=\.\.\.\)'):
+        with pytest.raises(InputError, match=r'a system has one value; tsmech\.run\("gauge", level=\.\.\.\)'):
             Gauge(level=several)
 
 

@@ -1,6 +1,8 @@
 """The commands: each reads what a person typed, makes one call of the library, and prints."""
 
+import os
 import shutil
+import stat
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -87,7 +89,7 @@ def show(
     from tsmech.runs import resolve
     from tsmech.store import Store
 
-    if not Path(what).is_dir():
+    if not what or not os.path.isdir(what):  # to which a name that is too long is no error
         if find_file(what) is None:
             raise InputError(f"{shown(what)} is neither a run directory nor an experiment, nor a TOML file")
         say_out(resolve(what, {}).to_toml())
@@ -270,8 +272,13 @@ def reproduce(
         if name not in known:
             raise InputError(f"experiment {shown(name)} is unknown: {nearest(name, known)}")
     for option, folder in (("--out", out), ("--runs", runs)):
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{option} {folder} is a file: name a directory")
+        try:
+            if not stat.S_ISDIR(folder.stat().st_mode):
+                raise InputError(f"{option} {folder} is a file: name a directory")
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise InputError(f"{option} {folder} cannot be used: {error.strerror}") from None
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -27,7 +27,7 @@ _VALUES = "Each parameter takes a number, a list (0.1,0.5,1), a range start:stop
 
 def _path(words: str) -> Path:
     if not words:
-        raise InputError("a name of a file or directory is empty: leave the option out, or give a name")
+        raise typer.BadParameter("it is empty: give a name")
     return Path(words)
 
 
@@ -266,7 +266,7 @@ def raise_failure(store: Any) -> None:
 def _discard(directory: Path, quiet: bool) -> None:
     from tsmech.store.directory import contents, discard
 
-    if directory.is_dir() and contents(directory):
+    if os.path.isdir(directory) and contents(directory):
         discard(directory, lambda names: say(f"removing {', '.join(names)} in {directory}", quiet))
 
 

@@ -7,6 +7,7 @@ nothing that was committed.  A run that was closed properly is one plain file.
 import contextlib
 import dataclasses
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -127,7 +128,7 @@ class Store:
     def open(cls, directory: Path) -> "Store":
         """Open a run directory to read it."""
         file = directory / FILE
-        if not file.is_file():
+        if not os.path.isfile(file):
             raise InputError(f"{directory} is not a run directory: it has no {FILE}")
         connection = connect(file)
         if is_new(connection):

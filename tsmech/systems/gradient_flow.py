@@ -11,7 +11,7 @@ from tsmech.errors import InputError
 from tsmech.systems.contract import Curve, Observable, System
 from tsmech.systems.parameters import Numbers, parameter
 from tsmech.systems.sampling import declare_samples, declare_spacing, sample_times
-from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few
+from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few, too_large
 from tsmech.systems.stopping import SUMMARY, summary
 
 if TYPE_CHECKING:
@@ -116,10 +116,11 @@ class GradientFlow(System):
         return sample_times(self.duration, self.samples, self.spacing)
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: the reduction needs isotropic inputs."""
+        """Return why this problem has no such answer: the reduction needs isotropic inputs, direct memory."""
         if answer == "reduced" and not self.isotropic:
             return "gradient_flow has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
-        return too_few(self) if answer == "direct" else super().lacks(answer)
+        few = too_few(self) if answer == "direct" else None
+        return few or too_large(self, answer) or super().lacks(answer)
 
     def _rest(self) -> dict[str, float]:
         return {name: getattr(self, name) for name in ("initial_scale", "penalty", "step", "unseen")}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.memory import shortage
 from tsmech.systems import two_layer
 from tsmech.systems.contract import Curve, Observable, System
 from tsmech.systems.files import read_table, state
@@ -141,6 +142,14 @@ class OnlineSGD(System):
     def steps(self) -> float:
         """Return the number of steps of a simulation."""
         return self.duration * self.dimension / self.batch
+
+    def lacks(self, answer: str) -> str | None:
+        """Return why this problem has no such answer: the network needs memory."""
+        vectors = self.student_units + self.teacher_units
+        short = shortage(8.0 * vectors * self.dimension, f"a network of {vectors} x {self.dimension} weights")
+        if answer == "direct" and short:
+            return f"online_sgd has no direct answer here: {short}: lower dimension"
+        return super().lacks(answer)
 
     def remark(self) -> str | None:
         """Return that theory assumes Gaussian inputs, where they are not."""

@@ -21,6 +21,8 @@ Numbers = float | Sequence[float] | NDArray[Any]
 
 LARGEST = 1e100
 """Largest size of a number, so that no square of it overflows; what must be above 0 is at least its inverse."""
+LARGEST_DIMENSION = 10**12
+"""Largest input dimension: one vector of it takes eight terabytes."""
 LARGEST_WHOLE = 2**63 - 1
 """Largest whole number: that of arrays and files."""
 MAX_RANGE = 1_000_000
@@ -305,7 +307,7 @@ def _file_digest(path: str, changed: int, size: int) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint that names the nearest known word, or lists them all where none is near."""
+    """Return a hint that names the nearest known word, or lists them (in short, if many) where none is near."""
     options = list(known)
     close = difflib.get_close_matches(shown(word).replace("-", "_"), options, 1, 0.5)
-    return f"did you mean {close[0]}?" if close else "known: " + ", ".join(options)
+    return f"did you mean {close[0]}?" if close else f"known: {shown(', '.join(options), 300)}"

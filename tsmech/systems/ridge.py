@@ -7,7 +7,7 @@ import numpy as np
 
 from tsmech.systems.contract import Curve, Observable, System
 from tsmech.systems.parameters import Numbers, parameter
-from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few
+from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few, too_large
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,11 @@ class Ridge(System):
         return self.spectrum == "isotropic" and self.eigenvalues is None
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: the reduction needs isotropic inputs."""
+        """Return why this problem has no such answer: the reduction needs isotropic inputs, direct memory."""
         if answer == "reduced" and not self.isotropic:
             return "ridge has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
-        return too_few(self) if answer == "direct" else super().lacks(answer)
+        few = too_few(self) if answer == "direct" else None
+        return few or too_large(self, answer) or super().lacks(answer)
 
     def optimal_penalty(self) -> float:
         """Return the ridge penalty λ ≥ 0 of the least generalization error for N → ∞."""
