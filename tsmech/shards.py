@@ -75,6 +75,8 @@ def merge(out: Path, sources: Sequence[Path]) -> Store:
         Where the shards are not of one experiment, one is damaged, or two disagree; nothing is added then.
     """
     described: dict[str, Any] = {}
+    if not sources:
+        raise InputError("there is nothing to merge: name the run directories of the shards")
     for source in sources:
         if os.path.realpath(source) == os.path.realpath(out):
             raise InputError(f"{source} cannot be merged into itself: name another directory first")

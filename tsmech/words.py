@@ -39,7 +39,7 @@ def one_line(text: str, most: int = 400) -> str:
     if len(line) <= most:
         return line
     end = (most - 5) // 3
-    return f"{line[: most - 5 - end]} ... {line[-end:]}"
+    return f"{line[: most - 5 - end].rstrip()} ... {line[-end:].lstrip()}"
 
 
 def shown(value: object, most: int = 60) -> str:

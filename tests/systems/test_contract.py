@@ -1,7 +1,9 @@
 """What a point's key depends on, what its answers look like, and that every system keeps the contract."""
 
 import dataclasses
+import inspect
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,27 @@ def test_answers_in_python_are_tables_and_a_seed_repeats_them() -> None:
     assert frame.columns.tolist() == ["time", "position", "overlap"]
     assert frame.time.tolist() == [1.0, 2.0, 3.0]
     assert frame.overlap[2].tolist() == [[1.0, 3.0], [3.0, 12.0]]
+
+
+@pytest.mark.parametrize("wrong", ["x", -1, 1.5, {}, [1.5], object()])
+def test_what_cannot_seed_is_refused(wrong: object) -> None:
+    for draw in (Gauge(level=1.0).reduced, Gauge(level=1.0).direct):
+        with pytest.raises(InputError, match=r"^rng = .* is not allowed: it must be a numpy\.random\.Generator"):
+            draw(rng=wrong)  # type: ignore[arg-type]
+
+
+def test_a_docstring_lists_the_parameters_in_its_place() -> None:
+    """... before Notes and Examples, with type, default, symbol, meaning and what is allowed."""
+    for name in REGISTRY:
+        lines = inspect.getdoc(find(name)).splitlines()  # type: ignore[union-attr]
+        start = lines.index("Parameters")
+        named = [line.partition(" : ")[0] for line in lines[start:] if re.match(r"\w+ : ", line)]
+        assert named == list(find(name).parameters())
+        assert all(lines.index(later) > start for later in ("Notes", "Examples") if later in lines)
+        assert lines.count("Parameters") == 1
+    text = inspect.getdoc(find("ridge"))
+    assert "noise : float, default 0.5\n    σ: standard deviation of the label noise; a number at least 0." in str(text)
+    assert "Parameters" not in str(System.__doc__)
 
 
 def test_systems_are_values() -> None:

@@ -109,6 +109,8 @@ def resolve(system: Any) -> Spectrum:
     elif system.spectrum == "power_law":
         from tsmech.theory.spectra import power_law
 
+        if short := shortage(8.0 * (system.dimension or DIMENSION), "a power law of so many eigenvalues"):
+            raise InputError(f"dimension = {system.dimension} is not allowed: {short}")
         values = power_law(system.exponent, system.dimension or DIMENSION)
     elif system.spectrum == "isotropic":
         values = np.ones(1)
