@@ -17,9 +17,12 @@ def available() -> int | None:
     return min(found) if found else _built_in()
 
 
-def shortage(needed: float, what: str) -> str | None:
-    """Return in one line that so many bytes are not available for what needs them, or None where they are."""
-    left = available() if needed > SMALL else None
+def shortage(needed: float, what: str, unasked: int = SMALL) -> str | None:
+    """Return in one line that so many bytes are not available for what needs them, or None where they are.
+
+    Up to ``unasked`` bytes are taken to be there: asking takes longer than making a point of a sweep.
+    """
+    left = available() if needed > unasked else None
     if left is None or needed <= left:
         return None
     return f"{what} takes {in_words(needed)} of memory, {in_words(left)} are available"
