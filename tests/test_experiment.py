@@ -302,6 +302,15 @@ def test_the_bare_constructor_refuses_words_in_one_line(wrong: dict[str, Any]) -
     assert "\n" not in str(refused.value)
 
 
+def test_answers_come_in_any_order_and_container() -> None:
+    names = ["direct", "theory"]
+    for named in (names, tuple(names), set(names), np.array(names), iter(names), "direct, theory"):
+        assert build("gauge", {"level": 1}, answers=named).answers == ("theory", "direct")
+    for wrong in ({"theory": 1}, b"theory", 3):
+        with pytest.raises(InputError, match="answers = "):
+            build("gauge", {"level": 1}, answers=wrong)
+
+
 def test_a_system_is_a_system() -> None:
     for wrong in (dict, 3, None, Gauge(level=1.0)):
         with pytest.raises(InputError, match=r"system = .* is not allowed: it must be a system's name or class"):

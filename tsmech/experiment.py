@@ -9,7 +9,7 @@ import operator
 import re
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -393,7 +393,7 @@ def _check_points(experiment: Experiment) -> tuple[dict[str, str], float]:
 def _read_answers(given: Any, lacking: Mapping[str, str]) -> tuple[str, ...]:
     if given is None:
         return tuple(answer for answer in ANSWERS if answer not in lacking)
-    if not isinstance(given, (str, list, tuple)):
+    if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
         raise InputError(f"answers = {shown(given)} is not allowed: it must be a list of {', '.join(ANSWERS)}")
     names = [piece.strip() for piece in given.split(",")] if isinstance(given, str) else list(given)
     for name in names:
