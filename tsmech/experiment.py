@@ -304,7 +304,7 @@ def from_file(path: str | Path, overrides: Mapping[str, Any] | None = None, **op
         form = {"parameters": dict, "plot": dict, "title": str, "source": str, "system": str}.get(key)
         if form is not None and not isinstance(value, form):
             words = "a table" if form is dict else "words in quotes"
-            raise InputError(f"{path}: {key} = {shown(value)} must be {words}")
+            raise InputError(f"{path}: {key} = {shown(repr(value))} must be {words}")
     if not isinstance(table.get("system"), str):
         raise InputError(f'{path} must name its system: system = "ridge", say')
     table |= {key: value for key, value in options.items() if value is not None}
@@ -446,7 +446,7 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
             continue
         if key == "together":
             if not isinstance(value, bool):
-                raise InputError(f"{mark}together = {shown(value)} is not allowed: it must be true or false")
+                raise InputError(f"{mark}together = {shown(repr(value))} is not allowed: it must be true or false")
             plot[key] = value
             continue
         names = value if key == "y" and isinstance(value, (list, tuple)) else [value]

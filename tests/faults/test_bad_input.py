@@ -185,11 +185,11 @@ CASES: list[tuple[str, str]] = [
     ("run nested.toml", "nested.toml is not a TOML file that can be read: its values are nested too deeply"),
     ("run dotted.toml", "dotted.toml is not a TOML file that can be read: its values are nested too deeply"),
     ("run huge.toml", "huge.toml of 1000001 bytes is not allowed: it must have at most 1000000"),
-    ("run escape.toml", r"spectrum = \u001b[31m.csv is not allowed: a file's name must be printable"),
+    ("run escape.toml", r"spectrum = \u001b[31m.csv cannot be read: a file's name must be printable"),
     ("run key_escape.toml", r"key_escape.toml has an unknown key \u001b[31m: known: title"),
     (
         "run ridge --alpha 1 --spectrum \udcff.csv",
-        r"spectrum = \udcff.csv is not allowed: a file's name must",
+        r"spectrum = \udcff.csv cannot be read: a file's name must",
     ),
     ("run ridge --alpha \x1b[31m1", r"alpha = \u001b[31m1 cannot be read"),
     (f"run {NAME}.toml", "cannot be read: File name too long"),

@@ -185,7 +185,7 @@ def test_what_is_divided_by_has_a_smallest_size() -> None:
 
 @pytest.mark.parametrize("wrong", ["\x1b[31m.csv", "a\nb.csv", "\0.csv", "\udcff.csv", "\u202etxt.csv"])
 def test_a_file_s_name_is_printable(wrong: str) -> None:
-    with pytest.raises(InputError, match=r"is not allowed: a file's name must be printable"):
+    with pytest.raises(InputError, match=r"cannot be read: a file's name must be printable"):
         FILE.check(wrong)
 
 

@@ -129,7 +129,7 @@ class Parameter:
         if not self.file:
             raise self.refuse(value)
         if "\n" in value or printable(value) != value:
-            raise InputError(f"{self.name} = {shown(value)} is not allowed: a file's name must be printable")
+            raise InputError(f"{self.name} = {shown(value)} cannot be read: a file's name must be printable")
         return value
 
     def _is_table(self, value: Any) -> bool:
