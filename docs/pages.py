@@ -1,6 +1,6 @@
 """Pages that are made from declarations, so that nothing is written twice: one a system, and the reference.
 
-A system's page has its problem (its docstring), its parameters and observables, its experiments with their pictures,
+A system's page has its problem and parameters (its docstring), its observables, its experiments with their pictures,
 and the way to its derivation.
 """
 
@@ -15,7 +15,6 @@ from docutils import nodes
 import tsmech
 from tsmech.systems import REGISTRY, find
 from tsmech.systems.contract import ANSWERS, System
-from tsmech.systems.parameters import Parameter
 
 ROOT = Path(__file__).parents[1]
 LAYERS = {
@@ -48,9 +47,6 @@ def system_page(system: type[System]) -> str:
     parts = [f"# {system.title}", f"System `{system.name}`; answers: {answers}."]
     parts.append(f"[Its derivation](../theory/{system.name}.md) is a note of its own.")
     parts += ["## The problem", _rst(about, "   :no-index:")]
-    parts += ["## Parameters", _table(["parameter", "symbol", "", "allowed", "default"], [
-        [f"`{p.name}`", p.symbol, p.help, p.allowed, _default(p)] for p in system.parameters().values()
-    ])]  # fmt: skip
     seen = [[f"`{name}`", item.symbol, item.label] for name, item in system.observables.items()]
     parts += ["## Observables", _table(["column", "symbol", ""], seen)]
     if system.coordinate:
@@ -105,12 +101,6 @@ def mark_tags(doctree: nodes.document) -> None:
         if r"\tag{" in node.astext():
             node.children = [nodes.Text(rf"\[{node.astext()}\]")]
             node["nowrap"] = node["no-wrap"] = True
-
-
-def _default(parameter: Parameter) -> str:
-    if parameter.required:
-        return "required"
-    return "" if parameter.default is None else f"`{parameter.default}`"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

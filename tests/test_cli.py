@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from tsmech import experiment, plots
 from tsmech.engine import executors
 from tsmech.store.directory import FILE, PRODUCTS
 from tsmech.systems import REGISTRY
+from tsmech.words import printable
 
 SMALL = ("--workers", 1, "--replicates", 2)
 
@@ -202,6 +204,41 @@ def test_failed_points_are_four_and_the_rest_is_kept(unpainted: None) -> None:
     assert "# failed: 18" in command("show", "d").out
 
 
+def test_an_error_in_words_that_nothing_can_store_is_stored_and_shown(
+    monkeypatch: pytest.MonkeyPatch, unpainted: None
+) -> None:
+    """A lone surrogate is no UTF-8, and escapes would colour the terminal; the other points are kept."""
+
+    def broken(gauge: Gauge) -> None:
+        raise ValueError("\ud800 \x1b[31mred\x9b" + "x" * 10_000)
+
+    monkeypatch.setattr(Gauge, "_go_wrong", broken)
+    said = command("run", "gauge", "--level", 1, *SMALL, "--answers", "theory", "--out", "d")
+    assert said.code == 4
+    assert r"theory: ValueError: \ud800 \u001b[31mred\u009bxxx" in said.err
+    assert len(said.err) < 600
+    for words in (("show", "d"), ("show", "d", "--failures"), ("export", "d")):
+        shown = command(*words)
+        assert shown.code == 0
+        assert printable(shown.out) == shown.out
+
+
+def test_titles_and_names_of_files_reach_terminal_and_picture_without_escapes() -> None:
+    title = r"\u001b[31mred\u0000\u009b"
+    text = f'system = "gauge"\ntitle = "{title}"\nanswers = ["theory"]\n[parameters]\nlevel = [1, 2]\n'
+    name = "\x1b[32mgreen.toml"
+    Path(name).write_text(text)
+    said = command("run", name)
+    assert said.code == 0, said.err
+    (directory,) = Path("runs").iterdir()
+    assert directory.name.startswith(r"\u001b[32mgreen-")
+    for words in (("show", directory), ("show", name), ("plot", directory), ("run", name, "--dry-run")):
+        shown = command(*words)
+        assert shown.code == 0, shown.err
+        assert printable(shown.out + shown.err) == shown.out + shown.err
+    ElementTree.parse(directory / "figure.svg")
+
+
 def test_a_solver_that_does_not_converge_is_three() -> None:
     said = command("run", "gauge", "--level", 1, "--fault", "none,unsolved", *SMALL, "--json")
     assert said.code == 3
@@ -365,6 +402,16 @@ def test_a_run_is_exported(kind: str, unpainted: None) -> None:
         assert command("export", "d", "--format", kind).out == Path(f"t.{kind}").read_text()
     if kind == "csv":
         assert Path("t.csv").read_bytes() == Path("d/table.csv").read_bytes()
+
+
+def test_the_suffix_of_a_file_says_how_a_run_is_exported(unpainted: None) -> None:
+    command("run", "gauge", "--level", "1,2", *SMALL, "--out", "d")
+    for name, kind in (("t.csv", "csv"), ("t.JSON", "json"), ("t.parquet", "parquet"), ("t.pq", "parquet")):
+        assert command("export", "d", "--out", name) == (0, "", "")
+        assert command("export", "d", "--format", kind, "--out", f"same.{kind}") == (0, "", "")
+        assert Path(name).read_bytes() == Path(f"same.{kind}").read_bytes()
+    assert command("export", "d", "--format", "json", "--out", "t.txt") == (0, "", "")
+    assert Path("t.txt").read_bytes() == Path("t.JSON").read_bytes()
 
 
 def test_checks_sum_each_observable_up_and_the_exit_code_is_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -301,8 +301,71 @@ def test_experiments_join() -> None:
     assert (joined.replicates, joined.title) == (5, "other")
 
 
-def test_an_experiment_is_public() -> None:
+def test_an_experiment_is_public_and_made_from_words() -> None:
     import tsmech
 
     assert tsmech.Experiment is Experiment
-    assert build(Walk, {}).system is Walk
+    assert Experiment.build(Walk, {}).system is Walk
+    asked = Experiment.build("gauge", {"level": "1:3:3"}, answers="theory")
+    assert (asked.size, asked.answers) == (3, ("theory",))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"system": "gauge"},
+        {"system": dict},
+        {"parameters": {"level": 1.0}},
+        {"parameters": "level"},
+        {"answers": "theory"},
+        {"answers": ("thoery",)},
+        {"replicates": "20"},
+        {"replicates": True},
+        {"seed": 1.0},
+        {"plot": None},
+        {"title": 3},
+    ],
+)
+def test_the_bare_constructor_refuses_words_in_one_line(wrong: dict[str, Any]) -> None:
+    right = {"system": Gauge, "parameters": {"level": (1.0,)}}
+    Experiment(**right)
+    (name,) = wrong
+    with pytest.raises(InputError, match=rf"^{name} = .*: Experiment\.build makes an experiment from words") as refused:
+        Experiment(**{**right, **wrong})
+    assert "\n" not in str(refused.value)
+
+
+def test_answers_come_in_any_order_and_container() -> None:
+    names = ["direct", "theory"]
+    for named in (names, tuple(names), set(names), np.array(names), iter(names), "direct, theory"):
+        assert build("gauge", {"level": 1}, answers=named).answers == ("theory", "direct")
+    for wrong in ({"theory": 1}, b"theory", 3):
+        with pytest.raises(InputError, match="answers = "):
+            build("gauge", {"level": 1}, answers=wrong)
+
+
+def test_a_system_is_a_system() -> None:
+    for wrong in (dict, 3, None, Gauge(level=1.0)):
+        with pytest.raises(InputError, match=r"system = .* is not allowed: it must be a system's name or class"):
+            build(wrong, {})  # type: ignore[arg-type]
+
+
+def test_the_words_of_an_experiment_are_printable() -> None:
+    experiment = build("gauge", {"level": 1}, title="one\ntwo \x1b[31m", source="\ud800", name="\x9b")
+    assert (experiment.title, experiment.source, experiment.name) == (r"one two \u001b[31m", r"\ud800", r"\u009b")
+
+
+def test_more_than_a_computer_can_do_is_refused() -> None:
+    for wrong in (10**20, "1" + "0" * 20, 10_000_001):
+        with pytest.raises(InputError, match="replicates = 1"):
+            build("gauge", {"level": 1}, replicates=wrong)
+    with pytest.raises(InputError, match="seed = a whole number of 5001 digits"):
+        build("gauge", {"level": 1}, seed=10**5000)
+    with pytest.raises(InputError, match=r"one simulation would take 1e\+24 steps"):
+        build("online_sgd", {"duration": 1e21})
+    assert build("online_sgd", {"duration": 1e21}, answers="theory").size == 1
+
+
+def test_a_parameter_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(InputError, match="teacher_weights is given twice"):
+        build("ridge", {"alpha": 1, "teacher-weights": [1], "teacher_weights": [1], "eigenvalues": [1]})

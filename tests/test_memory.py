@@ -70,3 +70,14 @@ def test_here_it_is_more_than_nothing() -> None:
 )
 def test_amounts_in_words(amount: float, words: str) -> None:
     assert memory.in_words(amount) == words
+
+
+def test_what_is_not_there_is_said_with_both_figures(monkeypatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 10**9)
+    assert memory.shortage(2e12, "a matrix") == "a matrix takes 2 TB of memory, 1 GB are available"
+    assert memory.shortage(1e9, "a matrix") is None
+    monkeypatch.setattr(memory, "available", lambda: 1000)
+    assert memory.shortage(memory.SMALL, "a matrix") is None, "so little is not asked for"
+    assert memory.shortage(2000, "a row", 0) == "a row takes 2 kB of memory, 1 kB are available"
+    monkeypatch.setattr(memory, "available", lambda: None)
+    assert memory.shortage(2e12, "a matrix") is None

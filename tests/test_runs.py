@@ -233,3 +233,35 @@ def test_what_diverged_is_told_in_one_line_an_answer() -> None:
     assert theory.startswith("theory: diverged at 3 of 4 points, the first at alpha = ")
     assert theory.endswith(", learning_rate = 5")
     assert "draw" not in theory
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"out": ""}, "out is empty: name a directory, or leave it out"),
+        ({"workers": 100_000}, "workers = 100000 is not allowed: it must be a whole number of at least 1 and at most"),
+        ({"workers": "two"}, "workers = two is not allowed"),
+        ({"workers": 0}, "workers = 0 is not allowed"),
+        ({"timeout": "soon"}, "timeout = soon is not allowed: it must be a number of seconds above 0"),
+        ({"timeout": math.nan}, "timeout = nan is not allowed"),
+        ({"executor": "\x1b[31m"}, r"executor = \u001b[31m is unknown"),
+        ({"shard": 3, "out": "d"}, "shard = 3 is not allowed: it must be a number of a count, such as 3/10"),
+        ({"shard": "1/" + "9" * 5000, "out": "d"}, "shard = 1/999"),
+        ({"replicates": 10**20}, "replicates = 100000000000000000000 is not allowed"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_short_line_and_nothing_is_written(
+    wrong: dict[str, Any], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as refused:
+        tsmech.run("gauge", level=1, answers="theory", **wrong)
+    assert str(refused.value).startswith(says)
+    assert len(str(refused.value)) < 300
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_cannot_be_merged(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is nothing to merge"):
+        tsmech.merge(tmp_path / "out", [])
+    assert not list(tmp_path.iterdir())

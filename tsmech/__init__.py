@@ -54,4 +54,4 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from tsmech.systems import REGISTRY
 
-    return [*globals(), *PLACES, *REGISTRY.values()]
+    return sorted(["__doc__", "__version__", *PLACES, *REGISTRY.values()])

@@ -1,10 +1,15 @@
 """What can go wrong, each with the exit code that the command line gives it."""
 
+from tsmech.words import one_line
+
 
 class TsmechError(Exception):
-    """Base of every error that is reported in one line instead of a traceback."""
+    """Base of every error that is reported in one line instead of a traceback: one printable line of bounded length."""
 
     exit_code = 1
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))
 
 
 class InputError(TsmechError, ValueError):

@@ -6,19 +6,29 @@ import itertools
 import json
 import math
 import operator
+import re
+import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.systems import find
 from tsmech.systems.contract import ANSWERS, SIMULATIONS, System
-from tsmech.systems.files import check_regular
 from tsmech.systems.parameters import Parameter, nearest, plain
+from tsmech.words import one_line, printable, shown
 
 REPLICATES = 20
 MOST_POINTS = 2_000_000
+MOST_REPLICATES = 10_000_000
+MOST_STEPS = 1e17
+"""Steps of one simulation that no computer makes: some thirty years of a core."""
+LARGEST_SEED = 2**256
+LARGEST_FILE = 1_000_000
+"""Most bytes of an experiment's file."""
+DOTTED = re.compile(r"(?:[\w-]+[ \t]*\.[ \t]*){50}")
+"""A key of more parts than any experiment has; the time to read one grows as their square."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +43,8 @@ class Unit:
 @dataclasses.dataclass(frozen=True)
 class Experiment:
     """A system, its parameters (one value, or several: an axis), the answers wanted, how often and from which seed.
+
+    :meth:`build` makes one from words and checks all of it; the constructor takes checked values alone.
 
     Parameters
     ----------
@@ -70,6 +82,107 @@ class Experiment:
     title: str = ""
     source: str = ""
     plot: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what is of another type than declared; words of title, source and name are made printable."""
+        checked = isinstance(self.system, type) and issubclass(self.system, System)
+        for name, fits, allowed in (
+            ("system", checked, "a system's class"),
+            ("parameters", _are_tuples(self.parameters), "tuples of checked values by name"),
+            ("answers", isinstance(self.answers, tuple) and {*self.answers} <= {*ANSWERS}, "a tuple of answers"),
+            ("replicates", type(self.replicates) is int, "a whole number"),
+            ("seed", type(self.seed) is int, "a whole number"),
+            ("plot", isinstance(self.plot, Mapping), "a table"),
+            *((name, isinstance(getattr(self, name), str), "a text") for name in ("name", "title", "source")),
+        ):
+            if not fits:
+                value = shown(getattr(self, name))
+                raise InputError(f"{name} = {value} is not {allowed}: Experiment.build makes an experiment from words")
+        for name in ("name", "title", "source"):
+            object.__setattr__(self, name, one_line(getattr(self, name)))
+
+    @classmethod
+    def build(
+        cls,
+        system: str | type[System],
+        parameters: Mapping[str, Any],
+        *,
+        answers: Any = None,
+        replicates: Any = REPLICATES,
+        seed: Any = 0,
+        target_error: Any = None,
+        max_replicates: Any = None,
+        name: str = "",
+        title: str = "",
+        source: str = "",
+        plot: Mapping[str, Any] | None = None,
+    ) -> "Experiment":
+        """Return the experiment that options, a file or Python arguments describe; all of it is checked here.
+
+        Parameters
+        ----------
+        system
+            A system's name or class.
+        parameters
+            For each parameter a value, a list, or words (``0.1:4:40``), by name with hyphens or underscores.
+        answers
+            Names of answers, a list or separated by commas; None takes all that the problem has.
+        replicates, seed
+            Whole numbers, at least 1 and at least 0.
+        target_error, max_replicates
+            The relative standard error to reach by more replicates, and how many there may be; both or neither.
+        name, title, source, plot
+            As in :class:`Experiment`; the name is the system's where none is given.
+
+        Raises
+        ------
+        InputError
+            Where anything is unknown, missing or not allowed.
+
+        Examples
+        --------
+        >>> import tsmech
+        >>> asked = tsmech.Experiment.build("ridge", {"alpha": "0.5:4:8", "noise": [0.1, 0.5]}, answers="theory")
+        >>> asked.size, list(asked.axes)
+        (16, ['alpha', 'noise'])
+        """
+        kind = find(system) if isinstance(system, str) else system
+        if not (isinstance(kind, type) and issubclass(kind, System)):
+            raise InputError(f"system = {shown(kind)} is not allowed: it must be a system's name or class")
+        declared = kind.parameters()
+        read: dict[str, tuple[Any, ...]] = {}
+        for known, value in _underscored(parameters).items():
+            if known not in declared:
+                raise InputError(f"{kind.name} has no parameter {shown(known)}: {nearest(known, declared)}")
+            read[known] = declared[known].read(value)
+        for known, parameter in declared.items():
+            if known not in read and parameter.required:
+                raise InputError(f"{kind.name} needs {known} ({parameter.symbol}): {parameter.help}")
+        ordered = {
+            known: read.get(known, (parameter.default,))
+            for known, parameter in declared.items()
+            if known in read or parameter.default is not None
+        }
+        experiment = cls(
+            kind,
+            ordered,
+            replicates=whole("replicates", replicates, 1, MOST_REPLICATES),
+            seed=whole("seed", seed, 0, LARGEST_SEED),
+            **_read_target(target_error, max_replicates, whole("replicates", replicates, 1, MOST_REPLICATES)),
+            name=name or kind.name,
+            title=title,
+            source=source,
+        )
+        if experiment.size > MOST_POINTS:
+            raise InputError(f"{experiment.size} points are too many: a sweep can have {MOST_POINTS}")
+        lacking, steps = _check_points(experiment)
+        seen = next(experiment.points()).values()
+        resolved = {known: ordered.get(known, (seen[known],)) for known in declared if seen[known] is not None}
+        experiment = dataclasses.replace(experiment, parameters=resolved)
+        chosen = _read_answers(answers, lacking)
+        if steps > MOST_STEPS and {*chosen} & {*SIMULATIONS}:
+            raise InputError(f"one simulation would take {steps:.1g} steps: at most {MOST_STEPS:.0g} can be made")
+        return dataclasses.replace(experiment, answers=chosen, plot=read_plot(plot or {}, kind))
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
@@ -172,74 +285,7 @@ class Experiment:
         return dataclasses.replace(other, parameters=parameters, answers=answers, replicates=replicates)
 
 
-def build(
-    system: str | type[System],
-    parameters: Mapping[str, Any],
-    *,
-    answers: Any = None,
-    replicates: Any = REPLICATES,
-    seed: Any = 0,
-    target_error: Any = None,
-    max_replicates: Any = None,
-    name: str = "",
-    title: str = "",
-    source: str = "",
-    plot: Mapping[str, Any] | None = None,
-) -> Experiment:
-    """Return the experiment that options, a file or Python arguments describe; all of it is checked here.
-
-    Parameters
-    ----------
-    system
-        A system's name or class.
-    parameters
-        For each parameter a value, a list, or words (``0.1:4:40``), by name with hyphens or underscores.
-    answers
-        Names of answers, a list or separated by commas; None takes all that the problem has.
-    replicates, seed
-        Whole numbers, at least 1 and at least 0.
-    target_error, max_replicates
-        The relative standard error to reach by more replicates, and how many there may be; both or neither.
-
-    Raises
-    ------
-    InputError
-        Where anything is unknown, missing or not allowed.
-    """
-    kind = find(system) if isinstance(system, str) else system
-    declared = kind.parameters()
-    read: dict[str, tuple[Any, ...]] = {}
-    for given, value in parameters.items():
-        known = given.replace("-", "_")
-        if known not in declared:
-            raise InputError(f"{kind.name} has no parameter {given}: {nearest(given, declared)}")
-        read[known] = declared[known].read(value)
-    for known, parameter in declared.items():
-        if known not in read and parameter.required:
-            raise InputError(f"{kind.name} needs {known} ({parameter.symbol}): {parameter.help}")
-    ordered = {
-        known: read.get(known, (parameter.default,))
-        for known, parameter in declared.items()
-        if known in read or parameter.default is not None
-    }
-    experiment = Experiment(
-        kind,
-        ordered,
-        replicates=whole("replicates", replicates, 1),
-        seed=whole("seed", seed, 0),
-        **_read_target(target_error, max_replicates, whole("replicates", replicates, 1)),
-        name=name or kind.name,
-        title=title,
-        source=source,
-    )
-    if experiment.size > MOST_POINTS:
-        raise InputError(f"{experiment.size} points are too many: a sweep can have {MOST_POINTS}")
-    lacking = _check_points(experiment, answers)
-    seen = next(experiment.points()).values()
-    resolved = {known: ordered.get(known, (seen[known],)) for known in declared if seen[known] is not None}
-    experiment = dataclasses.replace(experiment, parameters=resolved)
-    chosen = _read_answers(answers, lacking)
-    return dataclasses.replace(experiment, answers=chosen, plot=read_plot(plot or {}, kind))
+build = Experiment.build
 
 
 def restore(described: Mapping[str, Any]) -> Experiment:
@@ -254,33 +300,47 @@ def restore(described: Mapping[str, Any]) -> Experiment:
 def from_file(path: str | Path, overrides: Mapping[str, Any] | None = None, **options: Any) -> Experiment:
     """Return the experiment that a TOML file describes, with some parameters and options replaced."""
     path = Path(path)
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{path} cannot be read: {reason}") from None
-    check_regular(mode, f"{path} cannot be read")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
-        raise InputError(f"{path} is not a TOML file: {error}") from None
+    table = _read_toml(path)
     options_known = ("answers", "replicates", "seed", "target_error", "max_replicates")
     known = ("title", "source", "system", *options_known, "parameters", "plot")
     for key, value in table.items():
         if key not in known:
-            raise InputError(f"{path} has an unknown key {key}: {nearest(key, known)}")
+            raise InputError(f"{path} has an unknown key {shown(key)}: {nearest(key, known)}")
         form = {"parameters": dict, "plot": dict, "title": str, "source": str, "system": str}.get(key)
         if form is not None and not isinstance(value, form):
-            raise InputError(f"{path}: {key} = {value!r} must be {'a table' if form is dict else 'words in quotes'}")
+            words = "a table" if form is dict else "words in quotes"
+            raise InputError(f"{path}: {key} = {shown(repr(value))} must be {words}")
     if not isinstance(table.get("system"), str):
         raise InputError(f'{path} must name its system: system = "ridge", say')
     table |= {key: value for key, value in options.items() if value is not None}
-    parameters = {key.replace("-", "_"): value for key, value in table.pop("parameters", {}).items()}
+    parameters = _underscored(table.pop("parameters", {}))
     _locate_files(find(table["system"]).parameters(), parameters, path.parent)
-    parameters |= {key.replace("-", "_"): value for key, value in (overrides or {}).items()}
+    parameters |= _underscored(overrides or {})
     return build(table.pop("system"), parameters, name=path.stem, **table)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    """Return the table in a TOML file, or refuse what is no file, or no TOML."""
+    try:
+        state = path.stat()
+        if stat.S_ISDIR(state.st_mode):
+            raise InputError(f"{path} cannot be read: Is a directory")
+        if not stat.S_ISREG(state.st_mode):  # a pipe or a device may never end
+            raise InputError(f"{path} is not a file")
+        if state.st_size > LARGEST_FILE:
+            raise InputError(f"{path} of {state.st_size} bytes is not allowed: it must have at most {LARGEST_FILE}")
+        text = path.read_text(encoding="utf-8-sig")
+        if DOTTED.search(text):
+            raise RecursionError
+        return tomllib.loads(text)
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
+        raise InputError(f"{path} is not a TOML file: {shown(str(error), 200)}") from None
+    except RecursionError:
+        raise InputError(f"{path} is not a TOML file that can be read: its values are nested too deeply") from None
 
 
 def find_file(name: str) -> Path | None:
@@ -299,6 +359,17 @@ def experiments() -> dict[str, Path]:
     return {}
 
 
+def _underscored(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters by their names with underscores, and refuse one that is there with hyphens too."""
+    named: dict[str, Any] = {}
+    for given, value in parameters.items():
+        known = str(given).replace("-", "_")
+        if known in named:
+            raise InputError(f"{shown(known)} is given twice, with a hyphen and with an underscore")
+        named[known] = value
+    return named
+
+
 def _locate_files(declared: Mapping[str, Parameter], parameters: dict[str, Any], folder: Path) -> None:
     """Take a file that an experiment names as lying beside the experiment's own file, where it is there."""
     for name, value in parameters.items():
@@ -307,26 +378,32 @@ def _locate_files(declared: Mapping[str, Parameter], parameters: dict[str, Any],
             parameters[name] = str(folder / value)
 
 
-def _check_points(experiment: Experiment, answers: Any) -> dict[str, str]:
-    """Build each point, so that a parameter that another forbids is refused now; return the answers that lack."""
+def _are_tuples(parameters: Any) -> bool:
+    return isinstance(parameters, Mapping) and all(type(values) is tuple for values in parameters.values())
+
+
+def _check_points(experiment: Experiment) -> tuple[dict[str, str], float]:
+    """Build each point, so that what is forbidden is refused now; return which answers lack, and the most steps."""
     lacking: dict[str, str] = {}
+    steps = 0.0
     for point in experiment.points():
+        steps = max(steps, point.steps())
         for answer in ANSWERS:
             reason = point.lacks(answer)
             if reason:
                 lacking[answer] = reason
-    return lacking
+    return lacking, steps
 
 
 def _read_answers(given: Any, lacking: Mapping[str, str]) -> tuple[str, ...]:
     if given is None:
         return tuple(answer for answer in ANSWERS if answer not in lacking)
-    if not isinstance(given, (str, list, tuple)):
-        raise InputError(f"answers = {given!r} is not allowed: it must be a list of {', '.join(ANSWERS)}")
+    if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
+        raise InputError(f"answers = {shown(given)} is not allowed: it must be a list of {', '.join(ANSWERS)}")
     names = [piece.strip() for piece in given.split(",")] if isinstance(given, str) else list(given)
     for name in names:
         if name not in ANSWERS:
-            raise InputError(f"answer {name} is unknown: {nearest(str(name), ANSWERS)}")
+            raise InputError(f"answer {shown(name)} is unknown: {nearest(str(name), ANSWERS)}")
         if name in lacking:
             raise InputError(lacking[name])
     if not names:
@@ -337,17 +414,20 @@ def _read_answers(given: Any, lacking: Mapping[str, str]) -> tuple[str, ...]:
 def _read_target(target_error: Any, max_replicates: Any, replicates: int) -> dict[str, Any]:
     if target_error is None:
         if max_replicates is not None:
-            raise InputError(f"max_replicates = {max_replicates} is the cap of a target: give target_error too")
+            raise InputError(f"max_replicates = {shown(max_replicates)} is the cap of a target: give target_error too")
         return {}
     try:
         target = math.nan if isinstance(target_error, bool) else float(target_error)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         target = math.nan
     if not 0 < target < math.inf:
-        raise InputError(f"target_error = {target_error} is not allowed: it must be a number above 0, such as 0.01")
+        raise InputError(
+            f"target_error = {shown(target_error)} is not allowed: it must be a number above 0, such as 0.01"
+        )
     if max_replicates is None:
-        raise InputError(f"target_error = {target_error} needs a cap: give max_replicates, the most draws of a point")
-    return {"target_error": target, "max_replicates": whole("max_replicates", max_replicates, replicates)}
+        raise InputError(f"target_error = {target:g} needs a cap: give max_replicates, the most draws of a point")
+    most = whole("max_replicates", max_replicates, replicates, MOST_REPLICATES)
+    return {"target_error": target, "max_replicates": most}
 
 
 def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot ") -> dict[str, Any]:
@@ -367,7 +447,7 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
     plot: dict[str, Any] = {}
     for key, value in given.items():
         if key not in (*allowed, "together", "log", "mark"):
-            raise InputError(f"plot has no key {key}: {nearest(key, (*allowed, 'together', 'log', 'mark'))}")
+            raise InputError(f"plot has no key {shown(key)}: {nearest(key, (*allowed, 'together', 'log', 'mark'))}")
         if value is None:
             continue
         if key in ("log", "mark"):
@@ -375,7 +455,7 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
             continue
         if key == "together":
             if not isinstance(value, bool):
-                raise InputError(f"{mark}together = {value!r} is not allowed: it must be true or false")
+                raise InputError(f"{mark}together = {shown(repr(value))} is not allowed: it must be true or false")
             plot[key] = value
             continue
         names = value if key == "y" and isinstance(value, (list, tuple)) else [value]
@@ -383,7 +463,7 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
         for name in plain_names:
             if name not in allowed[key]:
                 role = " as an axis of a map" if key == "y" and is_map else ""
-                raise InputError(f"{mark}{key} {name} cannot be drawn{role}: {nearest(str(name), allowed[key])}")
+                raise InputError(f"{mark}{key} {shown(name)} cannot be drawn{role}: {nearest(str(name), allowed[key])}")
         if key == "y" and is_map and len(plain_names) > 1:
             raise InputError(f"{mark}y {','.join(plain_names)} cannot be drawn: a map has one vertical axis")
         if plain_names:
@@ -420,19 +500,21 @@ def _read_marks(value: Any, declared: Mapping[str, Parameter], mark: str) -> dic
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return printable(json.dumps(value, ensure_ascii=False))
 
 
 def _order(value: Any) -> Any:
     return value if isinstance(value, (int, float, str)) else repr(value)
 
 
-def whole(name: str, value: Any, least: int) -> int:
+def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
     """Return an option that is a whole number, given as a number or in words, or refuse it."""
     try:
         number = int(value) if isinstance(value, str) else operator.index(value)
     except (TypeError, ValueError):
         number = least - 1
-    if isinstance(value, bool) or number < least:
-        raise InputError(f"{name} = {value} is not allowed: it must be a whole number of at least {least}")
+    if isinstance(value, bool) or number < least or (most is not None and number > most):
+        bounds = f"at least {least}" + (f" and at most {shown(float(most))}" if most is not None else "")
+        words = shown(value if isinstance(value, int) else str(value))
+        raise InputError(f"{name} = {words} is not allowed: it must be a whole number of {bounds}")
     return number

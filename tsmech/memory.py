@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+SMALL = 1 << 26
+"""Bytes that are taken without asking."""
+
 
 def available() -> int | None:
     """Return the bytes that can still be taken without swapping, or None where the system does not say.
@@ -12,6 +15,17 @@ def available() -> int | None:
     """
     found = [amount for amount in (_estimated(), _left_in_group()) if amount is not None]
     return min(found) if found else _built_in()
+
+
+def shortage(needed: float, what: str, unasked: int = SMALL) -> str | None:
+    """Return in one line that so many bytes are not available for what needs them, or None where they are.
+
+    Up to ``unasked`` bytes are taken to be there: asking takes longer than making a point of a sweep.
+    """
+    left = available() if needed > unasked else None
+    if left is None or needed <= left:
+        return None
+    return f"{what} takes {in_words(needed)} of memory, {in_words(left)} are available"
 
 
 def in_words(amount: float) -> str:

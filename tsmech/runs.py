@@ -297,7 +297,9 @@ def run(
     share = WHOLE if shard is None else Shard.read(shard)
     if share != WHOLE and not out:
         raise InputError(f"shard = {shard} needs a directory to be merged from: give out")
-    directory = Path(out) if out else None
+    if out == "":
+        raise InputError("out is empty: name a directory, or leave it out")
+    directory = None if out is None else Path(out)
     places: dict[str, Any] = {"workers": workers, "executor": executor, "scheduler": scheduler, "timeout": timeout}
     with carry_out(experiment, directory, shard=share, **places) as store:
         for words in filter(None, (store.notice, store.surplus)):

@@ -1,6 +1,7 @@
 """Shares of an experiment for jobs that do not know of each other, and the merging of what they did."""
 
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,10 @@ from typing import Any
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, Unit
 from tsmech.store import Store
+from tsmech.words import shown
+
+MOST_DIGITS = 6
+"""Digits of a number of shards: there are fewer than a million."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,9 @@ class Shard:
     def read(cls, words: str) -> "Shard":
         """Return the shard that is written as ``3/10``."""
         number, slash, count = str(words).partition("/")
-        if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-            raise InputError(f"shard = {words} is not allowed: it must be a number of a count, such as 3/10")
+        digits = slash and all(part.isdecimal() and len(part) <= MOST_DIGITS for part in (number, count))
+        if not (digits and 1 <= int(number) <= int(count)):
+            raise InputError(f"shard = {shown(words)} is not allowed: it must be a number of a count, such as 3/10")
         return cls(int(number), int(count))
 
     def __str__(self) -> str:
@@ -70,8 +76,10 @@ def merge(out: Path, sources: Sequence[Path]) -> Store:
     """
     described: dict[str, Any] = {}
     notices = []
+    if not sources:
+        raise InputError("there is nothing to merge: name the run directories of the shards")
     for source in sources:
-        if source.resolve() == out.resolve():
+        if os.path.realpath(source) == os.path.realpath(out):
             raise InputError(f"{source} cannot be merged into itself: name another directory first")
         with Store.open(source) as store:
             found = _asked(store.experiment)
@@ -103,8 +111,7 @@ def _asked(experiment: Experiment) -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    words = str(value[0] if isinstance(value, list) and len(value) == 1 else value)
-    return words if len(words) <= 60 else words[:57] + "..."
+    return shown(value[0] if isinstance(value, list) and len(value) == 1 else value)
 
 
 def missing(store: Store, sources: Sequence[Path]) -> str:

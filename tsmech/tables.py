@@ -13,6 +13,8 @@ from tsmech.errors import InputError
 Row = Mapping[str, Any]
 
 FORMATS = ("csv", "json", "parquet")
+SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".pq": "parquet"}
+"""What the names of files of each format end in."""
 
 
 def columns(rows: Iterable[Row]) -> list[str]:

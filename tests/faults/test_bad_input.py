@@ -1,5 +1,6 @@
 """Each bad input: one line that names what is wrong, its value and what is allowed; exit code 2; nothing written."""
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tsmech import runs
 from tsmech.experiment import build
 from tsmech.runs import carry_out
 from tsmech.store.directory import FILE
+from tsmech.words import printable
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +43,12 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "name.toml": 'system = "gauge"\n[parameters]\nlevle = 1\n',
         "value.toml": 'system = "gauge"\n[parameters]\nlevel = nan\n',
         "missing.toml": 'system = "ridge"\n[parameters]\nalpha = 1\nspectrum = "nowhere.csv"\n',
+        "nested.toml": 'system = "ridge"\n[parameters]\nalpha = ' + "[" * 20_000 + "]" * 20_000,
+        "dotted.toml": ".".join(["a"] * 100_000) + " = 1",
+        "huge.toml": "#" * 1_000_001,
+        "twice.toml": 'system = "ridge"\n[parameters]\nalpha = 1\nteacher-weights = [1]\nteacher_weights = [2]\n',
+        "escape.toml": 'system = "ridge"\n[parameters]\nalpha = 1\nspectrum = "\\u001b[31m.csv"\n',
+        "key_escape.toml": '"\\u001b[31m" = 1\n',
         "a file": "mine",
         "occupied/thesis.tex": "mine",
         f"text/{FILE}": "no database " * 100,
@@ -51,9 +59,13 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     np.save("text.npy", np.array(["a", "b"]))
     Path("device.csv").symlink_to("/dev/zero")
-    Path("device.toml").symlink_to("/dev/zero")
+    os.mkfifo("pipe.toml")
+    for name, target in (("loop", "loop"), ("loop.toml", "loop.toml"), ("zero.toml", "/dev/zero")):
+        Path(name).symlink_to(target)
 
 
+DIGITS = "9" * 5000
+NAME = "x" * 5000
 RANGE = "it needs start below stop and a count of 2 to 1000000"
 
 CASES: list[tuple[str, str]] = [
@@ -98,6 +110,39 @@ CASES: list[tuple[str, str]] = [
     ("run ridge --alpha 1 --scheduler tcp://127.0.0.1:9", "scheduler = tcp://127.0.0.1:9 needs the executor dask"),
     ("merge out", "SHARD"),
     ("merge out nowhere", f"nowhere is not a run directory: it has no {FILE}"),
+    ("run ridge --alpha 1e-300", "alpha = 1e-300 is not allowed: it must be at least 1e-100"),
+    (
+        "run ridge --alpha 1 --dimension 1e99",
+        "dimension = 1e+99 is not allowed: it must be a whole number at least 1",
+    ),
+    ("run ridge --alpha 1 --spectrum power_law --dimension 1e12", "eigenvalues takes 8 TB of memory"),
+    ("run ridge --alpha 1e99 --answers direct", "the training set of 4e+101 x 400 numbers takes 1.28e+93 TB of memory"),
+    ("run gradient_flow --alpha 1 --dimension 1e12 --answers reduced", "a reduction to 1e+12 numbers takes 8 TB"),
+    (
+        "run online_sgd --dimension 1e12 --answers direct",
+        "a network of 4 x 1000000000000 weights takes 32 TB",
+    ),
+    ("run online_sgd --student-units 1e9 --dimension 1e12", "student_units = 1000000000 is not allowed"),
+    ("run online_sgd --duration 1e99", "one simulation would take 1e+102 steps: at most 1e+17 can be made"),
+    (f"run ridge --alpha 1 --replicates 1{'0' * 20}", "replicates = 100000000000000000000 is not allowed: it must be"),
+    (f"run ridge --alpha 1 --seed {DIGITS}", "seed = 999"),
+    (f"run ridge --alpha 1 --shard 1/{DIGITS}", "shard = 1/999"),
+    (f"run ridge --alpha {DIGITS}", "alpha = inf is not allowed"),
+    (f"run ridge --alpha {NAME}", "alpha = xxx"),
+    (
+        "run ridge --alpha 1 --workers 100000",
+        "workers = 100000 is not allowed: it must be a whole number",
+    ),
+    ("check ridge --workers 100000", "workers = 100000 is not allowed"),
+    ("run ridge --alpha 1 --executor dask --scheduler tls://127.0.0.1:9", "scheduler = tls://127.0.0.1:9 needs certif"),
+    # what is given twice, or is empty
+    ("run ridge --alpha 1 --alpha 2", "--alpha is given 2 times: give it once"),
+    ("run ridge --alpha 1 --dry_run --dry-run", "--dry-run is given 2 times: give it once"),
+    ("export nowhere --out a.csv --out b.csv", "--out is given 2 times: give it once"),
+    ("plot nowhere --together --apart", "--together is given 2 times: give it once"),
+    ("run twice.toml", "teacher_weights is given twice, with a hyphen and with an underscore"),
+    ("run gauge --level 1 --out=", "Invalid value for '--out': it is empty: give a name"),
+    ("reproduce double_descent --runs=", "Invalid value for '--runs': it is empty: give a name"),
     # what is unknown, with the nearest
     ("run rigde --alpha 1", "rigde is neither a system nor an experiment: did you mean ridge?"),
     ("run double_decent", "double_decent is neither a system nor an experiment: did you mean double_descent?"),
@@ -150,7 +195,31 @@ CASES: list[tuple[str, str]] = [
     ("run ridge --alpha 1 --spectrum latin.csv", "spectrum = latin.csv cannot be read"),
     ("run ridge --alpha 1 --spectrum text.npy", "spectrum = text.npy cannot be read"),
     ("run ridge --alpha 1 --spectrum occupied", "spectrum = occupied"),
+    ("run pipe.toml", "pipe.toml is not a file"),
+    ("run zero.toml", "zero.toml is not a file"),
+    ("show loop.toml", "loop.toml cannot be read: Too many levels of symbolic links"),
+    ("run nested.toml", "nested.toml is not a TOML file that can be read: its values are nested too deeply"),
+    ("run dotted.toml", "dotted.toml is not a TOML file that can be read: its values are nested too deeply"),
+    ("run huge.toml", "huge.toml of 1000001 bytes is not allowed: it must have at most 1000000"),
+    ("run escape.toml", r"spectrum = \u001b[31m.csv cannot be read: a file's name must be printable"),
+    ("run key_escape.toml", r"key_escape.toml has an unknown key \u001b[31m: known: title"),
+    (
+        "run ridge --alpha 1 --spectrum \udcff.csv",
+        r"spectrum = \udcff.csv cannot be read: a file's name must",
+    ),
+    ("run ridge --alpha \x1b[31m1", r"alpha = \u001b[31m1 cannot be read"),
+    (f"run {NAME}.toml", "cannot be read: File name too long"),
+    (f"run ridge --alpha 1 --spectrum {NAME}.csv", "spectrum = 'xxx"),
     # directories
+    ("run gauge --level 1 --out loop", "the run directory loop cannot be used"),
+    ("merge loop loop", "loop cannot be merged into itself"),
+    ("reproduce --out pictures --runs loop double_descent", "--runs loop cannot be used: Too many levels of symbolic"),
+    (f"show {NAME}", "is neither a run directory nor an experiment"),
+    (f"export {NAME}", "is not a run directory"),
+    (f"merge out {NAME}", "is not a run directory"),
+    (f"run gauge --level 1 --out {NAME}", "run directory xxx"),
+    (f"run gauge --level 1 --fresh --out {NAME}", "run directory xxx"),
+    (f"reproduce double_descent --out {NAME}", "cannot be used: File name too long"),
     ("run gauge --level 1 --out a_file", "the run directory a file is a file: name a directory"),
     ("run gauge --level 1 --out a_file/below", "the run directory a file/below"),
     ("run gauge --level 1 --out occupied", "the directory occupied holds something that is not a run"),
@@ -169,8 +238,11 @@ CASES: list[tuple[str, str]] = [
 
 
 def state(directory: Path) -> dict[str, Any]:
-    """Return all that lies in a directory."""
-    return {str(path): path.is_file() and path.read_bytes() for path in directory.rglob("*")}
+    """Return all that lies in a directory, without following a link."""
+    return {
+        str(path): path.read_bytes() if path.is_file() and not path.is_symlink() else path.lstat().st_mode
+        for path in directory.rglob("*")
+    }
 
 
 @pytest.mark.parametrize(("words", "says"), CASES, ids=[words[:60] for words, _ in CASES])
@@ -183,6 +255,8 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(words: str, say
     assert line.startswith("tsmech: ")
     assert says in line
     assert "Traceback" not in line
+    assert len(line) <= 420
+    assert printable(line) == line
     assert state(tmp_path) == before
 
 
@@ -203,6 +277,12 @@ def test_options_of_finished_runs_are_checked_too(tmp_path: Path) -> None:
         ("plot d --log z", "--log z is not allowed: it must be x, y, x,y or none"),
         ("export d --format xls", "--format xls is unknown: it must be one of csv, json, parquet"),
         ("export d --format parquet", "--format parquet needs a file: give --out FILE"),
+        ("export d --out t.xls", "--out t.xls must end in .csv, .json, .parquet, .pq, or --format say what it holds"),
+        ("export d --out t.json --format csv", "--out t.json ends as json does, and --format is csv: make them agree"),
+        ("export d --out=", "Invalid value for '--out': it is empty: give a name"),
+        (f"export d --out {'x' * 250}.csv", "cannot be written: File name too long"),
+        (f"plot d --out {'x' * 250}", "cannot be written: File name too long"),
+        ("export d --out /dev/null --format csv", "--out /dev/null cannot be written"),
         ("export d --out nowhere/t.csv", "nowhere"),
         ("run gauge --level 3 --answers theory --out d", "d holds another experiment: level is"),
     ):

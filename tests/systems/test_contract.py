@@ -1,7 +1,9 @@
 """What a point's key depends on, what its answers look like, and that every system keeps the contract."""
 
 import dataclasses
+import inspect
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +25,11 @@ from tsmech.systems.sample_reuse import SampleReuse
 def test_bad_parameters_are_refused_where_the_system_is_built() -> None:
     with pytest.raises(InputError, match="noise = -1 is not allowed"):
         Gauge(level=1.0, noise=-1)
-    with pytest.raises(InputError, match="level = 1 is not allowed"):
+    with pytest.raises(InputError, match="level = '1' is not allowed"):
         Gauge(level="1")
+    for several in ([1, 2], (1.0,), np.array([1.0, 2.0]), range(3)):
+        with pytest.raises(InputError, match=r'a system has one value; tsmech\.run\("gauge", level=\.\.\.\)'):
+            Gauge(level=several)
 
 
 def test_a_key_depends_on_the_values_alone() -> None:
@@ -148,6 +153,27 @@ def test_streams_of_a_new_generator_are_addressed_by_its_seed() -> None:
 def test_what_the_theory_leaves_out_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="an envelope, no prediction"):
         SampleReuse(alpha=2, duration=2, samples=1).theory()
+
+
+@pytest.mark.parametrize("wrong", ["x", -1, 1.5, {}, [1.5], object()])
+def test_what_cannot_seed_is_refused(wrong: object) -> None:
+    for draw in (Gauge(level=1.0).reduced, Gauge(level=1.0).direct):
+        with pytest.raises(InputError, match=r"^rng = .* is not allowed: it must be a numpy\.random\.Generator"):
+            draw(rng=wrong)  # type: ignore[arg-type]
+
+
+def test_a_docstring_lists_the_parameters_in_its_place() -> None:
+    """... before Notes and Examples, with type, default, symbol, meaning and what is allowed."""
+    for name in REGISTRY:
+        lines = inspect.getdoc(find(name)).splitlines()  # type: ignore[union-attr]
+        start = lines.index("Parameters")
+        named = [line.partition(" : ")[0] for line in lines[start:] if re.match(r"\w+ : ", line)]
+        assert named == list(find(name).parameters())
+        assert all(lines.index(later) > start for later in ("Notes", "Examples") if later in lines)
+        assert lines.count("Parameters") == 1
+    text = inspect.getdoc(find("ridge"))
+    assert "noise : float, default 0.5\n    σ: standard deviation of the label noise; a number at least 0." in str(text)
+    assert "Parameters" not in str(System.__doc__)
 
 
 def test_systems_are_values() -> None:

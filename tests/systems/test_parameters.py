@@ -120,7 +120,7 @@ def test_what_is_no_range_is_refused(words: str) -> None:
 def test_what_cannot_be_read_is_refused_with_what_can(words: str) -> None:
     with pytest.raises(InputError, match="cannot be read") as refused:
         POSITIVE.read(words)
-    assert f"alpha = {words}" in str(refused.value)
+    assert f"alpha = {words.strip() or 'nothing'} cannot be read" in str(refused.value)
     assert "start:stop:count" in str(refused.value)
 
 
@@ -167,8 +167,41 @@ def test_a_number_takes_the_type_of_its_parameter(value: Any) -> None:
     assert WHOLE.check(value) == ANY.check(value) == 3
 
 
-def test_whole_numbers_keep_every_digit() -> None:
+def test_whole_numbers_keep_every_digit_and_have_a_largest() -> None:
     assert WHOLE.check(2**53 + 1) == 2**53 + 1
+    assert WHOLE.check(2**63 - 1) == 2**63 - 1
+    for wrong in (2**63, 1e99, 10**99):
+        with pytest.raises(InputError, match="it must be at most 9223372036854775807"):
+            WHOLE.check(wrong)
+
+
+def test_what_is_divided_by_has_a_smallest_size() -> None:
+    assert POSITIVE.check(1e-100) == 1e-100
+    for wrong in (1e-300, 5e-324, 9.9e-101):
+        with pytest.raises(InputError, match=r"is not allowed: it must be at least 1e-100"):
+            POSITIVE.check(wrong)
+    assert declared(minimum=0).check(1e-300) == 1e-300
+
+
+@pytest.mark.parametrize("wrong", ["\x1b[31m.csv", "a\nb.csv", "\0.csv", "\udcff.csv", "\u202etxt.csv"])
+def test_a_file_s_name_is_printable(wrong: str) -> None:
+    with pytest.raises(InputError, match=r"cannot be read: a file's name must be printable"):
+        FILE.check(wrong)
+
+
+@given(st.text(min_size=100) | st.lists(st.floats(max_value=-1.0), min_size=50) | st.binary(min_size=100))
+@example(10**5000)
+@settings(deadline=None, max_examples=50)
+def test_a_long_value_is_shown_in_short(value: Any) -> None:
+    for kind in (POSITIVE, WHOLE, WORD):
+        with pytest.raises(InputError) as refused:
+            kind.read(value)
+        assert len(str(refused.value)) <= 300
+
+
+def test_words_in_place_of_a_number_are_shown_as_words() -> None:
+    with pytest.raises(InputError, match=r"^alpha = '2' is not allowed: it must be a number above 0$"):
+        POSITIVE.check("2")
 
 
 def test_bounds_are_in_or_out_as_declared() -> None:

@@ -13,9 +13,10 @@ import traceback
 import typer
 
 from tsmech.cli.commands import app
-from tsmech.cli.run import INTERRUPTED, again
+from tsmech.cli.run import INTERRUPTED, again, say
 from tsmech.errors import CutShortError, TsmechError
 from tsmech.threads import ONE_THREAD
+from tsmech.words import one_line
 
 
 def main() -> None:
@@ -40,7 +41,7 @@ def main() -> None:
             words += (
                 again(arguments).removeprefix("; what is finished is kept") if isinstance(error, CutShortError) else ""
             )
-            print(f"tsmech: {words}", file=sys.stderr)
+            say(f"tsmech: {words}")
         code = error.exit_code
     except SystemExit:  # what typer makes of a reader of stdout that went away
         code = 0
@@ -51,21 +52,21 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0 if isinstance(error, BrokenPipeError) else 4
         if code:
-            print(f"tsmech: {error.filename or 'the output'} cannot be written: {error.strerror}", file=sys.stderr)
+            say(f"tsmech: {error.filename or 'the output'} cannot be written: {error.strerror}")
     except Exception as error:  # a bug: one line and exit code 1, a traceback where --debug asks for it
         if debug:
             traceback.print_exc()
         words = f"{type(error).__name__}: {_one_line(error)}"
-        print(f"tsmech: this is a bug: {words} (--debug shows where)", file=sys.stderr)
+        say(f"tsmech: this is a bug: {words} (--debug shows where)")
         code = 1
     if code == INTERRUPTED:
-        print(f"tsmech: interrupted{again(arguments)}", file=sys.stderr)
+        say(f"tsmech: interrupted{again(arguments)}")
     sys.exit(code or 0)
 
 
 def _one_line(error: Exception) -> str:
     words = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    return " ".join(words.split())
+    return one_line(words)
 
 
 def _interrupt(*_: object) -> None:

@@ -1,19 +1,37 @@
 """The commands: each reads what a person typed, makes one call of the library, and prints."""
 
+import os
 import shutil
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsmech.cli.run import Json, Quiet, RunCommands, Seed, Workers, cores, perform, raise_failure, say, say_out
+from tsmech.cli.run import (
+    Command,
+    Json,
+    Quiet,
+    RunCommands,
+    Seed,
+    Workers,
+    check_out,
+    cores,
+    path_argument,
+    path_option,
+    perform,
+    raise_failure,
+    say,
+    say_out,
+)
 from tsmech.errors import IncompleteError, InputError
+from tsmech.words import printable, shown
 
 if TYPE_CHECKING:
     from tsmech.store import Store
 
-Run = Annotated[Path, typer.Argument(help="a run directory", metavar="RUN")]
+Run = Annotated[Path, path_argument("a run directory", "RUN")]
 
 app = typer.Typer(
     add_completion=False,
@@ -60,21 +78,21 @@ def _open(run: Path) -> "Store":
     return store
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_all() -> None:
     """List the systems and the experiments that come along."""
     from tsmech.experiment import experiments, from_file
     from tsmech.systems import REGISTRY, find
 
-    print("systems (tsmech run NAME --help):")
+    say_out("systems (tsmech run NAME --help):")
     for name in REGISTRY:
-        print(f"  {name:24} {find(name).title}")
-    print("experiments (tsmech run NAME):")
+        say_out(f"  {name:24} {find(name).title}")
+    say_out("experiments (tsmech run NAME):")
     for name, path in experiments().items():
-        print(f"  {name:24} {from_file(path).title}")
+        say_out(f"  {name:24} {from_file(path).title}")
 
 
-@app.command()
+@app.command(cls=Command)
 def show(
     what: Annotated[str, typer.Argument(help="a run directory, an experiment's name or a TOML file")],
     failures: Annotated[bool, typer.Option("--failures", help="show what failed, with tracebacks")] = False,
@@ -83,27 +101,27 @@ def show(
     from tsmech.experiment import find_file
     from tsmech.runs import resolve
 
-    if not Path(what).is_dir():
+    if not what or not os.path.isdir(what):  # to which a name that is too long is no error
         if find_file(what) is None:
-            raise InputError(f"{what} is neither a run directory nor an experiment, nor a TOML file")
-        print(resolve(what, {}).to_toml())
+            raise InputError(f"{shown(what)} is neither a run directory nor an experiment, nor a TOML file")
+        say_out(resolve(what, {}).to_toml())
         return
     with _open(Path(what)) as store:
         if failures:
             for entry in store.failures():
                 trace = entry.pop("trace")
-                print(", ".join(f"{name} = {value}" for name, value in entry.items()), trace, sep="\n")
+                say_out("\n".join([", ".join(f"{name} = {value}" for name, value in entry.items()), trace]))
             return
-        print(store.experiment.to_toml())
+        say_out(store.experiment.to_toml())
         seconds, counts = store.timing(), store.counts()
-        print(
+        say_out(
             "\n# finished: " + ", ".join(f"{n} {answer} ({seconds[answer]:.3g} s each)" for answer, n in counts.items())
         )
-        print(f"# failed: {len(store.failures())}")
-        print("# " + ", ".join(f"{name}: {value}" for name, value in store.provenance().items()))
+        say_out(f"# failed: {len(store.failures())}")
+        say_out("# " + ", ".join(f"{name}: {value}" for name, value in store.provenance().items()))
 
 
-@app.command()
+@app.command(cls=Command)
 def plot(
     run: Run,
     x: Annotated[str | None, typer.Option(help="horizontal axis: a parameter or the coordinate")] = None,
@@ -122,8 +140,7 @@ def plot(
         str | None, typer.Option(help="logarithmic axes: x, y, x,y or none (default: as the values are spread)")
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(help="write OUT.png and OUT.svg, or a file .png, .svg or .pdf (default: the run's figure)"),
+        Path | None, path_option("write OUT.png and OUT.svg, or a file .png, .svg or .pdf (default: the run's figure)")
     ] = None,
 ) -> None:
     """Redraw a run without computing it again."""
@@ -132,40 +149,58 @@ def plot(
 
     with _open(run) as store:
         directory, stem, formats = (out.parent, out.stem, [out.suffix[1:].lower()]) if out else (run, "figure", [""])
-        if not directory.is_dir():
-            raise InputError(f"--out {out} cannot be written: {directory} is not a directory")
         if formats == [""]:
             formats = ["png", "svg"]
         elif formats[0] not in FORMATS:
             raise InputError(f"--out {out} cannot be written: a picture ends in .{', .'.join(FORMATS)}")
+        if out:
+            check_out(directory / f"{stem}.{formats[-1]}")
         choice: dict[str, Any] = {"x": x, "by": by, "value": value, "together": together, "log": log}
         for path in draw(store, directory, stem, formats, y=y.split(",") if y else None, **choice):
-            print(path)
+            say_out(str(path))
 
 
-@app.command()
+@app.command(cls=Command)
 def export(
     run: Run,
-    kind: Annotated[str, typer.Option("--format", help="csv, json or parquet")] = "csv",
-    out: Annotated[Path | None, typer.Option(help="the file to write (default: stdout; parquet needs a file)")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--format", help="csv, json or parquet (default: what OUT ends in, else csv)")
+    ] = None,
+    out: Annotated[Path | None, path_option("the file to write (default: stdout)", "FILE")] = None,
 ) -> None:
     """Export a run's summary table."""
     from tsmech import tables
 
-    if kind not in tables.FORMATS:
-        raise InputError(f"--format {kind} is unknown: it must be one of {', '.join(tables.FORMATS)}")
-    if kind == "parquet" and out is None:
+    form = _format(kind, out)
+    if out is None and form == "parquet":
         raise InputError("--format parquet needs a file: give --out FILE")
-    if out is not None and (out.is_dir() or not out.parent.is_dir()):
-        raise InputError(f"--out {out} cannot be written: name a file in a directory that exists")
+    if out is not None:
+        check_out(out)
     with _open(run) as store:
         if out is not None:
-            tables.write(store.rows(), out, kind)
+            tables.write(store.rows(), out, form)
         else:
-            sys.stdout.write(tables.to_csv(store.rows()) if kind == "csv" else tables.to_json(store.rows()) + "\n")
+            text = tables.to_csv(store.rows()) if form == "csv" else tables.to_json(store.rows()) + "\n"
+            sys.stdout.write(printable(text))
 
 
-@app.command()
+def _format(kind: str | None, out: Path | None) -> str:
+    """Return the format of an exported table: what is asked for, or what the file's name ends in."""
+    from tsmech.tables import FORMATS, SUFFIXES
+
+    if kind is not None and kind not in FORMATS:
+        raise InputError(f"--format {shown(kind)} is unknown: it must be one of {', '.join(FORMATS)}")
+    if out is None:
+        return kind or "csv"
+    ending = SUFFIXES.get(out.suffix.lower())
+    if kind is None and ending is None:
+        raise InputError(f"--out {shown(str(out))} must end in {', '.join(SUFFIXES)}, or --format say what it holds")
+    if kind is not None and ending not in (None, kind):
+        raise InputError(f"--out {shown(str(out))} ends as {ending} does, and --format is {kind}: make them agree")
+    return kind or str(ending)
+
+
+@app.command(cls=Command)
 def check(
     names: Annotated[
         list[str] | None, typer.Argument(help="systems; all where none is named", metavar="[SYSTEM]...")
@@ -183,12 +218,12 @@ def check(
     --json shows them all.
     """
     from tsmech import compare, tables
-    from tsmech.experiment import whole
+    from tsmech.experiment import LARGEST_SEED, whole
     from tsmech.progress import Meter, Progress
     from tsmech.systems import REGISTRY, find
 
     systems = [find(name) for name in names or REGISTRY]
-    number = whole("seed", seed or 0, 0)
+    number = whole("seed", 0 if seed is None else seed, 0, LARGEST_SEED)
     if strict and short:
         raise InputError("--strict and --short exclude each other")
     replicates = compare.REPLICATES
@@ -207,20 +242,20 @@ def check(
         ]
     wrong = [verdict._asdict() for verdict in verdicts if not verdict.agrees]
     if as_json:
-        print(tables.to_json([verdict._asdict() for verdict in verdicts]))
+        say_out(tables.to_json([verdict._asdict() for verdict in verdicts]))
     elif not quiet:
-        print(tables.to_text(compare.summarise(verdicts)))
+        say_out(tables.to_text(compare.summarise(verdicts)))
         if wrong:
-            print("\n" + tables.to_text([{**row, "agrees": "NO"} for row in wrong]))
-        print(f"{len(verdicts)} comparisons with {replicates} replicates, {len(wrong)} disagree")
+            say_out("\n" + tables.to_text([{**row, "agrees": "NO"} for row in wrong]))
+        say_out(f"{len(verdicts)} comparisons with {replicates} replicates, {len(wrong)} disagree")
     if wrong:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(cls=Command)
 def merge(
-    out: Annotated[Path, typer.Argument(help="the run directory to make or to add to", metavar="OUT")],
-    shards: Annotated[list[Path], typer.Argument(help="run directories of shards", metavar="SHARD...")],
+    out: Annotated[Path, path_argument("the run directory to make or to add to", "OUT")],
+    shards: Annotated[list[Path], path_argument("run directories of shards", "SHARD...")],
     quiet: Quiet = False,
 ) -> None:
     """Join what the shards of an experiment have done, and say what is missing."""
@@ -237,13 +272,13 @@ def merge(
         raise_failure(store)
 
 
-@app.command()
+@app.command(cls=Command)
 def reproduce(
     names: Annotated[
         list[str] | None, typer.Argument(help="experiments; all where none is named", metavar="[NAME]...")
     ] = None,
-    out: Annotated[Path, typer.Option(help="where the pictures go")] = Path("figures"),
-    runs: Annotated[Path, typer.Option(help="where the runs are kept")] = Path("runs"),
+    out: Annotated[Path, path_option("where the pictures go")] = Path("figures"),
+    runs: Annotated[Path, path_option("where the runs are kept")] = Path("runs"),
     workers: Workers = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -257,10 +292,15 @@ def reproduce(
     chosen = [name.replace("-", "_") for name in names or known]
     for name in chosen:
         if name not in known:
-            raise InputError(f"experiment {name} is unknown: {nearest(name, known)}")
+            raise InputError(f"experiment {shown(name)} is unknown: {nearest(name, known)}")
     for option, folder in (("--out", out), ("--runs", runs)):
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{option} {folder} is a file: name a directory")
+        try:
+            if not stat.S_ISDIR(folder.stat().st_mode):
+                raise InputError(f"{option} {folder} is a file: name a directory")
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise InputError(f"{option} {folder} cannot be used: {error.strerror}") from None
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

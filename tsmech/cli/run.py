@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from collections import Counter
 from inspect import Parameter as Argument
 from inspect import Signature
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer.core
 import typer.main
 
 from tsmech.errors import InputError
+from tsmech.words import printable, shown
 
 if TYPE_CHECKING:
     from tsmech.experiment import Experiment
@@ -21,6 +23,23 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 _VALUES = "Each parameter takes a number, a list (0.1,0.5,1), a range start:stop:count or log:start:stop:count."
+
+
+def _path(words: str) -> Path:
+    if not words:
+        raise typer.BadParameter("it is empty: give a name")
+    return Path(words)
+
+
+def path_option(help: str, metavar: str = "PATH") -> Any:
+    """Declare an option that is a path: an empty one is refused, which an unset variable of a shell leaves."""
+    return typer.Option(help=help, metavar=metavar, parser=_path)
+
+
+def path_argument(help: str, metavar: str) -> Any:
+    """Declare an argument that is a path, likewise."""
+    return typer.Argument(help=help, metavar=metavar, parser=_path)
+
 
 Json = Annotated[bool, typer.Option("--json", help="print the result as JSON on stdout")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
@@ -38,6 +57,18 @@ Scheduler = Annotated[
 Timeout = Annotated[
     str | None, typer.Option(help="seconds that one replicate may take; a longer one fails", metavar="SECONDS")
 ]
+
+
+class Command(typer.core.TyperCommand):
+    """A command that refuses an option which is given twice, instead of heeding the last."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Read a command line."""
+        order = self.make_parser(ctx).parse_args(list(args))[2]
+        for parameter, count in Counter(order).items():
+            if count > 1:
+                raise InputError(f"{parameter.opts[0]} is given {count} times: give it once")
+        return super().parse_args(ctx, args)
 
 
 class RunCommands(typer.core.TyperGroup):
@@ -67,7 +98,9 @@ def _run_command(name: str) -> Any:
         from tsmech.experiment import experiments
         from tsmech.systems.parameters import nearest
 
-        raise InputError(f"{name} is neither a system nor an experiment: {nearest(name, [*REGISTRY, *experiments()])}")
+        raise InputError(
+            f"{shown(name)} is neither a system nor an experiment: {nearest(name, [*REGISTRY, *experiments()])}"
+        )
     system = find(name) if file is None else from_file(file).system
     declared = system.parameters()
 
@@ -81,7 +114,7 @@ def _run_command(name: str) -> Any:
     command.__signature__ = Signature([*options, *fixed])  # type: ignore[attr-defined]
     command.__annotations__ = {option.name: option.annotation for option in [*options, *fixed]}
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    single.command(name)(command)
+    single.command(name, cls=Command)(command)
     return typer.main.get_command(single)
 
 
@@ -106,7 +139,7 @@ def _run_options(
     ] = None,
     max_replicates: Annotated[str | None, typer.Option(help="most draws of --target-error", metavar="N")] = None,
     seed: Seed = None,
-    out: Annotated[Path | None, typer.Option(help="the run directory (default: runs/NAME-HASH)")] = None,
+    out: Annotated[Path | None, path_option("the run directory (default: runs/NAME-HASH)")] = None,
     workers: Workers = 0,
     executor: Executor = None,
     scheduler: Scheduler = None,
@@ -149,10 +182,10 @@ def _run(
     experiment = resolve(name, parameters, **wanted)
     share = WHOLE if shard is None else Shard.read(shard)
     if dry_run:
-        print(experiment.to_toml())
+        say_out(experiment.to_toml())
         return
     if share != WHOLE and as_json and out is None:
-        raise InputError(f"--shard {shard} with --json needs a directory to be merged from: give --out")
+        raise InputError(f"--shard {share} with --json needs a directory to be merged from: give --out")
     if (steps := most_steps(experiment)) > LONG_STEPS:
         estimate = f"one simulation takes about {steps:.1g} steps, more than {LONG_STEPS:.0g}"
         if sys.stdin.isatty() and not yes:
@@ -175,14 +208,26 @@ def _run(
             say_out(f"shard {share}: finished {counts}; tsmech merge joins {directory} with the others", quiet)
         elif not quiet:
             observable = choose(store.experiment).observables[0]
-            print(f"{experiment.system.observables[observable].label}:")
+            say_out(f"{experiment.system.observables[observable].label}:")
             table = summarise(store, observable)
-            print(tables.to_text(table.rows))
+            say_out(tables.to_text(table.rows))
             for line in [*table.notes, *remarks(store)]:
-                print(line)
+                say_out(line)
             for path in files:
-                print(path)
+                say_out(str(path))
         raise_failure(store)
+
+
+def check_out(path: Path) -> None:
+    """Refuse a file that cannot be written because of its name or its place, before anything is computed."""
+    try:
+        usable = path.parent.is_dir() and (path.is_file() or not path.exists())
+        if usable and path.name:
+            path.with_name(f".{path.name}.partial").exists()  # in which it is made; refuses a name that is too long
+    except OSError as error:
+        raise InputError(f"--out {shown(str(path))} cannot be written: {error.strerror}") from None
+    if not usable:
+        raise InputError(f"--out {shown(str(path))} cannot be written: name a file in a directory that exists")
 
 
 def perform(
@@ -203,7 +248,7 @@ def perform(
     try:
         seconds = None if timeout is None else float(timeout)
     except ValueError:
-        raise InputError(f"timeout = {timeout} is not allowed: it must be a number of seconds above 0") from None
+        raise InputError(f"timeout = {shown(timeout)} is not allowed: it must be a number of seconds above 0") from None
     if executor is None and set(experiment.answers) == {"theory"}:
         workers = 1
     elif executor is None:
@@ -212,7 +257,7 @@ def perform(
         places: dict[str, Any] = {"workers": workers or cores(), "executor": executor, "timeout": seconds}
         store = carry_out(experiment, directory, report=meter.show, **places, **more)
     if store.notice:
-        print(f"tsmech: {store.notice}", file=sys.stderr)
+        say(f"tsmech: {store.notice}")
     return store
 
 
@@ -228,20 +273,20 @@ def raise_failure(store: Any) -> None:
 def _discard(directory: Path, quiet: bool) -> None:
     from tsmech.store.directory import contents, discard
 
-    if directory.is_dir() and contents(directory):
+    if os.path.isdir(directory) and contents(directory):
         discard(directory, lambda names: say(f"removing {', '.join(names)} in {directory}", quiet))
 
 
-def say(words: str, quiet: bool) -> None:
-    """Print words on stderr."""
+def say(words: str, quiet: bool = False) -> None:
+    """Print words on stderr, made printable."""
     if not quiet:
-        print(words, file=sys.stderr)
+        print(printable(words), file=sys.stderr)
 
 
-def say_out(words: str, quiet: bool) -> None:
-    """Print words on stdout."""
+def say_out(words: str, quiet: bool = False) -> None:
+    """Print words on stdout, made printable."""
     if not quiet:
-        print(words)
+        print(printable(words))
 
 
 def cores() -> int:
@@ -260,6 +305,6 @@ def again(arguments: list[str]) -> str:
 
 def end_interrupted() -> None:
     """End a process that does not come to its end by itself."""
-    print(f"tsmech: interrupted{again([word for word in sys.argv[1:] if word != '--debug'])}", file=sys.stderr)
+    say(f"tsmech: interrupted{again([word for word in sys.argv[1:] if word != '--debug'])}")
     sys.stderr.flush()
     os._exit(INTERRUPTED)

@@ -15,6 +15,7 @@ import numpy as np
 from tsmech.errors import TsmechError
 from tsmech.experiment import Unit
 from tsmech.systems.contract import ANSWERS, Curve
+from tsmech.words import printable
 
 if TYPE_CHECKING:
     from tsmech.engine.executors import Pool
@@ -87,9 +88,9 @@ def perform_one(unit: Unit, seed: int) -> Outcome:
             if np.isnan(values).any():
                 raise ArithmeticError(f"{unit.answer} returned NaN as {name}")
     except Exception as error:  # whatever a unit raises is recorded with it, and the others go on
-        message = f"{type(error).__name__}: {error}"
+        message, trace = printable(f"{type(error).__name__}: {error}"), printable(traceback.format_exc())
         final = isinstance(error, TsmechError)
-        return Outcome(unit, None, time.perf_counter() - start, message, traceback.format_exc(), final)
+        return Outcome(unit, None, time.perf_counter() - start, message, trace, final)
     return Outcome(unit, curve, time.perf_counter() - start)
 
 

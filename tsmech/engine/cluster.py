@@ -15,6 +15,7 @@ from tsmech.engine.executors import Borrowed, Report, perform_in_time
 from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Unit
 from tsmech.threads import ONE_THREAD, one_thread_each
+from tsmech.words import shown
 
 SCHEDULER_SECONDS = 5.0
 """How long a scheduler is tried to be reached, at the start and when it has gone away."""
@@ -49,7 +50,8 @@ def open_cluster(scheduler: str | None, workers: int, timeout: float | None) -> 
             client = distributed.Client(address, timeout=SCHEDULER_SECONDS, set_as_default=False)
         except OSError:
             tried = time.monotonic() - start
-            raise InputError(f"the Dask scheduler {scheduler} does not answer (tried for {tried:.1f} s)") from None
+            words = f"the Dask scheduler {shown(scheduler)} does not answer (tried for {tried:.1f} s)"
+            raise InputError(words) from None
         try:
             yield Cluster(client, scheduler or "of this run", timeout, own=scheduler is None)
         finally:
@@ -91,12 +93,17 @@ def _address(scheduler: str | None, workers: int) -> Iterator[Any]:
 
 
 def _checked(address: str) -> str:
+    from distributed import Security
     from distributed.comm import get_address_host_port
 
+    if address.startswith("tls:") and Security().get_connection_args("client").get("ssl_context") is None:
+        raise InputError(
+            f"scheduler = {shown(address)} needs certificates: set distributed.comm.tls of Dask's settings"
+        )
     try:
         get_address_host_port(address)
     except ValueError:
-        raise InputError(f"scheduler = {address} is no address: write it as tcp://HOST:PORT") from None
+        raise InputError(f"scheduler = {shown(address)} is no address: write it as tcp://HOST:PORT") from None
     return address
 
 

@@ -12,10 +12,13 @@ from typing import Protocol
 
 from tsmech.engine import Outcome, perform, perform_one
 from tsmech.errors import CutShortError, InputError
-from tsmech.experiment import Unit
+from tsmech.experiment import Unit, whole
 from tsmech.threads import one_thread_each, one_thread_here
+from tsmech.words import shown
 
 BUILT_IN = ("local", "dask")
+MOST_WORKERS = 1024
+"""Worker processes that one machine is asked for."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +86,13 @@ def open_pool(
     InputError
         Where any of these is not allowed, or the scheduler cannot be reached.
     """
-    if workers < 1:
-        raise InputError(f"workers = {workers} is not allowed: it must be a whole number of at least 1")
-    if timeout is not None and not 0 < timeout < math.inf:
-        raise InputError(f"timeout = {timeout:g} is not allowed: it must be a number of seconds above 0")
+    whole("workers", workers, 1, MOST_WORKERS)
+    if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < math.inf):
+        raise InputError(f"timeout = {shown(timeout)} is not allowed: it must be a number of seconds above 0")
     if isinstance(executor, str) and executor not in BUILT_IN:
-        raise InputError(f"executor = {executor} is unknown: it must be one of {', '.join(BUILT_IN)}")
+        raise InputError(f"executor = {shown(executor)} is unknown: it must be one of {', '.join(BUILT_IN)}")
     if scheduler is not None and executor != "dask":
-        raise InputError(f"scheduler = {scheduler} needs the executor dask: --executor dask")
+        raise InputError(f"scheduler = {shown(scheduler)} needs the executor dask: --executor dask")
     if isinstance(executor, Executor):
         yield Borrowed(executor, 2 * max(workers, os.cpu_count() or 1), timeout)
     elif executor == "dask":

@@ -68,13 +68,9 @@ class Training(NamedTuple):
 
 def too_large(examples: int, dimension: int) -> str | None:
     """Return in one line that a training set does not fit into the memory that is available, or None if it does."""
-    needed, left = examples * (dimension * ITEM + 16), memory.available()
-    if left is None or needed <= left:
-        return None
-    return (
-        f"the training set of {examples} x {dimension} numbers takes {memory.in_words(needed)} of memory, "
-        f"{memory.in_words(left)} are available: lower alpha or dimension"
-    )
+    needed = examples * (dimension * ITEM + 16)
+    short = memory.shortage(needed, f"the training set of {examples:.6g} x {dimension:.6g} numbers", 0)
+    return f"{short}: lower alpha or dimension" if short else None
 
 
 def train(

@@ -141,7 +141,7 @@ class Store:
             Where it is no run, or a damaged one.
         """
         file = directory / FILE
-        if not file.is_file():
+        if not os.path.isfile(file):
             raise InputError(f"{directory} is not a run directory: it has no {FILE}")
         try:
             connection = connect(file)

@@ -2,8 +2,10 @@
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import pickle
+import re
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.systems.parameters import Parameter, file_identity, plain
+from tsmech.words import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,8 +87,9 @@ _KINDS: dict[Any, str] = {float: "float", float | None: "float", int: "int", int
 _KINDS |= {bool: "bool", str | None: "str"}
 
 
-def _kind(field: "dataclasses.Field[Any]") -> str:
-    return "str" if field.metadata["parameter"]["choices"] else _KINDS.get(field.type, "array")
+def _declared(name: str, annotation: Any, field: "dataclasses.Field[Any]") -> Parameter:
+    described = field.metadata["parameter"]
+    return Parameter(name, "str" if described["choices"] else _KINDS.get(annotation, "array"), **described)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,10 +116,36 @@ class System:
     check_dimensions: ClassVar[tuple[int, ...]] = ()
     """Dimensions N of the check: direct and reduced meet at the first two, all serve the 1/N extrapolation."""
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Add the declared parameters to the docstring, in the place that they have there."""
+        super().__init_subclass__(**more)
+        found: dict[str, tuple[Any, Any]] = {}
+        for kind in reversed(cls.__mro__):  # the fields of bases, then those of the class, which is no dataclass yet
+            ready = kind.__dict__.get("__dataclass_fields__", {})
+            found |= {name: (field.type, field) for name, field in ready.items()}
+        found |= {name: (words, cls.__dict__.get(name)) for name, words in inspect.get_annotations(cls).items()}
+        described = [
+            _declared(name, annotation, field).describe()
+            for name, (annotation, field) in found.items()
+            if isinstance(field, dataclasses.Field) and "parameter" in field.metadata
+        ]
+        if described and cls.__dict__.get("__doc__"):
+            words = inspect.cleandoc(str(cls.__doc__))
+            section = "\n".join(["Parameters", "----------", *described])
+            after = re.search(r"^\w+\n-+$", words, re.MULTILINE)
+            parts = (words[: after.start()], section, words[after.start() :]) if after else (words, section)
+            cls.__doc__ = "\n\n".join(part.strip() for part in parts) + "\n"
+
     def __post_init__(self) -> None:
         """Bring each parameter into its own type, or refuse it."""
         for name, declared in self.parameters().items():
-            object.__setattr__(self, name, declared.check(getattr(self, name)))
+            value = getattr(self, name)
+            if declared.numeric and isinstance(value, (list, tuple, range, np.ndarray)) and np.ndim(value) == 1:
+                raise InputError(
+                    f"{name} = {shown(value)} is not allowed: a system has one value; "
+                    f'tsmech.run("{self.name}", {name}=...) runs along several'
+                )
+            object.__setattr__(self, name, declared.check(value))
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
@@ -125,10 +155,7 @@ class System:
             hidden = {field.name for field in dataclasses.fields(cls)} & set(dir(System))
             if hidden:
                 raise TypeError(f"{cls.__name__} has parameters named as methods of System: {', '.join(hidden)}")
-            found = {
-                field.name: Parameter(field.name, _kind(field), **field.metadata["parameter"])
-                for field in dataclasses.fields(cls)
-            }
+            found = {field.name: _declared(field.name, field.type, field) for field in dataclasses.fields(cls)}
             cls._parameters = found  # type: ignore[attr-defined]
         return found
 
@@ -176,8 +203,8 @@ class System:
         """Return how many steps a simulation takes: where that is very many, a person is asked first."""
         return 0.0
 
-    def curve(self, answer: str, rng: np.random.Generator | None = None) -> Curve:
-        """Return one answer's curve; a simulation draws from ``rng``.
+    def curve(self, answer: str, rng: np.random.Generator | int | None = None) -> Curve:
+        """Return one answer's curve; a simulation draws from ``rng``, a generator or a seed.
 
         Its streams are addressed by the seed of a new generator, and by the state of one that has been drawn from.
         """
@@ -185,9 +212,11 @@ class System:
         if reason:
             raise InputError(reason)
         method = getattr(self, f"{answer}_curve")
-        if answer != "theory" and rng is not None and not _is_new(rng):
-            rng = _descend(rng)
-        result: Curve = method() if answer == "theory" else method(rng)
+        if answer == "theory":
+            result: Curve = method()
+            return result
+        generator = _generator(rng)
+        result = method(generator if _is_new(generator) else _descend(generator))
         return result
 
     def theory(self) -> "pd.DataFrame":
@@ -202,14 +231,14 @@ class System:
 
         ``rng`` is a seed, or a generator: its state decides the draw, which moves it on.
         """
-        return self.curve("reduced", _descend(np.random.default_rng(rng))).to_frame()
+        return self.curve("reduced", _descend(_generator(rng))).to_frame()
 
     def direct(self, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
         """Return one draw of the network itself at finite N.
 
         ``rng`` is a seed, or a generator: its state decides the draw, which moves it on.
         """
-        return self.curve("direct", _descend(np.random.default_rng(rng))).to_frame()
+        return self.curve("direct", _descend(_generator(rng))).to_frame()
 
 
 def _descend(rng: np.random.Generator) -> np.random.Generator:
@@ -223,3 +252,11 @@ def _is_new(rng: np.random.Generator) -> bool:
     if not isinstance(bits.seed_seq, np.random.SeedSequence):
         return False
     return pickle.dumps(bits.state) == pickle.dumps(type(bits)(bits.seed_seq).state)
+
+
+def _generator(rng: Any) -> np.random.Generator:
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        allowed = "a numpy.random.Generator, a whole number of at least 0, or None"
+        raise InputError(f"rng = {shown(repr(rng))} is not allowed: it must be {allowed}") from None

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.systems.contract import SIMULATIONS, Curve, Observable, System
-from tsmech.systems.parameters import parameter
+from tsmech.systems.parameters import Numbers, parameter
 from tsmech.systems.sampling import declare_samples, declare_spacing, sample_times
-from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few
+from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few, too_large
 from tsmech.systems.stopping import SUMMARY, summary
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class GradientFlow(System):
         minimum=0,
         exclusive=True,
     )
-    samples: tuple[float, ...] = declare_samples()
+    samples: Numbers = declare_samples()
     spacing: str = declare_spacing()
     unseen: float = parameter(
         "u",
@@ -94,8 +94,8 @@ class GradientFlow(System):
     ratio: float = declare("ratio")
     fraction: float = declare("fraction")
     exponent: float = declare("exponent")
-    eigenvalues: tuple[float, ...] | None = declare("eigenvalues")
-    teacher_weights: tuple[float, ...] | None = declare("teacher_weights")
+    eigenvalues: Numbers | None = declare("eigenvalues")
+    teacher_weights: Numbers | None = declare("teacher_weights")
 
     def __post_init__(self) -> None:
         """Check each parameter, and that the step is stable for N → ∞."""
@@ -127,7 +127,7 @@ class GradientFlow(System):
         return sample_times(self.duration, self.samples, self.spacing)
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: the reduction needs isotropic inputs, simulations a safe step."""
+        """Return why this problem has no such answer: the simulations need a safe step and memory."""
         if answer == "reduced" and not self.isotropic:
             return "gradient_flow has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
         if answer in SIMULATIONS and self.step > 0 and self.step > (largest := self._largest_step(self.dimension)):
@@ -135,7 +135,8 @@ class GradientFlow(System):
                 f"gradient_flow has no {answer} answer at step = {self.step:g}: gradient descent is stable up to "
                 f"{largest:.6g} with {self.dimension} inputs"
             )
-        return too_few(self) if answer == "direct" else super().lacks(answer)
+        few = too_few(self) if answer == "direct" else None
+        return few or too_large(self, answer) or super().lacks(answer)
 
     def line_points(self) -> int:
         """Return at how many values of a parameter a picture computes theory: at none where that takes long."""

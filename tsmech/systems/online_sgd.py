@@ -1,6 +1,7 @@
 """Online SGD of a two-layer student that learns from a two-layer teacher, each example seen once."""
 
 import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.memory import shortage
 from tsmech.systems import two_layer
 from tsmech.systems.contract import Curve, Observable, System
 from tsmech.systems.files import read_table, state
-from tsmech.systems.parameters import parameter
+from tsmech.systems.parameters import Numbers, parameter
 from tsmech.systems.sampling import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
 from tsmech.systems.start import Overlaps
 from tsmech.systems.two_layer import OBSERVABLES, declare
@@ -24,8 +26,8 @@ INPUTS = ("gaussian", "binary", "uniform")
 class Steps:
     """A learning rate that changes in steps: from each time ``alpha`` on it is ``factor`` times ``learning_rate``."""
 
-    alpha: tuple[float, ...]
-    factor: tuple[float, ...]
+    alpha: Sequence[float] | NDArray[Any]
+    factor: Sequence[float] | NDArray[Any]
 
     def __post_init__(self) -> None:
         """Refuse times that do not begin at 0 and increase, and factors that are not as many, or negative."""
@@ -97,7 +99,7 @@ class OnlineSGD(System):
     activation: str | Activation = declare("activation")
     student_activation: str | Activation | None = declare("student_activation")
     learning_rate: float = declare("learning_rate")
-    schedule: str | Steps = parameter(
+    schedule: str | Steps | Mapping[str, Any] = parameter(
         "η(α)",
         "the learning rate in time: constant, a power decay η (1 + α/decay_time)^-decay_power, or steps",
         default="constant",
@@ -113,8 +115,8 @@ class OnlineSGD(System):
     weight_decay: float = declare("weight_decay")
     batch: int = declare("batch")
     normalisation: str = declare("normalisation")
-    teacher_second_layer: tuple[float, ...] | None = declare("teacher_second_layer")
-    initial: str | Overlaps = declare("initial")
+    teacher_second_layer: Numbers | None = declare("teacher_second_layer")
+    initial: str | Overlaps | Mapping[str, Any] = declare("initial")
     initial_scale: float | None = declare("initial_scale")
     start_seed: int = declare("start_seed")
     inputs: str = parameter(
@@ -126,7 +128,7 @@ class OnlineSGD(System):
         file=True,
     )
     duration: float = parameter("α_end", "training time, examples/N", default=100.0, minimum=0, exclusive=True)
-    samples: tuple[float, ...] = declare_samples()
+    samples: Numbers = declare_samples()
     spacing: str = declare_spacing()
     dimension: int = declare("dimension")
 
@@ -147,6 +149,14 @@ class OnlineSGD(System):
     def steps(self) -> float:
         """Return the number of steps of a simulation."""
         return self.duration * self.dimension / self.batch
+
+    def lacks(self, answer: str) -> str | None:
+        """Return why this problem has no such answer: the network needs memory."""
+        vectors = self.student_units + self.teacher_units
+        short = shortage(8.0 * vectors * self.dimension, f"a network of {vectors} x {self.dimension} weights")
+        if answer == "direct" and short:
+            return f"online_sgd has no direct answer here: {short}: lower dimension"
+        return super().lacks(answer)
 
     def remark(self) -> str | None:
         """Return that theory assumes Gaussian inputs where they are not, and small batches where they are large."""

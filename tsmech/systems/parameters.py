@@ -6,16 +6,25 @@ import functools
 import hashlib
 import math
 import os
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.words import printable, shown
+
+Numbers = float | Sequence[float] | NDArray[Any]
+"""What may be given where numbers are asked for; a system holds them as a tuple of floats."""
 
 LARGEST = 1e100
-"""Largest size of a number, so that no square of it overflows."""
+"""Largest size of a number, so that no square of it overflows; what must be above 0 is at least its inverse."""
+LARGEST_DIMENSION = 10**12
+"""Largest input dimension: one vector of it takes eight terabytes."""
+LARGEST_WHOLE = 2**63 - 1
+"""Largest whole number: that of arrays and files."""
 MAX_RANGE = 1_000_000
 """Most values of a range."""
 
@@ -71,13 +80,21 @@ class Parameter:
             bounds.append(f"{'below' if self.exclusive else 'at most'} {self.maximum:g}")
         return f"{noun} {' and '.join(bounds)}".strip()
 
+    def describe(self) -> str:
+        """Return the parameter's entry in a docstring: its type, default, meaning, symbol and what is allowed."""
+        kind = {"array": "array_like"}.get(self.kind, self.kind)
+        if self.table is not None:
+            kind += f", {self.table.__name__} or dict"
+        default = "" if self.required else ", optional" if self.default is None else f", default {self.default}"
+        words = textwrap.fill(f"{self.symbol}: {self.help}; {self.allowed}.", 100, break_on_hyphens=False)
+        return f"{self.name} : {kind}{default}\n{textwrap.indent(words, '    ')}"
+
     def refuse(self, value: object) -> InputError:
         """Return the one-line error for a value that is not allowed."""
-        words = value if isinstance(value, str) else f"{value:.12g}" if isinstance(value, float) else repr(value)
-        shown = " ".join(words.split())[:80] or "nothing"
-        close = difflib.get_close_matches(str(value), self.choices, 1) if self.choices else []
+        words = repr(value) if isinstance(value, str) and value and self.numeric else value
+        close = difflib.get_close_matches(shown(value), self.choices, 1) if self.choices else []
         hint = f" (did you mean {close[0]}?)" if close else ""
-        return InputError(f"{self.name} = {shown} is not allowed: it must be {self.allowed}{hint}")
+        return InputError(f"{self.name} = {shown(words)} is not allowed: it must be {self.allowed}{hint}")
 
     def check(self, value: Any) -> Any:
         """Return a single value in the parameter's own type, or raise :class:`~tsmech.errors.InputError`."""
@@ -98,12 +115,16 @@ class Parameter:
         except OverflowError:
             raise self.refuse(value) from None
         if LARGEST < abs(number) < math.inf:
-            raise InputError(f"{self.name} = {value:g} is not allowed: its size must be at most {LARGEST:g}")
+            raise InputError(f"{self.name} = {shown(value)} is not allowed: its size must be at most {LARGEST:g}")
+        if self.exclusive and self.minimum == 0 and 0 < number < 1 / LARGEST:
+            raise InputError(f"{self.name} = {number:g} is not allowed: it must be at least {1 / LARGEST:g}")
         if not math.isfinite(number) or (self.kind == "int" and number != int(number)):
             raise self.refuse(value)
         for bound, sign in ((self.minimum, 1.0), (self.maximum, -1.0)):
             if bound is not None and (sign * (number - bound) < 0 or (self.exclusive and number == bound)):
                 raise self.refuse(value)
+        if self.kind == "int" and abs(int(value)) > LARGEST_WHOLE:
+            raise InputError(f"{self.name} = {shown(value)} is not allowed: it must be at most {LARGEST_WHOLE}")
         return int(value) if self.kind == "int" else number
 
     def _checked_switch(self, value: Any) -> bool:
@@ -122,6 +143,8 @@ class Parameter:
             return word
         if self.choices and not self.file:
             raise self.refuse(value)
+        if "\n" in value or printable(value) != value:
+            raise InputError(f"{self.name} = {shown(value)} cannot be read: a file's name must be printable")
         return value
 
     def _is_table(self, value: Any) -> bool:
@@ -140,7 +163,7 @@ class Parameter:
             return value
         for name in value:
             if name not in _fields(self.table):
-                raise InputError(f"{self.name} has no field {name}: {nearest(name, _fields(self.table))}")
+                raise InputError(f"{self.name} has no field {shown(name)}: {nearest(name, _fields(self.table))}")
         try:
             return self.table(**value)
         except TypeError:
@@ -193,15 +216,16 @@ class Parameter:
                 raise ValueError
         except (ValueError, IndexError):
             raise InputError(
-                f"{self.name} = {words} cannot be read: write {self.allowed}, a list (0.1,0.5,1), "
+                f"{self.name} = {shown(words)} cannot be read: write {self.allowed}, a list (0.1,0.5,1), "
                 "a range (start:stop:count) or a geometric range (log:start:stop:count)"
             ) from None
         if not (math.isfinite(start) and math.isfinite(stop) and start < stop and 2 <= count <= MAX_RANGE):
             raise InputError(
-                f"{self.name} = {words} is not a range: it needs start below stop and a count of 2 to {MAX_RANGE}"
+                f"{self.name} = {shown(words)} is not a range: "
+                f"it needs start below stop and a count of 2 to {MAX_RANGE}"
             )
         if geometric and start <= 0:
-            raise InputError(f"{self.name} = {words} is not a range: a geometric range must start above 0")
+            raise InputError(f"{self.name} = {shown(words)} is not a range: a geometric range must start above 0")
         values = np.geomspace(start, stop, count) if geometric else np.linspace(start, stop, count)
         if self.kind == "int":
             return [float(round(v)) for v in values]
@@ -323,7 +347,7 @@ def _file_digest(path: str, changed: int, size: int) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint that names the nearest known word, or lists them all where none is near."""
+    """Return a hint that names the nearest known word, or lists them (in short, if many) where none is near."""
     options = list(known)
-    close = difflib.get_close_matches(word.replace("-", "_"), options, 1, 0.5)
-    return f"did you mean {close[0]}?" if close else "known: " + ", ".join(options)
+    close = difflib.get_close_matches(shown(word).replace("-", "_"), options, 1, 0.5)
+    return f"did you mean {close[0]}?" if close else f"known: {shown(', '.join(options), 300)}"

@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from tsmech.systems.contract import Curve, Observable, System
-from tsmech.systems.parameters import parameter
-from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few
+from tsmech.systems.parameters import Numbers, parameter
+from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few, too_large
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Ridge(System):
     ratio: float = declare("ratio")
     fraction: float = declare("fraction")
     exponent: float = declare("exponent")
-    eigenvalues: tuple[float, ...] | None = declare("eigenvalues")
-    teacher_weights: tuple[float, ...] | None = declare("teacher_weights")
+    eigenvalues: Numbers | None = declare("eigenvalues")
+    teacher_weights: Numbers | None = declare("teacher_weights")
 
     def __post_init__(self) -> None:
         """Check each parameter, and that the spectrum can be had."""
@@ -83,10 +83,11 @@ class Ridge(System):
         return self.spectrum == "isotropic" and self.eigenvalues is None
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: the reduction needs isotropic inputs."""
+        """Return why this problem has no such answer: the reduction needs isotropic inputs, direct memory."""
         if answer == "reduced" and not self.isotropic:
             return "ridge has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
-        return too_few(self) if answer == "direct" else super().lacks(answer)
+        few = too_few(self) if answer == "direct" else None
+        return few or too_large(self, answer) or super().lacks(answer)
 
     def poles(self, name: str) -> tuple[float, ...]:
         """Return alpha at the interpolation threshold, where the errors of the minimum-norm solution are infinite.

@@ -1,5 +1,6 @@
 """A two-layer student trained for many epochs on a fixed noisy training set: memorisation and overtraining."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.systems import two_layer
 from tsmech.systems.contract import Curve, Observable, System
-from tsmech.systems.parameters import parameter
+from tsmech.systems.parameters import Numbers, parameter
 from tsmech.systems.sampling import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
 from tsmech.systems.start import Overlaps
 from tsmech.systems.stopping import SUMMARY, summary
@@ -97,12 +98,12 @@ class SampleReuse(System):
     weight_decay: float = declare("weight_decay")
     batch: int = declare("batch")
     normalisation: str = declare("normalisation")
-    teacher_second_layer: tuple[float, ...] | None = declare("teacher_second_layer")
-    initial: str | Overlaps = declare("initial")
+    teacher_second_layer: Numbers | None = declare("teacher_second_layer")
+    initial: str | Overlaps | Mapping[str, Any] = declare("initial")
     initial_scale: float | None = declare("initial_scale")
     start_seed: int = declare("start_seed")
     duration: float = parameter("k_end", "training time in epochs", default=100.0, minimum=0, exclusive=True)
-    samples: tuple[float, ...] = declare_samples()
+    samples: Numbers = declare_samples()
     spacing: str = declare_spacing()
     dimension: int = declare("dimension")
 

@@ -1,6 +1,5 @@
 """When the answers that run in time report: parameters that several systems declare alike."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ def declare_spacing() -> Any:
     )
 
 
-def sample_times(duration: float, samples: Sequence[float], spacing: str) -> NDArray[np.float64]:
+def sample_times(duration: float, samples: Any, spacing: str) -> NDArray[np.float64]:
     """Return the times of the report, increasing, from 0 to the duration or as listed, or refuse them.
 
     One that is after the duration by rounding is the duration.

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.memory import shortage
 from tsmech.systems.columns import Columns
 from tsmech.systems.files import KINDS, read_table, state
-from tsmech.systems.parameters import LARGEST, parameter
+from tsmech.systems.parameters import LARGEST, LARGEST_DIMENSION, parameter
 
 NAMES = ("isotropic", "two_level", "power_law")
 SHAPES = {"ratio": "two_level", "fraction": "two_level", "exponent": "power_law"}
@@ -95,6 +96,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "help": f"input dimension of the simulations (default: {DIMENSION}, or the next multiple of given eigenvalues)",
         "default": None,
         "minimum": 1,
+        "maximum": LARGEST_DIMENSION,
     },
 }
 
@@ -130,6 +132,8 @@ def resolve(system: Any) -> Spectrum:
         values, shares = two_level(system.ratio, system.fraction)
         return _with_teacher(system, values, shares)
     elif system.spectrum == "power_law":
+        if short := shortage(8.0 * (system.dimension or DIMENSION), "a power law of so many eigenvalues"):
+            raise InputError(f"dimension = {system.dimension} is not allowed: {short}")
         values = _power_law(system.exponent, system.dimension or DIMENSION)
     elif system.spectrum == "isotropic":
         values = np.ones(1)
@@ -202,6 +206,18 @@ def too_few(system: Any) -> str | None:
             "one of the two eigenvalues without a direction"
         )
     return None
+
+
+def too_large(system: Any, answer: str) -> str | None:
+    """Return why a simulation of P = alpha N examples does not fit into memory, or None where it does."""
+    if answer == "theory":
+        return None
+    N, P = float(system.dimension), max(1.0, system.alpha * system.dimension)
+    if answer == "direct":
+        short = shortage(8 * N * P, f"the training set of {P:.6g} x {N:.6g} numbers")
+    else:
+        short = shortage(8 * min(N, P), f"a reduction to {min(N, P):.6g} numbers")
+    return f"{system.name} has no {answer} answer here: {short}: lower alpha or dimension" if short else None
 
 
 def _with_teacher(system: Any, values: NDArray[np.float64], shares: NDArray[np.float64]) -> Spectrum:

@@ -1,5 +1,6 @@
 """Where online learning starts: overlaps given as matrices, or drawn at a finite dimension N."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.systems.parameters import numbers
+from tsmech.systems.parameters import Numbers, numbers
 
-Matrix = tuple[tuple[float, ...], ...]
+Matrix = Sequence[Sequence[float]] | NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Overlaps:
     Q: Matrix
     R: Matrix
     T: Matrix | None = None
-    v: tuple[float, ...] | None = None
-    A: tuple[float, ...] | None = None
+    v: Numbers | None = None
+    A: Numbers | None = None
 
     def __post_init__(self) -> None:
         """Bring all into tuples of numbers, and refuse what no two networks can have."""

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.systems.contract import Observable
-from tsmech.systems.parameters import parameter
+from tsmech.systems.parameters import LARGEST_DIMENSION, parameter
 from tsmech.systems.start import Overlaps
 
+MOST_UNITS = 10_000
+"""Hidden units beyond which the overlaps alone, a number for each pair of them, do not fit a computer."""
 ACTIVATIONS = ("erf", "relu", "linear", "quadratic")
 NORMALISATIONS: dict[str, Callable[[int], float]] = {
     "committee": lambda units: 1.0,
@@ -85,8 +87,20 @@ def _activation(which: str, default: Any) -> dict[str, Any]:
 
 
 _FIELDS: dict[str, dict[str, Any]] = {
-    "student_units": {"symbol": "K", "help": "hidden units of the student", "default": 2, "minimum": 1},
-    "teacher_units": {"symbol": "M", "help": "hidden units of the teacher", "default": 2, "minimum": 1},
+    "student_units": {
+        "symbol": "K",
+        "help": "hidden units of the student",
+        "default": 2,
+        "minimum": 1,
+        "maximum": MOST_UNITS,
+    },
+    "teacher_units": {
+        "symbol": "M",
+        "help": "hidden units of the teacher",
+        "default": 2,
+        "minimum": 1,
+        "maximum": MOST_UNITS,
+    },
     "activation": _activation("the teacher, and of the student unless it has its own", "erf"),
     "student_activation": _activation("the student, where it differs", None),
     "learning_rate": {"symbol": "η", "help": "learning rate of the first layer", "default": 0.5, "minimum": 0},
@@ -140,6 +154,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "help": "input dimension of the simulations, and of the start",
         "default": 1000,
         "minimum": 1,
+        "maximum": LARGEST_DIMENSION,
     },
 }
 
