@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tsmech.cli.run import Json, Quiet, RunCommands, Seed, Workers, cores, perform, raise_failure, say, say_out
+from tsmech.cli.run import Json, Quiet, RunCommands, Seed, Workers, perform, raise_failure, say, say_out
 from tsmech.errors import IncompleteError, InputError
 
 Run = Annotated[Path, typer.Argument(help="a run directory", metavar="RUN")]
@@ -182,7 +182,7 @@ def check(
             verdict
             for system in systems
             for verdict in compare.check(
-                system, replicates=replicates, seed=number, workers=workers or cores(), report=report
+                system, replicates=replicates, seed=number, workers=workers or None, report=report
             )
         ]
     wrong = [verdict._asdict() for verdict in verdicts if not verdict.agrees]

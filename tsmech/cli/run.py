@@ -198,11 +198,11 @@ def perform(
     except ValueError:
         raise InputError(f"timeout = {timeout} is not allowed: it must be a number of seconds above 0") from None
     if executor is None and set(experiment.answers) == {"theory"}:
-        workers = 1
+        workers = 0
     elif executor is None:
         executor = "local"  # though it be one worker: a simulation may hang, be killed, or take all the memory
     with Meter(experiment.name, quiet) as meter, end_in_time(end_interrupted):
-        places: dict[str, Any] = {"workers": workers or cores(), "executor": executor, "timeout": seconds}
+        places: dict[str, Any] = {"workers": workers or None, "executor": executor, "timeout": seconds}
         store = carry_out(experiment, directory, report=meter.show, **places, **more)
     if store.notice:
         print(f"tsmech: {store.notice}", file=sys.stderr)
@@ -235,11 +235,6 @@ def say_out(words: str, quiet: bool) -> None:
     """Print words on stdout."""
     if not quiet:
         print(words)
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def again(arguments: list[str]) -> str:

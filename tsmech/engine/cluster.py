@@ -108,7 +108,7 @@ class Cluster(Borrowed):
     """
 
     def __init__(self, client: Any, name: str, timeout: float | None, own: bool) -> None:
-        super().__init__(client.get_executor(pure=False), 2, timeout)
+        super().__init__(client.get_executor(pure=False), 1, timeout)
         self._client = client
         self._name = name
         self._counted = -COUNT_SECONDS
@@ -119,17 +119,18 @@ class Cluster(Borrowed):
         self.in_time = perform_in_time_there
 
     @property
-    def room(self) -> int:
-        """Number of blocks that it takes at a time: two a thread, so that none waits for its next."""
+    def hands(self) -> int:
+        """Number of the workers' threads."""
         if time.monotonic() - self._counted >= COUNT_SECONDS and self._client.status == "running":
             self._count()
-        return self._room
+        return self._hands
 
     def _count(self) -> None:
         with contextlib.suppress(OSError):
             threads = sum(self._client.nthreads().values())
-            self._room = 2 * max(1, threads)
+            self._hands = max(1, threads)
             self._peopled = time.monotonic() if threads else self._peopled
+            self.remark = "" if threads else f"the Dask scheduler {self._name} has no workers: waiting for them"
         self._counted = time.monotonic()
 
     def collect(self, seconds: float) -> list[Report]:
