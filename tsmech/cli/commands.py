@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from tsmech.cli.run import Json, Quiet, RunCommands, Seed, Workers, perform, raise_failure, say, say_out
+from tsmech.cli.run import Json, Quiet, RunCommands, Seed, Workers, need_stdout, perform, raise_failure, say, say_out
 from tsmech.errors import IncompleteError, InputError
 
 Run = Annotated[Path, typer.Argument(help="a run directory", metavar="RUN")]
 
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     context_settings={
@@ -49,13 +48,16 @@ def _about(
 
 @app.command("list")
 def list_all() -> None:
-    """List the systems and the experiments that come along."""
+    """List the systems, with the answers that each has, and the experiments that come along."""
     from tsmech.experiment import experiments, from_file
     from tsmech.systems import REGISTRY, find
+    from tsmech.systems.contract import ANSWERS
 
     print("systems (tsmech run NAME --help):")
     for name in REGISTRY:
-        print(f"  {name:24} {find(name).title}")
+        system = find(name)
+        has = ", ".join(answer for answer in ANSWERS if hasattr(system, f"{answer}_curve"))
+        print(f"  {name:24} {system.title} ({has})")
     print("experiments (tsmech run NAME):")
     for name, path in experiments().items():
         print(f"  {name:24} {from_file(path).title}")
@@ -138,6 +140,8 @@ def export(
         raise InputError("--format parquet needs a file: give --out FILE")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise InputError(f"--out {out} cannot be written: name a file in a directory that exists")
+    if out is None:
+        need_stdout("export")
     with Store.open(run) as store:
         if out is not None:
             tables.write(store.rows(), out, kind)

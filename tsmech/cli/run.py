@@ -12,6 +12,7 @@ import typer
 import typer.core
 import typer.main
 
+from tsmech.cli.help import arrange
 from tsmech.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,10 +48,11 @@ class RunCommands(typer.core.TyperGroup):
     """
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """Return the names that the help shows."""
+        """Return the names that the help shows; a shell completes the experiments' too."""
+        from tsmech.experiment import experiments
         from tsmech.systems import REGISTRY
 
-        return list(REGISTRY)
+        return [*REGISTRY, *(experiments() if ctx.resilient_parsing else ())]
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
         """Return the command of a system or an experiment."""
@@ -82,7 +84,7 @@ def _run_command(name: str) -> Any:
     command.__annotations__ = {option.name: option.annotation for option in [*options, *fixed]}
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     single.command(name)(command)
-    return typer.main.get_command(single)
+    return arrange(typer.main.get_command(single), declared)
 
 
 def _option(parameter: "Parameter") -> Argument:
@@ -147,6 +149,8 @@ def _run(
     if dry_run:
         print(experiment.to_toml())
         return
+    if as_json and out is None:
+        need_stdout("--json")
     if share != WHOLE and as_json and out is None:
         raise InputError(f"--shard {shard} with --json needs a directory to be merged from: give --out")
     if (steps := most_steps(experiment)) > LONG_STEPS:
@@ -156,9 +160,9 @@ def _run(
         say(estimate, quiet)
     suffix = share.suffix if share != WHOLE else ""
     directory = out or (None if as_json else Path("runs") / f"{experiment.name}-{experiment.digest()}{suffix}")
-    if fresh and directory is not None:
-        _discard(directory, quiet)
     places: dict[str, Any] = {"workers": workers, "executor": executor, "scheduler": scheduler, "timeout": timeout}
+    if fresh and directory is not None:
+        places["begin"] = lambda: _discard(directory, quiet)
     silent = quiet or (as_json and not sys.stderr.isatty())
     with perform(experiment, directory, silent, shard=share, **places) as store:
         files = publish(store)
@@ -207,6 +211,12 @@ def perform(
     if store.notice:
         print(f"tsmech: {store.notice}", file=sys.stderr)
     return store
+
+
+def need_stdout(words: str) -> None:
+    """Refuse to compute for a stdout that is closed."""
+    if getattr(sys.stdout, "name", "") == os.devnull:
+        raise InputError(f"{words} writes on stdout, which is closed: give --out")
 
 
 def raise_failure(store: Any) -> None:

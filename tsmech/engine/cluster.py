@@ -1,5 +1,6 @@
 """Dask: a scheduler that is given, or a cluster of our own on this machine; its faults are ours to survive."""
 
+import asyncio
 import contextlib
 import logging
 import multiprocessing
@@ -14,10 +15,13 @@ from tsmech.engine import Outcome
 from tsmech.engine.executors import Borrowed, Report, perform_in_time
 from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Unit
+from tsmech.interruption import undisturbed
 from tsmech.threads import ONE_THREAD, one_thread_each
 
 SCHEDULER_SECONDS = 5.0
 """How long a scheduler is tried to be reached, at the start and when it has gone away."""
+SILENCE_SECONDS = 30.0
+"""How long a scheduler that is connected may take to answer."""
 WORKERS_SECONDS = 20.0
 """How long a cluster of our own may be without any worker: its nannies replace one in a second or two."""
 FAREWELL = 2.0
@@ -40,64 +44,105 @@ def open_cluster(scheduler: str | None, workers: int, timeout: float | None) -> 
         Where Dask is not installed, or no scheduler answers.
     """
     try:
-        import distributed
+        import distributed  # noqa: F401  (it is wanted later)
     except ImportError:
         raise InputError("--executor dask needs an extra: pip install 'tsmech[cluster]'") from None
-    with _silenced(), _address(scheduler, workers) as address:
-        start = time.monotonic()
+    before = set(multiprocessing.active_children())
+    started: list[Any] = []
+    with _silenced():
         try:
-            client = distributed.Client(address, timeout=SCHEDULER_SECONDS, set_as_default=False)
-        except OSError:
-            tried = time.monotonic() - start
-            raise InputError(f"the Dask scheduler {scheduler} does not answer (tried for {tried:.1f} s)") from None
-        try:
-            yield Cluster(client, scheduler or "of this run", timeout, own=scheduler is None)
+            _begin(scheduler, workers, started)
+            yield Cluster(started[-1], scheduler or "of this run", timeout, own=scheduler is None)
+        except BaseException:
+            # What workers of our own are at is not waited for.
+            for nanny in started[0].workers.values() if started and scheduler is None else ():
+                nanny.auto_restart = False
+            for process in set(multiprocessing.active_children()) - before:
+                process.kill()
+            raise
         finally:
-            with contextlib.suppress(OSError):
-                client.close(timeout=1)
+            for thing in reversed(started):
+                with contextlib.suppress(OSError):
+                    thing.close(timeout=1)
 
 
-@contextlib.contextmanager
-def _address(scheduler: str | None, workers: int) -> Iterator[Any]:
-    """Yield what a client connects to: a scheduler's address, or a cluster of our own, which ends with the context."""
-    if scheduler is not None:
-        yield _checked(scheduler)
-        return
+def _begin(scheduler: str | None, workers: int, started: list[Any]) -> None:
+    """Start a client, and before it a cluster of our own where there is no scheduler, in a thread.
+
+    An interruption would leave them half made and talkative, so it waits until they are there.
+    """
+    failed: list[Exception] = []
+
+    def begin() -> None:
+        try:
+            if scheduler is None:
+                started.append(_own(workers))
+                started.append(distributed.Client(started[0], timeout=SCHEDULER_SECONDS, set_as_default=False))
+            else:
+                started.append(_client(scheduler))
+        except Exception as error:  # it is raised where it is waited for
+            failed.append(error)
+
+    import distributed
+
+    thread = threading.Thread(target=begin, daemon=True)
+    with undisturbed():
+        thread.start()
+    try:
+        thread.join()
+    finally:
+        thread.join(WORKERS_SECONDS)
+    if failed:
+        raise failed[0]
+
+
+def _own(workers: int) -> Any:
+    """Return a cluster of our own, which listens to this machine alone."""
     import dask
     import distributed
 
-    before = set(multiprocessing.active_children())
     # What a worker's death means is for the engine to find out.
     with one_thread_each(), dask.config.set({"distributed.scheduler.allowed-failures": 0}):
-        cluster = distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            dashboard_address=":0",
-            silence_logs=SILENCE,
-            env=dict(ONE_THREAD),
-        )
+        try:
+            return distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=None,
+                silence_logs=SILENCE,
+                env=dict(ONE_THREAD),
+            )
+        except RuntimeError as error:
+            raise InputError(
+                f"Dask cannot start workers on this machine: {error} (a script must guard its entry by "
+                'if __name__ == "__main__":)'
+            ) from None
+
+
+def _client(scheduler: str) -> Any:
+    """Return a client of a scheduler, or refuse it where it does not answer in time."""
+    import distributed
+    from distributed.comm import connect, get_address_host_port
+
+    async def greet() -> None:
+        # A client waits for ever where something takes the call and says nothing.
+        comm = await asyncio.wait_for(connect(scheduler, timeout=SCHEDULER_SECONDS), SCHEDULER_SECONDS)
+        await comm.close()
+
     try:
-        yield cluster
-    except BaseException:
-        # What its workers are at is not waited for.
-        for nanny in cluster.workers.values():
-            nanny.auto_restart = False
-        for process in set(multiprocessing.active_children()) - before:
-            process.kill()
-        raise
-    finally:
-        with contextlib.suppress(OSError):
-            cluster.close(timeout=1)
-
-
-def _checked(address: str) -> str:
-    from distributed.comm import get_address_host_port
-
-    try:
-        get_address_host_port(address)
+        get_address_host_port(scheduler)
     except ValueError:
-        raise InputError(f"scheduler = {address} is no address: write it as tcp://HOST:PORT") from None
-    return address
+        raise InputError(f"scheduler = {scheduler} is no address: write it as tcp://HOST:PORT") from None
+    start = time.monotonic()
+    try:
+        asyncio.run(greet())
+        return distributed.Client(scheduler, timeout=SCHEDULER_SECONDS, set_as_default=False)
+    except OSError:
+        tried = time.monotonic() - start
+        raise InputError(f"the Dask scheduler {scheduler} does not answer (tried for {tried:.1f} s)") from None
+    except Exception as error:  # it speaks another language, or another version of this one
+        words = f"{type(error).__name__}: {error}"[:200]
+        raise InputError(f"{scheduler} is no Dask scheduler that can be used: {words}") from None
 
 
 class Cluster(Borrowed):
@@ -127,7 +172,8 @@ class Cluster(Borrowed):
 
     def _count(self) -> None:
         with contextlib.suppress(OSError):
-            threads = sum(self._client.nthreads().values())
+            ask = self._client.scheduler.ncores
+            threads = sum(self._client.sync(ask, callback_timeout=SILENCE_SECONDS).values())
             self._hands = max(1, threads)
             self._peopled = time.monotonic() if threads else self._peopled
             self.remark = "" if threads else f"the Dask scheduler {self._name} has no workers: waiting for them"

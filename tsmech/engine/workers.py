@@ -8,7 +8,7 @@ import threading
 import time
 import types
 from collections.abc import Iterator, Sequence
-from multiprocessing import connection, get_context, parent_process, resource_tracker
+from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -17,6 +17,7 @@ from tsmech.engine import perform
 from tsmech.engine.executors import Report, late
 from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Unit
+from tsmech.interruption import undisturbed
 from tsmech.threads import begin_with_one_thread, one_thread_each
 
 STARTS = 5
@@ -162,7 +163,7 @@ class _Worker:
         self.pipe, theirs = context.Pipe()
         arguments = (__name__, _work.__name__, theirs, self._state)
         self.process: BaseProcess = context.Process(target=begin_with_one_thread, args=arguments, daemon=True)
-        with one_thread_each(), _undisturbed(), contextlib.nullcontext() if script else _without_script():
+        with one_thread_each(), undisturbed(), contextlib.nullcontext() if script else _without_script():
             self.process.start()
         theirs.close()
         self.sentinel = self.process.sentinel
@@ -225,20 +226,6 @@ def _without_script() -> Iterator[None]:
 
 
 _one_at_a_time = threading.Lock()
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach, from their first moment on."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # it unblocks what is blocked
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(pipe: Any, state: Any) -> None:
