@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from tsmech.engine import Outcome
@@ -47,7 +47,6 @@ def open_cluster(scheduler: str | None, workers: int, timeout: float | None) -> 
         import distributed  # noqa: F401  (it is wanted later)
     except ImportError:
         raise InputError("--executor dask needs an extra: pip install 'tsmech[cluster]'") from None
-    before = set(multiprocessing.active_children())
     started: list[Any] = []
     with _silenced():
         try:
@@ -57,13 +56,23 @@ def open_cluster(scheduler: str | None, workers: int, timeout: float | None) -> 
             # What workers of our own are at is not waited for.
             for nanny in started[0].workers.values() if started and scheduler is None else ():
                 nanny.auto_restart = False
-            for process in set(multiprocessing.active_children()) - before:
-                process.kill()
+            _kill_workers()
             raise
         finally:
             for thing in reversed(started):
                 with contextlib.suppress(OSError):
                     thing.close(timeout=1)
+            end = time.monotonic() + FAREWELL
+            while scheduler is None and _kill_workers() and time.monotonic() < end:
+                time.sleep(0.05)  # a nanny may just have started another, for which the interpreter would wait
+
+
+def _kill_workers() -> bool:
+    """End the workers that nannies in this process have started; return whether there were any."""
+    found = [child for child in multiprocessing.active_children() if child.name.startswith("Dask Worker")]
+    for child in found:
+        child.kill()
+    return bool(found)
 
 
 def _begin(scheduler: str | None, workers: int, started: list[Any]) -> None:
@@ -108,7 +117,8 @@ def _own(workers: int) -> Any:
                 n_workers=workers,
                 threads_per_worker=1,
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
                 silence_logs=SILENCE,
                 env=dict(ONE_THREAD),
             )
@@ -122,12 +132,23 @@ def _own(workers: int) -> Any:
 def _client(scheduler: str) -> Any:
     """Return a client of a scheduler, or refuse it where it does not answer in time."""
     import distributed
-    from distributed.comm import connect, get_address_host_port
+    from distributed.comm import get_address_host_port, parse_address, registry
 
     async def greet() -> None:
         # A client waits for ever where something takes the call and says nothing.
-        comm = await asyncio.wait_for(connect(scheduler, timeout=SCHEDULER_SECONDS), SCHEDULER_SECONDS)
-        await comm.close()
+        scheme, place = parse_address(scheduler)
+        connector = registry.get_backend(scheme).get_connector()
+        comm = None
+        while comm is None:
+            try:
+                comm = await connector.connect(place, deserialize=False)
+            except OSError:  # it may only be starting
+                await asyncio.sleep(0.1)
+        try:
+            await comm.write(comm.handshake_info())
+            await comm.read()
+        finally:
+            comm.abort()
 
     try:
         get_address_host_port(scheduler)
@@ -135,7 +156,7 @@ def _client(scheduler: str) -> Any:
         raise InputError(f"scheduler = {scheduler} is no address: write it as tcp://HOST:PORT") from None
     start = time.monotonic()
     try:
-        asyncio.run(greet())
+        asyncio.run(asyncio.wait_for(greet(), SCHEDULER_SECONDS))
         return distributed.Client(scheduler, timeout=SCHEDULER_SECONDS, set_as_default=False)
     except OSError:
         tried = time.monotonic() - start
@@ -161,6 +182,8 @@ class Cluster(Borrowed):
         self._lost_in_a_row = 0
         self._own = own
         self._peopled = time.monotonic()
+        self._asked: Future[dict[str, int]] | None = None
+        self._asked_at = 0.0
         self.in_time = perform_in_time_there
 
     @property
@@ -171,13 +194,18 @@ class Cluster(Borrowed):
         return self._hands
 
     def _count(self) -> None:
-        with contextlib.suppress(OSError):
-            ask = self._client.scheduler.ncores
-            threads = sum(self._client.sync(ask, callback_timeout=SILENCE_SECONDS).values())
-            self._hands = max(1, threads)
-            self._peopled = time.monotonic() if threads else self._peopled
-            self.remark = "" if threads else f"the Dask scheduler {self._name} has no workers: waiting for them"
-        self._counted = time.monotonic()
+        """Ask for the number of threads, or take the answer where it is there; nothing waits for it."""
+        if self._asked is None:
+            question = self._client.scheduler.ncores()
+            self._asked = asyncio.run_coroutine_threadsafe(question, self._client.loop.asyncio_loop)
+            self._asked_at = time.monotonic()
+        elif self._asked.done():
+            with contextlib.suppress(OSError, CancelledError):
+                threads = sum(self._asked.result().values())
+                self._hands = max(1, threads)
+                self._peopled = time.monotonic() if threads else self._peopled
+                self.remark = "" if threads else f"the Dask scheduler {self._name} has no workers: waiting for them"
+            self._asked, self._counted = None, time.monotonic()
 
     def collect(self, seconds: float) -> list[Report]:
         """Return what has come back."""
@@ -191,6 +219,8 @@ class Cluster(Borrowed):
             self._gone = None
             if time.monotonic() - self._counted >= COUNT_SECONDS:
                 self._count()
+            if self._asked is not None and time.monotonic() - self._asked_at >= SILENCE_SECONDS:
+                raise self._lost()
             if self._own and time.monotonic() - self._peopled >= WORKERS_SECONDS:
                 raise CutShortError("the Dask workers of this run are all gone; what is finished is kept")
             return
