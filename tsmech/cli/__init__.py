@@ -4,6 +4,7 @@ Machine output goes to stdout; progress, warnings and errors to stderr.  Exit co
 disagree, 2 usage, 3 a solver did not converge, 4 some points failed or could not be stored, 130 interrupted.
 """
 
+import errno
 import io
 import os
 import signal
@@ -73,7 +74,9 @@ def _open_what_is_closed() -> None:
             os.fstat(descriptor)
             if descriptor:
                 os.write(descriptor, b"")
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                continue  # a full disk, say, of which a person must hear
             nowhere = os.open(os.devnull, os.O_RDWR)
             if nowhere != descriptor:
                 os.dup2(nowhere, descriptor)
