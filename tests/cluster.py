@@ -64,13 +64,13 @@ class DaskCluster:
     def kill_a_worker(self) -> None:
         """Kill the process that computes for the first worker; its nanny replaces it."""
         (process,) = [
-            pid for pid in _children(self.workers[0].pid) if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()
+            pid for pid in children(self.workers[0].pid) if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()
         ]
         os.kill(process, signal.SIGKILL)
 
     def stop(self) -> None:
         """End all that was started, and what that started."""
-        family = [pid for process in self._started for pid in [process.pid, *_children(process.pid)]]
+        family = [pid for process in self._started for pid in [process.pid, *children(process.pid)]]
         for pid in family:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -78,7 +78,7 @@ class DaskCluster:
             process.wait(PATIENCE)
 
 
-def _children(parent: int) -> list[int]:
+def children(parent: int) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

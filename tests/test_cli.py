@@ -181,6 +181,36 @@ def test_fresh_removes_nothing_for_an_experiment_that_is_refused(unpainted: None
     assert {path: path.read_bytes() for path in Path("d").iterdir()} == before
 
 
+@pytest.mark.parametrize(
+    "refused",
+    [
+        ("--timeout", "soon"),
+        ("--timeout", "-1"),
+        ("--executor", "nowhere"),
+        ("--scheduler", "tcp://127.0.0.1:9"),
+        ("--executor", "dask", "--scheduler", "nonsense"),
+        ("--executor", "dask", "--scheduler", "tcp://127.0.0.1:9"),
+        ("--replicates", "none"),
+        ("--shard", "3/2"),
+    ],
+    ids=" ".join,
+)
+def test_fresh_removes_nothing_where_the_command_is_refused(
+    refused: tuple[str, ...], unpainted: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can be refused is refused first, the address of a scheduler that is not there included."""
+    if "dask" in refused:
+        pytest.importorskip("distributed")
+        monkeypatch.setattr("tsmech.engine.cluster.SCHEDULER_SECONDS", 0.3)
+    words = ("run", "gauge", "--level", 1, "--replicates", 2, "--out", "d")
+    assert command(*words).code == 0
+    before = {path: path.read_bytes() for path in Path("d").iterdir()}
+    said = command(*words, "--fresh", *refused)
+    assert said.code == 2
+    assert len(said.err.splitlines()) == 1
+    assert {path: path.read_bytes() for path in Path("d").iterdir()} == before
+
+
 # What goes wrong
 
 
@@ -539,3 +569,64 @@ def test_a_switch_is_an_axis_of_a_sweep_and_another_setting_is_another_experimen
     assert said.code == 2
     assert "d holds another experiment: standardise is False there and True here" in said.err
     assert command("run", "one.toml", "--out", "d", "--no-standardise", "--quiet").code == 0
+
+
+# Ways to it
+
+
+def test_python_can_run_the_module() -> None:
+    run = (subprocess.run([*way, "--version"], capture_output=True, text=True, timeout=TIMEOUT) for way in WAYS)
+    assert [child.stdout for child in run] == [f"{tsmech.__version__}\n"] * 2
+
+
+WAYS = ([sys.executable, "-m", "tsmech"], [Path(sys.executable).with_name("tsmech")])
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("tsmech exp", ["export"]),
+        ("tsmech run gradient", ["gradient-flow"]),
+        ("tsmech run double", ["double_descent"]),
+        ("tsmech run ridge --pen", ["--penalty"]),
+        ("tsmech run double_descent --pen", ["--penalty"]),
+    ],
+)
+def test_a_shell_completes_what_was_begun(typed: str, offered: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands, systems, the experiments that come along, and the options of each."""
+    count = len(typed.split()) - 1
+    for name, value in {"_TSMECH_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(count)}.items():
+        monkeypatch.setenv(name, value)
+    said = command()
+    assert said.code == 0
+    assert [word.replace("-", "_") for word in said.out.split()] == [word.replace("-", "_") for word in offered]
+
+
+def test_the_list_says_which_answers_a_system_has() -> None:
+    lines = command("list").out.splitlines()
+    for name, title, has in (
+        ("gauge", Gauge.title, "theory, reduced, direct"),
+        ("walk", "A random walk", "theory, direct"),
+    ):
+        assert f"  {name:24} {title} ({has})" in lines
+
+
+@pytest.mark.parametrize("words", [[], ["run", "gauge"], ["run", "ridge"], ["plot"], ["check"], ["reproduce"]])
+def test_help_names_values_and_no_types(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    said = command(*words, "--help")
+    assert said.code == 0
+    for kind in ("<bool>", "<str>", "<int", "<path>"):
+        assert kind not in "".join(line for line in said.out.splitlines() if "--" in line)
+
+
+def test_the_help_of_a_run_is_in_groups() -> None:
+    """The system's parameters, what is computed, where, and what becomes of it: each option in one of them."""
+    said = command("run", "gauge", "--help").out
+    groups = re.split(r"╭─ (.*?) ─+╮", said)[1:]
+    found = {title: re.findall(r"--[a-z-]+", body) for title, body in zip(groups[::2], groups[1::2], strict=True)}
+    assert found["Parameters"] == ["--level", "--noise", "--dimension", "--fault"]
+    assert found["Options"] == ["--help"]
+    assert found["What is computed"][:2] == ["--answers", "--replicates"]
+    assert {"--workers", "--executor", "--scheduler", "--timeout", "--shard"} <= {*found["Where it is computed"]}
+    assert {"--out", "--json", "--fresh", "--dry-run", "--yes", "--quiet"} <= {*found["What becomes of it"]}

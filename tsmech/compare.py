@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.engine import Outcome, run
+from tsmech.engine.executors import needs_script, place
 from tsmech.errors import IncompleteError
 from tsmech.experiment import Unit
 from tsmech.systems.contract import SIMULATIONS, Curve, System
@@ -56,7 +57,7 @@ def check(
     *,
     replicates: int = REPLICATES,
     seed: int = 0,
-    workers: int = 1,
+    workers: int | None = 1,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Verdict]:
     """Compare a system's answers at the points that it declares.
@@ -70,6 +71,8 @@ def check(
         The system's class.
     replicates
         Draws of each simulation at each point and small dimension; the larger ones have a quarter, at least 50.
+    workers
+        Worker processes, as of :func:`tsmech.run`; None takes as many as there are cores.
     report
         Called with the number of finished and of all units.
 
@@ -83,7 +86,10 @@ def check(
     The level of each test is :data:`FALSE_ALARM` over the number of tests (Bonferroni).
     """
     units = list(_units(system, replicates))
-    samples = _collect(run(units, seed, workers=workers), len(units), report)
+    made_of = system, system.checks
+    count, executor = place(made_of, simulated=True, workers=workers)
+    batches = run(units, seed, workers=count, executor=executor, script=bool(needs_script(made_of)))
+    samples = _collect(batches, len(units), report)
     verdicts = [verdict for parameters in system.checks for verdict in _judge(system, parameters, samples)]
     level = FALSE_ALARM / max(len(verdicts), 1)
     return [verdict._replace(agrees=verdict.p_value >= level) for verdict in verdicts]

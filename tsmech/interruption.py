@@ -1,10 +1,11 @@
-"""An interruption that the interpreter itself cannot heed in time, because it is computing: heeded by a thread."""
+"""Interruptions: heeded by a thread where the interpreter computes, kept from processes that have no say in them."""
 
 import contextlib
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 
 GRACE = 1.5
 """Seconds after a signal in which the process may come to its end by itself."""
@@ -38,3 +39,17 @@ def end_in_time(end: Callable[[], None]) -> Iterator[None]:
         left.set()
         signal.set_wakeup_fd(before)
         os.close(writing)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Start processes, and threads, that Ctrl-C does not reach, from their first moment on."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # it unblocks what is blocked
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

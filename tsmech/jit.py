@@ -7,6 +7,10 @@ outside the kernels, so neither is parallel and both release the GIL.
 
 from numba import njit
 
+from tsmech import compilation
+
+compilation.listen()
+
 
 def _can_be_cached() -> bool:
     """Return whether compiled kernels can be kept on disk; where no folder can be written, each process compiles."""

@@ -1,6 +1,9 @@
 """Carries an experiment out: the one way from an experiment through the engine to the store and its products."""
 
 import contextlib
+import itertools
+import math
+import operator
 import time
 import warnings
 from collections import Counter
@@ -10,19 +13,20 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tsmech import engine, plots, shards, tables
+from tsmech import compilation, engine, plots, shards, tables
 from tsmech.adaptive import Rounds
 from tsmech.engine import Outcome
-from tsmech.engine.executors import open_pool
+from tsmech.engine.executors import Pool, needs_script, open_pool, place
 from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechError
 from tsmech.experiment import Experiment, Unit, build, find_file, from_file
 from tsmech.plots.picture import choose
-from tsmech.progress import Progress
+from tsmech.progress import Meter, Progress, can_be_shown
 from tsmech.shards import WHOLE, Shard
 from tsmech.store import Store
 from tsmech.store.directory import PRODUCTS
 from tsmech.systems import REGISTRY
 from tsmech.systems.contract import SIMULATIONS, System
+from tsmech.threads import cores, one_thread_here
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,12 +65,13 @@ def carry_out(
     experiment: Experiment,
     directory: Path | None = None,
     *,
-    workers: int = 1,
+    workers: int | None = 1,
     executor: str | Executor | None = None,
     scheduler: str | None = None,
     timeout: float | None = None,
     shard: Shard = WHOLE,
     report: Callable[[Progress], None] = lambda progress: None,
+    begin: Callable[[], None] = lambda: None,
 ) -> Store:
     """Perform what an experiment still lacks, store it as it is finished, and return the store, open.
 
@@ -77,11 +82,14 @@ def carry_out(
     directory
         The run directory; None keeps the run in memory.
     workers, executor, scheduler, timeout
-        As in :func:`tsmech.engine.executors.open_pool`.
+        As in :func:`tsmech.engine.executors.open_pool`; ``workers`` may be None, and without an
+        executor :func:`tsmech.engine.executors.place` finds a place.
     shard
         The share of the experiment that is performed, in a directory of its own.
     report
         Called after each batch of results.
+    begin
+        Called when all that can be refused of what was asked has been looked at, before the directory is.
 
     Raises
     ------
@@ -90,21 +98,33 @@ def carry_out(
     IncompleteError
         Where results could not be stored.
     """
-    with open_pool(workers=workers, executor=executor, scheduler=scheduler, timeout=timeout) as pool:
+    simulated = any(answer in SIMULATIONS for answer in experiment.answers)
+    asked = experiment.system, experiment.parameters
+    if executor is None:
+        workers, executor = place(asked, simulated, workers)
+    places: dict[str, Any] = {"executor": executor, "scheduler": scheduler, "timeout": timeout}
+    with open_pool(workers=cores() if workers is None else workers, script=bool(needs_script(asked)), **places) as pool:
+        begin()
         store = Store.create(experiment, directory, "" if shard == WHOLE else str(shard))
-        work = _Work(store)
+        work = _Work(store, pool, experiment.answers)
+
+        def tell(compiling: bool) -> None:
+            work.progress.remark = compilation.WORDS if compiling else ""
+            report(work.progress)
+
         try:
             rounds = Rounds(experiment, store, shard)
             if shard == WHOLE and (lacking := store.lacks(experiment)):
-                work.progress.total, work.progress.points = lacking
+                work.expect_of(experiment, *lacking)
             else:
                 work.expect(rounds.units())
             while True:
                 report(work.progress)
-                # Where nothing is lacking there is no need to look for it.
-                lacked = rounds.units() if work.progress.total > work.progress.finished else ()
-                units = work.taken(store.remaining(lacked))
-                with contextlib.closing(engine.drive(pool, units, experiment.seed)) as batches:
+                units = work.taken(lambda: store.remaining(rounds.units()))
+                with (
+                    contextlib.closing(engine.drive(pool, units, experiment.seed)) as batches,
+                    compilation.telling(tell),
+                ):
                     for outcomes in batches:
                         work.done(outcomes)
                         report(work.progress)
@@ -125,38 +145,69 @@ def carry_out(
             raise
 
 
+def _by_point(units: Iterable[Unit]) -> Iterator[tuple[System, Iterator[Unit]]]:
+    return itertools.groupby(units, operator.attrgetter("system"))
+
+
 class _Work:
     """What becomes of a run's outcomes: they are counted, and written in batches."""
 
-    def __init__(self, store: Store) -> None:
-        self.progress = Progress(0)
+    def __init__(self, store: Store, pool: Pool, answers: Sequence[str]) -> None:
+        self.progress = Progress(0, left=math.inf)
         self._store = store
+        self._pool = pool
+        self._both = len({answer in SIMULATIONS for answer in answers}) == 2
         self._waiting: list[Outcome] = []
         self._written = time.monotonic()
         self._under_way: Counter[System] = Counter()
         """For each point the units that are not done, and one more while units of it are still to come."""
+        self._ahead: set[Unit] = set()
+        """Predictions that are under way, ahead of the rest of their points."""
+        self._left: Counter[str] = Counter()
+        self._seconds: dict[str, float] = {}
 
     def expect(self, units: Iterable[Unit]) -> None:
         """Count what the store lacks of units, and the points that they belong to."""
         point = None
         for unit in self._store.remaining(units):
             self.progress.total += 1
+            self._left[unit.answer] += 1
             if unit.system is not point:
                 point = unit.system
                 self.progress.points += 1
 
-    def taken(self, units: Iterable[Unit]) -> Iterator[Unit]:
-        """Yield units, and keep in mind which points are under way."""
-        point = None
+    def expect_of(self, experiment: Experiment, total: int, points: int) -> None:
+        """Count the units that the store lacks of a whole experiment, of which the totals are known."""
+        self.progress.total, self.progress.points = total, points
+        finished = self._store.counts()
+        for answer in experiment.answers:
+            asked = experiment.size * (experiment.replicates if answer in SIMULATIONS else 1)
+            self._left[answer] = max(asked - finished.get(answer, 0), 0)
+
+    def taken(self, lacking: Callable[[], Iterable[Unit]]) -> Iterator[Unit]:
+        """Yield the units that are lacking, predictions first, and keep in mind which points are under way."""
+        if self.progress.total <= self.progress.finished:
+            return  # where nothing is lacking there is no need to look for it
+        if self._both:
+            for point, units in _by_point(lacking()):
+                ahead, simulated = [], False
+                for unit in units:
+                    if unit.answer in SIMULATIONS:
+                        simulated = True
+                    else:
+                        ahead.append(unit)
+                self._ahead.update(ahead if simulated else ())
+                yield from ahead if simulated else self._begun(point, ahead)
+        for point, units in _by_point(lacking()):
+            yield from self._begun(point, (u for u in units if u.answer in SIMULATIONS or not self._both))
+
+    def _begun(self, point: System, units: Iterable[Unit]) -> Iterator[Unit]:
+        some = False
         for unit in units:
-            if unit.system is not point:
-                if point is not None:
-                    self._settle(point)
-                point = unit.system
-                self._under_way[point] += 1
-            self._under_way[point] += 1
+            self._under_way[point] += 1 if some else 2
+            some = True
             yield unit
-        if point is not None:
+        if some:
             self._settle(point)
 
     def _settle(self, point: System) -> None:
@@ -168,14 +219,28 @@ class _Work:
     def done(self, outcomes: Sequence[Outcome]) -> None:
         """Count outcomes, and write them when it is time."""
         for outcome in outcomes:
+            unit = outcome.unit
             self.progress.finished += 1
+            self._left[unit.answer] -= 1
             if outcome.curve is None:
                 self.progress.failed += 1
                 self.progress.trouble = outcome.error
-            self._settle(outcome.unit.system)
+            before = self._seconds.get(unit.answer, outcome.seconds)
+            self._seconds[unit.answer] = 0.9 * before + 0.1 * outcome.seconds
+            if unit in self._ahead:
+                self._ahead.remove(unit)
+            else:
+                self._settle(unit.system)
+        self.progress.remark = self._pool.remark
+        self.progress.left = self._time_left()
         self._waiting += outcomes
         if len(self._waiting) >= WRITE_UNITS or time.monotonic() - self._written >= WRITE_SECONDS:
             self.write()
+
+    def _time_left(self) -> float:
+        """Return the seconds that are left, by what a unit of each answer has taken; infinity where one is unknown."""
+        left = [count * self._seconds.get(answer, math.inf) for answer, count in self._left.items() if count > 0]
+        return sum(left) / self._pool.hands
 
     def write(self) -> None:
         """Write what is waiting, in one transaction."""
@@ -236,11 +301,12 @@ def run(
     target_error: float | None = None,
     max_replicates: int | None = None,
     out: str | Path | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     executor: str | Executor | None = None,
     scheduler: str | None = None,
     timeout: float | None = None,
     shard: str | None = None,
+    progress: bool | None = None,
     **parameters: Any,
 ) -> "pd.DataFrame":
     """Run an experiment and return its summary table.
@@ -258,7 +324,10 @@ def run(
     out
         The run directory, in which what is finished stays; without one nothing is written.
     workers
-        Worker processes; with more than one, a script must guard its entry (``if __name__ == "__main__":``).
+        Worker processes; as many as there are cores where no number is given, as on the command line.  Theory alone,
+        and what your script or notebook itself defines (a system, an activation), is computed in this process then.
+        Where a number is given for the latter a script must guard its entry (``if __name__ == "__main__":``), since
+        workers import it.  The numbers are the same, whichever way.
     executor, scheduler
         ``"local"`` (worker processes, though it be one), ``"dask"`` (at the address of a scheduler, or on a cluster of
         its own), or any ``concurrent.futures.Executor``; None computes in this process where ``workers`` is 1.
@@ -266,6 +335,8 @@ def run(
         Seconds that one unit may take; one that takes longer fails.
     shard
         A share of the experiment, ``"3/10"``, for :func:`tsmech.runs.merge` to join; it needs ``out``.
+    progress
+        Whether to show on stderr how far the run is; None shows it in terminals and notebooks.
     **parameters
         The system's parameters: a value, a list, or words such as ``"0.1:4:40"``.
 
@@ -293,7 +364,8 @@ def run(
 
     wanted: dict[str, Any] = {"answers": answers, "replicates": replicates, "seed": seed}
     wanted |= {"target_error": target_error, "max_replicates": max_replicates}
-    experiment = resolve(what, parameters, **wanted)
+    with one_thread_here():  # spectra of data are taken where they are read
+        experiment = resolve(what, parameters, **wanted)
     share = WHOLE if shard is None else Shard.read(shard)
     if share != WHOLE and not out:
         raise InputError(f"shard = {shard} needs a directory to be merged from: give out")
@@ -301,7 +373,9 @@ def run(
         raise InputError("out is empty: name a directory, or leave it out")
     directory = None if out is None else Path(out)
     places: dict[str, Any] = {"workers": workers, "executor": executor, "scheduler": scheduler, "timeout": timeout}
-    with carry_out(experiment, directory, shard=share, **places) as store:
+    with Meter(experiment.name, quiet=not (can_be_shown() if progress is None else progress)) as meter:
+        store = carry_out(experiment, directory, shard=share, report=meter.show, **places)
+    with store:
         for words in filter(None, (store.notice, store.surplus)):
             warnings.warn(words, stacklevel=2)
         publish(store)

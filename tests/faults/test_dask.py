@@ -1,9 +1,13 @@
 """Dask, with a real scheduler and real workers: the same numbers, though workers are killed and the scheduler dies."""
 
 import builtins
+import contextlib
+import multiprocessing
 import os
 import shlex
 import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +15,16 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import DaskCluster, dask_cluster
+from tests.cluster import DaskCluster, children, dask_cluster
 from tests.commands import ROOT, command, finish, run_child, start
 from tests.faults.test_interruption import committed, wait_until
 from tests.gauge import Gauge, register
 from tsmech import tables
 from tsmech.engine import cluster as dask_pool
-from tsmech.experiment import build
+from tsmech.engine.executors import open_pool
+from tsmech.errors import CutShortError
+from tsmech.experiment import Unit, build
+from tsmech.progress import Progress
 from tsmech.runs import carry_out
 from tsmech.store import Store
 
@@ -73,7 +80,7 @@ def test_what_the_documents_say_works(tmp_path: Path) -> None:
         port, address = str(other.port), other.address
         other.stop()
         for line in said:
-            other.start(*(word.replace("8786", port) for word in line), "--no-dashboard")
+            other.start(*(word.replace("8786", port) for word in line))
         other.wait(2)
         words = [address if word.startswith("tcp:") else word.replace(":40", ":3") for word in run]
         more = ("--dimension", 10, "--replicates", 2, "--answers", "reduced", "--quiet", "--out", "run")
@@ -166,6 +173,114 @@ def test_a_scheduler_that_cannot_be_reached_is_named_with_how_long_it_was_tried(
     said = command("run", "gauge", "--level", 1, "--executor", "dask", "--scheduler", "nonsense")
     assert said.err == "tsmech: scheduler = nonsense is no address: write it as tcp://HOST:PORT\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n"], ids=repr)
+def test_what_takes_the_call_and_is_no_scheduler_is_refused_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: bytes
+) -> None:
+    monkeypatch.setattr(dask_pool, "SCHEDULER_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        calls: list[socket.socket] = []
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    calls.append(server.accept()[0])
+                    calls[-1].sendall(words)
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        said = command("run", "gauge", "--level", 1, "--executor", "dask", "--scheduler", address)
+        for call in calls:
+            call.close()
+    assert (said.code, said.out) == (2, "")
+    (line,) = said.err.splitlines()
+    assert address in line
+    assert ("does not answer" if not words else "") in line
+    assert len(line) < 300
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scheduler_without_workers_is_waited_for_in_so_many_words(undisturbed: bytes) -> None:
+    experiment = build(Gauge, {"level": [1, 2, 3]}, replicates=30)
+    with dask_cluster(workers=0) as cluster:
+        seen: list[str] = []
+
+        def report(progress: Progress) -> None:
+            if progress.remark and not seen:
+                seen.append(progress.remark)
+                cluster.start("worker", cluster.address, "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")
+
+        with carry_out(experiment, executor="dask", scheduler=cluster.address, report=report) as whole:
+            assert tables.to_csv(whole.rows()).encode() == undisturbed
+        assert seen == [f"the Dask scheduler {cluster.address} has no workers: waiting for them"]
+
+
+def test_a_scheduler_that_falls_silent_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_pool, "SILENCE_SECONDS", 1.0)
+    experiment = build(Gauge, {"level": [1, 2, 3]}, replicates=300)
+    with dask_cluster(seconds=SLOW) as cluster:
+
+        def report(progress: Progress) -> None:
+            if progress.finished:
+                cluster.scheduler.send_signal(signal.SIGSTOP)
+
+        with pytest.raises(CutShortError, match=f"the Dask scheduler {cluster.address} is gone"):
+            carry_out(experiment, executor="dask", scheduler=cluster.address, report=report)
+
+
+def listening(processes: list[int]) -> list[str]:
+    """Return the addresses, in hexadecimal digits, at which processes listen."""
+    sockets = set()
+    for process in processes:
+        for entry in Path(f"/proc/{process}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                sockets.add(entry.readlink().name)
+    found = []
+    for kind in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{kind}").read_text().splitlines()[1:]:
+            word = line.split()
+            if word[3] == "0A" and f"socket:[{word[9]}]" in sockets:
+                found.append(word[1].partition(":")[0])
+    return found
+
+
+def test_a_cluster_of_its_own_listens_to_this_machine_alone() -> None:
+    before = set(multiprocessing.active_children())
+    with open_pool(workers=2, executor="dask") as pool:
+        pool.submit([Unit(Gauge(level=1.0), "reduced", 0)], 0, 1.0)
+        while not pool.collect(1.0):
+            pass
+        processes = [os.getpid(), *(child.pid or 0 for child in set(multiprocessing.active_children()) - before)]
+        assert len(processes) == 3
+        found = listening(processes)
+    assert found
+    assert {*found} <= {"0100007F", "00000000000000000000000001000000"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interruption_of_its_start_is_one_line(tmp_path: Path, workers: int) -> None:
+    """Ctrl-C reaches all of the group, while the first worker imports what it needs."""
+    child = start(*SWEEP, "--workers", workers, cwd=tmp_path)
+    try:
+        wait_until(lambda: child.poll() is not None or any("spawn_main" in words for words in begun_by(child.pid)))
+        os.killpg(child.pid, signal.SIGINT)
+        said = finish(child)
+    finally:
+        child.kill()
+    assert said.code == 130
+    (line,) = said.err.splitlines()
+    assert line.startswith("tsmech: interrupted")
+
+
+def begun_by(parent: int) -> list[str]:
+    """Return the command lines of a process's children."""
+    found = []
+    for process in children(parent):
+        with contextlib.suppress(OSError):
+            found.append(Path(f"/proc/{process}/cmdline").read_text())
+    return found
 
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

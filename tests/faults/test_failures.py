@@ -236,3 +236,12 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, monkeypatch: pytest.
     with carry_out(experiment, tmp_path / "run", workers=2, timeout=60.0) as store:
         assert tables.to_csv(store.rows()) == expected
         assert store.failures() == []
+
+
+def test_a_worker_that_is_replaced_when_all_is_done_says_nothing(tmp_path: Path) -> None:
+    """It is ready for work when nobody listens any more."""
+    words = ("run", "gauge", "--level", 1, "--fault", "hang", "--answers", "theory", "--timeout", 0.01, "--out", "run")
+    said = run_child(*words, "--quiet", cwd=tmp_path)
+    assert said.code == 4
+    (line,) = said.err.splitlines()
+    assert "TimeoutError: not finished within 0.01 s" in line

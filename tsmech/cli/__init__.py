@@ -4,6 +4,7 @@ Machine output goes to stdout; progress, warnings and errors to stderr.  Exit co
 disagree, 2 usage, 3 a solver did not converge, 4 some points failed or could not be stored, 130 interrupted.
 """
 
+import errno
 import io
 import os
 import signal
@@ -11,8 +12,10 @@ import sys
 import traceback
 
 import typer
+import typer.main
 
 from tsmech.cli.commands import app
+from tsmech.cli.help import arrange
 from tsmech.cli.run import INTERRUPTED, again, say
 from tsmech.errors import CutShortError, TsmechError
 from tsmech.threads import ONE_THREAD
@@ -24,6 +27,7 @@ def main() -> None:
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     debug = len(arguments) < len(sys.argv[1:])
     os.environ.update(ONE_THREAD)
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # where it cannot show ± or σ
@@ -31,7 +35,7 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = arrange(typer.main.get_command(app))(arguments, "tsmech", standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except (TsmechError, typer.TyperException) as error:
@@ -62,6 +66,23 @@ def main() -> None:
     if code == INTERRUPTED:
         say(f"tsmech: interrupted{again(arguments)}")
     sys.exit(code or 0)
+
+
+def _open_what_is_closed() -> None:
+    """Let what a service or a shell has closed lead nowhere; files that are opened later would take its place."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+            if descriptor:
+                os.write(descriptor, b"")
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                continue  # a full disk, say, of which a person must hear
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != descriptor:
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
+            setattr(sys, name, open(os.devnull, "w" if descriptor else "r"))  # noqa: SIM115
 
 
 def _one_line(error: Exception) -> str:

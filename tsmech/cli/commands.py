@@ -17,7 +17,7 @@ from tsmech.cli.run import (
     Seed,
     Workers,
     check_out,
-    cores,
+    need_stdout,
     path_argument,
     path_option,
     perform,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 Run = Annotated[Path, path_argument("a run directory", "RUN")]
 
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     context_settings={
@@ -80,13 +79,16 @@ def _open(run: Path) -> "Store":
 
 @app.command("list", cls=Command)
 def list_all() -> None:
-    """List the systems and the experiments that come along."""
+    """List the systems, with the answers that each has, and the experiments that come along."""
     from tsmech.experiment import experiments, from_file
     from tsmech.systems import REGISTRY, find
+    from tsmech.systems.contract import ANSWERS
 
     say_out("systems (tsmech run NAME --help):")
     for name in REGISTRY:
-        say_out(f"  {name:24} {find(name).title}")
+        system = find(name)
+        has = ", ".join(answer for answer in ANSWERS if hasattr(system, f"{answer}_curve"))
+        say_out(f"  {name:24} {system.title} ({has})")
     say_out("experiments (tsmech run NAME):")
     for name, path in experiments().items():
         say_out(f"  {name:24} {from_file(path).title}")
@@ -174,7 +176,9 @@ def export(
     form = _format(kind, out)
     if out is None and form == "parquet":
         raise InputError("--format parquet needs a file: give --out FILE")
-    if out is not None:
+    if out is None:
+        need_stdout("export")
+    else:
         check_out(out)
     with _open(run) as store:
         if out is not None:
@@ -237,7 +241,7 @@ def check(
             verdict
             for system in systems
             for verdict in compare.check(
-                system, replicates=replicates, seed=number, workers=workers or cores(), report=report
+                system, replicates=replicates, seed=number, workers=workers or None, report=report
             )
         ]
     wrong = [verdict._asdict() for verdict in verdicts if not verdict.agrees]

@@ -13,6 +13,7 @@ import typer
 import typer.core
 import typer.main
 
+from tsmech.cli.help import arrange
 from tsmech.errors import InputError
 from tsmech.words import printable, shown
 
@@ -78,10 +79,11 @@ class RunCommands(typer.core.TyperGroup):
     """
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """Return the names that the help shows."""
+        """Return the names that the help shows; a shell completes the experiments' too."""
+        from tsmech.experiment import experiments
         from tsmech.systems import REGISTRY
 
-        return list(REGISTRY)
+        return [*REGISTRY, *(experiments() if ctx.resilient_parsing else ())]
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
         """Return the command of a system or an experiment."""
@@ -115,7 +117,7 @@ def _run_command(name: str) -> Any:
     command.__annotations__ = {option.name: option.annotation for option in [*options, *fixed]}
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     single.command(name, cls=Command)(command)
-    return typer.main.get_command(single)
+    return arrange(typer.main.get_command(single), declared)
 
 
 def _option(parameter: "Parameter") -> Argument:
@@ -184,6 +186,8 @@ def _run(
     if dry_run:
         say_out(experiment.to_toml())
         return
+    if as_json and out is None:
+        need_stdout("--json")
     if share != WHOLE and as_json and out is None:
         raise InputError(f"--shard {share} with --json needs a directory to be merged from: give --out")
     if (steps := most_steps(experiment)) > LONG_STEPS:
@@ -193,9 +197,9 @@ def _run(
         say(estimate, quiet)
     suffix = share.suffix if share != WHOLE else ""
     directory = out or (None if as_json else Path("runs") / f"{experiment.name}-{experiment.digest()}{suffix}")
-    if fresh and directory is not None:
-        _discard(directory, quiet)
     places: dict[str, Any] = {"workers": workers, "executor": executor, "scheduler": scheduler, "timeout": timeout}
+    if fresh and directory is not None:
+        places["begin"] = lambda: _discard(directory, quiet)
     silent = quiet or (as_json and not sys.stderr.isatty())
     with perform(experiment, directory, silent, shard=share, **places) as store:
         if store.surplus:
@@ -250,15 +254,21 @@ def perform(
     except ValueError:
         raise InputError(f"timeout = {shown(timeout)} is not allowed: it must be a number of seconds above 0") from None
     if executor is None and set(experiment.answers) == {"theory"}:
-        workers = 1
+        workers = 0
     elif executor is None:
         executor = "local"  # though it be one worker: a simulation may hang, be killed, or take all the memory
     with Meter(experiment.name, quiet) as meter, end_in_time(end_interrupted):
-        places: dict[str, Any] = {"workers": workers or cores(), "executor": executor, "timeout": seconds}
+        places: dict[str, Any] = {"workers": workers or None, "executor": executor, "timeout": seconds}
         store = carry_out(experiment, directory, report=meter.show, **places, **more)
     if store.notice:
         say(f"tsmech: {store.notice}")
     return store
+
+
+def need_stdout(words: str) -> None:
+    """Refuse to compute for a stdout that is closed."""
+    if getattr(sys.stdout, "name", "") == os.devnull:
+        raise InputError(f"{words} writes on stdout, which is closed: give --out")
 
 
 def raise_failure(store: Any) -> None:
@@ -287,11 +297,6 @@ def say_out(words: str, quiet: bool = False) -> None:
     """Print words on stdout, made printable."""
     if not quiet:
         print(printable(words))
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def again(arguments: list[str]) -> str:

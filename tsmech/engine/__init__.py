@@ -8,10 +8,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tsmech import compilation
 from tsmech.errors import TsmechError
 from tsmech.experiment import Unit
 from tsmech.systems.contract import ANSWERS, Curve
@@ -36,7 +37,8 @@ HEARTBEAT = 0.5
 class Outcome:
     """What came of a unit: its curve, or the error that it raised with the traceback; and the seconds it took.
 
-    A failure that is ``final`` is one that the same numbers would bring about again: it is not retried.
+    A failure that is ``final`` is one that the same numbers would bring about again: it is not retried.  The seconds
+    are those of the work alone, without what Numba compiled for it, which is done once.
     """
 
     unit: Unit
@@ -80,7 +82,12 @@ def perform(
 
 def perform_one(unit: Unit, seed: int) -> Outcome:
     """Perform one unit."""
-    start = time.perf_counter()
+    start, compiled = time.perf_counter(), compilation.seconds()
+
+    def outcome(curve: Curve | None, **more: Any) -> Outcome:
+        seconds = time.perf_counter() - start - (compilation.seconds() - compiled)
+        return Outcome(unit, curve, max(seconds, 0.0), **more)
+
     try:
         rng = None if unit.answer == "theory" else generator(unit, seed)
         curve = unit.system.curve(unit.answer, rng)
@@ -90,8 +97,8 @@ def perform_one(unit: Unit, seed: int) -> Outcome:
     except Exception as error:  # whatever a unit raises is recorded with it, and the others go on
         message, trace = printable(f"{type(error).__name__}: {error}"), printable(traceback.format_exc())
         final = isinstance(error, TsmechError)
-        return Outcome(unit, None, time.perf_counter() - start, message, trace, final)
-    return Outcome(unit, curve, time.perf_counter() - start)
+        return outcome(None, error=message, trace=trace, final=final)
+    return outcome(curve)
 
 
 def run(
@@ -102,6 +109,7 @@ def run(
     executor: "str | Executor | None" = None,
     scheduler: str | None = None,
     timeout: float | None = None,
+    script: bool = True,
 ) -> Generator[list[Outcome]]:
     """Perform units and yield their outcomes in lists, as blocks of them are finished.
 
@@ -111,7 +119,7 @@ def run(
         The work; it is consumed as it is performed, never held whole.
     seed
         The experiment's seed.
-    workers, executor, scheduler, timeout
+    workers, executor, scheduler, timeout, script
         Where the units are performed, as in :func:`tsmech.engine.executors.open_pool`.
 
     Notes
@@ -121,7 +129,7 @@ def run(
     """
     from tsmech.engine.executors import open_pool
 
-    with open_pool(workers=workers, executor=executor, scheduler=scheduler, timeout=timeout) as pool:
+    with open_pool(workers=workers, executor=executor, scheduler=scheduler, timeout=timeout, script=script) as pool:
         yield from drive(pool, units, seed)
 
 

@@ -1,5 +1,6 @@
 """Dask: a scheduler that is given, or a cluster of our own on this machine; its faults are ours to survive."""
 
+import asyncio
 import contextlib
 import logging
 import multiprocessing
@@ -7,18 +8,21 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from tsmech.engine import Outcome
 from tsmech.engine.executors import Borrowed, Report, perform_in_time
 from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Unit
+from tsmech.interruption import undisturbed
 from tsmech.threads import ONE_THREAD, one_thread_each
 from tsmech.words import shown
 
 SCHEDULER_SECONDS = 5.0
 """How long a scheduler is tried to be reached, at the start and when it has gone away."""
+SILENCE_SECONDS = 30.0
+"""How long a scheduler that is connected may take to answer."""
 WORKERS_SECONDS = 20.0
 """How long a cluster of our own may be without any worker: its nannies replace one in a second or two."""
 FAREWELL = 2.0
@@ -41,70 +45,131 @@ def open_cluster(scheduler: str | None, workers: int, timeout: float | None) -> 
         Where Dask is not installed, or no scheduler answers.
     """
     try:
-        import distributed
+        import distributed  # noqa: F401  (it is wanted later)
     except ImportError:
         raise InputError("--executor dask needs an extra: pip install 'tsmech[cluster]'") from None
-    with _silenced(), _address(scheduler, workers) as address:
-        start = time.monotonic()
+    started: list[Any] = []
+    with _silenced():
         try:
-            client = distributed.Client(address, timeout=SCHEDULER_SECONDS, set_as_default=False)
-        except OSError:
-            tried = time.monotonic() - start
-            words = f"the Dask scheduler {shown(scheduler)} does not answer (tried for {tried:.1f} s)"
-            raise InputError(words) from None
-        try:
-            yield Cluster(client, scheduler or "of this run", timeout, own=scheduler is None)
+            _begin(scheduler, workers, started)
+            yield Cluster(started[-1], scheduler or "of this run", timeout, own=scheduler is None)
+        except BaseException:
+            # What workers of our own are at is not waited for.
+            for nanny in started[0].workers.values() if started and scheduler is None else ():
+                nanny.auto_restart = False
+            _kill_workers()
+            raise
         finally:
-            with contextlib.suppress(OSError):
-                client.close(timeout=1)
+            for thing in reversed(started):
+                with contextlib.suppress(OSError):
+                    thing.close(timeout=1)
+            end = time.monotonic() + FAREWELL
+            while scheduler is None and _kill_workers() and time.monotonic() < end:
+                time.sleep(0.05)  # a nanny may just have started another, for which the interpreter would wait
 
 
-@contextlib.contextmanager
-def _address(scheduler: str | None, workers: int) -> Iterator[Any]:
-    """Yield what a client connects to: a scheduler's address, or a cluster of our own, which ends with the context."""
-    if scheduler is not None:
-        yield _checked(scheduler)
-        return
+def _kill_workers() -> bool:
+    """End the workers that nannies in this process have started; return whether there were any."""
+    found = [child for child in multiprocessing.active_children() if child.name.startswith("Dask Worker")]
+    for child in found:
+        child.kill()
+    return bool(found)
+
+
+def _begin(scheduler: str | None, workers: int, started: list[Any]) -> None:
+    """Start a client, and before it a cluster of our own where there is no scheduler, in a thread.
+
+    An interruption would leave them half made and talkative, so it waits until they are there.
+    """
+    failed: list[Exception] = []
+
+    def begin() -> None:
+        try:
+            if scheduler is None:
+                started.append(_own(workers))
+                started.append(distributed.Client(started[0], timeout=SCHEDULER_SECONDS, set_as_default=False))
+            else:
+                started.append(_client(scheduler))
+        except Exception as error:  # it is raised where it is waited for
+            failed.append(error)
+
+    import distributed
+
+    thread = threading.Thread(target=begin, daemon=True)
+    with undisturbed():
+        thread.start()
+    try:
+        thread.join()
+    finally:
+        thread.join(WORKERS_SECONDS)
+    if failed:
+        raise failed[0]
+
+
+def _own(workers: int) -> Any:
+    """Return a cluster of our own, which listens to this machine alone."""
     import dask
     import distributed
 
-    before = set(multiprocessing.active_children())
     # What a worker's death means is for the engine to find out.
     with one_thread_each(), dask.config.set({"distributed.scheduler.allowed-failures": 0}):
-        cluster = distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            dashboard_address=":0",
-            silence_logs=SILENCE,
-            env=dict(ONE_THREAD),
-        )
-    try:
-        yield cluster
-    except BaseException:
-        # What its workers are at is not waited for.
-        for nanny in cluster.workers.values():
-            nanny.auto_restart = False
-        for process in set(multiprocessing.active_children()) - before:
-            process.kill()
-        raise
-    finally:
-        with contextlib.suppress(OSError):
-            cluster.close(timeout=1)
+        try:
+            return distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=SILENCE,
+                env=dict(ONE_THREAD),
+            )
+        except RuntimeError as error:
+            raise InputError(
+                f"Dask cannot start workers on this machine: {error} (a script must guard its entry by "
+                'if __name__ == "__main__":)'
+            ) from None
 
 
-def _checked(address: str) -> str:
+def _client(scheduler: str) -> Any:
+    """Return a client of a scheduler, or refuse it where it does not answer in time."""
+    import distributed
     from distributed import Security
-    from distributed.comm import get_address_host_port
+    from distributed.comm import get_address_host_port, parse_address, registry
 
-    if address.startswith("tls:") and Security().get_connection_args("client").get("ssl_context") is None:
+    async def greet() -> None:
+        # A client waits for ever where something takes the call and says nothing.
+        scheme, place = parse_address(scheduler)
+        connector = registry.get_backend(scheme).get_connector()
+        comm = None
+        while comm is None:
+            try:
+                comm = await connector.connect(place, deserialize=False)
+            except OSError:  # it may only be starting
+                await asyncio.sleep(0.1)
+        try:
+            await comm.write(comm.handshake_info())
+            await comm.read()
+        finally:
+            comm.abort()
+
+    if scheduler.startswith("tls:") and Security().get_connection_args("client").get("ssl_context") is None:
         raise InputError(
-            f"scheduler = {shown(address)} needs certificates: set distributed.comm.tls of Dask's settings"
+            f"scheduler = {shown(scheduler)} needs certificates: set distributed.comm.tls of Dask's settings"
         )
     try:
-        get_address_host_port(address)
+        get_address_host_port(scheduler)
     except ValueError:
-        raise InputError(f"scheduler = {shown(address)} is no address: write it as tcp://HOST:PORT") from None
-    return address
+        raise InputError(f"scheduler = {shown(scheduler)} is no address: write it as tcp://HOST:PORT") from None
+    start = time.monotonic()
+    try:
+        asyncio.run(asyncio.wait_for(greet(), SCHEDULER_SECONDS))
+        return distributed.Client(scheduler, timeout=SCHEDULER_SECONDS, set_as_default=False)
+    except OSError:
+        tried = time.monotonic() - start
+        raise InputError(f"the Dask scheduler {shown(scheduler)} does not answer (tried for {tried:.1f} s)") from None
+    except Exception as error:  # it speaks another language, or another version of this one
+        words = f"{type(error).__name__}: {error}"[:200]
+        raise InputError(f"{shown(scheduler)} is no Dask scheduler that can be used: {words}") from None
 
 
 class Cluster(Borrowed):
@@ -115,7 +180,7 @@ class Cluster(Borrowed):
     """
 
     def __init__(self, client: Any, name: str, timeout: float | None, own: bool) -> None:
-        super().__init__(client.get_executor(pure=False), 2, timeout)
+        super().__init__(client.get_executor(pure=False), 1, timeout)
         self._client = client
         self._name = name
         self._counted = -COUNT_SECONDS
@@ -123,21 +188,30 @@ class Cluster(Borrowed):
         self._lost_in_a_row = 0
         self._own = own
         self._peopled = time.monotonic()
+        self._asked: Future[dict[str, int]] | None = None
+        self._asked_at = 0.0
         self.in_time = perform_in_time_there
 
     @property
-    def room(self) -> int:
-        """Number of blocks that it takes at a time: two a thread, so that none waits for its next."""
+    def hands(self) -> int:
+        """Number of the workers' threads."""
         if time.monotonic() - self._counted >= COUNT_SECONDS and self._client.status == "running":
             self._count()
-        return self._room
+        return self._hands
 
     def _count(self) -> None:
-        with contextlib.suppress(OSError):
-            threads = sum(self._client.nthreads().values())
-            self._room = 2 * max(1, threads)
-            self._peopled = time.monotonic() if threads else self._peopled
-        self._counted = time.monotonic()
+        """Ask for the number of threads, or take the answer where it is there; nothing waits for it."""
+        if self._asked is None:
+            question = self._client.scheduler.ncores()
+            self._asked = asyncio.run_coroutine_threadsafe(question, self._client.loop.asyncio_loop)
+            self._asked_at = time.monotonic()
+        elif self._asked.done():
+            with contextlib.suppress(OSError, CancelledError):
+                threads = sum(self._asked.result().values())
+                self._hands = max(1, threads)
+                self._peopled = time.monotonic() if threads else self._peopled
+                self.remark = "" if threads else f"the Dask scheduler {self._name} has no workers: waiting for them"
+            self._asked, self._counted = None, time.monotonic()
 
     def collect(self, seconds: float) -> list[Report]:
         """Return what has come back."""
@@ -151,6 +225,8 @@ class Cluster(Borrowed):
             self._gone = None
             if time.monotonic() - self._counted >= COUNT_SECONDS:
                 self._count()
+            if self._asked is not None and time.monotonic() - self._asked_at >= SILENCE_SECONDS:
+                raise self._lost()
             if self._own and time.monotonic() - self._peopled >= WORKERS_SECONDS:
                 raise CutShortError("the Dask workers of this run are all gone; what is finished is kept")
             return

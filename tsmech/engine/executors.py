@@ -2,18 +2,21 @@
 
 import contextlib
 import math
+import multiprocessing
 import os
+import pickle
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from tsmech.engine import Outcome, perform, perform_one
 from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Unit, whole
-from tsmech.threads import one_thread_each, one_thread_here
+from tsmech.threads import can_be_one_thread, cores, one_thread_here
 from tsmech.words import shown
 
 BUILT_IN = ("local", "dask")
@@ -41,6 +44,14 @@ class Pool(Protocol):
     """Performs blocks: it takes them while it has ``room``, holds ``busy`` of them, and reports what became of each."""
 
     @property
+    def remark(self) -> str:
+        """What it is waiting for, in words, or nothing."""
+
+    @property
+    def hands(self) -> int:
+        """Number of units that it performs at a time."""
+
+    @property
     def room(self) -> int:
         """Number of blocks that it takes at a time."""
 
@@ -58,6 +69,46 @@ class Pool(Protocol):
         """Return what is there without waiting: the last thing that is asked of it when it is interrupted."""
 
 
+def place(work: Any, simulated: bool, workers: int | None) -> tuple[int, str | None]:
+    """Return how many workers some work has, and the executor, where none is named.
+
+    Simulations have a worker a core, unless a number is given.  What is theory alone, or would need a person's script
+    or notebook to be imported by the workers, is performed in this process; so is everything where no process can be
+    started.  One worker is this process, where it can be held to one thread: the numbers are the same everywhere.
+
+    Parameters
+    ----------
+    work
+        What the units are made of.
+    simulated
+        Whether there are simulations.
+    workers
+        The number that a person gave, or None.
+    """
+    if workers is not None and workers != 1:
+        return workers, None
+    elsewhere = needs_script(work) is False and _can_start()
+    if elsewhere and not can_be_one_thread():
+        return workers or (cores() if simulated else 1), "local"
+    if elsewhere and simulated and workers is None:
+        return cores(), "local"
+    return 1, None
+
+
+def needs_script(work: Any) -> bool | None:
+    """Return whether some work holds what a person's own script or notebook defines; None where it cannot be sent."""
+    try:
+        return b"__main__" in pickle.dumps(work)
+    except Exception:  # a lambda, an open file: whatever it is, it has to stay here
+        return None
+
+
+def _can_start() -> bool:
+    """Return whether this process can start others: not a daemon, nor one that is still reading its script."""
+    process = multiprocessing.current_process()
+    return bool(sys.executable) and not process.daemon and not getattr(process, "_inheriting", False)
+
+
 @contextlib.contextmanager
 def open_pool(
     *,
@@ -65,6 +116,7 @@ def open_pool(
     executor: str | Executor | None = None,
     scheduler: str | None = None,
     timeout: float | None = None,
+    script: bool = True,
 ) -> Iterator[Pool]:
     """Yield a pool; leaving the context by an exception ends at once all that was started for it.
 
@@ -80,6 +132,9 @@ def open_pool(
     timeout
         Seconds that a unit may take; one that takes longer fails.  A worker of our own is replaced then; on
         another executor the unit's thread is left to itself.
+    script
+        Whether worker processes of our own need what the script that is run defines, and have to import it: then it
+        must guard its entry (``if __name__ == "__main__":``).
 
     Raises
     ------
@@ -94,7 +149,8 @@ def open_pool(
     if scheduler is not None and executor != "dask":
         raise InputError(f"scheduler = {shown(scheduler)} needs the executor dask: --executor dask")
     if isinstance(executor, Executor):
-        yield Borrowed(executor, 2 * max(workers, os.cpu_count() or 1), timeout)
+        with one_thread_here():  # where it is one of threads
+            yield Borrowed(executor, max(workers, os.cpu_count() or 1), timeout)
     elif executor == "dask":
         from tsmech.engine.cluster import open_cluster
 
@@ -103,7 +159,7 @@ def open_pool(
     elif executor == "local" or workers > 1 or timeout is not None:
         from tsmech.engine.workers import Workers
 
-        with one_thread_each(), Workers(workers, timeout) as own:
+        with Workers(workers, timeout, script) as own:
             yield own
     else:
         with one_thread_here():
@@ -113,8 +169,10 @@ def open_pool(
 class Here:
     """The process itself: a block is performed when it is collected."""
 
+    remark = ""
+
     def __init__(self) -> None:
-        self.room = 1
+        self.room = self.hands = 1
         self._given: tuple[Sequence[Unit], int, float] | None = None
         self._done: list[Outcome] = []
 
@@ -152,18 +210,24 @@ class Borrowed:
     """
 
     in_time: Callable[[Sequence[Unit], int, float, float], list[Outcome]]
+    remark: str = ""
 
-    def __init__(self, executor: Executor, room: int, timeout: float | None) -> None:
+    def __init__(self, executor: Executor, hands: int, timeout: float | None) -> None:
         self._executor = executor
-        self._room = room
+        self._hands = hands
         self._timeout = timeout
         self.in_time = perform_in_time
         self.running: dict[Future[list[Outcome]], Sequence[Unit]] = {}
 
     @property
+    def hands(self) -> int:
+        """Number of units that it performs at a time, as far as is known."""
+        return self._hands
+
+    @property
     def room(self) -> int:
-        """Number of blocks that it takes at a time."""
-        return self._room
+        """Number of blocks that it takes at a time: two a hand, so that none waits for its next."""
+        return 2 * self.hands
 
     @property
     def busy(self) -> int:
@@ -174,7 +238,7 @@ class Borrowed:
         """Send a block."""
         try:
             if self._timeout is None:
-                future = self._executor.submit(perform, block, seed, seconds)
+                future = self._executor.submit(perform_there, block, seed, seconds)
             else:
                 future = self._executor.submit(self.in_time, block, seed, seconds, self._timeout)
         except RuntimeError as error:  # broken, or shut down
@@ -208,18 +272,25 @@ def late(unit: Unit, timeout: float) -> Outcome:
     return Outcome(unit, None, timeout, f"TimeoutError: not finished within {timeout:g} s", final=True)
 
 
+def perform_there(units: Sequence[Unit], seed: int, seconds: float) -> list[Outcome]:
+    """Perform units on somebody else's worker, whose libraries may have more than one thread."""
+    with one_thread_here():
+        return perform(units, seed, seconds)
+
+
 def perform_in_time(units: Iterable[Unit], seed: int, seconds: float, timeout: float) -> list[Outcome]:
     """Perform units as :func:`tsmech.engine.perform` does, each in a thread that is left to itself when it is late."""
     outcomes: list[Outcome] = []
     end = time.monotonic() + seconds
-    for unit in units:
-        found: list[Outcome] = []
-        thread = threading.Thread(
-            target=lambda unit=unit, found=found: found.append(perform_one(unit, seed)), daemon=True
-        )
-        thread.start()
-        thread.join(timeout)
-        outcomes.append(found[0] if found else late(unit, timeout))
-        if time.monotonic() >= end:
-            break
+    with one_thread_here():
+        for unit in units:
+            found: list[Outcome] = []
+            thread = threading.Thread(
+                target=lambda unit=unit, found=found: found.append(perform_one(unit, seed)), daemon=True
+            )
+            thread.start()
+            thread.join(timeout)
+            outcomes.append(found[0] if found else late(unit, timeout))
+            if time.monotonic() >= end:
+                break
     return outcomes

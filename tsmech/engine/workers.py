@@ -6,15 +6,19 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+import types
+from collections.abc import Iterator, Sequence
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from tsmech import compilation
 from tsmech.engine import perform
 from tsmech.engine.executors import Report, late
 from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Unit
+from tsmech.interruption import undisturbed
+from tsmech.threads import begin_with_one_thread, one_thread_each
 
 STARTS = 5
 """How often in a row workers may die as they start before the run is given up."""
@@ -29,14 +33,25 @@ class Workers:
     known by its unit.  The units that it had finished in this block, about a second's work, are performed again.
     """
 
-    def __init__(self, count: int, timeout: float | None = None) -> None:
+    def __init__(self, count: int, timeout: float | None = None, script: bool = True) -> None:
         self._context: Any = get_context("spawn" if sys.platform == "win32" else "forkserver")
-        self._context.set_forkserver_preload(["__main__", "tsmech.engine"])
+        self._context.set_forkserver_preload([*(["__main__"] if script else []), "tsmech.engine"])
         self._timeout = timeout
+        self._script = script
         self._failed_starts = 0
         self._ever_ready = False
         self._count = count
         self._workers: list[_Worker] = []
+
+    @property
+    def hands(self) -> int:
+        """Number of units that it performs at a time."""
+        return self._count
+
+    @property
+    def remark(self) -> str:
+        """What it is waiting for."""
+        return compilation.WORDS if any(worker.compiling() for worker in self._workers) else ""
 
     @property
     def room(self) -> int:
@@ -52,7 +67,7 @@ class Workers:
         """Give a block to a worker that has none."""
         worker = next((worker for worker in self._workers if worker.block is None), None)
         if worker is None:
-            worker = _Worker(self._context)
+            worker = _Worker(self._context, self._script)
             self._workers.append(worker)
         worker.work = (block, seed, seconds)
         worker.send()
@@ -88,7 +103,7 @@ class Workers:
             hung = worker.position() == position_before
         else:
             hung = False
-        self._workers[position] = _Worker(self._context)
+        self._workers[position] = _Worker(self._context, self._script)
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts > STARTS:
@@ -106,7 +121,7 @@ class Workers:
         if self._ever_ready:
             return CutShortError("the worker processes die as they start; what is finished is kept")
         return InputError(
-            "the worker processes die as they start: a script that uses more than one must guard its entry by "
+            "the worker processes die as they start: a script whose own definitions they need must guard its entry by "
             'if __name__ == "__main__":'
         )
 
@@ -139,14 +154,17 @@ _READY = _Ready
 class _Worker:
     """One worker process, and the block that it has, if any."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, script: bool) -> None:
         self.ready = False
         self.receiving = False
         self.work: tuple[Sequence[Unit], int, float] | None = None
-        self._state = context.RawArray("d", 2)  # the position in the block, and when that unit was begun
+        # The position in the block, when that unit was begun, and whether Numba is compiling.
+        self._state = context.RawArray("d", 3)
         self.pipe, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_work, args=(theirs, self._state), daemon=True)
-        self.process.start()
+        arguments = (__name__, _work.__name__, theirs, self._state)
+        self.process: BaseProcess = context.Process(target=begin_with_one_thread, args=arguments, daemon=True)
+        with one_thread_each(), undisturbed(), contextlib.nullcontext() if script else _without_script():
+            self.process.start()
         theirs.close()
         self.sentinel = self.process.sentinel
 
@@ -158,7 +176,7 @@ class _Worker:
     def send(self) -> None:
         """Send the work that it has, once it is ready; a worker that is dead is found to be so later."""
         if self.ready and self.work:
-            self._state[:] = [0.0, time.monotonic()]
+            self._state[:] = [0.0, time.monotonic(), 0.0]
             with contextlib.suppress(OSError):
                 self.pipe.send(self.work)
 
@@ -180,6 +198,10 @@ class _Worker:
         """Return when it began the unit that it is at."""
         return float(self._state[1])
 
+    def compiling(self) -> bool:
+        """Return whether Numba is compiling for the unit that it is at."""
+        return bool(self._state[2]) and self.block is not None
+
     def dead(self) -> bool:
         """Return whether it has ended."""
         return not self.process.is_alive()
@@ -191,6 +213,21 @@ class _Worker:
             self.process.join()
 
 
+@contextlib.contextmanager
+def _without_script() -> Iterator[None]:
+    """Start processes that leave a person's script alone: it is not needed there, and it may have no guard."""
+    with _one_at_a_time:
+        script = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = script
+
+
+_one_at_a_time = threading.Lock()
+
+
 def _work(pipe: Any, state: Any) -> None:
     """Perform blocks until the pipe is closed."""
     _prepare()
@@ -199,16 +236,20 @@ def _work(pipe: Any, state: Any) -> None:
         state[1] = time.monotonic()
         state[0] = position
 
-    pipe.send(_READY)
-    while True:
-        try:
-            block, seed, seconds = pipe.recv()
-        except (EOFError, OSError):
-            return
-        except Exception as error:  # what the experiment is made of cannot be imported here, say
-            pipe.send(f"{type(error).__name__}: {error}")
-            return
-        pipe.send(perform(block, seed, seconds, begin))
+    def tell(compiling: bool) -> None:
+        state[2] = compiling
+
+    with contextlib.suppress(EOFError, OSError), compilation.telling(tell):  # the run may be over before it has begun
+        pipe.send(_READY)
+        while True:
+            try:
+                block, seed, seconds = pipe.recv()
+            except (EOFError, OSError):
+                raise
+            except Exception as error:  # what the experiment is made of cannot be imported here, say
+                pipe.send(f"{type(error).__name__}: {error}")
+                return
+            pipe.send(perform(block, seed, seconds, begin))
 
 
 def _prepare() -> None:
