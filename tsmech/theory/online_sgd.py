@@ -68,11 +68,14 @@ LARGE = 100
 COARSEST, FINER, GROWN = 1e-6, 1e-3, 1e6
 """Tolerances as given hold down to this part of E[φ²]; from there to so much below, and as long as it grows no more."""
 
-STEPS = 8
-"""Steps of the solver between two looks at E[Δ²]."""
+WATCHED, STEPS = 1e-4, 8
+"""Below this part of E[φ²] each step of the solver is looked at, above it each eighth."""
 
 RESOLVED = 1e-26
-"""Below this part of E[φ²] the mean square of Δ is that of the rounding of U, and the noiseless state is at rest."""
+"""Below this part of E[φ²] the mean square of Δ is that of the rounding of U, and the noiseless state is at rest.
+
+So it is below the rounding of S, where parts of units outside the teacher's space stay and cancel in Δ.
+"""
 
 ROUNDING = 1e-15
 """Errors of U and v, and those of S over the student's distance from its teacher, that no tolerance undercuts."""
@@ -228,7 +231,9 @@ def integrate(
     LSODA, or for more than 100 equations DOP853 until that has cost as much as fifty Jacobians, which is what LSODA
     needs in all.  An evaluation costs O(K² (K+M)²).  ε_g is never negative.  Where it falls, built-in activations
     follow it with its own relative accuracy down to 1e-26 of E[φ²]: about √rtol, and 1e-15 over the square root of that
-    part, the rounding of U.  There a run without noise and weight decay is at rest and ends, however long it is.
+    part, the rounding of U.  (Where units keep parts outside the teacher's space that cancel in Δ, as several linear
+    ones do, the floor is the rounding of S, 1e-15.)  There a run without noise and weight decay is at rest and ends,
+    however long it is.
 
     References
     ----------
@@ -301,26 +306,36 @@ def _steps(
     from scipy.integrate import DOP853, LSODA
 
     velocity, method = flow.velocity(schedule), LSODA if state.size <= LARGE else DOP853
-    solver, finest, size = None, 1.0, flow.size(state)
+    size = flow.size(state)
     time, evaluations = float(schedule[0, 0]), 0
+    part = flow.squared_output(state) / size if size > 0.0 else 0.0
+    resolved = RESOLVED
+    solver, finest, retried = None, 1.0, False
     for step in range(MAX_STEPS):
+        if flow.rests and part < resolved:
+            return
         if method is DOP853 and evaluations > 50 * state.size:
             method, solver = LSODA, None
-        if solver is None or step % STEPS == 0:
-            part = flow.squared_output(state) / size if size > 0.0 else 0.0
-            if flow.rests and part < RESOLVED:
-                return
-            if solver is None or part < min(COARSEST, finest) or part > GROWN * finest:
-                size = flow.size(state)
-                finest = 1.0 if part > COARSEST else FINER * max(part, RESOLVED)
-                solver = method(velocity, time, state, end, **_tolerances(flow, state, finest, rtol, atol))
+        if solver is None:
+            size = flow.size(state)
+            resolved = RESOLVED + ROUNDING * flow.outside(state) / size if size > 0.0 else RESOLVED
+            finest = FINER * max(min(part, COARSEST), resolved) if retried or part <= COARSEST else 1.0
+            solver = method(velocity, time, state, end, **_tolerances(flow, state, finest, rtol, atol))
         solver.step()
         if solver.status == "failed":
             break
+        if size > 0.0 and (part < WATCHED or step % STEPS == 0):
+            reached = flow.squared_output(solver.y) / size
+            if reached < min(COARSEST, finest) and not retried:  # a step into what its tolerances do not resolve
+                solver, retried = None, True
+                continue
+            part = reached
         yield solver
         if solver.status == "finished":
             return
-        time, state, evaluations = solver.t, solver.y, solver.nfev
+        time, state, evaluations, retried = solver.t, solver.y, solver.nfev, False
+        if part > GROWN * finest or part < min(COARSEST, finest):
+            solver = None
     raise ConvergenceError(
         f"the ODE solver cannot go on from alpha = {time:.6g} (rtol {rtol:.1g}, atol {atol:.1g}): "
         "lower the learning rate if the overlaps grow there, otherwise end the run before"

@@ -192,6 +192,11 @@ class Flow(NamedTuple):
         _, _, c, C = unpack(state, self.basis, self.T, self.A, self.K)
         return float(self.averages.squared_output(np.diag(np.diag(C)), abs(c), self.K))
 
+    def outside(self, state: FloatArray) -> float:
+        """Return Σ_k v_k² S_kk, of which E[Δ²] has the rounding."""
+        _, S, v = self.parts(state[None])
+        return float(v[0] ** 2 @ np.diag(S[0]))
+
     @property
     def rests(self) -> bool:
         """Whether nothing moves where E[Δ²] is zero: neither label noise nor weight decay."""
