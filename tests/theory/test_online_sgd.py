@@ -340,7 +340,7 @@ def test_the_last_decades_are_right_in_every_digit_that_is_asked_for():
 
 
 def test_a_long_run_ends_where_nothing_moves(monkeypatch):
-    """After alpha = 10³ the noiseless run is at rest: 10⁷ takes no more steps, and a rate that rises does no harm."""
+    """At alpha = 10³ the noiseless run is at rest: 10⁷ takes no more steps, and a rate that rises does no harm."""
     monkeypatch.setattr(online_sgd, "MAX_STEPS", 3000)
     start = [[0.5]], [[0.3]], [[1.0]], [1.0], [1.0]
     rates = np.array([[0.0, 1.0, 1.0, 0.0], [1e5, 2.0, 1.0, 0.0]])
@@ -465,7 +465,7 @@ def test_label_noise_leaves_the_asymptotic_error(name, K, M, eta):
 
 
 def test_the_error_of_an_overparameterised_student_with_both_layers_shared():
-    """K/M units a teacher unit, v = M/K: falls as 1/K if they share equally, less if not; two students of one teacher unit, followed by the ODE."""
+    """K/M units a teacher unit, v = M/K: 1/K for equal shares, more for others; two students of one unit by the ODE."""
     errors = [asymptotic_error("erf", np.full(K, 1 / K), np.ones(K), learning_rate=0.1, noise=0.2) for K in (1, 2, 4)]
     assert errors[0] == pytest.approx(4 * errors[2], rel=1e-13)
     unequal = asymptotic_error("erf", [0.7, 0.1, 0.1, 0.1], np.ones(4), learning_rate=0.1, noise=0.2)
