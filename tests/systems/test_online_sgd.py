@@ -310,3 +310,69 @@ def test_an_activation_that_overflows_diverges_and_says_where() -> None:
         assert curve.diverged_at is not None
         assert curve.at.tolist() == [0.0]
         assert curve.diverged_at < 1.0
+
+
+def test_relu_units_without_weights_start_from_the_limit_of_small_ones() -> None:
+    """Scales 10⁻⁴ and 10⁻⁶ differ from it by as much; a frozen unit has .4097 and .1244 at alpha = 1 and 50."""
+    common = {"activation": "relu", "duration": 50, "samples": (1.0, 50.0)}
+    error = OnlineSGD(**common, initial_scale=0).curve("theory").observables["generalization_error"]
+    np.testing.assert_allclose(error, [0.39329, 0.09518], atol=1e-5)
+    for scale in (1e-4, 1e-6):
+        small = OnlineSGD(**common, initial_scale=scale).curve("theory").observables["generalization_error"]
+        np.testing.assert_allclose(error, small, atol=scale)
+    short = OnlineSGD(activation="relu", duration=1, samples=(1.0,), initial_scale=0, dimension=1000)
+    for answer in ("reduced", "direct"):
+        curves = [short.curve(answer, np.random.default_rng(seed)) for seed in range(40)]
+        errors = np.array([curve.observables["generalization_error"][-1] for curve in curves])
+        bias = 5 / 1000  # 1/N, relative to errors of 0.4
+        assert abs(errors.mean() - error[0]) < 4.5 * errors.std() / 40**0.5 + bias
+        assert all((np.diag(curve.observables["Q"][-1]) > 0.01).all() for curve in curves)
+    given = OnlineSGD(**common, initial={"Q": np.zeros((2, 2)).tolist(), "R": np.zeros((2, 2)).tolist()})
+    np.testing.assert_allclose(given.curve("theory").observables["generalization_error"], error, atol=1e-6)
+    still = OnlineSGD(**common, initial_scale=0, second_layer_rate=0.5)  # v = 0 as well: nothing moves
+    assert np.ptp(still.curve("theory").observables["generalization_error"]) < 1e-12
+
+
+def test_random_labels_shrink_the_student_in_all_answers() -> None:
+    """T = 0: theory is 2.25e-5 at alpha = 50; simulations of N = 1000 spread about it by their standard error."""
+    nothing = np.zeros((2, 2)).tolist()
+    system = OnlineSGD(
+        learning_rate=0.1,
+        duration=50,
+        samples=(50.0,),
+        initial={"Q": [[0.5, 0.0], [0.0, 0.4]], "R": nothing, "T": nothing},
+    )
+    theory = system.curve("theory").observables["generalization_error"][-1]
+    assert theory == pytest.approx(2.25e-5, rel=0.01)
+    curves = [system.curve("reduced", np.random.default_rng(seed)) for seed in range(30)]
+    errors = np.array([curve.observables["generalization_error"][-1] for curve in curves])
+    assert abs(errors.mean() / theory - 1) < 4.5 * errors.std() / 30**0.5 / theory + 5 / 1000
+
+
+def test_a_run_of_ten_million_is_short_where_nothing_moves() -> None:
+    """ε_g is at rounding from alpha = 10⁴ on; the times after that have it too, and never exactly 0."""
+    curve = OnlineSGD(duration=1e7, samples=(1e4, 1e5, 1e7)).curve("theory")
+    assert (curve.observables["generalization_error"] > 0).all()
+    assert (curve.observables["generalization_error"] < 1e-24).all()
+
+
+@pytest.mark.parametrize("activation", ["erf", "relu"])
+def test_theory_falls_as_the_chain_does_far_below_the_rounding_of_overlaps(activation: str) -> None:
+    """ReLU to 4e-12 at alpha = 200: log ε_g of ten chains of N = 4000, from their coordinates, 4.5 standard errors."""
+    from tsmech.activations import TAGS
+    from tsmech.schedules import constant
+    from tsmech.sims.online_sgd import run_reduced
+    from tsmech.theory.deviations import small_square
+    from tsmech.theory.online_sgd import integrate
+
+    start = np.diag([0.9, 1.1]), np.array([[0.8, 0.1], [0.1, 0.9]]), np.eye(2), np.ones(2), np.ones(2)
+    units = {"student_activation": activation, "teacher_activation": activation}
+    options = {**units, "schedule": constant(0.5), "alphas": [100.0, 200.0]}
+    theory = integrate(*start, **options).generalization_error
+    c, tag, logs = np.array([1.0, 1.0, -1.0, -1.0]), TAGS[activation], []
+    for seed in range(10):
+        chain = run_reduced(*start, dimension=4000, rng=np.random.default_rng(seed), **options)
+        units_of = [np.concatenate([student, chain.teacher]) for student in chain.student]
+        logs.append([np.log(0.5 * small_square(W, c, 2, tag, tag)) for W in units_of])
+    difference = np.mean(logs, axis=0) - np.log(theory)
+    assert (abs(difference) < 4.5 * np.std(logs, axis=0) / 10**0.5 + 20 / 4000).all()

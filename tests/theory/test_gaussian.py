@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsmech.activations import ERF, LINEAR, QUADRATIC, RELU
+from tsmech.theory.deviations import small_fluctuation, small_square
 from tsmech.theory.fluctuations import fluctuation
 from tsmech.theory.gaussian import (
     arcsine,
@@ -22,6 +23,7 @@ from tsmech.theory.gaussian import (
 )
 from tsmech.theory.orthants import orthant_moment, sign_product, step_product
 from tsmech.theory.quadrature import FUNCTIONS, Quadrature
+from tsmech.theory.wedges import relu_drift_averages
 
 NAMES = ["erf", "relu", "linear", "quadratic"]
 PAIRS = list(itertools.product(range(4), repeat=2))
@@ -250,6 +252,74 @@ def test_fluctuations_near_the_teacher_are_quadratic_in_the_distance(tag, delta)
     np.testing.assert_allclose(
         scaled(delta), limit, rtol=0, atol=20 * max(delta, near) * np.abs(limit).max() + rounding
     )
+
+
+def near_units(tag, distance, rng, teachers):
+    """Vectors and coefficients of four students that share three teacher units, one of them turned round, near them."""
+    shared = np.array([0, 1, 2, 0])
+    share = np.array([0.6, 1.0, 1.0, 0.4])
+    turned = np.array([1.0, -1.0 if tag == ERF else 1.0, 1.0, 1.0])
+    b = np.hstack([teachers, np.zeros((3, 4))])
+    w = turned[:, None] * b[shared] + distance * rng.normal(size=(4, 7))
+    v = (1.0 if tag == RELU else turned) * share + distance * rng.normal(size=4)
+    return np.concatenate([w, b]), np.concatenate([v, -np.ones(3)])
+
+
+@pytest.mark.parametrize("tag", range(4))
+@pytest.mark.parametrize("distance", [3e-2, 1e-3])
+def test_averages_of_small_deviations_are_those_of_the_moments_that_cancel(tag, distance):
+    """Two identities for the same averages: equal to what rounding leaves of the second, 1e-15 over the distance³."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        W, c = near_units(tag, distance, rng, rng.normal(size=(3, 3)))
+        C = W @ W.T
+        square, F = squared_output(C, c, 4, tag, tag), fluctuation(C, c, 4, tag, tag)
+        tolerance = 1e-9 + (1e-15 / distance**3 if tag == RELU else 1e-13 / distance**2)
+        assert small_square(W, c, 4, tag, tag) == pytest.approx(square, rel=max(tolerance, 1e-6))
+        np.testing.assert_allclose(
+            small_fluctuation(W, c, 4, tag, tag), F, rtol=0, atol=max(tolerance, 1e-6) * abs(F).max()
+        )
+
+
+@pytest.mark.parametrize("tag", range(4))
+def test_averages_of_small_deviations_keep_their_digits_at_every_distance(tag):
+    """F and E[Δ²] over the squared distance have limits, down to a distance of 1e-9; 1e-7 is rounding there."""
+
+    def scaled(distance):
+        rng = np.random.default_rng(1)
+        W, c = near_units(tag, distance, rng, rng.normal(size=(3, 3)))
+        square = small_square(W, c, 4, tag, tag)
+        return np.append(small_fluctuation(W, c, 4, tag, tag).ravel(), square) / distance**2
+
+    limit = scaled(1e-5)
+    for distance in (1e-6, 1e-7, 1e-8, 1e-9):
+        np.testing.assert_allclose(scaled(distance), limit, rtol=0, atol=1e-3 * abs(limit).max())
+    assert scaled(1e-9)[-1] > 0.0
+
+
+def test_a_linear_teacher_is_learnt_by_two_opposite_relu_units():
+    """x = x₊ − (−x)₊: Δ of two ReLU students near ±b and a linear teacher b is of the order of their distance."""
+    rng = np.random.default_rng(4)
+    b = np.array([1.0, 0.5, 0.0, 0.0])
+    for distance in (1e-2, 1e-3):
+        W = np.stack([b, -b, b]) + distance * np.vstack([rng.normal(size=(2, 4)), np.zeros(4)])
+        c = np.array([1.0, -1.0, -1.0])
+        C = W @ W.T
+        square = squared_output(C, c, 2, RELU, LINEAR)
+        assert square < 30 * distance**2
+        assert small_square(W, c, 2, RELU, LINEAR) == pytest.approx(square, rel=1e-6)
+        F = fluctuation(C, c, 2, RELU, LINEAR)
+        ours = small_fluctuation(W, c, 2, RELU, LINEAR)
+        np.testing.assert_allclose(ours, F, rtol=0, atol=1e-6 * abs(F).max())
+
+
+@pytest.mark.parametrize("teacher", [RELU, LINEAR])
+def test_drifts_of_relu_units_from_their_angles(teacher):
+    rng = np.random.default_rng(7)
+    W, c = rng.normal(size=(5, 6)), rng.normal(size=5)
+    ours, theirs = relu_drift_averages(W, c, 3, teacher), drift_averages(W @ W.T, c, 3, RELU, teacher)
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-13)
 
 
 def test_quadrature_converges_to_the_exact_averages():

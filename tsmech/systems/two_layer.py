@@ -23,6 +23,9 @@ NORMALISATIONS: dict[str, Callable[[int], float]] = {
 STARTS = {"random": 1.0, "small": 1e-3, "informed": 0.1, "denoising": 0.1}
 """Kinds of start, with the default scale of the random part of the student's weights."""
 
+SMALLEST = 1e-8
+"""Scale of the first weights of a ReLU unit that is given none: ε_g differs by about as much from its limit."""
+
 OBSERVABLES = {
     "generalization_error": Observable("ε_g", "generalization error"),
     "test_error": Observable("ε_test", "test error"),
@@ -181,7 +184,20 @@ def check(system: Any) -> None:
 
 
 def start(system: Any) -> tuple[NDArray[np.float64], ...]:
-    """Return the overlaps Q, R and T and the second layers v and A that all answers of a system start from."""
+    """Return the overlaps Q, R and T and the second layers v and A that all answers of a system start from.
+
+    A ReLU unit without weights has no slope; where its second layer is not zero it starts from the limit of small
+    weights, in a direction of its own, which does not matter: ``theory/online_sgd.md``, section 4.
+    """
+    Q, R, T, v, A = _given_start(system)
+    if (system.student_activation or system.activation) == "relu":
+        asleep = np.flatnonzero((np.diag(Q) == 0.0) & (v != 0.0))
+        Q = Q.copy()
+        Q[asleep, asleep] = SMALLEST**2
+    return Q, R, T, v, A
+
+
+def _given_start(system: Any) -> tuple[NDArray[np.float64], ...]:
     if isinstance(system.initial, Overlaps):
         Q, R, T, v, A = system.initial.arrays()
         return Q, R, T, v, A if system.teacher_second_layer is None else np.array(system.teacher_second_layer)

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import ConvergenceError, InputError
 from tsmech.schedules import constant
-from tsmech.theory.online_sgd_flow import Flow, Velocity, largest, unpack
+from tsmech.theory.online_sgd_flow import Flow, largest
 from tsmech.theory.online_sgd_limits import (
     asymptotic_error,
     critical_learning_rate,
@@ -64,6 +64,24 @@ DIVERGED = 1e6
 
 LARGE = 100
 """From this many equations on, an explicit method is tried first: a Jacobian costs as many evaluations."""
+
+COARSEST, FINER, GROWN = 1e-6, 1e-3, 1e6
+"""Tolerances as given hold down to this part of E[φ²]; from there to so much below, and as long as it grows no more."""
+
+WATCHED, STEPS = 1e-4, 8
+"""Below this part of E[φ²] each step of the solver is looked at, above it each eighth."""
+
+RESOLVED = 1e-26
+"""Below this part of E[φ²] the mean square of Δ is that of the rounding of U, and the noiseless state is at rest.
+
+So it is below the rounding of S, where parts of units outside the teacher's space stay and cancel in Δ.
+"""
+
+ROUNDING = 1e-15
+"""Errors of U and v, and those of S over the student's distance from its teacher, that no tolerance undercuts."""
+
+LEAST = 3e-14
+"""The least relative tolerance that LSODA accepts."""
 
 MAX_STEPS = 1_000_000
 """Steps of the solver between two changes of the schedule, after which it is taken to be stuck."""
@@ -169,7 +187,7 @@ def integrate(
     batch: int = 1,
     alphas: ArrayLike,
     rtol: float = 1e-8,
-    atol: float | None = None,
+    atol: float = 1e-12,
 ) -> Trajectory:
     r"""Follow the overlaps of online SGD from alpha = 0, by the ODEs of :func:`velocity`.
 
@@ -194,8 +212,7 @@ def integrate(
     alphas : array_like, shape (n,)
         Times to report, increasing, in units of N examples; each is met exactly.
     rtol, atol : float
-        Tolerances of the solver for each of U, S and v; atol is 1e-12 unless given, and 1e-10 for ReLU students,
-        whose averages near the solution carry rounding errors of that order.
+        Tolerances of the solver for each of U, S and v, which become finer where ε_g falls below 1e-6 of E[φ²].
 
     Returns
     -------
@@ -212,8 +229,11 @@ def integrate(
     Notes
     -----
     LSODA, or for more than 100 equations DOP853 until that has cost as much as fifty Jacobians, which is what LSODA
-    needs in all.  An evaluation costs O(K² (K+M)²).  The error ε_g is resolved to about atol where S → 0 (K ≤ M, no
-    noise), and otherwise to rtol times E[φ²]; it is never negative.
+    needs in all.  An evaluation costs O(K² (K+M)²).  ε_g is never negative.  Where it falls, built-in activations
+    follow it with its own relative accuracy down to 1e-26 of E[φ²]: about √rtol, and 1e-15 over the square root of that
+    part, the rounding of U.  (Where units keep parts outside the teacher's space that cancel in Δ, as several linear
+    ones do, the floor is the rounding of S, 1e-15.)  There a run without noise and weight decay is at rest and ends,
+    however long it is.
 
     References
     ----------
@@ -236,15 +256,10 @@ def integrate(
     activations = (student_activation, teacher_activation)
     flow, state = _flow((Q, R, T, v, A), activations, second_layer_rate, noise, weight_decay, batch)
     rows = rows * [1.0, 1.0 / batch, 1.0, 1.0]
-    if atol is None:
-        atol = 1e-10 if student_activation == "relu" else 1e-12
     with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):  # a state that is no number is seen
         warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)  # a failure is an error below
         states, diverged_at = _solve(flow, rows, state, times, rtol, atol)
-    error = np.empty(len(states))
-    for i in range(error.size):
-        _, _, c, C = unpack(states[i], *flow[:4])
-        error[i] = 0.5 * max(0.0, flow.averages.squared_output(C, c, flow.K))
+    error = np.array([0.5 * flow.squared_output(state) for state in states])
     U, S, v = flow.parts(states)
     Q = U @ U.swapaxes(1, 2) + S
     return Trajectory(times[: error.size], Q, U @ flow.basis.T, v, error, diverged_at)
@@ -263,7 +278,7 @@ def _solve(
     for row in range(len(schedule)):
         if schedule[row, 0] >= times[-1]:
             break
-        for solver in _steps(flow.velocity(schedule[row : row + 1]), schedule[row, 0], state, ends[row], rtol, atol):
+        for solver in _steps(flow, schedule[row : row + 1], state, ends[row], rtol, atol):
             state, reached = solver.y, ends[row] if solver.status == "finished" else solver.t
             diverged = not largest(state, *shape) <= limit
             if diverged:
@@ -274,29 +289,73 @@ def _solve(
                 done = due
             if diverged:
                 return states[:done], reached
+        due = int(np.searchsorted(times, ends[row], side="right"))  # beyond the last step nothing moves
+        states[done:due] = state
+        done = due
     return states, None
 
 
 def _steps(
-    velocity: Velocity, start: float, state: FloatArray, end: float, rtol: float, atol: float
+    flow: Flow, schedule: FloatArray, state: FloatArray, end: float, rtol: float, atol: float
 ) -> Iterator["OdeSolver"]:
-    """Yield the solver after each of its steps from start to end."""
+    """Yield the solver after each of its steps from the schedule's start to end, or to where the state is at rest.
+
+    What is small of E[Δ²] is followed with its own relative accuracy: where its part of E[φ²] has fallen below what
+    the tolerances resolve, the solver starts anew with finer ones, see :func:`_tolerances`.
+    """
     from scipy.integrate import DOP853, LSODA
 
-    solver = (LSODA if state.size <= LARGE else DOP853)(velocity, start, state, end, rtol=rtol, atol=atol)
-    for _ in range(MAX_STEPS):
-        if solver.status == "finished":
+    velocity, method = flow.velocity(schedule), LSODA if state.size <= LARGE else DOP853
+    size = flow.size(state)
+    time, evaluations = float(schedule[0, 0]), 0
+    part = flow.squared_output(state) / size if size > 0.0 else 0.0
+    resolved = RESOLVED
+    solver, finest, retried = None, 1.0, False
+    for step in range(MAX_STEPS):
+        if flow.rests and part < resolved:
             return
-        if isinstance(solver, DOP853) and solver.nfev > 50 * state.size:
-            solver = LSODA(velocity, solver.t, solver.y, end, rtol=rtol, atol=atol)
+        if method is DOP853 and evaluations > 50 * state.size:
+            method, solver = LSODA, None
+        if solver is None:
+            size = flow.size(state)
+            resolved = RESOLVED + ROUNDING * flow.outside(state) / size if size > 0.0 else RESOLVED
+            finest = FINER * max(min(part, COARSEST), resolved) if retried or part <= COARSEST else 1.0
+            solver = method(velocity, time, state, end, **_tolerances(flow, state, finest, rtol, atol))
         solver.step()
         if solver.status == "failed":
             break
+        if size > 0.0 and (part < WATCHED or step % STEPS == 0):
+            reached = flow.squared_output(solver.y) / size
+            if reached < min(COARSEST, finest) and not retried:  # a step into what its tolerances do not resolve
+                solver, retried = None, True
+                continue
+            part = reached
         yield solver
+        if solver.status == "finished":
+            return
+        time, state, evaluations, retried = solver.t, solver.y, solver.nfev, False
+        if part > GROWN * finest or part < min(COARSEST, finest):
+            solver = None
     raise ConvergenceError(
-        f"the ODE solver cannot go on from alpha = {solver.t:.6g} (rtol {rtol:.1g}, atol {atol:.1g}): "
-        "lower the learning rate if the overlaps grow there, otherwise loosen the tolerances"
+        f"the ODE solver cannot go on from alpha = {time:.6g} (rtol {rtol:.1g}, atol {atol:.1g}): "
+        "lower the learning rate if the overlaps grow there, otherwise end the run before"
     )
+
+
+def _tolerances(flow: Flow, state: FloatArray, finest: float, rtol: float, atol: float) -> dict[str, FloatArray]:
+    """Return rtol and atol that resolve E[Δ²] down to a part ``finest`` of E[φ²].
+
+    E[Δ²] is of second order in errors of U and v, which are rounded to 1e-16, and of first order in errors of S.
+    """
+    if finest == 1.0:
+        return {"rtol": np.full(state.size, rtol), "atol": np.full(state.size, atol)}
+    first, last = flow.K * flow.basis.shape[1], state.size - flow.K
+    distance = finest**0.5
+    absolute = np.full(state.size, max(rtol * distance, ROUNDING))
+    absolute[first:last] *= distance
+    relative = np.full(state.size, rtol * distance)
+    relative[first:last] = np.minimum(rtol, rtol**0.5 * finest / np.maximum(abs(state[first:last]), finest))
+    return {"rtol": np.maximum(relative, LEAST), "atol": absolute}
 
 
 def _crossing(solver: "OdeSolver", size: Callable[[FloatArray], float], limit: float) -> float:

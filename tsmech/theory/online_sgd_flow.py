@@ -12,12 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.activations import LINEAR, RELU
 from tsmech.jit import kernel
 from tsmech.schedules import learning_rate
+from tsmech.theory.deviations import is_near, mean_square, small_fluctuation, vectors
 from tsmech.theory.fluctuations import fluctuation
 from tsmech.theory.gaussian import drift_averages
 from tsmech.theory.overlaps import Exact
 from tsmech.theory.quadrature import Quadrature
+from tsmech.theory.wedges import relu_drift_averages
 
 FloatArray = NDArray[np.float64]
 Velocity = Callable[[float, FloatArray], FloatArray]
@@ -126,10 +129,25 @@ def _exact_velocity(
 ) -> FloatArray:
     """Return d(U, S, v)/dalpha of built-in activations."""
     X, S, c, C = unpack(state, basis, T, A, K)
-    curvature, slopes, output = drift_averages(C, c, K, student, teacher)
-    F = fluctuation(C, c, K, student, teacher)
+    if student == RELU and teacher in (RELU, LINEAR):
+        curvature, slopes, output = relu_drift_averages(vectors(X, S), c, K, teacher)
+    else:
+        curvature, slopes, output = drift_averages(C, c, K, student, teacher)
+    if is_near(C, c, K, student, teacher):
+        F = small_fluctuation(vectors(X, S), c, K, student, teacher)
+    else:
+        F = fluctuation(C, c, K, student, teacher)
     eta = learning_rate(schedule, alpha)
     return _assemble(X, S, c, curvature, slopes, output, F, eta, eta_v, variance, kappa)
+
+
+@kernel
+def _exact_square(
+    state: FloatArray, basis: FloatArray, T: FloatArray, A: FloatArray, K: int, student: int, teacher: int
+) -> float:
+    """Return E[Δ²] of built-in activations."""
+    X, S, c, C = unpack(state, basis, T, A, K)
+    return mean_square(X, S, C, c, K, student, teacher)
 
 
 class Flow(NamedTuple):
@@ -162,10 +180,32 @@ class Flow(NamedTuple):
 
         return by_quadrature
 
+    def squared_output(self, state: FloatArray) -> float:
+        """Return E[Δ²], which is twice the error, never negative."""
+        if isinstance(self.averages, Exact):
+            return float(_exact_square(state, self.basis, self.T, self.A, self.K, *self.averages))
+        _, _, c, C = unpack(state, self.basis, self.T, self.A, self.K)
+        return max(0.0, self.averages.squared_output(C, c, self.K))
+
+    def size(self, state: FloatArray) -> float:
+        """Return what E[Δ²] would be of independent units whose outputs add up."""
+        _, _, c, C = unpack(state, self.basis, self.T, self.A, self.K)
+        return float(self.averages.squared_output(np.diag(np.diag(C)), abs(c), self.K))
+
+    def outside(self, state: FloatArray) -> float:
+        """Return Σ_k v_k² S_kk, of which E[Δ²] has the rounding."""
+        _, S, v = self.parts(state[None])
+        return float(v[0] ** 2 @ np.diag(S[0]))
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing moves where E[Δ²] is zero: neither label noise nor weight decay."""
+        return self.variance == 0.0 and self.weight_decay == 0.0
+
     def parts(self, states: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return U, shape (n, K, r), S, shape (n, K, K), and v, shape (n, K), of states of shape (n, size)."""
         K, r = self.K, self.basis.shape[1]
         rows, columns = np.tril_indices(K)
         S = np.empty((len(states), K, K))
         S[:, rows, columns] = S[:, columns, rows] = states[:, K * r : -K]
-        return states[:, : K * r].reshape(-1, K, r), S, states[:, -K:]
+        return states[:, : K * r].reshape(len(states), K, r), S, states[:, -K:]
