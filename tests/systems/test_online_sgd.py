@@ -89,7 +89,7 @@ def test_too_large_a_rate_diverges_and_says_where() -> None:
     ("parameters", "says"),
     [
         ({"student_units": 0}, "student_units = 0"),
-        ({"activation": "tanh"}, "activation = tanh"),
+        ({"activation": "swish"}, "activation = swish"),
         ({"dimension": 3}, "dimension = 3"),
         ({"batch": 0}, "batch = 0"),
         ({"initial": {"Q": [[1, 0.2], [0.1, 1]], "R": [[0, 0], [0, 0]]}}, "symmetric"),
@@ -204,6 +204,7 @@ def test_a_pair_of_functions_is_an_activation() -> None:
         ((lambda x: np.nan * x, np.cos), "g must be finite"),
         ((np.sin, lambda x: x[:2]), "slope must be finite numbers, one for each x"),
         ((np.sin, lambda x: float("none")), "slope must be a function of an array"),
+        ((np.sin, np.sin), "is not the derivative of g"),
     ],
 )
 def test_functions_that_are_no_activation_are_refused(functions: tuple, says: str) -> None:

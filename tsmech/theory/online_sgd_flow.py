@@ -16,6 +16,7 @@ from tsmech.jit import kernel
 from tsmech.schedules import learning_rate
 from tsmech.theory.fluctuations import fluctuation
 from tsmech.theory.gaussian import drift_averages
+from tsmech.theory.mixtures import Mixture
 from tsmech.theory.overlaps import Exact
 from tsmech.theory.quadrature import Quadrature
 
@@ -139,7 +140,7 @@ class Flow(NamedTuple):
     T: FloatArray
     A: FloatArray
     K: int
-    averages: Exact | Quadrature
+    averages: Exact | Mixture | Quadrature
     second_layer_rate: float
     variance: float
     weight_decay: float
@@ -155,12 +156,18 @@ class Flow(NamedTuple):
 
             return exact
 
-        def by_quadrature(alpha: float, state: FloatArray) -> FloatArray:
+        def by_parts(alpha: float, state: FloatArray) -> FloatArray:
             X, S, c, C = unpack(state, basis, T, A, K)
             drift, F = averages.drift_averages(C, c, K), averages.fluctuation(C, c, K)
             return _assemble(X, S, c, *drift, F, learning_rate(schedule, alpha), eta_v, variance, kappa)
 
-        return by_quadrature
+        return by_parts
+
+    def verify(self, state: FloatArray) -> None:
+        """Raise ConvergenceError where the averages of activations of one's own are not known to their accuracy."""
+        if isinstance(self.averages, Quadrature):
+            _, _, c, C = unpack(state, self.basis, self.T, self.A, self.K)
+            self.averages.verify(C, c, self.K)
 
     def parts(self, states: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return U, shape (n, K, r), S, shape (n, K, K), and v, shape (n, K), of states of shape (n, size)."""
