@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tsmech.activations import TAGS
 from tsmech.errors import InputError
 from tsmech.schedules import constant, learning_rate
 from tsmech.sims.online_blocks import BLOCK

@@ -201,6 +201,7 @@ def test_a_pair_of_functions_is_an_activation() -> None:
     ("functions", "says"),
     [
         ((np.tanh,), "activation"),
+        (np.tanh, r"activation = tanh is one function: give the pair \(g, g'\)"),
         ((lambda x: np.nan * x, np.cos), "g must be finite"),
         ((np.sin, lambda x: x[:2]), "slope must be finite numbers, one for each x"),
         ((np.sin, lambda x: float("none")), "slope must be a function of an array"),

@@ -41,7 +41,8 @@ class Activation:
     Raises
     ------
     InputError
-        Where g or g' is no function, or not finite at some of x = -3, -2, ..., 3.
+        Where g or g' is no function, or not finite at some of x = -3, -2, ..., 3, or where differences of g say that g'
+        is not its derivative, kinks apart.
     """
 
     name: str
@@ -68,10 +69,8 @@ class Activation:
             misses = np.fmin(misses, np.abs(difference - slope))
         wrong = np.flatnonzero(misses > 1e-3 * (1.0 + np.abs(slope)))
         if wrong.size > 1:  # one point may lie beside a kink
-            at = float(x[wrong[0]])
-            raise InputError(
-                f"activation {self.name}: slope({at:.4g}) = {float(slope[wrong[0]]):.4g} is not the derivative of g there"
-            )
+            at, found = float(x[wrong[0]]), float(slope[wrong[0]])
+            raise InputError(f"activation {self.name}: slope({at:.4g}) = {found:.4g} is not the derivative of g there")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Refuse functions that no other process could find by their names."""
