@@ -218,7 +218,7 @@ def test_functions_that_cannot_go_where_they_are_needed_are_refused_in_a_line() 
     system = OnlineSGD(activation=(lambda x: np.tanh(x), _slope_of_tanh), dimension=20)
     with pytest.raises(InputError, match="top level of a module"):
         pickle.dumps(system)
-    opaque = OnlineSGD(activation=(functools.partial(np.multiply, 2.0), _slope_of_tanh), dimension=20)
+    opaque = OnlineSGD(activation=(functools.partial(np.multiply, 2.0), lambda x: 2.0 + 0.0 * x), dimension=20)
     with pytest.raises(InputError, match="cannot be compiled by Numba") as refused:
         opaque.curve("reduced", np.random.default_rng(0))
     assert "\n" not in str(refused.value)

@@ -57,4 +57,4 @@ def kinks(g: Function, slope: Function) -> FloatArray:
     second = second[np.abs(second) < _NEAR]
     apart = np.abs(second[:, None] - first).min(axis=1, initial=np.inf) > 1e-3 * (1.0 + np.abs(second))
     found = np.sort(np.concatenate([first, second[apart]]))
-    return found[np.diff(found, prepend=-np.inf) > 1e-9 * (1.0 + np.abs(found))]
+    return np.asarray(found[np.diff(found, prepend=-np.inf) > 1e-9 * (1.0 + np.abs(found))])

@@ -16,7 +16,8 @@ the real axis over the step; Gauss and Hermite's needs the square of as many nod
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.theory.panels import Unit, values
+from tsmech.theory.kinks import values
+from tsmech.theory.panels import Unit
 
 FloatArray = NDArray[np.float64]
 
@@ -86,7 +87,7 @@ class Mehler:
                 product = (g[:, i] * g[:, j]) @ self._weight * power[-1]
                 product += (a[:, i, 1:] * a[:, j, 1:]) @ (power[1:-1] - power[-1]) - a[:, i, 0] * a[:, j, 0] * power[-1]
                 total += product if i == j else 2.0 * product
-        return total
+        return np.asarray(total)
 
 
 def _scaled(C: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -144,4 +144,4 @@ def _kolmogorov_density(tau: FloatArray) -> FloatArray:
     upper = 8.0 * tau * ((-1.0) ** (n + 1) * n**2 * np.exp(-2.0 * (n * tau) ** 2)).sum(axis=0)
     m = ((2 * n - 1) * np.pi) ** 2 / 8.0
     lower = np.sqrt(2.0 * np.pi) * ((2.0 * m / tau**4 - 1.0 / tau**2) * np.exp(-m / tau**2)).sum(axis=0)
-    return np.where(tau > 1.0, upper, lower)
+    return np.asarray(np.where(tau > 1.0, upper, lower))

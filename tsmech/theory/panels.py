@@ -84,7 +84,7 @@ class Panels:
         if derivative and j >= K:
             for at, size in zip(*unit.jumps, strict=True):
                 mean = mean + size * _density((at - centre) / deviation) / deviation
-        return mean
+        return np.asarray(mean)
 
     def _fixed(self, i: int, C: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, ...]:
         """Return E[g_i Δ], E[g'_i x_i Δ] and E[g'_i g'_j] for all j."""
@@ -160,7 +160,7 @@ class Panels:
         """Return E[Δ²] of fields with the centres x, shape (points, n), and the covariance C."""
         size = np.diag(C)
         deviation = np.sqrt(np.where(size > 1e-14 * size.max(initial=1e-300), size, 0.0))
-        free = np.flatnonzero(deviation)
+        free = [int(i) for i in np.flatnonzero(deviation)]
         scale = np.outer(deviation, deviation)
         correlation = np.clip(np.divide(C, scale, out=np.zeros_like(C), where=scale > 0.0), -1.0, 1.0)
         correlation[range(len(C)), range(len(C))] = 0.0
@@ -168,7 +168,7 @@ class Panels:
         largest = np.abs(np.where(near, 0.0, correlation)).max(initial=1e-300)
         orders = int(min(self._orders, np.ceil(np.log(_SMALL) / np.log(min(largest, 0.999))) + 1))
         mean = np.zeros(len(x))
-        for i in np.flatnonzero(deviation == 0.0):
+        for i in set(range(c.size)) - set(free):
             mean += c[i] * values(self._unit(i, K).functions[0], x[:, i])
         coefficients = {}
         for i in free:
@@ -178,7 +178,7 @@ class Panels:
         total = mean * mean
         for i, a in coefficients.items():
             total += np.einsum("pn,pn->n", a[1:], a[1:])
-            for j in free[free < i]:
+            for j in free[: free.index(i)]:
                 if near[i, j]:
                     apart = self._product(i, j, x, deviation, correlation[i, j], K)
                     total += 2.0 * (c[i] * c[j] * apart - a[0] * coefficients[j][0])

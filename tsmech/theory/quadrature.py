@@ -17,8 +17,9 @@ from scipy.special import erf
 
 from tsmech.activations import LEAK
 from tsmech.errors import ConvergenceError, InputError
+from tsmech.theory.kinks import values
 from tsmech.theory.mehler import Mehler
-from tsmech.theory.panels import Panels, Unit, values
+from tsmech.theory.panels import Panels, Unit
 
 FloatArray = NDArray[np.float64]
 Function = Callable[[FloatArray], FloatArray]
