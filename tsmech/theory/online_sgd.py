@@ -288,8 +288,8 @@ def _solve(
             try:
                 flow.verify(state)
             except ConvergenceError:
-                if 100.0 * (solver.t - solver.t_old) * size < growth * solver.t:
-                    return states[:done], solver.t  # it grows beyond all rules within a hundredth of alpha
+                if 3.0 * (solver.t - solver.t_old) * size < growth * solver.t:
+                    return states[:done], solver.t  # beyond all rules, and steeper than the cube of alpha
                 raise
     return states, None
 
