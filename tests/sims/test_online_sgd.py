@@ -30,6 +30,8 @@ FUNCTIONS = {
     "relu": (lambda x: max(x, 0.0), lambda x: float(x > 0)),
     "linear": (lambda x: x, lambda x: 1.0),
     "quadratic": (lambda x: x * x, lambda x: 2 * x),
+    "tanh": (math.tanh, lambda x: 1 - math.tanh(x) ** 2),
+    "leaky_relu": (lambda x: max(x, 0.01 * x), lambda x: 1.0 if x > 0 else 0.01),
 }
 DECAYING = np.array([[0.0, 0.7, 1.0, 0.0], [0.4, 0.5, 2.0, 0.5]])
 
