@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tsmech.activations import TAGS
 from tsmech.errors import InputError
 from tsmech.schedules import constant, learning_rate
 from tsmech.sims.online_blocks import BLOCK
@@ -29,6 +30,8 @@ FUNCTIONS = {
     "relu": (lambda x: max(x, 0.0), lambda x: float(x > 0)),
     "linear": (lambda x: x, lambda x: 1.0),
     "quadratic": (lambda x: x * x, lambda x: 2 * x),
+    "tanh": (math.tanh, lambda x: 1 - math.tanh(x) ** 2),
+    "leaky_relu": (lambda x: max(x, 0.01 * x), lambda x: 1.0 if x > 0 else 0.01),
 }
 DECAYING = np.array([[0.0, 0.7, 1.0, 0.0], [0.4, 0.5, 2.0, 0.5]])
 
@@ -247,11 +250,11 @@ def test_triangularise(shape):
     )
 
 
-@pytest.mark.parametrize("activation", ["erf", "relu", "linear", "quadratic"])
+@pytest.mark.parametrize("activation", ["erf", "relu", "linear", "quadratic", "tanh", "leaky_relu"])
 def test_units_respond(activation):
     """g and g' of the kernels, within 4e-16 and 2e-15 of the library's for erf, also at the edges of the table."""
     x = np.concatenate([np.linspace(-10, 10, 4001), [0.0, 1e-300, -1e-9, 8.96875, 9.0, 1e6]])
-    tag = ["erf", "relu", "linear", "quadratic"].index(activation)
+    tag = TAGS[activation]
     found = np.array([respond(tag, value) for value in x])
     g, slope = FUNCTIONS[activation]
     np.testing.assert_allclose(found[:, 0], [g(value) for value in x], rtol=0, atol=4e-16)
@@ -676,7 +679,7 @@ def test_graded_overlaps_keep_their_small_rows():
         ({"alphas": [2.0, 1.0]}, "alphas"),
         ({"alphas": []}, "alphas"),
         ({"schedule": np.zeros(4)}, "schedule"),
-        ({"student_activation": "tanh"}, "'tanh' is unknown"),
+        ({"student_activation": "swish"}, "'swish' is unknown"),
         ({"student_activation": (lambda x: x, lambda x: open(x))}, "cannot be compiled"),  # noqa: SIM115
         ({"stream": "slow"}, "stream = 'slow'"),
         ({"v": np.ones(2)}, "v has shape"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tsmech import compare, run
-from tsmech.errors import InputError
+from tsmech.errors import ConvergenceError, InputError
 from tsmech.systems.contract import Curve
 from tsmech.systems.online_sgd import Activation, OnlineSGD
 from tsmech.systems.start import Overlaps
@@ -89,7 +89,7 @@ def test_too_large_a_rate_diverges_and_says_where() -> None:
     ("parameters", "says"),
     [
         ({"student_units": 0}, "student_units = 0"),
-        ({"activation": "tanh"}, "activation = tanh"),
+        ({"activation": "swish"}, "activation = swish"),
         ({"dimension": 3}, "dimension = 3"),
         ({"batch": 0}, "batch = 0"),
         ({"initial": {"Q": [[1, 0.2], [0.1, 1]], "R": [[0, 0], [0, 0]]}}, "symmetric"),
@@ -276,9 +276,11 @@ def test_a_pair_of_functions_is_an_activation() -> None:
     ("functions", "says"),
     [
         ((np.tanh,), "activation"),
+        (np.tanh, r"activation = tanh is one function: give the pair \(g, g'\)"),
         ((lambda x: np.nan * x, np.cos), "g must be finite"),
         ((np.sin, lambda x: x[:2]), "slope must be finite numbers, one for each x"),
         ((np.sin, lambda x: float("none")), "slope must be a function of an array"),
+        ((np.sin, np.sin), "is not the derivative of g"),
     ],
 )
 def test_functions_that_are_no_activation_are_refused(functions: tuple, says: str) -> None:
@@ -291,7 +293,7 @@ def test_functions_that_cannot_go_where_they_are_needed_are_refused_in_a_line() 
     system = OnlineSGD(activation=(lambda x: np.tanh(x), _slope_of_tanh), dimension=20)
     with pytest.raises(InputError, match="top level of a module"):
         pickle.dumps(system)
-    opaque = OnlineSGD(activation=(functools.partial(np.multiply, 2.0), _slope_of_tanh), dimension=20)
+    opaque = OnlineSGD(activation=(functools.partial(np.multiply, 2.0), lambda x: 2.0 + 0.0 * x), dimension=20)
     with pytest.raises(InputError, match="cannot be compiled by Numba") as refused:
         opaque.curve("reduced", np.random.default_rng(0))
     assert "\n" not in str(refused.value)
@@ -304,7 +306,9 @@ def _slope_of_tanh(x):  # type: ignore[no-untyped-def]
 def test_an_activation_that_overflows_diverges_and_says_where() -> None:
     """The ODEs went on with a state that was no number, of error zero."""
     system = OnlineSGD(activation=(np.exp, np.exp), learning_rate=1.0, duration=2, samples=2, dimension=20)
-    for answer in ("theory", "reduced", "direct"):
+    with pytest.raises(ConvergenceError, match="exp are known to"):  # of two units, before it diverges
+        system.curve("theory")
+    for answer in ("reduced", "direct"):
         curve = system.curve(answer, np.random.default_rng(0))
         assert curve.at is not None
         assert curve.diverged_at is not None

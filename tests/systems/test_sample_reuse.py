@@ -268,7 +268,7 @@ def test_the_peak_is_where_weights_meet_examples() -> None:
         ("--alpha 2 --duration 0", "duration = 0 is not allowed"),
         ("--alpha 2 --samples 1,300", "after the duration"),
         ("--alpha 2 --learning-rate -1", "learning_rate = -1 is not allowed"),
-        ("--alpha 2 --activation tanh", "activation = tanh is not allowed"),
+        ("--alpha 2 --activation swish", "activation = swish is not allowed"),
         ("--alpha 2 --teacher-second-layer 1", "teacher_second_layer has 1"),
         ("--alpha 2 --answers reduced", "sample_reuse has no reduced answer"),
         ("--alpha 1e6 --dimension 1000000 --answers direct", "takes 4e+06 TB of memory"),

@@ -599,7 +599,7 @@ GOOD = {"Q": [[1.0]], "R": [[0.5]], "T": [[1.0]], "v": [1.0], "A": [1.0], "sched
         ({"alphas": [-1.0]}, "alphas must be finite, increasing"),
         ({"schedule": np.array([[1.0, 0.5, 1.0, 0.0]])}, "schedule must have rows"),
         ({"schedule": constant(np.nan)}, "schedule must have rows"),
-        ({"student_activation": "tanh"}, "'tanh' is unknown: one of erf, relu"),
+        ({"student_activation": "swish"}, "'swish' is unknown: one of erf, relu"),
         ({"teacher_activation": (np.tanh,)}, r"must be a pair \(g, g'\)"),
     ],
 )

@@ -106,6 +106,9 @@ class Parameter:
             return self._checked_switch(value)
         if self._is_table(value):
             return self._checked_table(value)
+        if callable(value) and hasattr(self.table, "from_functions"):
+            name = getattr(value, "__name__", value)
+            raise InputError(f"{self.name} = {name} is one function: give the pair (g, g'), with its derivative")
         if self.kind == "str":
             return self._checked_word(value)
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):

@@ -14,7 +14,7 @@ from tsmech.systems.start import Overlaps
 
 MOST_UNITS = 10_000
 """Hidden units beyond which the overlaps alone, a number for each pair of them, do not fit a computer."""
-ACTIVATIONS = ("erf", "relu", "linear", "quadratic")
+ACTIVATIONS = ("erf", "relu", "linear", "quadratic", "tanh", "leaky_relu")
 NORMALISATIONS: dict[str, Callable[[int], float]] = {
     "committee": lambda units: 1.0,
     "1/sqrt(K)": lambda units: units**-0.5,
@@ -46,7 +46,8 @@ class Activation:
     Raises
     ------
     InputError
-        Where g or g' is no function, or not finite at some of x = -3, -2, ..., 3.
+        Where g or g' is no function, or not finite at some of x = -3, -2, ..., 3, or where differences of g say that g'
+        is not its derivative, kinks apart.
     """
 
     name: str
@@ -62,6 +63,19 @@ class Activation:
                 raise InputError(f"activation {self.name}: {field} must be a function of an array of numbers") from None
             if values.shape not in ((), (7,)) or not np.isfinite(values).all():
                 raise InputError(f"activation {self.name}: {field} must be finite numbers, one for each x")
+        x = np.sin(np.arange(1.0, 42.0)) * 3.0
+        slope = np.broadcast_to(np.asarray(self.slope(x), dtype=float), x.shape)
+        misses = np.full(x.shape, np.inf)
+        for h in (1e-3, 1e-4, 1e-5, 1e-6):
+            with np.errstate(all="ignore"):
+                difference = (np.asarray(self.g(x + h), dtype=float) - np.asarray(self.g(x - h), dtype=float)) / (
+                    2.0 * h
+                )
+            misses = np.fmin(misses, np.abs(difference - slope))
+        wrong = np.flatnonzero(misses > 1e-3 * (1.0 + np.abs(slope)))
+        if wrong.size > 1:  # one point may lie beside a kink
+            at, found = float(x[wrong[0]]), float(slope[wrong[0]])
+            raise InputError(f"activation {self.name}: slope({at:.4g}) = {found:.4g} is not the derivative of g there")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Refuse functions that no other process could find by their names."""
@@ -82,7 +96,8 @@ class Activation:
 def _activation(which: str, default: Any) -> dict[str, Any]:
     return {
         "symbol": "g",
-        "help": f"activation of {which}: erf(x/√2), max(x, 0), x or x²; from Python also a pair (g, g')",
+        "help": f"activation of {which}: erf(x/√2), max(x, 0), x, x², tanh x or max(x, x/100); from Python also a pair "
+        "(g, g')",
         "default": default,
         "choices": ACTIVATIONS,
         "table": Activation,
@@ -243,7 +258,7 @@ def observe(
     from tsmech.theory.overlaps import generalization_error, specialization
 
     if error is None:
-        error = generalization_error(Q, R, T, v, factor(system, A.size) * A, **activations(system))
+        error = generalization_error(Q, R, T, v, factor(system, A.size) * A, independent=True, **activations(system))
     return {
         "generalization_error": error,
         "test_error": error + system.noise**2 / 2,

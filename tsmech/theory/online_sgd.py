@@ -62,6 +62,10 @@ FloatArray = NDArray[np.float64]
 DIVERGED = 1e6
 """A run has diverged when a Q_kk or v_k² is this many times the largest T_mm, A_m², initial Q_kk, v_k², or 1."""
 
+SUDDEN = 1e-7
+"""Part of alpha within which a run that is to reach that size has diverged: activations that grow faster than their
+argument make the overlaps infinite within a finite time."""
+
 LARGE = 100
 """From this many equations on, an explicit method is tried first: a Jacobian costs as many evaluations."""
 
@@ -166,6 +170,7 @@ def velocity(
     """
     activations = (student_activation, teacher_activation)
     flow, state = _flow((Q, R, T, v, A), activations, second_layer_rate, noise, weight_decay, batch)
+    flow.verify(state)
     states = np.stack([state, flow.velocity(constant(rate / batch))(0.0, state)])
     (U, dU), (_, dS), (_, dv) = flow.parts(states)
     return dU @ U.T + U @ dU.T + dS, dU @ flow.basis.T, dv
@@ -198,7 +203,7 @@ def integrate(
     v, A : array_like
         Second layers of student and teacher, shapes (K,) and (M,), a normalisation such as 1/√K included.
     student_activation, teacher_activation
-        A name in ``tsmech.activations.TAGS`` (exact averages), or a pair (g, g') of smooth functions of arrays.
+        A name in ``tsmech.activations.TAGS``, or a pair (g, g') of functions of arrays.
     schedule : ndarray, shape (n, 4)
         Learning rate η of the first layer, see :mod:`tsmech.schedules`.
     second_layer_rate : float
@@ -224,7 +229,8 @@ def integrate(
     InputError
         If a parameter is out of range, the overlaps are those of no network, or alphas do not increase.
     ConvergenceError
-        If the solver cannot go on although the run does not diverge.
+        If the solver cannot go on although the run does not diverge, or two rules for the averages of an activation
+        of one's own do not agree.
 
     Notes
     -----
@@ -274,6 +280,8 @@ def _solve(
     states = np.empty((times.size, state.size))
     done = int(times[0] == 0.0)
     states[:done] = state
+    size = largest(state, *shape)
+    flow.verify(state)
     ends = np.minimum(np.append(schedule[1:, 0], np.inf), times[-1])
     for row in range(len(schedule)):
         if schedule[row, 0] >= times[-1]:
@@ -283,12 +291,21 @@ def _solve(
             diverged = not largest(state, *shape) <= limit
             if diverged:
                 reached = _crossing(solver, lambda y: largest(y, *shape), limit)
+            growth, size = largest(state, *shape) - size, largest(state, *shape)
+            if not diverged and growth * SUDDEN * solver.t > limit * (solver.t - solver.t_old):
+                diverged, reached = True, solver.t_old
             if times[done] <= reached:
                 due = int(np.searchsorted(times, reached, side="right"))
                 states[done:due] = solver.dense_output()(times[done:due]).T
                 done = due
             if diverged:
                 return states[:done], reached
+            try:
+                flow.verify(state)
+            except ConvergenceError:
+                if 3.0 * (solver.t - solver.t_old) * size < growth * solver.t:
+                    return states[:done], solver.t  # beyond all rules, and steeper than the cube of alpha
+                raise
         due = int(np.searchsorted(times, ends[row], side="right"))  # beyond the last step nothing moves
         states[done:due] = state
         done = due
@@ -365,4 +382,6 @@ def _crossing(solver: "OdeSolver", size: Callable[[FloatArray], float], limit: f
     if not size(solver.y) < np.inf:
         return float(solver.t_old)
     y = solver.dense_output()
+    if not size(y(solver.t)) > limit:  # the interpolant is not the step itself
+        return float(solver.t)
     return float(brentq(lambda t: np.log(size(y(t)) / limit), solver.t_old, solver.t))

@@ -18,6 +18,7 @@ from tsmech.schedules import learning_rate
 from tsmech.theory.deviations import is_near, mean_square, small_fluctuation, vectors
 from tsmech.theory.fluctuations import fluctuation
 from tsmech.theory.gaussian import drift_averages
+from tsmech.theory.mixtures import Mixture
 from tsmech.theory.overlaps import Exact
 from tsmech.theory.quadrature import Quadrature
 from tsmech.theory.wedges import relu_drift_averages
@@ -157,7 +158,7 @@ class Flow(NamedTuple):
     T: FloatArray
     A: FloatArray
     K: int
-    averages: Exact | Quadrature
+    averages: Exact | Mixture | Quadrature
     second_layer_rate: float
     variance: float
     weight_decay: float
@@ -173,12 +174,18 @@ class Flow(NamedTuple):
 
             return exact
 
-        def by_quadrature(alpha: float, state: FloatArray) -> FloatArray:
+        def by_parts(alpha: float, state: FloatArray) -> FloatArray:
             X, S, c, C = unpack(state, basis, T, A, K)
             drift, F = averages.drift_averages(C, c, K), averages.fluctuation(C, c, K)
             return _assemble(X, S, c, *drift, F, learning_rate(schedule, alpha), eta_v, variance, kappa)
 
-        return by_quadrature
+        return by_parts
+
+    def verify(self, state: FloatArray) -> None:
+        """Raise ConvergenceError where the averages of activations of one's own are not known to their accuracy."""
+        if isinstance(self.averages, Quadrature):
+            _, _, c, C = unpack(state, self.basis, self.T, self.A, self.K)
+            self.averages.verify(C, c, self.K)
 
     def squared_output(self, state: FloatArray) -> float:
         """Return E[Δ²], which is twice the error, never negative."""

@@ -15,10 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tsmech.activations import TAGS
+from tsmech.activations import LEAK, TAGS
 from tsmech.errors import InputError
 from tsmech.schedules import learning_rate
 from tsmech.theory.overlaps import Activation, check_shapes
+from tsmech.theory.quadrature import FUNCTIONS, power_of_slope
 
 FloatArray = NDArray[np.float64]
 
@@ -29,16 +30,18 @@ def slope_moment(activation: Activation, power: int, variance: float) -> float:
     .. math:: \text{erf: } \left(\tfrac2\pi\right)^{p/2} \frac{1}{\sqrt{1 + pq}}, \quad \text{relu: } \tfrac12, \quad
         \text{linear: } 1, \quad \text{quadratic: } 2^p q^{p/2} (p-1)!!
 
-    For a pair (g, g') by Gauss–Hermite quadrature with 100 nodes.
+    For tanh and a pair (g, g') by two composite rules, which have to agree.
     """
     if not isinstance(activation, str):
-        x, weight = np.polynomial.hermite_e.hermegauss(100)
-        return float(weight @ activation[1](math.sqrt(variance) * x) ** power / weight.sum())
+        return power_of_slope(*activation, power, variance)
     if activation not in TAGS:
         raise InputError(f"activation {activation!r} is unknown: one of {', '.join(TAGS)} or a pair (g, g')")
+    if activation == "tanh":
+        return power_of_slope(*FUNCTIONS["tanh"], power, variance)
     moments = {
         "erf": (2.0 / math.pi) ** (power / 2) / math.sqrt(1.0 + power * variance),
         "relu": 0.5,
+        "leaky_relu": 0.5 * (1.0 + LEAK**power),
         "linear": 1.0,
         "quadratic": 2.0**power * variance ** (power / 2) * (1.0 if power == 2 else 3.0),
     }

@@ -13,12 +13,17 @@ from numpy.typing import ArrayLike, NDArray
 from tsmech.activations import TAGS
 from tsmech.errors import InputError
 from tsmech.theory.gaussian import squared_output
+from tsmech.theory.lattice import Lattice
+from tsmech.theory.mixtures import Mixture, Parts, parts, two_slopes_of
 from tsmech.theory.quadrature import FUNCTIONS, Pair, Quadrature
 
 FloatArray = NDArray[np.float64]
 
 Activation = str | Pair
 """One of the names in ``tsmech.activations.TAGS``, or a pair (g, g') of functions of arrays."""
+
+CLOSED = ("erf", "relu", "linear", "quadratic")
+"""Activations whose averages are those of :mod:`tsmech.theory.gaussian` themselves."""
 
 NEGATIVE = 1e-6
 """A mean square below minus this part of its terms comes from overlaps that no network has."""
@@ -35,8 +40,10 @@ class Exact(NamedTuple):
         return float(squared_output(C, c, K, self.student, self.teacher))
 
 
-def averages(student: Activation, teacher: Activation) -> Exact | Quadrature:
-    """Return how averages are taken: exactly for two built-in activations, otherwise by quadrature.
+def averages(student: Activation, teacher: Activation) -> Exact | Mixture | Quadrature:
+    """Return how averages are taken: in closed form where both activations allow it, otherwise by quadrature.
+
+    Closed forms exist for the built-in activations and for pairs that are linear on either side of zero.
 
     Raises
     ------
@@ -47,12 +54,37 @@ def averages(student: Activation, teacher: Activation) -> Exact | Quadrature:
         if isinstance(activation, str):
             if activation not in TAGS:
                 raise InputError(f"activation {activation!r} is unknown: one of {', '.join(TAGS)} or a pair (g, g')")
-        elif len(activation) != 2 or not all(callable(f) for f in activation):
+        elif not isinstance(activation, tuple) or len(activation) != 2 or not all(callable(f) for f in activation):
             raise InputError(f"activation {activation!r} must be a pair (g, g') of functions of arrays")
-    if isinstance(student, str) and isinstance(teacher, str):
-        return Exact(TAGS[student], TAGS[teacher])
-    pairs = [FUNCTIONS[a] if isinstance(a, str) else a for a in (student, teacher)]
-    return Quadrature(pairs[0], pairs[1])
+    if student in CLOSED and teacher in CLOSED:
+        return Exact(TAGS[str(student)], TAGS[str(teacher)])
+    sums = [_parts(activation) for activation in (student, teacher)]
+    if sums[0] is not None and sums[1] is not None:
+        return Mixture(sums[0], sums[1])
+    return Quadrature(*_functions(student, teacher))
+
+
+def measured(student: Activation, teacher: Activation) -> Exact | Mixture | Lattice | Quadrature:
+    """Return how a simulation measures its error: in closed form, or not by the rule that theory goes by.
+
+    Smooth functions, tanh too, by :class:`tsmech.theory.lattice.Lattice`; functions with kinks by those panels that
+    theory's are held against.
+    """
+    mean = averages(student, teacher)
+    names = {student, teacher} if isinstance(student, str) and isinstance(teacher, str) else set()
+    if isinstance(mean, Exact) or (names and "tanh" not in names):
+        return mean
+    pairs = _functions(student, teacher)
+    apart = Quadrature(*pairs)
+    return apart if apart.kinked else Lattice(*pairs)
+
+
+def _parts(activation: Activation) -> Parts | None:
+    return parts(activation) if isinstance(activation, str) else two_slopes_of(*activation)
+
+
+def _functions(*activations: Activation) -> list[Pair]:
+    return [FUNCTIONS[a] if isinstance(a, str) else a for a in activations]
 
 
 def covariance(Q: FloatArray, R: FloatArray, T: FloatArray) -> FloatArray:
@@ -71,6 +103,7 @@ def generalization_error(
     *,
     student_activation: Activation,
     teacher_activation: Activation,
+    independent: bool = False,
 ) -> FloatArray:
     r"""Half the mean squared difference of student and teacher on a fresh input, the teacher without noise.
 
@@ -83,6 +116,8 @@ def generalization_error(
         Overlaps of shapes (..., K, K), (..., K, M), (M, M) and second layers of shapes (..., K) and (M,).
     student_activation, teacher_activation
         A name, or a pair (g, g').
+    independent
+        Whether averages that need a numerical rule are taken by another one than the ODEs are, as simulations do.
 
     Returns
     -------
@@ -95,6 +130,8 @@ def generalization_error(
     InputError
         If shapes do not match, or if E[Δ²] is negative beyond what an integrator's error explains: the
         overlaps are then those of no network.
+    ConvergenceError
+        If two rules for the averages of an activation of one's own do not agree.
 
     References
     ----------
@@ -102,7 +139,7 @@ def generalization_error(
     """
     Q, R, T, v, A = (np.asarray(a, dtype=np.float64) for a in (Q, R, T, v, A))
     check_shapes(Q, R, T, v, A)
-    mean = averages(student_activation, teacher_activation)
+    mean = (measured if independent else averages)(student_activation, teacher_activation)
     K = Q.shape[-1]
     n = K + T.shape[-1]
     lead = np.broadcast_shapes(Q.shape[:-2], v.shape[:-1])
