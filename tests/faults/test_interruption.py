@@ -69,7 +69,9 @@ def committed(directory: Path) -> set[str]:
         stack.callback(shutil.rmtree, copy, ignore_errors=True)
         if not directory.is_dir():
             return set()
-        shutil.copytree(directory, copy)
+        # A journal may vanish while it is copied: then it was rolled up, and is not needed.
+        with contextlib.suppress(shutil.Error):
+            shutil.copytree(directory, copy)
         try:
             opened = stack.enter_context(Store.open(copy))
         except InputError:  # a run that never began
@@ -325,13 +327,11 @@ def test_of_two_runs_that_are_started_at_once_one_is_refused(tmp_path: Path, und
 
 
 @pytest.mark.slow
-def test_a_script_without_a_guarded_entry_is_told_so(tmp_path: Path) -> None:
-    """Its workers run the script again as they start, and end at once: one clear error, not one a unit."""
+def test_a_script_needs_no_guarded_entry(tmp_path: Path) -> None:
+    """Its workers import what they need, which is not the script."""
     script = tmp_path / "script.py"
     script.write_text(
         'import tsmech\ntsmech.run("ridge", alpha="0.5:2:50", answers="reduced", dimension=10, workers=2)\n'
     )
     child = subprocess.run([sys.executable, script], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
-    assert child.returncode == 1
-    assert "IncompleteError" in child.stderr.splitlines()[-1] or "InputError" in child.stderr.splitlines()[-1]
-    assert "__main__" in child.stderr.splitlines()[-1]
+    assert (child.returncode, child.stderr) == (0, "")
