@@ -292,6 +292,22 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(tmp_path: Path, undistur
     assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
 
 
+@pytest.mark.slow
+@linux
+def test_workers_end_with_a_run_that_is_killed_while_they_compute(tmp_path: Path) -> None:
+    """In compiled code that lets no thread of theirs run, too: they would go on for hours."""
+    log = tmp_path / "log"
+    words = ("run", "gauge", "--level", 1, "--fault", "compute", "--answers", "reduced", "--out", "run")
+    child = start(*words, "--workers", 2, "--quiet", cwd=tmp_path, log=log)
+    try:
+        wait_until(lambda: logged(log, "begin") or child.poll() is not None)
+        assert family(log)
+    finally:
+        child.kill()
+        child.communicate()
+    wait_until(lambda: not family(log))
+
+
 @linux
 def test_a_second_run_in_the_same_directory_is_refused_while_the_first_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "log"
