@@ -19,6 +19,7 @@ from tsmech.activations import LEAK
 from tsmech.errors import ConvergenceError, InputError
 from tsmech.theory.kinks import values
 from tsmech.theory.mehler import Mehler
+from tsmech.theory.mixtures import Averages
 from tsmech.theory.panels import Panels, Unit
 
 FloatArray = NDArray[np.float64]
@@ -106,6 +107,14 @@ class Quadrature:
     def fluctuation(self, C: FloatArray, c: FloatArray, K: int) -> FloatArray:
         """Return E[g'_k g'_l Δ²], shape (K, K), as :func:`tsmech.theory.fluctuations.fluctuation`."""
         return np.asarray(self._at("fluctuation", self._level["fluctuation"])(C, c, K))
+
+    def mean_square(self, X: FloatArray, S: FloatArray, C: FloatArray, c: FloatArray, K: int) -> float:
+        """Return E[Δ²], never negative."""
+        return max(0.0, self.squared_output(C, c, K))
+
+    def moving(self, X: FloatArray, S: FloatArray, C: FloatArray, c: FloatArray, K: int) -> Averages:
+        """Return the averages of the ODEs, of units with the covariance C."""
+        return (*self.drift_averages(C, c, K), self.fluctuation(C, c, K))
 
     def verify(self, C: FloatArray, c: FloatArray, K: int) -> None:
         """Take rules for the averages of the ODEs that finer ones agree with, if the overlaps have moved since last.
