@@ -37,7 +37,7 @@ _SAME = 1e-7
 """The teacher's units are gathered within this distance only."""
 
 NEAR, NEAR_RELU = 1e-4, 1e-6
-"""Below this part of (Σ_i abs(c_i) √E[g_i²])² averages are taken by the formulas of this module; ReLU's cost more."""
+"""Below this part of (Σ_i |c_i| √E[g_i²])² averages are taken by the formulas of this module; ReLU's cost more."""
 
 _U1 = np.array([0.5])
 _U2 = 0.5 + np.array([-0.5, 0.5]) / math.sqrt(3.0)
@@ -72,7 +72,7 @@ def vectors(X: FloatArray, S: FloatArray) -> FloatArray:
 
 @kernel
 def scale(C: FloatArray, c: FloatArray, K: int, student: int, teacher: int) -> float:
-    """Return (Σ_i abs(c_i) √E[g_i²])², which E[Δ²] cannot exceed, with erf's E[g²] taken as min(1, C_ii)."""
+    """Return (Σ_i |c_i| √E[g_i²])², which E[Δ²] cannot exceed, with erf's E[g²] taken as min(1, C_ii)."""
     total = 0.0
     for i in range(c.size):
         tag = student if i < K else teacher
@@ -127,11 +127,22 @@ def _atoms(W: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray
                 coefficients[j] += sign[i] * c[i]
                 rows[2 * i] = W[j]
             rows[2 * i + 1] = sign[i] * W[i] - rows[2 * i]
-            square = np.sum(rows[2 * i + 1] ** 2)
-            if square > 0.0:  # else the part is zero, and no reference
-                coefficients[i] += sign[i] * c[i]
-            largest = max(largest, square / (1.0 + np.sum(rows[2 * i] ** 2)))
+            coefficients[i] += sign[i] * c[i]
+            largest = max(largest, np.sum(rows[2 * i + 1] ** 2) / (1.0 + np.sum(rows[2 * i] ** 2)))
     return coefficients, rows, 0 if largest < 1e-9 else (1 if largest < 1e-4 else 2)
+
+
+@kernel
+def _parts(W: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray, int]:
+    """Return what :func:`_atoms` does, less the parts whose coefficients vanish."""
+    coefficients, rows, rule = _atoms(W, c, K)
+    kept = 0
+    for a in range(coefficients.size):
+        if coefficients[a] != 0.0:
+            coefficients[kept] = coefficients[a]
+            rows[2 * kept : 2 * kept + 2] = rows[2 * a : 2 * a + 2]
+            kept += 1
+    return coefficients[:kept], rows[: 2 * kept], rule
 
 
 @kernel
@@ -182,18 +193,16 @@ def _arcsine_square(coefficients: FloatArray, G: FloatArray, rule: int) -> float
     """Return E[Δ²] of erf units from the parts of Δ and the Gram matrix of their rows."""
     total = 0.0
     for a in range(coefficients.size):
-        if coefficients[a] != 0.0:
-            for b in range(a + 1):
-                if coefficients[b] != 0.0:
-                    weight = coefficients[a] * coefficients[b] * (1.0 if a == b else 2.0)
-                    total += weight * _arcsine_part(G, a, b, rule)
+        for b in range(a + 1):
+            weight = coefficients[a] * coefficients[b] * (1.0 if a == b else 2.0)
+            total += weight * _arcsine_part(G, a, b, rule)
     return _TWO_OVER_PI * total
 
 
 @kernel
 def _erf(W: FloatArray, c: FloatArray, K: int, F: FloatArray) -> None:
     """Fill F for erf units: the slopes tilt the Gaussian, equation (16), here the scalar products of vectors."""
-    coefficients, rows, rule = _atoms(W, c, K)
+    coefficients, rows, rule = _parts(W, c, K)
     G, H = rows @ rows.T, rows @ W[:K].T
     tilted = np.empty(G.shape)
     for k in range(K):
@@ -243,7 +252,7 @@ def small_square(W: FloatArray, c: FloatArray, K: int, student: int, teacher: in
         power: float = _quadratic(W, c, 0, np.empty((0, 0)))
         return power
     if student == ERF:
-        coefficients, rows, rule = _atoms(W, c, K)
+        coefficients, rows, rule = _parts(W, c, K)
         square: float = _arcsine_square(coefficients, rows @ rows.T, rule)
         return square
     straight, bent = two_slopes(c.size, K, teacher)

@@ -62,9 +62,11 @@ FloatArray = NDArray[np.float64]
 DIVERGED = 1e6
 """A run has diverged when a Q_kk or v_k² is this many times the largest T_mm, A_m², initial Q_kk, v_k², or 1."""
 
-SUDDEN = 1e-7
-"""Part of alpha within which a run that is to reach that size has diverged: activations that grow faster than their
-argument make the overlaps infinite within a finite time."""
+SUDDEN = 1e-9
+"""So it has when one of these grows by that scale within so little of alpha, less than an example at any N in use.
+
+Activations that grow faster than their argument make the overlaps infinite within a finite time.
+"""
 
 LARGE = 100
 """From this many equations on, an explicit method is tried first: a Jacobian costs as many evaluations."""
@@ -276,7 +278,8 @@ def _solve(
 ) -> tuple[FloatArray, float | None]:
     """Return the states at the times, or at those before the run diverges, and when it diverged."""
     shape = flow.K, flow.basis.shape[1]
-    limit = DIVERGED * max(1.0, largest(state, *shape), flow.T.max(), (flow.A**2).max())
+    scale = max(1.0, largest(state, *shape), flow.T.max(), (flow.A**2).max())
+    limit = DIVERGED * scale
     states = np.empty((times.size, state.size))
     done = int(times[0] == 0.0)
     states[:done] = state
@@ -292,7 +295,7 @@ def _solve(
             if diverged:
                 reached = _crossing(solver, lambda y: largest(y, *shape), limit)
             growth, size = largest(state, *shape) - size, largest(state, *shape)
-            if not diverged and growth * SUDDEN * solver.t > limit * (solver.t - solver.t_old):
+            if not diverged and growth * SUDDEN > scale * (solver.t - solver.t_old):
                 diverged, reached = True, solver.t_old
             if times[done] <= reached:
                 due = int(np.searchsorted(times, reached, side="right"))
@@ -300,12 +303,7 @@ def _solve(
                 done = due
             if diverged:
                 return states[:done], reached
-            try:
-                flow.verify(state)
-            except ConvergenceError:
-                if 3.0 * (solver.t - solver.t_old) * size < growth * solver.t:
-                    return states[:done], solver.t  # beyond all rules, and steeper than the cube of alpha
-                raise
+            flow.verify(state)
         due = int(np.searchsorted(times, ends[row], side="right"))  # beyond the last step nothing moves
         states[done:due] = state
         done = due
