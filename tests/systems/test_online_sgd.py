@@ -299,7 +299,7 @@ def test_functions_that_cannot_go_where_they_are_needed_are_refused_in_a_line() 
     assert "\n" not in str(refused.value)
 
 
-def _slope_of_tanh(x):  # type: ignore[no-untyped-def]
+def _slope_of_tanh(x):
     return 1.0 / np.cosh(x) ** 2
 
 
