@@ -106,19 +106,26 @@ def test_small_deviations_of_sums_keep_their_digits(unit):
         np.testing.assert_allclose(scaled(distance), limit, rtol=0, atol=1e-3 * abs(limit).max())
 
 
-@pytest.mark.parametrize("name", ["leaky_relu", "tanh"])
-@pytest.mark.parametrize("starts", [4, pytest.param(24, marks=pytest.mark.slow)])
-def test_errors_of_sums_fall_from_every_start(name, starts):
-    """Starts of N = 1000: ε_g falls at each time, to 1e-10 and less of the start's, and is never 0."""
+@pytest.mark.parametrize(
+    ("name", "K", "starts", "rate", "end", "last"),
+    [
+        ("leaky_relu", 2, 6, 0.5, 300, 1e-12),
+        pytest.param("leaky_relu", 2, 40, 0.5, 300, 1e-12, marks=pytest.mark.slow),
+        ("tanh", 1, 6, 1.0, 120, 1e-14),
+        pytest.param("tanh", 2, 3, 1.0, 500, 1e-16, marks=pytest.mark.slow),
+    ],
+)
+def test_errors_of_sums_fall_from_every_start(name, K, starts, rate, end, last):
+    """Starts of N = 1000: ε_g falls at each of 300 times, and is never 0."""
     for seed in range(starts):
         rng = np.random.default_rng(seed)
-        w, b = rng.normal(size=(2, 1000)), np.linalg.qr(rng.normal(size=(1000, 2)))[0].T * np.sqrt(1000)
+        w, b = rng.normal(size=(K, 1000)), np.linalg.qr(rng.normal(size=(1000, K)))[0].T * np.sqrt(1000)
         run = integrate(
-            w @ w.T / 1000, w @ b.T / 1000, np.eye(2), np.ones(2), np.ones(2), student_activation=name,
-            teacher_activation=name, schedule=constant(0.5), alphas=np.arange(301.0),
+            w @ w.T / 1000, w @ b.T / 1000, np.eye(K), np.ones(K), np.ones(K), student_activation=name,
+            teacher_activation=name, schedule=constant(rate), alphas=np.linspace(0.0, end, 301),
         )  # fmt: skip
         assert (np.diff(run.generalization_error) < 0).all()
-        assert 0 < run.generalization_error[-1] < 1e-10
+        assert 0 < run.generalization_error[-1] < last
 
 
 def test_what_no_rule_resolves_is_an_error_and_no_number():

@@ -1,8 +1,8 @@
-r"""The four-field average of online learning for a smooth pair (g, g'): the trapezoidal rule, and Mehler's formula.
+r"""The averages of online learning for a smooth pair (g, g'): the trapezoidal rule, and Mehler's formula.
 
-:math:`E[g'_k g'_l \Delta^2]` is taken over a grid in the fields of both slopes.  Given these, with
-:math:`g_{ip} = E[g(x_i)\, h_p(z_i)]`, h_p the normalised Hermite polynomials of the standardised fields, and their
-correlations ρ,
+Averages of two fields are taken one integral within the other.  :math:`E[g'_k g'_l \Delta^2]` is taken over a grid in
+the fields of both slopes.  Given these, with :math:`g_{ip} = E[g(x_i)\, h_p(z_i)]`, h_p the normalised Hermite
+polynomials of the standardised fields, and their correlations ρ,
 
 .. math:: E[g_i\, g_j] = \sum_{p<P} \rho_{ij}^p\, g_{ip}\, g_{jp} + \rho_{ij}^P\, r_{ij}, \qquad
     r_{ij} = E[g(x_i)\, g(x_j)]_{z_i = z_j} - \sum_{p<P} g_{ip}\, g_{jp},
@@ -16,7 +16,7 @@ the real axis over the step; Gauss and Hermite's needs the square of as many nod
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.theory.kinks import values
+from tsmech.theory.kinks import Function, values
 from tsmech.theory.panels import Unit
 
 FloatArray = NDArray[np.float64]
@@ -29,8 +29,9 @@ class Mehler:
 
     def __init__(self, student: Unit, teacher: Unit, edge: float, step: float, orders: int) -> None:
         self._functions = student.functions[0], teacher.functions[0]
-        self._slope = student.functions[1]
-        self._z = np.arange(-edge, edge + 0.5 * step, step)
+        self._slopes = student.functions[1], teacher.functions[1]
+        half = np.ceil(edge / step)
+        self._z = step * np.arange(-half, half + 1.0)
         weight = np.exp(-0.5 * self._z**2)
         self._weight = weight / weight.sum()
         hermite = np.ones((orders, self._z.size))
@@ -40,12 +41,36 @@ class Mehler:
         self._project = (hermite * self._weight).T
         self._orders = orders
 
-    def _respond(self, K: int, x: FloatArray) -> FloatArray:
-        """Return g of all units at fields of shape (..., n, nodes)."""
+    def _respond(self, functions: tuple[Function, Function], K: int, x: FloatArray) -> FloatArray:
+        """Return the student's and the teacher's function of fields of shape (..., n, nodes)."""
         found = np.empty(x.shape)
-        found[..., :K, :] = values(self._functions[0], x[..., :K, :])
-        found[..., K:, :] = values(self._functions[1], x[..., K:, :])
+        found[..., :K, :] = values(functions[0], x[..., :K, :])
+        found[..., K:, :] = values(functions[1], x[..., K:, :])
         return found
+
+    def _fixed(self, i: int, C: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return E[g_i Δ], E[g'_i x_i Δ] and E[g'_i g'_j] for all j, one integral within the other."""
+        deviation, rho = _scaled(C)
+        x = (deviation * rho[i]) * self._z[:, None]
+        spread = deviation * np.sqrt((1.0 - rho[i]) * (1.0 + rho[i]))
+        fields = x[..., None] + spread[:, None] * self._z
+        error = self._respond(self._functions, K, fields) @ self._weight @ c
+        slopes = self._respond(self._slopes, K, fields) @ self._weight
+        own = deviation[i] * self._z
+        g, slope = (self._weight * values(f[0 if i < K else 1], own) for f in (self._functions, self._slopes))
+        return g @ error, (slope * own) @ error, slope @ slopes
+
+    def squared_output(self, C: FloatArray, c: FloatArray, K: int) -> float:
+        """Return E[Δ²] of Δ = Σ_i c_i g_i(x_i)."""
+        return float(sum(c[i] * self._fixed(i, C, c, K)[0] for i in range(c.size)))
+
+    def drift_averages(self, C: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return E[g''_k Δ], E[g'_k g'_j] and E[g_k Δ]."""
+        found = [self._fixed(k, C, c, K) for k in range(K)]
+        output, along, slopes = (np.array(part) for part in zip(*found, strict=True))
+        variance = np.diag(C)[:K]
+        curvature = np.divide(along - (slopes * C[:K]) @ c, variance, out=np.zeros(K), where=variance > 0.0)
+        return curvature, slopes, output
 
     def fluctuation(self, C: FloatArray, c: FloatArray, K: int) -> FloatArray:
         """Return E[g'_k g'_l Δ²], shape (K, K)."""
@@ -66,7 +91,7 @@ class Mehler:
             C = C - np.outer(beside, beside)
             x = (x[:, None, :] + beside * z[:, None]).reshape(-1, c.size)
             weight = np.outer(weight, weight).ravel()
-        slopes = weight * values(self._slope, x[:, k]) * values(self._slope, x[:, m])
+        slopes = weight * values(self._slopes[0], x[:, k]) * values(self._slopes[0], x[:, m])
         kept = np.abs(slopes) > 1e-19 * np.abs(slopes).max()
         x, slopes = x[kept], slopes[kept]
         size = max(1, _CHUNK // (c.size * z.size))
@@ -76,7 +101,7 @@ class Mehler:
     def _square(self, x: FloatArray, C: FloatArray, c: FloatArray, K: int) -> FloatArray:
         """Return E[Δ²] of fields with the centres x, shape (points, n), and the covariance C."""
         deviation, rho = _scaled(C)
-        g = c[:, None] * self._respond(K, x[..., None] + deviation[:, None] * self._z)
+        g = c[:, None] * self._respond(self._functions, K, x[..., None] + deviation[:, None] * self._z)
         a = g @ self._project
         total = (a[..., 0].sum(axis=-1)) ** 2
         for i in range(c.size):

@@ -73,7 +73,7 @@ class Quadrature:
         self._units = _unit(*student), _unit(*teacher)
         self.kinked = any(unit.kinks.size for unit in self._units)
         self._level = {"squared_output": 0, "drift_averages": 0, "fluctuation": 0}
-        self._rules: dict[tuple[int, bool], Mehler | Panels] = {}
+        self._rules: dict[int, Mehler | Panels] = {}
         self._verified = np.empty(0)
         self._steps = 0
 
@@ -85,12 +85,11 @@ class Quadrature:
 
     def _at(self, which: str, level: int) -> Callable[[FloatArray, FloatArray, int], Any]:
         """Return the averages of that name by the rule of a level."""
-        smooth = which == "fluctuation" and not self.kinked
-        if (level, smooth) not in self._rules:
+        if level not in self._rules:
             student, teacher = self._units
-            rule = Mehler(student, teacher, *GRIDS[level]) if smooth else Panels(student, teacher, *PANELS[level])
-            self._rules[level, smooth] = rule
-        found: Callable[[FloatArray, FloatArray, int], Any] = getattr(self._rules[level, smooth], which)
+            panels, grid = PANELS[level], GRIDS[level]
+            self._rules[level] = Panels(student, teacher, *panels) if self.kinked else Mehler(student, teacher, *grid)
+        found: Callable[[FloatArray, FloatArray, int], Any] = getattr(self._rules[level], which)
         return found
 
     def squared_output(self, C: FloatArray, c: FloatArray, K: int) -> float:
