@@ -22,6 +22,8 @@ from tsmech.theory.panels import Unit
 FloatArray = NDArray[np.float64]
 
 _CHUNK = 1 << 18
+_NEGLIGIBLE = 1e-13
+"""Points of the grid with less than this part of the largest contribution are left out."""
 
 
 class Mehler:
@@ -92,7 +94,10 @@ class Mehler:
             x = (x[:, None, :] + beside * z[:, None]).reshape(-1, c.size)
             weight = np.outer(weight, weight).ravel()
         slopes = weight * values(self._slopes[0], x[:, k]) * values(self._slopes[0], x[:, m])
-        kept = np.abs(slopes) > 1e-19 * np.abs(slopes).max()
+        spread = np.sqrt(np.maximum(np.diag(C), 0.0))
+        near = self._respond(self._functions, K, np.stack([x - spread, x + spread], axis=-1))
+        part = np.abs(slopes) * (c**2 @ (near**2).sum(axis=-1).T)
+        kept = part > _NEGLIGIBLE * part.max()
         x, slopes = x[kept], slopes[kept]
         size = max(1, _CHUNK // (c.size * z.size))
         chunks = [slice(at, at + size) for at in range(0, len(x), size)]

@@ -291,9 +291,8 @@ def _solve(
             diverged = not largest(state, *shape) <= limit
             if diverged:
                 reached = _crossing(solver, lambda y: largest(y, *shape), limit)
-            speed = (largest(state, *shape) - size) / (solver.t - solver.t_old)
-            size = largest(state, *shape)
-            if not diverged and speed * rtol * solver.t > limit:
+            growth, size = largest(state, *shape) - size, largest(state, *shape)
+            if not diverged and growth * rtol * solver.t > limit * (solver.t - solver.t_old):
                 diverged, reached = True, solver.t_old
             if times[done] <= reached:
                 due = int(np.searchsorted(times, reached, side="right"))
