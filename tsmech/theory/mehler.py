@@ -4,24 +4,28 @@ Averages of two fields are taken one integral within the other.  :math:`E[g'_k g
 the fields of both slopes.  Given these, with :math:`g_{ip} = E[g(x_i)\, h_p(z_i)]`, h_p the normalised Hermite
 polynomials of the standardised fields, and their correlations ρ,
 
-.. math:: E[g_i\, g_j] = \sum_{p<P} \rho_{ij}^p\, g_{ip}\, g_{jp} + \rho_{ij}^P\, r_{ij}, \qquad
-    r_{ij} = E[g(x_i)\, g(x_j)]_{z_i = z_j} - \sum_{p<P} g_{ip}\, g_{jp},
+.. math:: E[g_i\, g_j] = \sum_{p<P} \rho_{ij}^p\, g_{ip}\, g_{jp} .
 
-exact for every P at ρ = 0 and ρ = 1, from one-field integrals on one grid of z.  The matrix r is one of scalar
-products, so E[Δ²] is never negative.  The trapezoidal rule converges exponentially in the distance of the poles from
-the real axis over the step; Gauss and Hermite's needs the square of as many nodes.
-``theory/online_sgd.md``, section 3.5.
+The g_ip are functions of the field's centre alone, so they are tabulated and interpolated by polynomials of seventh
+order.  The trapezoidal rule converges exponentially in the distance of the poles from the real axis over the step;
+Gauss and Hermite's needs the square of as many nodes.  ``theory/online_sgd.md``, section 3.5.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.jit import kernel
 from tsmech.theory.kinks import Function, values
 from tsmech.theory.panels import Unit
 
 FloatArray = NDArray[np.float64]
 
-_CHUNK = 1 << 18
+_TABLE = 4
+"""Entries of a table for each node of the grid."""
+
+_BEFORE, _AFTER = 3, 5
+"""Entries before the first and after the last centre, for the polynomials there."""
+
 _NEGLIGIBLE = 1e-13
 """Points of the grid with less than this part of the largest contribution are left out."""
 
@@ -98,26 +102,63 @@ class Mehler:
         near = self._respond(self._functions, K, np.stack([x - spread, x + spread], axis=-1))
         part = np.abs(slopes) * (c**2 @ (near**2).sum(axis=-1).T)
         kept = part > _NEGLIGIBLE * part.max()
-        x, slopes = x[kept], slopes[kept]
-        size = max(1, _CHUNK // (c.size * z.size))
-        chunks = [slice(at, at + size) for at in range(0, len(x), size)]
-        return float(sum(slopes[some] @ self._square(x[some], C, c, K) for some in chunks))
+        return float(slopes[kept] @ self._square(x[kept], C, c, K))
 
     def _square(self, x: FloatArray, C: FloatArray, c: FloatArray, K: int) -> FloatArray:
         """Return E[Δ²] of fields with the centres x, shape (points, n), and the covariance C."""
         deviation, rho = _scaled(C)
-        g = c[:, None] * self._respond(self._functions, K, x[..., None] + deviation[:, None] * self._z)
-        a = g @ self._project
-        total = (a[..., 0].sum(axis=-1)) ** 2
-        for i in range(c.size):
-            for j in range(i + 1):
-                if rho[i, j] == 0.0:
-                    continue
-                power = rho[i, j] ** np.arange(self._orders + 1)
-                product = (g[:, i] * g[:, j]) @ self._weight * power[-1]
-                product += (a[:, i, 1:] * a[:, j, 1:]) @ (power[1:-1] - power[-1]) - a[:, i, 0] * a[:, j, 0] * power[-1]
-                total += product if i == j else 2.0 * product
-        return np.asarray(total)
+        fixed = deviation == 0.0
+        mean = np.where(fixed, self._respond(self._functions, K, x[..., None])[..., 0], 0.0) @ c
+        free = np.flatnonzero(~fixed)
+        if free.size == 0:
+            return np.asarray(mean * mean)
+        entries = _TABLE * self._z.size
+        if len(x) > entries:
+            low = x.min(axis=0)
+            step = np.maximum(x.max(axis=0) - low, 1e-3 * deviation) / entries
+            step[fixed] = 1.0
+            at, centres = (x - low) / step, low + step * np.arange(-_BEFORE, entries + _AFTER)[:, None]
+        else:
+            at, centres = np.tile(np.arange(len(x)), (c.size, 1)).T, np.pad(x, ((_BEFORE, _AFTER), (0, 0)))
+        g = self._respond(self._functions, K, centres[..., None] + deviation[:, None] * self._z)
+        tables = (c[:, None] * (g @ self._project)).transpose(1, 0, 2)[free]
+        powers = rho[np.ix_(free, free)] ** np.arange(self._orders)[:, None, None]
+        return np.asarray(_squares(at[:, free] + 0.0, mean, np.ascontiguousarray(tables), powers))
+
+
+@kernel
+def _squares(at: FloatArray, mean: FloatArray, tables: FloatArray, powers: FloatArray) -> FloatArray:
+    """Return E[Δ²] at points, shape (m,), by tables, shape (n, entries, P).
+
+    ``at`` are the points' places in the tables, less those before, shape (m, n), ``mean`` the part of Δ that is fixed,
+    shape (m,), and ``powers`` those of the correlations, shape (P, n, n).
+    """
+    n, P = tables.shape[0], tables.shape[2]
+    total, a, weight = np.empty(at.shape[0]), np.empty((n, P)), np.empty(8)
+    for point in range(at.shape[0]):
+        for i in range(n):
+            first = int(at[point, i])
+            t = at[point, i] - first + _BEFORE
+            for j in range(8):
+                weight[j] = 1.0
+                for other in range(8):
+                    if other != j:
+                        weight[j] *= (t - other) / (j - other)
+            a[i] = 0.0
+            for j in range(8):
+                for p in range(P):
+                    a[i, p] += weight[j] * tables[i, first + j, p]
+        centre = mean[point]
+        for i in range(n):
+            centre += a[i, 0]
+        square = centre * centre
+        for p in range(1, P):
+            for i in range(n):
+                square += a[i, p] * a[i, p]
+                for j in range(i):
+                    square += 2.0 * powers[p, i, j] * a[i, p] * a[j, p]
+        total[point] = square
+    return total
 
 
 def _scaled(C: FloatArray) -> tuple[FloatArray, FloatArray]:

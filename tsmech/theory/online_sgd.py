@@ -60,10 +60,12 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 
 DIVERGED = 1e6
-"""A run has diverged when a Q_kk or v_k² is this many times the largest T_mm, A_m², initial Q_kk, v_k², or 1.
+"""A run has diverged when a Q_kk or v_k² is this many times the largest T_mm, A_m², initial Q_kk, v_k², or 1."""
 
-So it has when it moves so fast that it passes this within the part rtol of alpha, which the solver does not resolve:
-activations that grow faster than their argument make the overlaps infinite within a finite time.
+SUDDEN = 1e-9
+"""So it has when one of these grows by that scale within so little of alpha, less than an example at any N in use.
+
+Activations that grow faster than their argument make the overlaps infinite within a finite time.
 """
 
 LARGE = 100
@@ -276,7 +278,8 @@ def _solve(
 ) -> tuple[FloatArray, float | None]:
     """Return the states at the times, or at those before the run diverges, and when it diverged."""
     shape = flow.K, flow.basis.shape[1]
-    limit = DIVERGED * max(1.0, largest(state, *shape), flow.T.max(), (flow.A**2).max())
+    scale = max(1.0, largest(state, *shape), flow.T.max(), (flow.A**2).max())
+    limit = DIVERGED * scale
     states = np.empty((times.size, state.size))
     done = int(times[0] == 0.0)
     states[:done] = state
@@ -292,7 +295,7 @@ def _solve(
             if diverged:
                 reached = _crossing(solver, lambda y: largest(y, *shape), limit)
             growth, size = largest(state, *shape) - size, largest(state, *shape)
-            if not diverged and growth * rtol * solver.t > limit * (solver.t - solver.t_old):
+            if not diverged and growth * SUDDEN > scale * (solver.t - solver.t_old):
                 diverged, reached = True, solver.t_old
             if times[done] <= reached:
                 due = int(np.searchsorted(times, reached, side="right"))

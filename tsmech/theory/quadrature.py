@@ -49,7 +49,7 @@ NEGLIGIBLE = 1e-11
 """Differences below this part of the averages' natural size, Σ_i |c_i| √E[g_i²] and the like, are not seen."""
 
 PANELS = ((8.5, 8, 8), (10.0, 14, 10), (12.0, 24, 12), (13.0, 40, 14), (13.0, 80, 14))
-GRIDS = ((8.5, 0.4, 24), (10.0, 0.25, 40), (12.0, 0.15, 64), (16.0, 0.08, 96), (16.0, 0.05, 128))
+GRIDS = ((8.5, 0.4, 32), (10.0, 0.25, 48), (12.0, 0.15, 80), (16.0, 0.08, 128), (16.0, 0.05, 192))
 """Rules, each finer and wider than the one before."""
 
 MOST_KINKS = 8
@@ -145,7 +145,7 @@ class Quadrature:
                 self._level[which] = level
                 return finer
             level, found = level + 1, finer
-            if level + 1 == (3 if which == "fluctuation" and K > 1 else len(PANELS)):
+            if level + 1 == (3 if which == "fluctuation" and K > 1 and self.kinked else len(PANELS)):
                 widest = math.sqrt(np.diag(C).max())
                 raise ConvergenceError(
                     f"the averages of the activation {self.names} are known to {error:.1g} only, not to "
