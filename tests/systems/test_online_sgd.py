@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tsmech import compare, run
-from tsmech.errors import ConvergenceError, InputError
+from tsmech.errors import InputError
 from tsmech.systems.contract import Curve
 from tsmech.systems.online_sgd import Activation, OnlineSGD
 from tsmech.systems.start import Overlaps
@@ -306,9 +306,7 @@ def _slope_of_tanh(x):  # type: ignore[no-untyped-def]
 def test_an_activation_that_overflows_diverges_and_says_where() -> None:
     """The ODEs went on with a state that was no number, of error zero."""
     system = OnlineSGD(activation=(np.exp, np.exp), learning_rate=1.0, duration=2, samples=2, dimension=20)
-    with pytest.raises(ConvergenceError, match="exp are known to"):  # of two units, before it diverges
-        system.curve("theory")
-    for answer in ("reduced", "direct"):
+    for answer in ("theory", "reduced", "direct"):
         curve = system.curve(answer, np.random.default_rng(0))
         assert curve.at is not None
         assert curve.diverged_at is not None
