@@ -6,8 +6,8 @@ import itertools
 import json
 import math
 import operator
+import os
 import re
-import stat
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from tsmech.errors import InputError
 from tsmech.systems import find
 from tsmech.systems.contract import ANSWERS, SIMULATIONS, System
+from tsmech.systems.files import check_regular
 from tsmech.systems.parameters import Parameter, nearest, plain
 from tsmech.words import one_line, printable, shown
 
@@ -323,10 +324,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     """Return the table in a TOML file, or refuse what is no file, or no TOML."""
     try:
         state = path.stat()
-        if stat.S_ISDIR(state.st_mode):
-            raise InputError(f"{path} cannot be read: Is a directory")
-        if not stat.S_ISREG(state.st_mode):  # a pipe or a device may never end
-            raise InputError(f"{path} is not a file")
+        check_regular(state.st_mode, f"{path} cannot be read")
         if state.st_size > LARGEST_FILE:
             raise InputError(f"{path} of {state.st_size} bytes is not allowed: it must have at most {LARGEST_FILE}")
         text = path.read_text(encoding="utf-8-sig")
@@ -374,7 +372,7 @@ def _locate_files(declared: Mapping[str, Parameter], parameters: dict[str, Any],
     """Take a file that an experiment names as lying beside the experiment's own file, where it is there."""
     for name, value in parameters.items():
         file = isinstance(value, str) and name in declared and declared[name].file
-        if file and value.replace("-", "_") not in declared[name].choices and (folder / value).is_file():
+        if file and value.replace("-", "_") not in declared[name].choices and os.path.isfile(folder / value):
             parameters[name] = str(folder / value)
 
 

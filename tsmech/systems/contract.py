@@ -220,7 +220,7 @@ class System:
         return result
 
     def theory(self) -> "pd.DataFrame":
-        """Return the prediction for N → ∞, one row a coordinate value; warn of what :meth:`remark` says."""
+        """Return the prediction for N → ∞, one row a coordinate value; warn of what ``remark()`` says."""
         remark = self.remark()
         if remark:
             warnings.warn(remark, stacklevel=2)

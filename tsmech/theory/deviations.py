@@ -37,7 +37,7 @@ _SAME = 1e-7
 """The teacher's units are gathered within this distance only."""
 
 NEAR, NEAR_RELU = 1e-4, 1e-6
-"""Below this part of (Σ_i |c_i| √E[g_i²])² averages are taken by the formulas of this module; ReLU's cost more."""
+"""Below this part of (Σ_i abs(c_i) √E[g_i²])² averages are taken by the formulas of this module; ReLU's cost more."""
 
 _U1 = np.array([0.5])
 _U2 = 0.5 + np.array([-0.5, 0.5]) / math.sqrt(3.0)
@@ -72,7 +72,7 @@ def vectors(X: FloatArray, S: FloatArray) -> FloatArray:
 
 @kernel
 def scale(C: FloatArray, c: FloatArray, K: int, student: int, teacher: int) -> float:
-    """Return (Σ_i |c_i| √E[g_i²])², which E[Δ²] cannot exceed, with erf's E[g²] taken as min(1, C_ii)."""
+    """Return (Σ_i abs(c_i) √E[g_i²])², which E[Δ²] cannot exceed, with erf's E[g²] taken as min(1, C_ii)."""
     total = 0.0
     for i in range(c.size):
         tag = student if i < K else teacher
@@ -127,8 +127,10 @@ def _atoms(W: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray
                 coefficients[j] += sign[i] * c[i]
                 rows[2 * i] = W[j]
             rows[2 * i + 1] = sign[i] * W[i] - rows[2 * i]
-            coefficients[i] += sign[i] * c[i]
-            largest = max(largest, np.sum(rows[2 * i + 1] ** 2) / (1.0 + np.sum(rows[2 * i] ** 2)))
+            square = np.sum(rows[2 * i + 1] ** 2)
+            if square > 0.0:  # else the part is zero, and no reference
+                coefficients[i] += sign[i] * c[i]
+            largest = max(largest, square / (1.0 + np.sum(rows[2 * i] ** 2)))
     return coefficients, rows, 0 if largest < 1e-9 else (1 if largest < 1e-4 else 2)
 
 

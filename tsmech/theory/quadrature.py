@@ -46,7 +46,7 @@ WITH_KINKS = 1e-3
 """The same for E[g'_k g'_l Δ²] of several student units where functions have kinks."""
 
 NEGLIGIBLE = 1e-11
-"""Differences below this part of the averages' natural size, Σ_i |c_i| √E[g_i²] and the like, are not seen."""
+"""Differences below this part of the averages' natural size, Σ_i abs(c_i) √E[g_i²] and the like, are not seen."""
 
 PANELS = ((8.5, 8, 8), (10.0, 14, 10), (12.0, 24, 12), (13.0, 40, 14), (13.0, 80, 14))
 GRIDS = ((8.5, 0.4, 32), (10.0, 0.25, 48), (12.0, 0.15, 80), (16.0, 0.08, 128), (16.0, 0.05, 192))
