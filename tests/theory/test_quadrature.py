@@ -211,6 +211,18 @@ def test_errors_of_sums_fall_from_every_start(name, K, starts, rate, end, last):
         assert 0 < run.generalization_error[-1] < last
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", [TANH, (lambda x: np.clip(x, -1.0, 1.0), lambda x: (np.abs(x) < 1.0) * 1.0)])
+def test_a_pair_is_learnt_down_to_what_its_rules_see_and_rests_there(pair):
+    """1e-11 of E[φ²]: below it the solver followed the rules' rounding, without end."""
+    run = integrate(
+        [[0.5]], [[0.3]], [[1.0]], [1.0], [1.0], student_activation=pair, teacher_activation=pair,
+        schedule=constant(1.0), alphas=[0.0, 20.0, 40.0, 300.0, 1e7],
+    )  # fmt: skip
+    assert (np.diff(run.generalization_error[:4]) < 0).all()
+    assert 0 < run.generalization_error[3] == run.generalization_error[4] < 1e-11
+
+
 def test_what_no_rule_resolves_is_an_error_and_no_number():
     sharp = (lambda x: np.tanh(300.0 * x), lambda x: 300.0 / np.cosh(np.minimum(300.0 * np.abs(x), 300.0)) ** 2)
     with pytest.raises(ConvergenceError, match="are known to") as refused:

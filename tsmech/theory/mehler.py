@@ -54,28 +54,33 @@ class Mehler:
         found[..., K:, :] = values(functions[1], x[..., K:, :])
         return found
 
-    def _fixed(self, i: int, C: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return E[g_i Δ], E[g'_i x_i Δ] and E[g'_i g'_j] for all j, one integral within the other."""
+    def _given(self, i: int, functions: tuple[Function, Function], C: FloatArray, K: int) -> FloatArray:
+        """Return the means of the functions of all units, given that of field i is on the grid, shape (nodes, n)."""
         deviation, rho = _scaled(C)
-        x = (deviation * rho[i]) * self._z[:, None]
+        centre = (deviation * rho[i]) * self._z[:, None]
         spread = deviation * np.sqrt((1.0 - rho[i]) * (1.0 + rho[i]))
-        fields = x[..., None] + spread[:, None] * self._z
-        error = self._respond(self._functions, K, fields) @ self._weight @ c
-        slopes = self._respond(self._slopes, K, fields) @ self._weight
-        own = deviation[i] * self._z
-        g, slope = (self._weight * values(f[0 if i < K else 1], own) for f in (self._functions, self._slopes))
-        return g @ error, (slope * own) @ error, slope @ slopes
+        return np.asarray(self._respond(functions, K, centre[..., None] + spread[:, None] * self._z) @ self._weight)
+
+    def _own(self, i: int, of: tuple[Function, Function], C: FloatArray, K: int) -> tuple[FloatArray, FloatArray]:
+        """Return field i on the grid, and its unit's function there times the weights."""
+        x = np.sqrt(max(C[i, i], 0.0)) * self._z
+        return x, self._weight * values(of[0 if i < K else 1], x)
 
     def squared_output(self, C: FloatArray, c: FloatArray, K: int) -> float:
         """Return E[Δ²] of Δ = Σ_i c_i g_i(x_i)."""
-        return float(sum(c[i] * self._fixed(i, C, c, K)[0] for i in range(c.size)))
+        g = self._functions
+        return float(sum(c[i] * (self._own(i, g, C, K)[1] @ self._given(i, g, C, K) @ c) for i in range(c.size)))
 
     def drift_averages(self, C: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return E[g''_k Δ], E[g'_k g'_j] and E[g_k Δ]."""
-        found = [self._fixed(k, C, c, K) for k in range(K)]
-        output, along, slopes = (np.array(part) for part in zip(*found, strict=True))
-        variance = np.diag(C)[:K]
-        curvature = np.divide(along - (slopes * C[:K]) @ c, variance, out=np.zeros(K), where=variance > 0.0)
+        curvature, slopes, output = np.zeros(K), np.empty((K, c.size)), np.empty(K)
+        for k in range(K):
+            error = self._given(k, self._functions, C, K) @ c
+            x, slope = self._own(k, self._slopes, C, K)
+            slopes[k] = slope @ self._given(k, self._slopes, C, K)
+            output[k] = self._own(k, self._functions, C, K)[1] @ error
+            if C[k, k] > 0.0:
+                curvature[k] = ((slope * x) @ error - (slopes[k] * C[k]) @ c) / C[k, k]
         return curvature, slopes, output
 
     def fluctuation(self, C: FloatArray, c: FloatArray, K: int) -> FloatArray:

@@ -237,7 +237,8 @@ def integrate(
     Notes
     -----
     LSODA, or for more than 100 equations DOP853 until that has cost as much as fifty Jacobians, which is what LSODA
-    needs in all.  An evaluation costs O(K² (K+M)²).  ε_g is never negative.  Where it falls, built-in activations
+    needs in all.  An evaluation costs O(K² (K+M)²).  ε_g is never negative.  Of a pair (g, g') it is followed down to
+    1e-11 of E[φ²], which no rule sees, and a run without noise and weight decay rests there.  Built-in activations
     follow it with its own relative accuracy down to 1e-26 of E[φ²]: about √rtol, and 1e-15 over the square root of that
     part, the rounding of U.  (Where units keep parts outside the teacher's space that cancel in Δ, as several linear
     ones do, the floor is the rounding of S, 1e-15.)  There a run without noise and weight decay is at rest and ends,
@@ -333,8 +334,10 @@ def _steps(
             method, solver = LSODA, None
         if solver is None:
             size = flow.size(state)
-            resolved = RESOLVED + ROUNDING * flow.outside(state) / size if size > 0.0 else RESOLVED
+            resolved = max(RESOLVED, flow.unseen)
+            resolved += ROUNDING * flow.outside(state) / size if size > 0.0 else 0.0
             finest = FINER * max(min(part, COARSEST), resolved) if retried or part <= COARSEST else 1.0
+            finest = max(finest, flow.unseen)
             solver = method(velocity, time, state, end, **_tolerances(flow, state, finest, rtol, atol))
         solver.step()
         if solver.status == "failed":
