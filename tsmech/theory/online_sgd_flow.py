@@ -20,7 +20,7 @@ from tsmech.theory.fluctuations import fluctuation
 from tsmech.theory.gaussian import drift_averages
 from tsmech.theory.mixtures import Mixture, TwoSlopes
 from tsmech.theory.overlaps import Exact
-from tsmech.theory.quadrature import Quadrature
+from tsmech.theory.quadrature import NEGLIGIBLE, Quadrature
 from tsmech.theory.wedges import relu_drift_averages
 
 FloatArray = NDArray[np.float64]
@@ -204,6 +204,11 @@ class Flow(NamedTuple):
         """Return Σ_k v_k² S_kk, of which E[Δ²] has the rounding."""
         _, S, v = self.parts(state[None])
         return float(v[0] ** 2 @ np.diag(S[0]))
+
+    @property
+    def unseen(self) -> float:
+        """What part of E[φ²] the averages do not see, where rules take them."""
+        return NEGLIGIBLE if isinstance(self.averages, Quadrature) else 0.0
 
     @property
     def rests(self) -> bool:
