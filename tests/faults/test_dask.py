@@ -1,12 +1,12 @@
 """Dask, with a real scheduler and real workers: the same numbers, though workers are killed and the scheduler dies."""
 
-import builtins
 import contextlib
 import multiprocessing
 import os
 import shlex
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -284,14 +284,7 @@ def begun_by(parent: int) -> list[str]:
 
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = builtins.__import__
-
-    def without(name: str, *rest: Any, **more: Any) -> Any:
-        if name == "distributed":
-            raise ImportError(name)
-        return original(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "distributed", None)  # as where it is not installed
     said = command("run", "gauge", "--level", 1, "--executor", "dask")
     assert (said.code, said.out) == (2, "")
     assert said.err == "tsmech: --executor dask needs an extra: pip install 'tsmech[cluster]'\n"

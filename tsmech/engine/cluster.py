@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import importlib.util
+import importlib
 import logging
 import multiprocessing
 import os
@@ -45,8 +45,10 @@ def open_cluster(scheduler: str | None, workers: int, timeout: float | None) -> 
     InputError
         Where Dask is not installed, or no scheduler answers.
     """
-    if importlib.util.find_spec("distributed") is None:
-        raise InputError("--executor dask needs an extra: pip install 'tsmech[cluster]'")
+    try:
+        importlib.import_module("distributed")  # before its loggers are silenced, whose levels it sets
+    except ImportError:
+        raise InputError("--executor dask needs an extra: pip install 'tsmech[cluster]'") from None
     started: list[Any] = []
     with _silenced():
         try:
