@@ -11,14 +11,14 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 
-from tsmech import engine, tables
+from tsmech import engine
 from tsmech.engine import Outcome
 from tsmech.engine.executors import open_pool
 from tsmech.experiment import build
-from tsmech.runs import carry_out
+from tsmech.machine.threads import one_thread_each
+from tsmech.problem.system import Curve
+from tsmech.runs import carry_out, tables
 from tsmech.store import Store
-from tsmech.systems.contract import Curve
-from tsmech.threads import one_thread_each
 
 TASKS = 10_000
 CURVES = 100_000

@@ -13,8 +13,8 @@ from pathlib import Path
 from docutils import nodes
 
 import tsmech
+from tsmech.problem.system import ANSWERS, System
 from tsmech.systems import REGISTRY, find
-from tsmech.systems.contract import ANSWERS, System
 
 ROOT = Path(__file__).parents[1]
 LAYERS = {

@@ -19,9 +19,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tsmech.errors import ConvergenceError
+from tsmech.problem.parameters import parameter
+from tsmech.problem.system import Curve, Observable, System
 from tsmech.systems import REGISTRY
-from tsmech.systems.contract import Curve, Observable, System
-from tsmech.systems.parameters import parameter
 
 LOG = "GAUGE_LOG"
 """Environment variable that names the file to which each performance of a unit adds lines."""

@@ -14,7 +14,7 @@ from tests.gauge import Gauge, Walk
 from tsmech import compare
 from tsmech.compare import FALSE_ALARM, Verdict, check, compare_samples, deviation, extrapolate
 from tsmech.errors import IncompleteError
-from tsmech.systems.contract import Curve
+from tsmech.problem.system import Curve
 
 
 def scaled(curve: Curve, name: str, factor: float) -> Curve:

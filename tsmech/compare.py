@@ -13,7 +13,7 @@ from tsmech.engine import Outcome, run
 from tsmech.engine.executors import needs_script, place
 from tsmech.errors import IncompleteError
 from tsmech.experiment import Unit
-from tsmech.systems.contract import SIMULATIONS, Curve, System
+from tsmech.problem.system import SIMULATIONS, Curve, System
 
 REPLICATES = 200
 SHORT_REPLICATES, STRICT_REPLICATES = 50, 2000

@@ -11,10 +11,9 @@ import pytest
 import tsmech
 from tests.commands import command
 from tests.gauge import LOG, Gauge, register
-from tsmech import tables
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
-from tsmech.runs import carry_out
+from tsmech.runs import carry_out, tables
 from tsmech.store import Store
 from tsmech.store.directory import FILE
 

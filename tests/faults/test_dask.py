@@ -19,13 +19,12 @@ from tests.cluster import DaskCluster, children, dask_cluster
 from tests.commands import ROOT, command, finish, run_child, start
 from tests.faults.test_interruption import committed, wait_until
 from tests.gauge import Gauge, register
-from tsmech import tables
 from tsmech.engine import cluster as dask_pool
 from tsmech.engine.executors import open_pool
 from tsmech.errors import CutShortError
 from tsmech.experiment import Unit, build
-from tsmech.progress import Progress
-from tsmech.runs import carry_out
+from tsmech.runs import carry_out, tables
+from tsmech.runs.progress import Progress
 from tsmech.store import Store
 
 pytest.importorskip("distributed")

@@ -16,10 +16,10 @@ import pytest
 from tests.commands import TIMEOUT, Said, finish, run_child, start
 from tests.faults.test_interruption import committed, logged, wait_until
 from tests.gauge import LOG, register
-from tsmech import runs, tables
+from tsmech import runs
 from tsmech.errors import CutShortError, IncompleteError
 from tsmech.experiment import build
-from tsmech.runs import carry_out, publish
+from tsmech.runs import carry_out, publish, tables
 from tsmech.store import Store
 from tsmech.store.directory import FILE, PRODUCTS
 

@@ -15,10 +15,10 @@ import pytest
 from tests.commands import run_child, start
 from tests.faults.test_interruption import PATIENCE, family, logged, wait_until
 from tests.gauge import LOG, Gauge, register
-from tsmech import engine, tables
+from tsmech import engine
 from tsmech.engine import Outcome
 from tsmech.experiment import Unit, build
-from tsmech.runs import carry_out, failure
+from tsmech.runs import carry_out, failure, tables
 from tsmech.store import Store
 
 linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")

@@ -11,11 +11,10 @@ import pytest
 
 from tests.commands import command
 from tests.gauge import register
-from tsmech import tables
 from tsmech.engine import perform
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
-from tsmech.runs import carry_out
+from tsmech.runs import carry_out, tables
 from tsmech.store import Store
 from tsmech.store.directory import FILE
 

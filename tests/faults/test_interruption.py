@@ -18,10 +18,10 @@ import pytest
 
 from tests.commands import ROOT, Said, command, finish, run_child, start
 from tests.gauge import LOG, Gauge, register
-from tsmech import store, tables
+from tsmech import store
 from tsmech.errors import InputError
 from tsmech.experiment import build
-from tsmech.runs import carry_out
+from tsmech.runs import carry_out, tables
 from tsmech.store import Store
 from tsmech.store.directory import FILE, PRODUCTS
 

@@ -9,9 +9,9 @@ import pytest
 
 from tsmech import compare, run
 from tsmech.errors import ConvergenceError, InputError
-from tsmech.systems.contract import Curve
+from tsmech.problem.overlaps import Overlaps
+from tsmech.problem.system import Curve
 from tsmech.systems.online_sgd import Activation, OnlineSGD
-from tsmech.systems.start import Overlaps
 
 START = {"Q": [[0.3, 0.05], [0.05, 0.4]], "R": [[0.2, 0.05], [0.0, 0.25]]}
 
@@ -363,10 +363,10 @@ def test_a_run_of_ten_million_is_short_where_nothing_moves() -> None:
 @pytest.mark.parametrize("activation", ["erf", "relu"])
 def test_theory_falls_as_the_chain_does_far_below_the_rounding_of_overlaps(activation: str) -> None:
     """ReLU to 4e-12 at alpha = 200: log ε_g of ten chains of N = 4000, from their coordinates, 4.5 standard errors."""
-    from tsmech.activations import TAGS
-    from tsmech.schedules import constant
+    from tsmech.kernels.activations import TAGS
+    from tsmech.kernels.schedules import constant
     from tsmech.sims.online_sgd import run_reduced
-    from tsmech.theory.deviations import small_square
+    from tsmech.theory.fields.deviations import small_square
     from tsmech.theory.online_sgd import integrate
 
     start = np.diag([0.9, 1.1]), np.array([[0.8, 0.1], [0.1, 0.9]]), np.eye(2), np.ones(2), np.ones(2)

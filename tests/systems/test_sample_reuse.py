@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from tests.commands import command
-from tsmech import memory
 from tsmech.compare import check
 from tsmech.errors import InputError
 from tsmech.experiment import build
+from tsmech.machine import memory
 from tsmech.plots import draw
-from tsmech.systems.contract import Curve
+from tsmech.problem.system import Curve
 from tsmech.systems.gradient_flow import GradientFlow
 from tsmech.systems.online_sgd import OnlineSGD
 from tsmech.systems.sample_reuse import LINEAR, START, SampleReuse

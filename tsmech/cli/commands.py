@@ -81,8 +81,8 @@ def _open(run: Path) -> "Store":
 def list_all() -> None:
     """List the systems, with the answers that each has, and the experiments that come along."""
     from tsmech.experiment import experiments, from_file
+    from tsmech.problem.system import ANSWERS
     from tsmech.systems import REGISTRY, find
-    from tsmech.systems.contract import ANSWERS
 
     say_out("systems (tsmech run NAME --help):")
     for name in REGISTRY:
@@ -171,7 +171,7 @@ def export(
     out: Annotated[Path | None, path_option("the file to write (default: stdout)", "FILE")] = None,
 ) -> None:
     """Export a run's summary table."""
-    from tsmech import tables
+    from tsmech.runs import tables
 
     form = _format(kind, out)
     if out is None and form == "parquet":
@@ -190,7 +190,7 @@ def export(
 
 def _format(kind: str | None, out: Path | None) -> str:
     """Return the format of an exported table: what is asked for, or what the file's name ends in."""
-    from tsmech.tables import FORMATS, SUFFIXES
+    from tsmech.runs.tables import FORMATS, SUFFIXES
 
     if kind is not None and kind not in FORMATS:
         raise InputError(f"--format {shown(kind)} is unknown: it must be one of {', '.join(FORMATS)}")
@@ -221,9 +221,10 @@ def check(
     A row of the table sums up all tests of an observable; comparisons that disagree are shown one by one, and
     --json shows them all.
     """
-    from tsmech import compare, tables
+    from tsmech import compare
     from tsmech.experiment import LARGEST_SEED, whole
-    from tsmech.progress import Meter, Progress
+    from tsmech.runs import tables
+    from tsmech.runs.progress import Meter, Progress
     from tsmech.systems import REGISTRY, find
 
     systems = [find(name) for name in names or REGISTRY]
@@ -263,8 +264,8 @@ def merge(
     quiet: Quiet = False,
 ) -> None:
     """Join what the shards of an experiment have done, and say what is missing."""
-    from tsmech import shards as joining
     from tsmech.runs import publish
+    from tsmech.runs import shards as joining
 
     with joining.merge(out, shards) as store:
         if store.notice:
@@ -288,9 +289,9 @@ def reproduce(
 ) -> None:
     """Run the experiments that come along and draw their figures."""
     from tsmech.experiment import experiments
+    from tsmech.problem.parameters import nearest
     from tsmech.runs import publish, resolve
     from tsmech.store.directory import replace_file
-    from tsmech.systems.parameters import nearest
 
     known = experiments()
     chosen = [name.replace("-", "_") for name in names or known]

@@ -19,7 +19,7 @@ from tsmech.words import printable, shown
 
 if TYPE_CHECKING:
     from tsmech.experiment import Experiment
-    from tsmech.systems.parameters import Parameter
+    from tsmech.problem.parameters import Parameter
 
 INTERRUPTED = 130
 
@@ -98,7 +98,7 @@ def _run_command(name: str) -> Any:
     file = None if name.replace("-", "_") in REGISTRY else find_file(name)
     if file is None and name.replace("-", "_") not in REGISTRY:
         from tsmech.experiment import experiments
-        from tsmech.systems.parameters import nearest
+        from tsmech.problem.parameters import nearest
 
         raise InputError(
             f"{shown(name)} is neither a system nor an experiment: {nearest(name, [*REGISTRY, *experiments()])}"
@@ -175,11 +175,10 @@ def _run(
     quiet: bool,
     **wanted: str | None,
 ) -> None:
-    from tsmech import tables
     from tsmech.plots.picture import choose
-    from tsmech.report import remarks, summarise
-    from tsmech.runs import LONG_STEPS, most_steps, publish, resolve
-    from tsmech.shards import WHOLE, Shard
+    from tsmech.runs import LONG_STEPS, most_steps, publish, resolve, tables
+    from tsmech.runs.report import remarks, summarise
+    from tsmech.runs.shards import WHOLE, Shard
 
     experiment = resolve(name, parameters, **wanted)
     share = WHOLE if shard is None else Shard.read(shard)
@@ -245,9 +244,9 @@ def perform(
     **more: Any,
 ) -> Any:
     """Carry an experiment out with a progress display, in this process where it is only theory."""
-    from tsmech.interruption import end_in_time
-    from tsmech.progress import Meter
+    from tsmech.machine.interruption import end_in_time
     from tsmech.runs import carry_out
+    from tsmech.runs.progress import Meter
 
     try:
         seconds = None if timeout is None else float(timeout)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsmech import compilation
 from tsmech.errors import TsmechError
 from tsmech.experiment import Unit
-from tsmech.systems.contract import ANSWERS, Curve
+from tsmech.machine import compilation
+from tsmech.problem.system import ANSWERS, Curve
 from tsmech.words import printable
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from tsmech.engine import Outcome
 from tsmech.engine.executors import Borrowed, Report, perform_in_time
 from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Unit
-from tsmech.interruption import undisturbed
-from tsmech.threads import ONE_THREAD, one_thread_each
+from tsmech.machine.interruption import undisturbed
+from tsmech.machine.threads import ONE_THREAD, one_thread_each
 from tsmech.words import shown
 
 SCHEDULER_SECONDS = 5.0

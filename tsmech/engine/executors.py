@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from tsmech.engine import Outcome, perform, perform_one
 from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Unit, whole
-from tsmech.threads import can_be_one_thread, cores, one_thread_here
+from tsmech.machine.threads import can_be_one_thread, cores, one_thread_here
 from tsmech.words import shown
 
 BUILT_IN = ("local", "dask")

@@ -12,13 +12,13 @@ from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from tsmech import compilation
 from tsmech.engine import perform
 from tsmech.engine.executors import Report, late
 from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Unit
-from tsmech.interruption import undisturbed
-from tsmech.threads import begin_with_one_thread, one_thread_each
+from tsmech.machine import compilation
+from tsmech.machine.interruption import undisturbed
+from tsmech.machine.threads import begin_with_one_thread, one_thread_each
 
 STARTS = 5
 """How often in a row workers may die as they start before the run is given up."""

@@ -15,7 +15,7 @@ from tsmech.experiment import Experiment
 from tsmech.plots.picture import Picture, Row, is_geometric, is_logarithmic, thinned, visible
 from tsmech.plots.style import import_matplotlib
 from tsmech.plots.theory import Theory
-from tsmech.systems.contract import SIMULATIONS
+from tsmech.problem.system import SIMULATIONS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

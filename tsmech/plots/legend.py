@@ -7,7 +7,7 @@ from tsmech.experiment import Experiment
 from tsmech.plots import curves
 from tsmech.plots.picture import Picture, Row
 from tsmech.plots.words import answer_names, key_words
-from tsmech.systems.contract import SIMULATIONS
+from tsmech.problem.system import SIMULATIONS
 
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tsmech.errors import TsmechError
 from tsmech.experiment import Experiment
 from tsmech.plots.picture import Row, is_geometric
-from tsmech.systems.contract import Curve, System
+from tsmech.problem.system import Curve, System
 
 Array = NDArray[np.float64]
 

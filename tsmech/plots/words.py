@@ -11,8 +11,8 @@ from tsmech.experiment import Experiment
 from tsmech.plots.maps import FEWEST_CONTOURED
 from tsmech.plots.picture import Picture, Row, is_logarithmic
 from tsmech.plots.style import printable
-from tsmech.systems.contract import SIMULATIONS, System
-from tsmech.systems.sampling import REPORTS
+from tsmech.problem.reports import REPORTS
+from tsmech.problem.system import SIMULATIONS, System
 
 
 def axis_label(system: type[System], name: str) -> str:

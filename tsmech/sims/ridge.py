@@ -12,7 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from tsmech.errors import ConvergenceError, InputError
-from tsmech.jit import kernel
+from tsmech.kernels.jit import kernel
 from tsmech.theory.spectra import LARGEST, in_range
 
 Array = NDArray[np.float64]

@@ -17,6 +17,8 @@ from typing import Any
 from tsmech.engine import Outcome
 from tsmech.errors import CutShortError, IncompleteError, InputError
 from tsmech.experiment import Experiment, Unit
+from tsmech.problem.parameters import plain
+from tsmech.problem.system import ANSWERS, SIMULATIONS, Curve, System
 from tsmech.store.database import (
     begin_writing,
     connect,
@@ -30,8 +32,6 @@ from tsmech.store.database import (
 from tsmech.store.directory import FILE, Lock, check, on_network, take_lock
 from tsmech.store.seals import DamageError, Tally, examine, mark, mark_of_curve, meta, reason, seal
 from tsmech.store.summary import Row, pack, summarise, summary_columns, unpack
-from tsmech.systems.contract import ANSWERS, SIMULATIONS, Curve, System
-from tsmech.systems.parameters import plain
 
 Address = tuple[int, str, int]
 """Where a curve or a failure stands: its point's number in the file, its answer and its replicate."""
@@ -170,7 +170,7 @@ class Store:
 
     def _is_surely_whole(self) -> bool:
         """Return whether all that was asked for is there."""
-        from tsmech.shards import WHOLE, Shard
+        from tsmech.runs.shards import WHOLE, Shard
 
         share = Shard.read(self.shard) if self.shard else WHOLE
         asked, found = share.size(self.experiment), sum(self.counts().values())

@@ -12,6 +12,7 @@ from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, restore
+from tsmech.problem.parameters import plain
 from tsmech.store.directory import has_locks
 from tsmech.store.seals import (
     FORMAT,
@@ -26,7 +27,6 @@ from tsmech.store.seals import (
     origin_seal,
     reason,
 )
-from tsmech.systems.parameters import plain
 
 APPLICATION = 0x74736D65  # "tsme": marks the file as ours
 PATIENCE = 60.0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.systems.contract import SIMULATIONS, Curve
+from tsmech.problem.system import SIMULATIONS, Curve
 
 Row = dict[str, Any]
 

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.systems.contract import SIMULATIONS, Curve, Observable, System
-from tsmech.systems.parameters import Numbers, parameter
-from tsmech.systems.sampling import declare_samples, declare_spacing, sample_times
-from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few, too_large
-from tsmech.systems.stopping import SUMMARY, summary
+from tsmech.problem.inputs import declare, resolve, resolve_dimension, too_few, too_large
+from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.reports import declare_samples, declare_spacing, sample_times
+from tsmech.problem.stopping import SUMMARY, summary
+from tsmech.problem.system import SIMULATIONS, Curve, Observable, System
 
 if TYPE_CHECKING:
-    from tsmech.theory.gradient_flow_stopping import Stopping
+    from tsmech.theory.gradient_flow.stopping import Stopping
 
 FARTHEST = 1e20
 """Ratio of two eigenvalues up to which rounding spoils neither the theory's density nor the simulation's modes."""
@@ -151,7 +151,7 @@ class GradientFlow(System):
 
     def optimal_stopping(self) -> "Stopping":
         """Return the time of the least generalization error for N → ∞, and that error."""
-        from tsmech.theory.gradient_flow_stopping import optimal_stopping
+        from tsmech.theory.gradient_flow.stopping import optimal_stopping
 
         values, shares, weights = resolve(self)
         return optimal_stopping(self.alpha, self.noise, values, weights, shares, **self._rest())

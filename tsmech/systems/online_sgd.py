@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.memory import shortage
-from tsmech.systems import two_layer
-from tsmech.systems.contract import Curve, Observable, System
-from tsmech.systems.files import read_table, state
-from tsmech.systems.parameters import Numbers, parameter
-from tsmech.systems.sampling import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
-from tsmech.systems.start import Overlaps
-from tsmech.systems.two_layer import OBSERVABLES, declare
-from tsmech.systems.two_layer import Activation as Activation
+from tsmech.machine.memory import shortage
+from tsmech.problem import two_layer
+from tsmech.problem.files import read_table, state
+from tsmech.problem.overlaps import Overlaps
+from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.reports import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
+from tsmech.problem.system import Curve, Observable, System
+from tsmech.problem.two_layer import OBSERVABLES, declare
+from tsmech.problem.two_layer import Activation as Activation
 
 INPUTS = ("gaussian", "binary", "uniform")
 
@@ -201,7 +201,7 @@ class OnlineSGD(System):
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         """Return one training of the network itself, from weights that have the start's overlaps."""
         from tsmech.sims.online_sgd import run_direct
-        from tsmech.sims.online_starts import embed
+        from tsmech.sims.two_layer.starts import embed
 
         Q, R, T, v, A = self.start()
         examples, noise, frame = rng.spawn(3)
@@ -228,7 +228,7 @@ class OnlineSGD(System):
         }
 
     def _schedule(self) -> NDArray[np.float64]:
-        """Return the learning rate as a table of :mod:`tsmech.schedules`."""
+        """Return the learning rate as a table of :mod:`tsmech.kernels.schedules`."""
         if isinstance(self.schedule, Steps):
             rows = zip(self.schedule.alpha, self.schedule.factor, strict=True)
             return np.array([[start, factor * self.learning_rate, 1.0, 0.0] for start, factor in rows])

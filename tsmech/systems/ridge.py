@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from tsmech.systems.contract import Curve, Observable, System
-from tsmech.systems.parameters import Numbers, parameter
-from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few, too_large
+from tsmech.problem.inputs import declare, resolve, resolve_dimension, too_few, too_large
+from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.system import Curve, Observable, System
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.systems import two_layer
-from tsmech.systems.contract import Curve, Observable, System
-from tsmech.systems.parameters import Numbers, parameter
-from tsmech.systems.sampling import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
-from tsmech.systems.start import Overlaps
-from tsmech.systems.stopping import SUMMARY, summary
-from tsmech.systems.two_layer import OBSERVABLES, Activation, declare
+from tsmech.problem import two_layer
+from tsmech.problem.overlaps import Overlaps
+from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.reports import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
+from tsmech.problem.stopping import SUMMARY, summary
+from tsmech.problem.system import Curve, Observable, System
+from tsmech.problem.two_layer import OBSERVABLES, Activation, declare
 
 ORDERS = ("without", "with", "full")
 LINEAR: dict[str, Any] = {"student_units": 1, "teacher_units": 1, "activation": "linear"}
@@ -235,7 +235,7 @@ class SampleReuse(System):
         return share * self.learning_rate * unit**2, share * self.weight_decay
 
     def _envelope(self) -> Curve:
-        from tsmech.schedules import constant
+        from tsmech.kernels.schedules import constant
         from tsmech.theory.online_sgd import integrate
         from tsmech.theory.sample_reuse import population_flow
 
@@ -254,8 +254,8 @@ class SampleReuse(System):
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         """Return one training of the network on one training set, from weights that have the start's overlaps."""
-        from tsmech.sims.online_starts import embed
         from tsmech.sims.sample_reuse import train
+        from tsmech.sims.two_layer.starts import embed
 
         Q, R, T, v, A = self.start()
         inputs, noise, order, frame = rng.spawn(4)

@@ -1,0 +1,520 @@
+"""What is asked: a system, fixed parameters, axes to sweep, answers, replicates, a seed; and the units of work."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import math
+import operator
+import re
+import stat
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tsmech.errors import InputError
+from tsmech.problem.parameters import Parameter, nearest, plain
+from tsmech.problem.system import ANSWERS, SIMULATIONS, System
+from tsmech.systems import find
+from tsmech.words import one_line, printable, shown
+
+REPLICATES = 20
+MOST_POINTS = 2_000_000
+MOST_REPLICATES = 10_000_000
+MOST_STEPS = 1e17
+"""Steps of one simulation that no computer makes: some thirty years of a core."""
+LARGEST_SEED = 2**256
+LARGEST_FILE = 1_000_000
+"""Most bytes of an experiment's file."""
+DOTTED = re.compile(r"(?:[\w-]+[ \t]*\.[ \t]*){50}")
+"""A key of more parts than any experiment has; the time to read one grows as their square."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """The smallest piece of work: one replicate of one answer at one point; theory has the replicate 0 alone."""
+
+    system: System
+    answer: str
+    replicate: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A system, its parameters (one value, or several: an axis), the answers wanted, how often and from which seed.
+
+    :meth:`build` makes one from words and checks all of it; the constructor takes checked values alone.
+
+    Parameters
+    ----------
+    system
+        The system's class.
+    parameters
+        Tuples of checked values by name; a parameter that is not named has its default.  More than one value
+        makes it an axis, and the points are the product of all axes.
+    answers
+        Which of ``theory``, ``reduced`` and ``direct``, in this order.
+    replicates
+        Number of independent draws of each simulation at each point.
+    seed
+        The one number that all randomness comes from.
+    target_error, max_replicates
+        Relative standard error of the first plotted observable at which a simulation has draws enough, in the worst
+        row of its curve, and the cap on their number; without a target there are just so many ``replicates``.
+    name
+        Names the run's directory.
+    title, source
+        What the experiment shows and the publication it speaks to.
+    plot
+        What a picture of it shows: ``x``, ``y``, ``by``, ``value``, ``together``, ``log`` and ``mark``, as in
+        :func:`read_plot`.
+    """
+
+    system: type[System]
+    parameters: Mapping[str, tuple[Any, ...]]
+    answers: tuple[str, ...] = ANSWERS
+    replicates: int = REPLICATES
+    seed: int = 0
+    target_error: float | None = None
+    max_replicates: int | None = None
+    name: str = ""
+    title: str = ""
+    source: str = ""
+    plot: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what is of another type than declared; words of title, source and name are made printable."""
+        checked = isinstance(self.system, type) and issubclass(self.system, System)
+        for name, fits, allowed in (
+            ("system", checked, "a system's class"),
+            ("parameters", _are_tuples(self.parameters), "tuples of checked values by name"),
+            ("answers", isinstance(self.answers, tuple) and {*self.answers} <= {*ANSWERS}, "a tuple of answers"),
+            ("replicates", type(self.replicates) is int, "a whole number"),
+            ("seed", type(self.seed) is int, "a whole number"),
+            ("plot", isinstance(self.plot, Mapping), "a table"),
+            *((name, isinstance(getattr(self, name), str), "a text") for name in ("name", "title", "source")),
+        ):
+            if not fits:
+                value = shown(getattr(self, name))
+                raise InputError(f"{name} = {value} is not {allowed}: Experiment.build makes an experiment from words")
+        for name in ("name", "title", "source"):
+            object.__setattr__(self, name, one_line(getattr(self, name)))
+
+    @classmethod
+    def build(
+        cls,
+        system: str | type[System],
+        parameters: Mapping[str, Any],
+        *,
+        answers: Any = None,
+        replicates: Any = REPLICATES,
+        seed: Any = 0,
+        target_error: Any = None,
+        max_replicates: Any = None,
+        name: str = "",
+        title: str = "",
+        source: str = "",
+        plot: Mapping[str, Any] | None = None,
+    ) -> "Experiment":
+        """Return the experiment that options, a file or Python arguments describe; all of it is checked here.
+
+        Parameters
+        ----------
+        system
+            A system's name or class.
+        parameters
+            For each parameter a value, a list, or words (``0.1:4:40``), by name with hyphens or underscores.
+        answers
+            Names of answers, a list or separated by commas; None takes all that the problem has.
+        replicates, seed
+            Whole numbers, at least 1 and at least 0.
+        target_error, max_replicates
+            The relative standard error to reach by more replicates, and how many there may be; both or neither.
+        name, title, source, plot
+            As in :class:`Experiment`; the name is the system's where none is given.
+
+        Raises
+        ------
+        InputError
+            Where anything is unknown, missing or not allowed.
+
+        Examples
+        --------
+        >>> import tsmech
+        >>> asked = tsmech.Experiment.build("ridge", {"alpha": "0.5:4:8", "noise": [0.1, 0.5]}, answers="theory")
+        >>> asked.size, list(asked.axes)
+        (16, ['alpha', 'noise'])
+        """
+        kind = find(system) if isinstance(system, str) else system
+        if not (isinstance(kind, type) and issubclass(kind, System)):
+            raise InputError(f"system = {shown(kind)} is not allowed: it must be a system's name or class")
+        declared = kind.parameters()
+        read: dict[str, tuple[Any, ...]] = {}
+        for known, value in _underscored(parameters).items():
+            if known not in declared:
+                raise InputError(f"{kind.name} has no parameter {shown(known)}: {nearest(known, declared)}")
+            read[known] = declared[known].read(value)
+        for known, parameter in declared.items():
+            if known not in read and parameter.required:
+                raise InputError(f"{kind.name} needs {known} ({parameter.symbol}): {parameter.help}")
+        ordered = {
+            known: read.get(known, (parameter.default,))
+            for known, parameter in declared.items()
+            if known in read or parameter.default is not None
+        }
+        experiment = cls(
+            kind,
+            ordered,
+            replicates=whole("replicates", replicates, 1, MOST_REPLICATES),
+            seed=whole("seed", seed, 0, LARGEST_SEED),
+            **_read_target(target_error, max_replicates, whole("replicates", replicates, 1, MOST_REPLICATES)),
+            name=name or kind.name,
+            title=title,
+            source=source,
+        )
+        if experiment.size > MOST_POINTS:
+            raise InputError(f"{experiment.size} points are too many: a sweep can have {MOST_POINTS}")
+        lacking, steps = _check_points(experiment)
+        seen = next(experiment.points()).values()
+        resolved = {known: ordered.get(known, (seen[known],)) for known in declared if seen[known] is not None}
+        experiment = dataclasses.replace(experiment, parameters=resolved)
+        chosen = _read_answers(answers, lacking)
+        if steps > MOST_STEPS and {*chosen} & {*SIMULATIONS}:
+            raise InputError(f"one simulation would take {steps:.1g} steps: at most {MOST_STEPS:.0g} can be made")
+        return dataclasses.replace(experiment, answers=chosen, plot=read_plot(plot or {}, kind))
+
+    @property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        """The parameters that have more than one value."""
+        return {name: values for name, values in self.parameters.items() if len(values) > 1}
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The parameters that have one value."""
+        return {name: values[0] for name, values in self.parameters.items() if len(values) == 1}
+
+    def points(self) -> Iterator[System]:
+        """Yield the system at each point of the sweep, the last axis running fastest."""
+        names = list(self.parameters)
+        for values in itertools.product(*self.parameters.values()):
+            yield self.system(**dict(zip(names, values, strict=True)))
+
+    @property
+    def size(self) -> int:
+        """Number of points."""
+        return math.prod(len(values) for values in self.parameters.values())
+
+    def units(self) -> Iterator[Unit]:
+        """Yield all units of work, point by point."""
+        for point in self.points():
+            for answer in self.answers:
+                for replicate in range(self.replicates if answer in SIMULATIONS else 1):
+                    yield Unit(point, answer, replicate)
+
+    @property
+    def units_a_point(self) -> int:
+        """Number of units that :meth:`units` yields for each point."""
+        return sum(self.replicates if answer in SIMULATIONS else 1 for answer in self.answers)
+
+    @property
+    def judged(self) -> str:
+        """The observable whose error is judged against the target: the first that is plotted."""
+        plotted = self.plot.get("y", [])
+        named = [self.plot.get("value"), *(plotted if isinstance(plotted, list) else [plotted])]
+        seen = self.system.observables
+        return next(str(name) for name in [*named, *self.system.pictured, *seen] if name in seen)
+
+    def remarks(self) -> list[str]:
+        """Return what a reader of the answers must know, such as an approximation that the theory makes."""
+        if self.system.remark is System.remark:
+            return []
+        found = dict.fromkeys(point.remark() for point in self.points())
+        return [remark for remark in found if remark]
+
+    def identity(self) -> dict[str, list[Any]]:
+        """Return what tells run directories apart: system, seed, and each parameter's values as the answers see them.
+
+        A parameter with one value is taken from a point, which knows what its default resolves to; a file is
+        identified by its contents.  Words that are not given and switches that are off are left out.
+        """
+        point = next(self.points())
+        seen, values = point.identity(), point.values()
+        declared = self.system.parameters()
+        optional = {name for name in values if declared[name].kind in ("str", "bool") and not declared[name].choices}
+        values = {name: value for name, value in values.items() if value or name in self.axes or name not in optional}
+        identity = {name: plain(self.axes.get(name, ())) or [seen.get(name, plain(values[name]))] for name in values}
+        return {"system": [self.system.name], "seed": [self.seed], **identity}
+
+    def digest(self) -> str:
+        """Return a short hash of the experiment: eight hexadecimal digits."""
+        text = json.dumps(self.identity(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the resolved experiment as plain numbers, words, lists and tables: what its TOML file would hold."""
+        described: dict[str, Any] = {"title": self.title, "source": self.source, "system": self.system.name}
+        described |= {"answers": list(self.answers), "replicates": self.replicates, "seed": self.seed}
+        if self.target_error is not None:
+            described |= {"target_error": self.target_error, "max_replicates": self.max_replicates}
+        described["parameters"] = {
+            name: plain(values) if len(values) > 1 else plain(values[0]) for name, values in self.parameters.items()
+        }
+        described["plot"] = dict(self.plot)
+        return {key: value for key, value in described.items() if value not in ("", {})}
+
+    def to_toml(self) -> str:
+        """Return the resolved experiment as a TOML file would say it."""
+        described = self.describe()
+        tables = {key: described.pop(key) for key in ("parameters", "plot") if key in described}
+        lines = [f"{key} = {_toml(value)}" for key, value in described.items()]
+        for name, table in tables.items():
+            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+        return "\n".join(lines)
+
+    def joined(self, other: "Experiment") -> "Experiment":
+        """Return the experiment that asks for what either asks for; the other's words and plot prevail."""
+        parameters = {}
+        for name in {**self.parameters, **other.parameters}:
+            mine, others = self.parameters.get(name, ()), other.parameters.get(name, ())
+            # One value on both sides is the same one, though a file may be named in two ways.
+            single = len(mine) == len(others) == 1
+            parameters[name] = mine if single else tuple(sorted({*mine, *others}, key=_order))
+        answers = tuple(answer for answer in ANSWERS if answer in {*self.answers, *other.answers})
+        replicates = max(self.replicates, other.replicates)
+        return dataclasses.replace(other, parameters=parameters, answers=answers, replicates=replicates)
+
+
+build = Experiment.build
+
+
+def restore(described: Mapping[str, Any]) -> Experiment:
+    """Return the experiment that :meth:`Experiment.describe` described, without the files that it names."""
+    table = dict(described)
+    kind = find(table.pop("system"))
+    declared = kind.parameters()
+    parameters = {name: declared[name].read(value) for name, value in table.pop("parameters").items()}
+    return Experiment(kind, parameters, tuple(table.pop("answers")), **table)
+
+
+def from_file(path: str | Path, overrides: Mapping[str, Any] | None = None, **options: Any) -> Experiment:
+    """Return the experiment that a TOML file describes, with some parameters and options replaced."""
+    path = Path(path)
+    table = _read_toml(path)
+    options_known = ("answers", "replicates", "seed", "target_error", "max_replicates")
+    known = ("title", "source", "system", *options_known, "parameters", "plot")
+    for key, value in table.items():
+        if key not in known:
+            raise InputError(f"{path} has an unknown key {shown(key)}: {nearest(key, known)}")
+        form = {"parameters": dict, "plot": dict, "title": str, "source": str, "system": str}.get(key)
+        if form is not None and not isinstance(value, form):
+            words = "a table" if form is dict else "words in quotes"
+            raise InputError(f"{path}: {key} = {shown(repr(value))} must be {words}")
+    if not isinstance(table.get("system"), str):
+        raise InputError(f'{path} must name its system: system = "ridge", say')
+    table |= {key: value for key, value in options.items() if value is not None}
+    parameters = _underscored(table.pop("parameters", {}))
+    _locate_files(find(table["system"]).parameters(), parameters, path.parent)
+    parameters |= _underscored(overrides or {})
+    return build(table.pop("system"), parameters, name=path.stem, **table)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    """Return the table in a TOML file, or refuse what is no file, or no TOML."""
+    try:
+        state = path.stat()
+        if stat.S_ISDIR(state.st_mode):
+            raise InputError(f"{path} cannot be read: Is a directory")
+        if not stat.S_ISREG(state.st_mode):  # a pipe or a device may never end
+            raise InputError(f"{path} is not a file")
+        if state.st_size > LARGEST_FILE:
+            raise InputError(f"{path} of {state.st_size} bytes is not allowed: it must have at most {LARGEST_FILE}")
+        text = path.read_text(encoding="utf-8-sig")
+        if DOTTED.search(text):
+            raise RecursionError
+        return tomllib.loads(text)
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
+        raise InputError(f"{path} is not a TOML file: {shown(str(error), 200)}") from None
+    except RecursionError:
+        raise InputError(f"{path} is not a TOML file that can be read: its values are nested too deeply") from None
+
+
+def find_file(name: str) -> Path | None:
+    """Return the TOML file of an experiment: a path, or the name of one of the experiments that come along."""
+    if name.lower().endswith(".toml"):
+        return Path(name)
+    return experiments().get(name.replace("-", "_"))
+
+
+def experiments() -> dict[str, Path]:
+    """Return the experiments that come along (``sims/``), by name."""
+    package = Path(__file__).parents[1]
+    for folder in (package / "experiments", package.parent / "sims"):
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    return {}
+
+
+def _underscored(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters by their names with underscores, and refuse one that is there with hyphens too."""
+    named: dict[str, Any] = {}
+    for given, value in parameters.items():
+        known = str(given).replace("-", "_")
+        if known in named:
+            raise InputError(f"{shown(known)} is given twice, with a hyphen and with an underscore")
+        named[known] = value
+    return named
+
+
+def _locate_files(declared: Mapping[str, Parameter], parameters: dict[str, Any], folder: Path) -> None:
+    """Take a file that an experiment names as lying beside the experiment's own file, where it is there."""
+    for name, value in parameters.items():
+        file = isinstance(value, str) and name in declared and declared[name].file
+        if file and value.replace("-", "_") not in declared[name].choices and (folder / value).is_file():
+            parameters[name] = str(folder / value)
+
+
+def _are_tuples(parameters: Any) -> bool:
+    return isinstance(parameters, Mapping) and all(type(values) is tuple for values in parameters.values())
+
+
+def _check_points(experiment: Experiment) -> tuple[dict[str, str], float]:
+    """Build each point, so that what is forbidden is refused now; return which answers lack, and the most steps."""
+    lacking: dict[str, str] = {}
+    steps = 0.0
+    for point in experiment.points():
+        steps = max(steps, point.steps())
+        for answer in ANSWERS:
+            reason = point.lacks(answer)
+            if reason:
+                lacking[answer] = reason
+    return lacking, steps
+
+
+def _read_answers(given: Any, lacking: Mapping[str, str]) -> tuple[str, ...]:
+    if given is None:
+        return tuple(answer for answer in ANSWERS if answer not in lacking)
+    if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
+        raise InputError(f"answers = {shown(given)} is not allowed: it must be a list of {', '.join(ANSWERS)}")
+    names = [piece.strip() for piece in given.split(",")] if isinstance(given, str) else list(given)
+    for name in names:
+        if name not in ANSWERS:
+            raise InputError(f"answer {shown(name)} is unknown: {nearest(str(name), ANSWERS)}")
+        if name in lacking:
+            raise InputError(lacking[name])
+    if not names:
+        raise InputError("answers is empty: name at least one of " + ", ".join(ANSWERS))
+    return tuple(answer for answer in ANSWERS if answer in names)
+
+
+def _read_target(target_error: Any, max_replicates: Any, replicates: int) -> dict[str, Any]:
+    if target_error is None:
+        if max_replicates is not None:
+            raise InputError(f"max_replicates = {shown(max_replicates)} is the cap of a target: give target_error too")
+        return {}
+    try:
+        target = math.nan if isinstance(target_error, bool) else float(target_error)
+    except (TypeError, ValueError, OverflowError):
+        target = math.nan
+    if not 0 < target < math.inf:
+        raise InputError(
+            f"target_error = {shown(target_error)} is not allowed: it must be a number above 0, such as 0.01"
+        )
+    if max_replicates is None:
+        raise InputError(f"target_error = {target:g} needs a cap: give max_replicates, the most draws of a point")
+    most = whole("max_replicates", max_replicates, replicates, MOST_REPLICATES)
+    return {"target_error": target, "max_replicates": most}
+
+
+def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot ") -> dict[str, Any]:
+    """Return what a picture is asked to show, checked.
+
+    ``x`` is a parameter or the coordinate, ``by`` a parameter.  Without a ``value``, ``y`` is a list of observables,
+    one panel each, or one panel for all where ``together``.  With a ``value`` (an observable) the picture is a map of
+    it, and ``y`` is the map's vertical axis: as ``x`` a parameter or the coordinate.  ``log`` names the axes that are
+    logarithmic (``x``, ``y``, both or ``none``), ``mark`` numbers that a line marks, by parameter.
+    """
+    declared = system.parameters()
+    running = [*([system.coordinate] if system.coordinate else [])]
+    running += [name for name, parameter in declared.items() if parameter.numeric]
+    seen = list(system.observables)
+    is_map = given.get("value") is not None
+    allowed = {"x": running, "y": running if is_map else seen, "by": list(declared), "value": seen}
+    plot: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in (*allowed, "together", "log", "mark"):
+            raise InputError(f"plot has no key {shown(key)}: {nearest(key, (*allowed, 'together', 'log', 'mark'))}")
+        if value is None:
+            continue
+        if key in ("log", "mark"):
+            plot[key] = _read_log(value, mark) if key == "log" else _read_marks(value, declared, mark)
+            continue
+        if key == "together":
+            if not isinstance(value, bool):
+                raise InputError(f"{mark}together = {shown(repr(value))} is not allowed: it must be true or false")
+            plot[key] = value
+            continue
+        names = value if key == "y" and isinstance(value, (list, tuple)) else [value]
+        plain_names = [name.strip().replace("-", "_") if isinstance(name, str) else name for name in names]
+        for name in plain_names:
+            if name not in allowed[key]:
+                role = " as an axis of a map" if key == "y" and is_map else ""
+                raise InputError(f"{mark}{key} {shown(name)} cannot be drawn{role}: {nearest(str(name), allowed[key])}")
+        if key == "y" and is_map and len(plain_names) > 1:
+            raise InputError(f"{mark}y {','.join(plain_names)} cannot be drawn: a map has one vertical axis")
+        if plain_names:
+            plot[key] = plain_names if key == "y" and not is_map else plain_names[0]
+    if is_map and plot.get("together"):
+        raise InputError(f"{mark}together cannot be drawn beside a value: a map shows one observable")
+    if is_map and "x" in plot and plot["x"] == plot.get("y"):
+        raise InputError(f"{mark}x and y cannot both be {plot['x']}: a map needs two axes")
+    return plot
+
+
+def _read_log(value: Any, mark: str) -> list[str]:
+    names = value.split(",") if isinstance(value, str) else value
+    names = [str(name).strip() for name in names] if isinstance(names, (list, tuple)) else [""]
+    if names == ["none"]:
+        return []
+    if not {*names} <= {"x", "y"}:
+        raise InputError(f"{mark}log {value} is not allowed: it must be x, y, x,y or none")
+    return sorted({*names})
+
+
+def _read_marks(value: Any, declared: Mapping[str, Parameter], mark: str) -> dict[str, float]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{mark}mark = {value!r} is not allowed: it must be a table of numbers by parameter")
+    for name, number in value.items():
+        if name not in declared or not declared[name].numeric:
+            numeric = [known for known, parameter in declared.items() if parameter.numeric]
+            raise InputError(f"{mark}mark {name} cannot be drawn: {nearest(str(name), numeric)}")
+        if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
+            raise InputError(f"{mark}mark {name} = {number!r} is not allowed: it must be a number")
+    return {str(name): float(number) for name, number in value.items()}
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
+def _order(value: Any) -> Any:
+    return value if isinstance(value, (int, float, str)) else repr(value)
+
+
+def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return an option that is a whole number, given as a number or in words, or refuse it."""
+    try:
+        number = int(value) if isinstance(value, str) else operator.index(value)
+    except (TypeError, ValueError):
+        number = least - 1
+    if isinstance(value, bool) or number < least or (most is not None and number > most):
+        bounds = f"at least {least}" + (f" and at most {shown(float(most))}" if most is not None else "")
+        words = shown(value if isinstance(value, int) else str(value))
+        raise InputError(f"{name} = {words} is not allowed: it must be a whole number of {bounds}")
+    return number

@@ -1,0 +1,148 @@
+"""Shares of an experiment for jobs that do not know of each other, and the merging of what they did."""
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tsmech.errors import InputError
+from tsmech.experiment import Experiment, Unit
+from tsmech.store import Store
+from tsmech.words import shown
+
+MOST_DIGITS = 6
+"""Digits of a number of shards: there are fewer than a million."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of ``count`` shares of an experiment, numbered from 1: every ``count``-th unit in the experiment's order.
+
+    Where replicates are added until an error is reached a point must be judged as a whole, and the share is every
+    ``count``-th point.
+    """
+
+    number: int
+    count: int
+
+    @classmethod
+    def read(cls, words: str) -> "Shard":
+        """Return the shard that is written as ``3/10``."""
+        number, slash, count = str(words).partition("/")
+        digits = slash and all(part.isdecimal() and len(part) <= MOST_DIGITS for part in (number, count))
+        if not (digits and 1 <= int(number) <= int(count)):
+            raise InputError(f"shard = {shown(words)} is not allowed: it must be a number of a count, such as 3/10")
+        return cls(int(number), int(count))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    @property
+    def suffix(self) -> str:
+        """What the name of its run directory ends with."""
+        return f".{self.number}-of-{self.count}"
+
+    def units(self, experiment: Experiment) -> Iterator[Unit]:
+        """Yield its share of an experiment's units."""
+        if experiment.target_error is None:
+            return itertools.islice(experiment.units(), self.number - 1, None, self.count)
+        numbered = enumerate(experiment.units())
+        return (unit for index, unit in numbered if self._has_point(index // experiment.units_a_point))
+
+    def _has_point(self, index: int) -> bool:
+        return index % self.count == self.number - 1
+
+    def size(self, experiment: Experiment) -> int:
+        """Return how many units that are."""
+        unit = 1 if experiment.target_error is None else experiment.units_a_point
+        all_of_them = experiment.size * experiment.units_a_point // unit
+        return unit * len(range(self.number - 1, all_of_them, self.count))
+
+
+WHOLE = Shard(1, 1)
+
+
+def merge(out: Path, sources: Sequence[Path]) -> Store:
+    """Join what shards of one experiment have done in a run directory, new or of the same experiment; return it, open.
+
+    The shards stay as they are.
+
+    Raises
+    ------
+    InputError
+        Where the shards are not of one experiment, one is damaged, or two disagree; nothing is added then.
+    """
+    described: dict[str, Any] = {}
+    notices = []
+    if not sources:
+        raise InputError("there is nothing to merge: name the run directories of the shards")
+    for source in sources:
+        if os.path.realpath(source) == os.path.realpath(out):
+            raise InputError(f"{source} cannot be merged into itself: name another directory first")
+        with Store.open(source) as store:
+            found = _asked(store.experiment)
+            notices.append(store.notice)
+        described = described or found
+        for key, value in found.items():
+            if value != described[key]:
+                raise InputError(
+                    f"{source} does not belong to {sources[0]}: {key} is {_short(value)} in the one and "
+                    f"{_short(described[key])} in the other"
+                )
+    with Store.open(sources[0], checked=True) as first:
+        experiment = first.experiment
+    merged = Store.create(experiment, out)
+    merged.notice = "; ".join(filter(None, [merged.notice, *notices]))
+    try:
+        merged.absorb(sources)
+    except BaseException:
+        merged.close()
+        raise
+    return merged
+
+
+def _asked(experiment: Experiment) -> dict[str, Any]:
+    """Return what shards of one experiment have in common."""
+    asked = {**experiment.describe(), **experiment.identity()}
+    keys = ("title", "source", "parameters", "plot")
+    return {"target_error": None, "max_replicates": None} | {k: v for k, v in asked.items() if k not in keys}
+
+
+def _short(value: Any) -> str:
+    return shown(value[0] if isinstance(value, list) and len(value) == 1 else value)
+
+
+def missing(store: Store, sources: Sequence[Path]) -> str:
+    """Return in words what a merged run lacks, or nothing: how many units, the first of them, and which shards."""
+    from tsmech.runs.rounds import lacking
+
+    experiment = store.experiment
+    units = lacking(store)
+    first = list(itertools.islice(units, 3))
+    if not first:
+        return ""
+    count = len(first) + sum(1 for _ in units)
+    places = [
+        ", ".join(
+            [f"{name} = {unit.system.values()[name]}" for name in experiment.axes] + [f"replicate {unit.replicate}"]
+        )
+        for unit in first
+    ]
+    listed = "; ".join(f"{unit.answer} at {place}" for unit, place in zip(first, places, strict=True))
+    return f"{count} units are missing ({listed}{'; ...' if count > len(first) else ''}){_absent(sources)}"
+
+
+def _absent(sources: Sequence[Path]) -> str:
+    labels = set()
+    for source in sources:
+        with Store.open(source, checked=True) as store:
+            labels.add(store.shard)
+    shards = [Shard.read(label) for label in labels if label]
+    counts = {shard.count for shard in shards}
+    if len(counts) != 1:
+        return ""
+    (count,) = counts
+    numbers = [number for number in range(1, count + 1) if Shard(number, count) not in shards]
+    return f"; of {count} shards {', '.join(map(str, numbers))} were not given" if numbers else ""
