@@ -35,8 +35,8 @@ def peak():
 )
 @pytest.mark.parametrize("executor", [None, "local"], ids=["here", "two workers"])
 def test_overhead(benchmark, tmp_path, monkeypatch, executor):
-    # One unit a block: each is sent, received and stored on its own.
-    monkeypatch.setattr(engine, "BLOCK_UNITS", 1)
+    # One task a block: each is sent, received and stored on its own.
+    monkeypatch.setattr(engine, "BLOCK_TASKS", 1)
     places = iter(tmp_path / str(number) for number in range(100))
 
     def sweep(tasks):
@@ -52,7 +52,7 @@ def test_overhead(benchmark, tmp_path, monkeypatch, executor):
 
 
 def direct(tasks):
-    return list(build("ridge", DIRECT, answers="direct", replicates=tasks).units())
+    return list(build("ridge", DIRECT, answers="direct", replicates=tasks).tasks())
 
 
 def seconds(pool, tasks):
@@ -114,9 +114,9 @@ def many(tmp_path_factory):
     names = list(experiment.system.observables)[:3]
     with Store.create(experiment, directory) as store:
         waiting = []
-        for unit in experiment.units():
+        for task in experiment.tasks():
             curve = Curve({name: rng.random(50) for name in names}, "time", at)
-            waiting.append(Outcome(unit, curve, 0.01))
+            waiting.append(Outcome(task, curve, 0.01))
             if len(waiting) == 5000:
                 store.add(waiting)
                 waiting = []

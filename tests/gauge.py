@@ -24,7 +24,7 @@ from tsmech.problem.system import Curve, Observable, System
 from tsmech.systems import REGISTRY
 
 LOG = "GAUGE_LOG"
-"""Environment variable that names the file to which each performance of a unit adds lines."""
+"""Environment variable that names the file to which each performance of a task adds lines."""
 
 SECONDS = "GAUGE_SECONDS"
 """Environment variable that says how long a simulation takes."""

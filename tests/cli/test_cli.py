@@ -218,7 +218,7 @@ def test_failed_points_are_four_and_the_rest_is_kept(unpainted: None) -> None:
     said = command("run", "gauge", "--level", "1,2", "--fault", "none,nan,raise", *SMALL, "--out", "d")
     assert said.code == 4
     (line,) = said.err.splitlines()
-    assert re.search(r"18 units failed, the first \w+: .*; what was finished is kept", line)
+    assert re.search(r"18 tasks failed, the first \w+: .*; what was finished is kept", line)
     with Path("d/table.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {(row["fault"], row["answer"]) for row in rows} == {
@@ -298,11 +298,11 @@ def test_an_interruption_is_130_and_says_how_to_continue(monkeypatch: pytest.Mon
     calls: list[int] = []
     original = executors.perform_one
 
-    def perform_one(*unit: Any) -> Any:
+    def perform_one(*task: Any) -> Any:
         calls.append(1)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return original(*unit)
+        return original(*task)
 
     monkeypatch.setattr(executors, "perform_one", perform_one)
     words = ("run", "gauge", "--level", "1:9:9", "--out", "my run", "--answers", "theory")

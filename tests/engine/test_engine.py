@@ -1,4 +1,4 @@
-"""The engine: what a unit draws depends on nothing but the unit, and one that goes wrong stops no other."""
+"""The engine: what a task draws depends on nothing but the task, and one that goes wrong stops no other."""
 
 import multiprocessing
 import os
@@ -20,21 +20,21 @@ from tests.gauge import LOG, Gauge, Walk
 from tsmech import engine
 from tsmech.engine import Outcome, generator, perform
 from tsmech.errors import IncompleteError, InputError
-from tsmech.experiment import Unit, build
+from tsmech.experiment import Task, build
 from tsmech.machine.threads import ONE_THREAD, one_thread_each
 
 
-def units(replicates: int = 3, **parameters: Any) -> list[Unit]:
-    return list(build(Gauge, {"level": [1, 2], **parameters}, replicates=replicates).units())
+def tasks(replicates: int = 3, **parameters: Any) -> list[Task]:
+    return list(build(Gauge, {"level": [1, 2], **parameters}, replicates=replicates).tasks())
 
 
-def results(outcomes: Iterable[Outcome]) -> dict[Unit, Any]:
-    """Every bit of what came out, by unit."""
+def results(outcomes: Iterable[Outcome]) -> dict[Task, Any]:
+    """Every bit of what came out, by task."""
     found = {}
     for outcome in outcomes:
-        assert outcome.unit not in found, "a unit was performed twice"
+        assert outcome.task not in found, "a task was performed twice"
         curve = outcome.curve
-        found[outcome.unit] = curve and {name: values.tobytes() for name, values in curve.columns.items()}
+        found[outcome.task] = curve and {name: values.tobytes() for name, values in curve.columns.items()}
     return found
 
 
@@ -46,31 +46,31 @@ def flat(batches: Iterable[list[Outcome]]) -> list[Outcome]:
 
 
 def test_a_stream_is_addressed_by_seed_point_answer_and_replicate() -> None:
-    base = Unit(Gauge(level=1.0), "direct", 0)
+    base = Task(Gauge(level=1.0), "direct", 0)
     others = [
-        (Unit(Gauge(level=2.0), "direct", 0), 0),
-        (Unit(Gauge(level=1.0), "reduced", 0), 0),
-        (Unit(Gauge(level=1.0), "direct", 1), 0),
+        (Task(Gauge(level=2.0), "direct", 0), 0),
+        (Task(Gauge(level=1.0), "reduced", 0), 0),
+        (Task(Gauge(level=1.0), "direct", 1), 0),
         (base, 1),
     ]
     first = generator(base, 0).random()
-    assert generator(Unit(Gauge(level=1), "direct", 0), 0).random() == first
-    assert len({first, *(generator(unit, seed).random() for unit, seed in others)}) == 5
+    assert generator(Task(Gauge(level=1), "direct", 0), 0).random() == first
+    assert len({first, *(generator(task, seed).random() for task, seed in others)}) == 5
 
 
 def test_streams_stay_what_they_were() -> None:
     """What a seed gives is a promise: published numbers come out again."""
-    assert generator(Unit(Gauge(level=1.0), "direct", 0), 0).random() == 0.191214083806738
-    assert generator(Unit(Gauge(level=1.0), "reduced", 7), 12345).random() == 0.6892021600965661
+    assert generator(Task(Gauge(level=1.0), "direct", 0), 0).random() == 0.191214083806738
+    assert generator(Task(Gauge(level=1.0), "reduced", 7), 12345).random() == 0.6892021600965661
 
 
 def test_streams_of_replicates_points_and_seeds_are_as_good_as_independent() -> None:
     """First draws are uniform and uncorrelated along each part of the address; each test at 1e-3, seeds fixed."""
     count = 2000
     along = {
-        "replicate": [generator(Unit(Gauge(level=1.0), "direct", k), 0).random() for k in range(count)],
-        "seed": [generator(Unit(Gauge(level=1.0), "direct", 0), k).random() for k in range(count)],
-        "point": [generator(Unit(Gauge(level=k / count), "direct", 0), 0).random() for k in range(count)],
+        "replicate": [generator(Task(Gauge(level=1.0), "direct", k), 0).random() for k in range(count)],
+        "seed": [generator(Task(Gauge(level=1.0), "direct", 0), k).random() for k in range(count)],
+        "point": [generator(Task(Gauge(level=k / count), "direct", 0), 0).random() for k in range(count)],
     }
     for name, drawn in along.items():
         assert stats.kstest(drawn, "uniform").pvalue > 1e-3, name
@@ -80,54 +80,54 @@ def test_streams_of_replicates_points_and_seeds_are_as_good_as_independent() -> 
 # Results do not depend on how they are made
 
 
-def run_here(work: list[Unit]) -> list[Outcome]:
+def run_here(work: list[Task]) -> list[Outcome]:
     return flat(engine.run(work, 5))
 
 
-def run_shuffled(work: list[Unit]) -> list[Outcome]:
+def run_shuffled(work: list[Task]) -> list[Outcome]:
     return flat(engine.run(random.Random(3).sample(work, len(work)), 5))
 
 
-def run_in_threads(work: list[Unit]) -> list[Outcome]:
+def run_in_threads(work: list[Task]) -> list[Outcome]:
     with ThreadPoolExecutor(3) as executor:
         return flat(engine.run(work, 5, executor=executor))
 
 
-def run_in_two_processes(work: list[Unit]) -> list[Outcome]:
+def run_in_two_processes(work: list[Task]) -> list[Outcome]:
     return flat(engine.run(work, 5, workers=2))
 
 
-def run_one_by_one(work: list[Unit]) -> list[Outcome]:
+def run_one_by_one(work: list[Task]) -> list[Outcome]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "BLOCK_UNITS", 1)
+        patch.setattr(engine, "BLOCK_TASKS", 1)
         return run_here(work)
 
 
-def run_in_one_block(work: list[Unit]) -> list[Outcome]:
+def run_in_one_block(work: list[Task]) -> list[Outcome]:
     return perform(work, 5)
 
 
-def run_among_others(work: list[Unit]) -> list[Outcome]:
-    others = units(5, level=[0, 1, 2, 3], noise=[0.2, 0.7])
-    return [outcome for outcome in run_here(others) if outcome.unit in set(work)]
+def run_among_others(work: list[Task]) -> list[Outcome]:
+    others = tasks(5, level=[0, 1, 2, 3], noise=[0.2, 0.7])
+    return [outcome for outcome in run_here(others) if outcome.task in set(work)]
 
 
 @pytest.mark.parametrize(
     "way",
     [run_shuffled, run_in_threads, run_in_two_processes, run_one_by_one, run_in_one_block, run_among_others],
 )
-def test_results_are_the_same_bit_for_bit_however_they_are_made(way: Callable[[list[Unit]], list[Outcome]]) -> None:
-    work = units()
+def test_results_are_the_same_bit_for_bit_however_they_are_made(way: Callable[[list[Task]], list[Outcome]]) -> None:
+    work = tasks()
     expected = results(run_here(work))
     assert len(expected) == len(work)
     assert results(way(work)) == expected
 
 
 def test_a_seed_changes_every_simulation_and_no_theory() -> None:
-    work = units()
+    work = tasks()
     one, other = (results(flat(engine.run(work, seed))) for seed in (0, 1))
-    for unit in work:
-        assert (one[unit] == other[unit]) == (unit.answer == "theory")
+    for task in work:
+        assert (one[task] == other[task]) == (task.answer == "theory")
 
 
 # Blocks
@@ -135,40 +135,40 @@ def test_a_seed_changes_every_simulation_and_no_theory() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=300), st.integers(1, 40), st.floats(0.001, 1))
 @settings(deadline=None, max_examples=50)
-def test_blocks_hold_every_unit_once_in_order_and_keep_their_bounds(
+def test_blocks_hold_every_task_once_in_order_and_keep_their_bounds(
     seconds: list[float], most: int, target: float
 ) -> None:
-    work = [Unit(Gauge(level=1.0), "direct", k) for k in range(len(seconds))]
+    work = [Task(Gauge(level=1.0), "direct", k) for k in range(len(seconds))]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "BLOCK_UNITS", most)
+        patch.setattr(engine, "BLOCK_TASKS", most)
         patch.setattr(engine, "BLOCK_SECONDS", target)
         blocks = engine._Blocks(work)
-        taken: list[Unit] = []
+        taken: list[Task] = []
         while block := blocks.take():
             assert len(block) <= most
             assert taken or len(block) == 1, "what has not been measured goes alone"
             taken += block
-            blocks.learn([Outcome(unit, None, seconds[unit.replicate]) for unit in block])
+            blocks.learn([Outcome(task, None, seconds[task.replicate]) for task in block])
     assert taken == work
 
 
 def test_blocks_grow_to_the_time_that_they_are_meant_to_take() -> None:
-    blocks = engine._Blocks(Unit(Gauge(level=1.0), "direct", k) for k in range(10_000))
-    blocks.learn([Outcome(unit, None, engine.BLOCK_SECONDS / 10) for unit in blocks.take()])
+    blocks = engine._Blocks(Task(Gauge(level=1.0), "direct", k) for k in range(10_000))
+    blocks.learn([Outcome(task, None, engine.BLOCK_SECONDS / 10) for task in blocks.take()])
     assert len(blocks.take()) in (9, 10)
-    blocks.learn([Outcome(Unit(Gauge(level=1.0), "direct", 0), None, 0.0)] * 100)
-    assert len(blocks.take()) == engine.BLOCK_UNITS
+    blocks.learn([Outcome(Task(Gauge(level=1.0), "direct", 0), None, 0.0)] * 100)
+    assert len(blocks.take()) == engine.BLOCK_TASKS
 
 
 @pytest.mark.parametrize("places", [{}, {"executor": "local"}], ids=["here", "local"])
 def test_a_block_that_outlasts_its_time_hands_the_rest_back(places: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Units that turn out to be a thousand times slower do not hold the other workers up."""
+    """Tasks that turn out to be a thousand times slower do not hold the other workers up."""
     monkeypatch.setattr(engine, "BLOCK_SECONDS", 0.0)
     monkeypatch.setattr(engine._Blocks, "learn", lambda *_: None)
-    work = units()
+    work = tasks()
     batches = [batch for batch in engine.run(work, 5, **places) if batch]
     assert [len(batch) for batch in batches] == [1] * len(work)
-    assert [outcome.unit for outcome in flat(batches)] == work
+    assert [outcome.task for outcome in flat(batches)] == work
     assert results(flat(batches)) == results(run_here(work))
 
 
@@ -176,25 +176,25 @@ def test_work_is_taken_as_it_is_performed() -> None:
     """A sweep without end does not fill the memory."""
     taken = 0
 
-    def endless() -> Iterator[Unit]:
+    def endless() -> Iterator[Task]:
         nonlocal taken
         while True:
-            yield Unit(Gauge(level=1.0), "direct", taken)
+            yield Task(Gauge(level=1.0), "direct", taken)
             taken += 1
 
     batches = engine.run(endless(), 0)
     for _ in range(5):
         next(batches)
     batches.close()
-    assert taken <= 5 * engine.BLOCK_UNITS
+    assert taken <= 5 * engine.BLOCK_TASKS
 
 
-def test_the_cost_of_a_unit_is_small() -> None:
+def test_the_cost_of_a_task_is_small() -> None:
     """Two milliseconds a task are allowed; what the toy itself costs is measured beside it and taken off."""
-    work = units(200)
+    work = tasks(200)
     start = time.perf_counter()
-    for unit in work:
-        unit.system.curve(unit.answer, np.random.default_rng(0))
+    for task in work:
+        task.system.curve(task.answer, np.random.default_rng(0))
     own = time.perf_counter() - start
     start = time.perf_counter()
     flat(engine.run(work, 0))
@@ -205,19 +205,19 @@ def test_the_cost_of_a_unit_is_small() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_a_unit_raises_is_recorded_and_the_others_go_on(workers: int) -> None:
-    outcomes = flat(engine.run(units(2, fault=["none", "raise", "nan", "inf", "unsolved"]), 0, workers=workers))
+def test_what_a_task_raises_is_recorded_and_the_others_go_on(workers: int) -> None:
+    outcomes = flat(engine.run(tasks(2, fault=["none", "raise", "nan", "inf", "unsolved"]), 0, workers=workers))
     assert len(outcomes) == 2 * 5 * 5
     for outcome in outcomes:
-        fault = outcome.unit.system.fault
-        if fault in ("none", "inf") or (fault == "nan" and outcome.unit.answer == "theory"):
+        fault = outcome.task.system.fault
+        if fault in ("none", "inf") or (fault == "nan" and outcome.task.answer == "theory"):
             assert outcome.curve is not None
             assert outcome.error == outcome.trace == ""
             continue
         assert outcome.curve is None
         expected = {
             "raise": "ZeroDivisionError: the gauge\nis broken",
-            "nan": f"ArithmeticError: {outcome.unit.answer} returned NaN as spread",
+            "nan": f"ArithmeticError: {outcome.task.answer} returned NaN as spread",
             "unsolved": "ConvergenceError: the gauge does not settle",
         }
         assert outcome.error == expected[fault]
@@ -236,20 +236,20 @@ class Matrices(Walk):
 
 
 def test_nan_in_a_matrix_is_an_error_too() -> None:
-    (outcome,) = perform([Unit(Matrices(), "theory", 0)], 0)
+    (outcome,) = perform([Task(Matrices(), "theory", 0)], 0)
     assert outcome.curve is None
     assert "theory returned NaN as overlap" in outcome.error
 
 
 @pytest.mark.slow
-def test_a_unit_that_kills_its_worker_is_recorded_and_the_others_go_on() -> None:
-    work = [unit for unit in units(4, fault=["none", "die"]) if unit.answer == "direct"]
+def test_a_task_that_kills_its_worker_is_recorded_and_the_others_go_on() -> None:
+    work = [task for task in tasks(4, fault=["none", "die"]) if task.answer == "direct"]
     outcomes = flat(engine.run(work, 0, workers=2))
     assert set(results(outcomes)) == set(work)
     for outcome in outcomes:
-        assert (outcome.curve is None) == (outcome.unit.system.fault == "die")
+        assert (outcome.curve is None) == (outcome.task.system.fault == "die")
         assert outcome.curve or "worker" in outcome.error
-    expected = results(engine.perform([unit for unit in work if unit.system.fault == "none"], 0))
+    expected = results(engine.perform([task for task in work if task.system.fault == "none"], 0))
     assert expected.items() <= results(outcomes).items()
 
 
@@ -264,7 +264,7 @@ def until_interrupted(batches: Iterable[list[Outcome]]) -> list[Outcome]:
 
 
 def test_an_interruption_hands_over_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C comes during the third unit, in the midst of a block."""
+    """Ctrl-C comes during the third task, in the midst of a block."""
     original, performed = Gauge.curve, []
 
     def curve(gauge: Gauge, answer: str, rng: Any = None) -> Any:
@@ -274,7 +274,7 @@ def test_an_interruption_hands_over_what_is_finished(monkeypatch: pytest.MonkeyP
         return performed[-1]
 
     monkeypatch.setattr(Gauge, "curve", curve)
-    outcomes = until_interrupted(engine.run([Unit(Gauge(level=1.0), "direct", k) for k in range(9)], 0))
+    outcomes = until_interrupted(engine.run([Task(Gauge(level=1.0), "direct", k) for k in range(9)], 0))
     assert [outcome.curve for outcome in outcomes] == performed
 
 
@@ -294,12 +294,12 @@ class Late(Executor):
 
 
 def test_an_interruption_hands_over_what_an_executor_has_finished() -> None:
-    assert len(until_interrupted(engine.run(units(), 0, executor=Late()))) == 2
+    assert len(until_interrupted(engine.run(tasks(), 0, executor=Late()))) == 2
 
 
 def test_closing_the_run_ends_its_workers() -> None:
     before = set(multiprocessing.active_children())
-    batches = engine.run(units(50), 0, workers=2)
+    batches = engine.run(tasks(50), 0, workers=2)
     assert next(batch for batch in batches if batch)
     started = set(multiprocessing.active_children()) - before
     assert started
@@ -311,7 +311,7 @@ def test_closing_the_run_ends_its_workers() -> None:
 
 def test_an_executor_of_somebody_else_stays_open() -> None:
     with ThreadPoolExecutor(1) as executor:
-        flat(engine.run(units(), 0, executor=executor))
+        flat(engine.run(tasks(), 0, executor=executor))
         assert executor.submit(int, "3").result() == 3
 
 
@@ -326,7 +326,7 @@ class Broken(Executor):
 
 def test_an_executor_that_breaks_is_one_clear_error() -> None:
     with pytest.raises(IncompleteError, match="executor"):
-        flat(engine.run(units(), 0, executor=Broken()))
+        flat(engine.run(tasks(), 0, executor=Broken()))
 
 
 class Foreign(Executor):
@@ -340,18 +340,18 @@ class Foreign(Executor):
 
 def test_an_executor_that_cannot_import_the_work_is_one_clear_error() -> None:
     with pytest.raises(IncompleteError, match="cannot perform the work: ModuleNotFoundError: No module named 'tsmech'"):
-        flat(engine.run(units(), 0, executor=Foreign()))
+        flat(engine.run(tasks(), 0, executor=Foreign()))
 
 
 @pytest.mark.parametrize("workers", [0, -1])
 def test_a_number_of_workers_below_one_is_refused(workers: int) -> None:
     with pytest.raises(InputError, match=f"workers = {workers} is not allowed"):
-        flat(engine.run(units(), 0, workers=workers))
+        flat(engine.run(tasks(), 0, workers=workers))
 
 
-def test_each_unit_is_performed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_task_is_performed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LOG, str(tmp_path / "log"))
-    work = units(4)
+    work = tasks(4)
     flat(engine.run(work, 0))
     begun = [line for line in (tmp_path / "log").read_text().splitlines() if not line.startswith("end")]
     assert len(begun) == len(set(begun)) == len(work)

@@ -29,7 +29,7 @@ from tsmech.problem.parameters import parameter
 
 @dataclass(frozen=True)
 class Threads(System):
-    """What a unit sees of the process that it is performed in."""
+    """What a task sees of the process that it is performed in."""
 
     name = "threads"
     title = "Threads"
@@ -91,7 +91,7 @@ from things import Threads
     ],
     ids=["here", "workers", "threads"],
 )
-def test_every_pool_of_threads_has_one_within_a_unit_and_as_many_as_before_after_it(
+def test_every_pool_of_threads_has_one_within_a_task_and_as_many_as_before_after_it(
     tmp_path: Path, call: str, here: bool
 ) -> None:
     said = python(tmp_path, f"{HEAD}\ntable = {call}\n{REPORT}")

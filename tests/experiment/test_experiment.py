@@ -1,4 +1,4 @@
-"""What is asked: read from options, a file or Python, all checked in one place, and cut into units of work."""
+"""What is asked: read from options, a file or Python, all checked in one place, and cut into tasks of work."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.gauge import Gauge, Walk, register
 from tsmech.errors import InputError
-from tsmech.experiment import REPLICATES, Experiment, Unit, build, experiments, find_file, from_file, restore, whole
+from tsmech.experiment import REPLICATES, Experiment, Task, build, experiments, find_file, from_file, restore, whole
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_options_a_file_and_python_ask_for_the_same(tmp_path: Path) -> None:
     )
     assert options == python == toml
     assert options.digest() == python.digest() == toml.digest()
-    assert [unit.system.key() for unit in options.units()] == [unit.system.key() for unit in toml.units()]
+    assert [task.system.key() for task in options.tasks()] == [task.system.key() for task in toml.tasks()]
 
 
 def test_names_take_underscores_or_hyphens(tmp_path: Path) -> None:
@@ -76,11 +76,11 @@ def test_several_values_are_an_axis_and_one_is_not() -> None:
     assert points == [(1, 4), (1, 8), (2, 4), (2, 8), (3, 4), (3, 8)]
 
 
-def test_theory_is_one_unit_a_point_and_simulations_are_replicates() -> None:
-    units = list(build("gauge", {"level": [1, 2]}, replicates=2).units())
+def test_theory_is_one_task_a_point_and_simulations_are_replicates() -> None:
+    tasks = list(build("gauge", {"level": [1, 2]}, replicates=2).tasks())
     expected = [("theory", 0), ("reduced", 0), ("reduced", 1), ("direct", 0), ("direct", 1)]
-    assert [(unit.answer, unit.replicate) for unit in units] == 2 * expected
-    assert units[0] == Unit(Gauge(level=1.0), "theory", 0)
+    assert [(task.answer, task.replicate) for task in tasks] == 2 * expected
+    assert tasks[0] == Task(Gauge(level=1.0), "theory", 0)
 
 
 @pytest.mark.parametrize(

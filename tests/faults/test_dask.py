@@ -22,7 +22,7 @@ from tests.gauge import Gauge, register
 from tsmech.engine import cluster as dask_pool
 from tsmech.engine.executors import open_pool
 from tsmech.errors import CutShortError
-from tsmech.experiment import Unit, build
+from tsmech.experiment import Task, build
 from tsmech.runs import carry_out, tables
 from tsmech.runs.progress import Progress
 from tsmech.store import Store
@@ -147,13 +147,13 @@ def test_an_interruption_keeps_what_is_finished(tmp_path: Path, own: bool, undis
     assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
 
 
-def test_units_that_kill_their_worker_or_hang_are_recorded_and_the_others_go_on(tmp_path: Path) -> None:
+def test_tasks_that_kill_their_worker_or_hang_are_recorded_and_the_others_go_on(tmp_path: Path) -> None:
     words = ("run", "gauge", "--level", "1,2", "--fault", "none,hang,die", "--answers", "direct", "--replicates", 1)
     said = run_child(
         *words, "--executor", "dask", "--workers", 2, "--timeout", 1, "--out", "run", "--quiet", cwd=tmp_path
     )
     assert said.code == 4
-    assert "4 units failed" in said.err
+    assert "4 tasks failed" in said.err
     shown = run_child("show", "run", "--failures", cwd=tmp_path).out
     assert shown.count("not finished within 1 s") == shown.count("the worker process died") == 2
     with carry_out(build("gauge", {"level": [1, 2]}, answers="direct", replicates=1)) as whole:
@@ -248,7 +248,7 @@ def listening(processes: list[int]) -> list[str]:
 def test_a_cluster_of_its_own_listens_to_this_machine_alone() -> None:
     before = set(multiprocessing.active_children())
     with open_pool(workers=2, executor="dask") as pool:
-        pool.submit([Unit(Gauge(level=1.0), "reduced", 0)], 0, 1.0)
+        pool.submit([Task(Gauge(level=1.0), "reduced", 0)], 0, 1.0)
         while not pool.collect(1.0):
             pass
         processes = [os.getpid(), *(child.pid or 0 for child in set(multiprocessing.active_children()) - before)]

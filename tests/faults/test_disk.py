@@ -255,7 +255,7 @@ def put_another(directory: Path) -> None:
 def test_a_run_whose_file_is_removed_says_that_nothing_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remove: Callable[[Path], None], moment: str
 ) -> None:
-    """Whenever it happens: while units are performed, when they are stored, when the table or the picture is made."""
+    """Whenever it happens: while tasks are performed, when they are stored, when the table or the picture is made."""
     directory = tmp_path / "run"
     experiment = build("gauge", {"level": [1, 2]}, replicates=2)
     seen = [0]

@@ -244,7 +244,7 @@ def test_a_run_without_a_count_is_read_and_extended_and_has_one_then(tmp_path: P
 def test_of_an_unfinished_run_without_a_count_it_is_said_that_it_cannot_be_checked(tmp_path: Path, shard: str) -> None:
     asked = build("gauge", {"level": [1, 2]}, replicates=3)
     with Store.create(asked, tmp_path / "run", shard) as store:
-        store.add(perform(list(asked.units())[:5], 0))
+        store.add(perform(list(asked.tasks())[:5], 0))
     forget(tmp_path / "run")
     for words in (("export",), ("show",), ("merge", tmp_path / "out")):
         said = command(*words, tmp_path / "run")

@@ -57,13 +57,13 @@ def wait_until(condition: Callable[[], Any], patience: float = PATIENCE) -> None
 
 
 def logged(log: Path, what: str) -> set[str]:
-    """Return what identifies the units that the log tells of: ``begin`` or ``end`` of a simulation."""
+    """Return what identifies the tasks that the log tells of: ``begin`` or ``end`` of a simulation."""
     lines = log.read_text().splitlines() if log.exists() else []
     return {line.split()[-1] for line in lines if line.startswith(what)}
 
 
 def committed(directory: Path) -> set[str]:
-    """Return the same of the units that are stored, read from a copy so that nothing is mended by looking."""
+    """Return the same of the tasks that are stored, read from a copy so that nothing is mended by looking."""
     with contextlib.ExitStack() as stack:
         copy = directory.with_name("copy")
         stack.callback(shutil.rmtree, copy, ignore_errors=True)
@@ -320,13 +320,13 @@ def test_of_two_runs_that_are_started_at_once_one_is_refused(tmp_path: Path, und
     assert [one.code for one in said] == [0, 2]
     assert "is in use by another run" in said[1].err
     assert len(said[1].err.splitlines()) == 1
-    assert log.read_text().count("begin") == SIMULATIONS, "each unit was performed once"
+    assert log.read_text().count("begin") == SIMULATIONS, "each task was performed once"
     assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
 
 
 @pytest.mark.slow
 def test_a_script_without_a_guarded_entry_is_told_so(tmp_path: Path) -> None:
-    """Its workers run the script again as they start, and end at once: one clear error, not one a unit."""
+    """Its workers run the script again as they start, and end at once: one clear error, not one a task."""
     script = tmp_path / "script.py"
     script.write_text(
         'import tsmech\ntsmech.run("ridge", alpha="0.5:2:50", answers="reduced", dimension=10, workers=2)\n'

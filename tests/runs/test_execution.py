@@ -103,7 +103,7 @@ def test_progress_is_reported_from_nothing_to_all() -> None:
 
 
 def test_failures_are_an_error_that_says_how_many_and_why(tmp_path: Path) -> None:
-    with pytest.raises(IncompleteError, match=r"6 units failed, the first \w+: ZeroDivisionError"):
+    with pytest.raises(IncompleteError, match=r"6 tasks failed, the first \w+: ZeroDivisionError"):
         tsmech.run("gauge", level=[1, 2], fault=["none", "raise"], replicates=1, out=tmp_path / "run")
     table = (tmp_path / "run" / "table.csv").read_text()
     assert table.count("none") == 6
@@ -222,7 +222,7 @@ def test_means_near_a_pole_of_theory_are_not_compared() -> None:
 
 
 def test_what_diverged_is_told_in_one_line_an_answer() -> None:
-    """Linear units above the critical rate; theory has no draws."""
+    """Linear tasks above the critical rate; theory has no draws."""
     fixed = {"student_units": 1, "teacher_units": 1, "activation": "linear", "dimension": 50, "duration": 60}
     experiment = build("online_sgd", {**fixed, "learning_rate": [0.5, 3, 4, 5]}, answers="theory,reduced", replicates=2)
     with carry_out(experiment) as store:

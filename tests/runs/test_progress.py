@@ -17,7 +17,7 @@ import tsmech
 from tests.commands import ROOT
 from tests.gauge import Gauge, register
 from tsmech import engine
-from tsmech.experiment import Unit, build
+from tsmech.experiment import Task, build
 from tsmech.kernels import jit
 from tsmech.machine import compilation
 from tsmech.problem.system import Curve
@@ -49,7 +49,7 @@ def test_a_plain_line_comes_every_so_often(capsys: pytest.CaptureFixture[str], c
         "sweep: 40 of 100, 4 of 10 points, 2 a second, 30 s left, error 0.05, 3 failed (ValueError"
     )
     assert len(second) < 200
-    assert totals.startswith("sweep: 40 units in 20 s, error 0.05, 3 failed (ValueError")
+    assert totals.startswith("sweep: 40 tasks in 20 s, error 0.05, 3 failed (ValueError")
 
 
 def test_nothing_is_said_when_quiet(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
@@ -67,7 +67,7 @@ def test_a_time_is_said_as_people_say_it(capsys: pytest.CaptureFixture[str], clo
                 clock[0] += progress.QUIET_SECONDS
                 other.show(Progress(100, finished=finished))
                 assert capsys.readouterr().err.endswith(left + "\n")
-            assert capsys.readouterr().err == f"other: {finished} units in 10 s\n"
+            assert capsys.readouterr().err == f"other: {finished} tasks in 10 s\n"
         clock[0] = 1000.0 + 7200.0
         meter.show(Progress(100, finished=50))
         assert capsys.readouterr().err.endswith("2 h 0 min left\n")
@@ -85,7 +85,7 @@ def test_compilation_is_no_work(capsys: pytest.CaptureFixture[str], clock: list[
             clock[0] += progress.QUIET_SECONDS
             meter.show(Progress(100, finished=finished, remark=remark, left=left))
             assert capsys.readouterr().err == said + "\n"
-    assert capsys.readouterr().err == "sweep: 80 units in 40 s, 20 s of it compiling (once)\n"
+    assert capsys.readouterr().err == "sweep: 80 tasks in 40 s, 20 s of it compiling (once)\n"
 
 
 def test_a_run_that_had_nothing_to_show_says_nothing_in_the_end(capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,7 +120,7 @@ def test_a_notebook_has_one_line_that_changes(
     line, other, totals = capsys.readouterr().err.removeprefix("\r").replace("\r", "\n").splitlines()
     assert line.startswith("sweep: 1 of 4")
     assert other.startswith("sweep: 2 of 4")
-    assert totals == "sweep: 2 units in 2 s"
+    assert totals == "sweep: 2 tasks in 2 s"
 
 
 @pytest.mark.parametrize(("asked", "shown"), [(None, False), (False, False), (True, True)])
@@ -131,7 +131,7 @@ def test_python_shows_progress_where_somebody_looks_or_asks(
     monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
     tsmech.run("gauge", level=1, replicates=2, workers=1, progress=asked)
     said = capsys.readouterr().err
-    assert ("gauge: 5 units in" in said) == shown
+    assert ("gauge: 5 tasks in" in said) == shown
     assert bool(said) == shown
 
 
@@ -142,7 +142,7 @@ def test_without_a_stderr_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> N
         meter.show(Progress(100))
 
 
-def test_predictions_come_first_and_what_is_left_is_judged_by_each_answers_units(
+def test_predictions_come_first_and_what_is_left_is_judged_by_each_answers_tasks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Simulations that nobody has seen yet take an unknown time, however quick the predictions were."""
@@ -162,7 +162,7 @@ def test_predictions_come_first_and_what_is_left_is_judged_by_each_answers_units
     assert seen[-1] == (15, 0.0)
 
 
-def test_what_numba_compiles_is_not_the_time_of_a_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_numba_compiles_is_not_the_time_of_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two seconds of work and five of compilation, that of a kernel within a kernel counted once."""
     now = [0.0]
 
@@ -179,7 +179,7 @@ def test_what_numba_compiles_is_not_the_time_of_a_unit(monkeypatch: pytest.Monke
     monkeypatch.setattr(Gauge, "curve", curve)
     with monkeypatch.context() as patch:
         patch.setattr(time, "perf_counter", lambda: now[0])
-        (outcome,) = engine.perform([Unit(Gauge(level=1.0), "direct", 0)], 0)
+        (outcome,) = engine.perform([Task(Gauge(level=1.0), "direct", 0)], 0)
     assert outcome.seconds == 2.0
 
 
@@ -194,7 +194,7 @@ def test_compilation_is_told_when_it_begins_and_ends_and_not_what_is_compiled_al
     assert told == [True, False]
 
 
-def test_points_are_counted_as_their_last_unit_is_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_points_are_counted_as_their_last_task_is_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     register(monkeypatch.setitem)
     experiment = build(Gauge, {"level": [1, 2, 3, 4]}, replicates=3)
     seen: list[tuple[int, int, int, int]] = []
@@ -234,4 +234,4 @@ def test_a_terminal_has_a_bar(tmp_path: Path) -> None:
     assert "120/120" in text
     assert "40 of 40 points" in text
     assert "60 failed (ZeroDivisionError: the gauge is broken)" in text
-    assert re.search(r"gauge: 120 units in \d+ s, 60 failed \(Zero", text)
+    assert re.search(r"gauge: 120 tasks in \d+ s, 60 failed \(Zero", text)

@@ -54,13 +54,13 @@ def test_shards_are_disjoint_and_together_the_whole(count: int, replicates: int,
     more = {"target_error": 0.1, "max_replicates": 10} if target else {}
     asked = experiment(replicates=replicates, **more)
     shares = [Shard(number, count) for number in range(1, count + 1)]
-    held = [list(share.units(asked)) for share in shares]
-    assert [share.size(asked) for share in shares] == [len(units) for units in held]
-    together = [unit for units in held for unit in units]
+    held = [list(share.tasks(asked)) for share in shares]
+    assert [share.size(asked) for share in shares] == [len(tasks) for tasks in held]
+    together = [task for tasks in held for task in tasks]
     assert len(together) == len(set(together))
-    assert set(together) == set(asked.units())
+    assert set(together) == set(asked.tasks())
     if target:
-        points = [{unit.system for unit in units} for units in held]
+        points = [{task.system for task in tasks} for tasks in held]
         assert sum(map(len, points)) == asked.size, "a point is judged as a whole"
     else:
         assert max(map(len, held)) - min(map(len, held)) <= 1
@@ -90,21 +90,21 @@ def test_what_is_missing_is_said_and_can_be_added() -> None:
     with merge(Path("merged"), places) as merged:
         words = missing(merged, places)
     assert words.startswith(
-        f"{Shard(2, 3).size(asked)} units are missing (reduced at level = 1.0, noise = 0.1, replicate 0;"
+        f"{Shard(2, 3).size(asked)} tasks are missing (reduced at level = 1.0, noise = 0.1, replicate 0;"
     )
     assert words.endswith("; of 3 shards 2 were not given")
     with carry_out(asked, Path("merged")) as completed, carry_out(asked) as whole:
         assert content(completed) == content(whole)
 
 
-def test_a_shard_that_did_not_come_to_its_end_is_said_to_lack_units() -> None:
+def test_a_shard_that_did_not_come_to_its_end_is_said_to_lack_tasks() -> None:
     asked = experiment()
     places = [*run_shards(asked, 2, 2), Path("shard2")]
     with Store.create(asked, places[1], "2/2") as store:
-        store.add(perform([unit for unit in Shard(2, 2).units(asked) if unit.answer != "direct"], 0))
+        store.add(perform([task for task in Shard(2, 2).tasks(asked) if task.answer != "direct"], 0))
     with merge(Path("merged"), places) as merged:
         words = missing(merged, places)
-    assert re.match(r"\d+ units are missing \(direct at ", words)
+    assert re.match(r"\d+ tasks are missing \(direct at ", words)
     assert "not given" not in words
 
 
@@ -154,11 +154,11 @@ def test_shards_of_another_system_format_or_place_are_refused(tmp_path: Path) ->
 
 
 def test_two_that_disagree_are_refused_and_nothing_is_added() -> None:
-    """As after a change of machine: the same unit with other numbers, each whole in itself."""
+    """As after a change of machine: the same task with other numbers, each whole in itself."""
     places = run_shards(experiment(), 2)
     asked = experiment()
     with Store.create(asked, Path("other")) as other:
-        first = next(unit for unit in asked.units() if unit.answer == "direct")
+        first = next(task for task in asked.tasks() if task.answer == "direct")
         (outcome,) = perform([first], 0)
         assert outcome.curve is not None
         outcome.curve.observables["luck"][0] += 1e-15
@@ -181,7 +181,7 @@ def test_a_shard_has_a_directory_of_its_own_and_the_commands_join_them() -> None
     assert all([path.name for path in place.iterdir()] == [FILE] for place in places)
     short = command("merge", "merged", places[1])
     assert short.code == 4
-    assert "units are missing" in short.err
+    assert "tasks are missing" in short.err
     assert "of 2 shards 1 were not given; what is there is merged" in short.err
     said = command("merge", "merged", *places)
     assert (said.code, said.err) == (0, "")

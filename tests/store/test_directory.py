@@ -345,7 +345,7 @@ def test_on_a_network_disk_nothing_is_written_ahead(
 ) -> None:
     """Its log would need memory that two machines share.  A log that a killed run has left is taken over."""
     experiment = build("gauge", {"level": [1, 2]}, replicates=3)
-    outcomes = perform(list(experiment.units()), 0)
+    outcomes = perform(list(experiment.tasks()), 0)
     killed = directory.parent / "killed"
     with Store.create(experiment, directory) as store:
         store.add(outcomes[:5])

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from tests.gauge import LOG, Gauge, register
 from tsmech.engine import Outcome, perform
 from tsmech.errors import IncompleteError, InputError
-from tsmech.experiment import Unit, build
+from tsmech.experiment import Task, build
 from tsmech.problem.system import Curve
 from tsmech.runs import carry_out, publish, tables
 from tsmech.runs.shards import Shard, merge
@@ -45,7 +45,7 @@ def run(directory: Path | None, level: Any = (1, 2), **options: Any) -> list[dic
 
 
 def performed(log: Path) -> int:
-    """Count the units performed since the last call."""
+    """Count the tasks performed since the last call."""
     lines = log.read_text().splitlines()
     log.write_text("")
     return sum(not line.startswith("end") for line in lines)
@@ -241,10 +241,10 @@ def test_opening_a_run_finds_the_experiment_the_rows_and_where_they_come_from(di
 def test_a_run_can_be_read_while_it_is_written(directory: Path) -> None:
     experiment = build("gauge", {"level": [1, 2]}, answers="direct", replicates=3)
     with Store.create(experiment, directory) as writing:
-        writing.add(perform(list(experiment.units())[:4], 0))
+        writing.add(perform(list(experiment.tasks())[:4], 0))
         with Store.open(directory) as reading:
             assert sum(reading.counts().values()) == 4
-            writing.add(perform(list(experiment.units())[4:], 0))
+            writing.add(perform(list(experiment.tasks())[4:], 0))
             assert sum(reading.counts().values()) == 6
 
 
@@ -279,9 +279,9 @@ def test_matrices_and_coordinates_are_kept(directory: Path) -> None:
 @settings(deadline=None, max_examples=40)
 def test_a_curve_comes_back_bit_for_bit(observables: dict[str, np.ndarray]) -> None:
     experiment = build(Gauge, {"level": 1}, answers="theory")
-    unit = Unit(Gauge(level=1.0), "theory", 0)
+    task = Task(Gauge(level=1.0), "theory", 0)
     with Store.create(experiment, None) as store:
-        store.add([Outcome(unit, Curve(observables), 0.1)])
+        store.add([Outcome(task, Curve(observables), 0.1)])
         ((_, _, (found,)),) = store.curves()
     assert list(found.observables) == list(observables)
     for name, values in observables.items():
@@ -297,8 +297,8 @@ def add_draws(values: list[float]) -> dict[str, Any]:
     experiment = build(Gauge, {"level": 1}, answers="direct", replicates=len(values))
     with Store.create(experiment, None) as store:
         store.add(
-            Outcome(unit, Curve.point({"x": value}), 0.1)
-            for unit, value in zip(experiment.units(), values, strict=True)
+            Outcome(task, Curve.point({"x": value}), 0.1)
+            for task, value in zip(experiment.tasks(), values, strict=True)
         )
         (row,) = store.rows()
     return row
@@ -309,7 +309,7 @@ def add_draws(values: list[float]) -> dict[str, Any]:
 def test_means_and_standard_errors_are_numpys(values: list[float]) -> None:
     row, scale = add_draws(values), max(map(abs, values))
     assert row["replicates"] == len(values)
-    # Sums of at most 20 terms: NumPy's are off by some units in the last place of the largest.
+    # Sums of at most 20 terms: NumPy's are off by some tasks in the last place of the largest.
     assert row["x"] == pytest.approx(np.mean(values), rel=1e-13, abs=1e-13 * scale)
     expected = np.std(np.array(values), ddof=1) / math.sqrt(len(values))
     assert row["x_sem"] == pytest.approx(expected, rel=1e-7, abs=1e-13 * scale)
@@ -320,7 +320,7 @@ def test_means_and_standard_errors_are_numpys(values: list[float]) -> None:
 def test_the_table_does_not_depend_on_the_order_in_which_draws_are_finished(values: list[float]) -> None:
     experiment = build(Gauge, {"level": 1}, answers="direct", replicates=len(values))
     draws = [
-        Outcome(unit, Curve.point({"x": value}), 0.1) for unit, value in zip(experiment.units(), values, strict=True)
+        Outcome(task, Curve.point({"x": value}), 0.1) for task, value in zip(experiment.tasks(), values, strict=True)
     ]
     found = []
     for order in (draws, draws[::-1]):
@@ -356,8 +356,8 @@ def test_draws_that_diverge_count_as_far_as_they_go(directory: Path) -> None:
     ends = [None, 2.5, 1.5, None, None, None]
     with Store.create(experiment, directory) as store:
         store.add(
-            Outcome(unit, Curve({"position": np.full(rows, 2.0)}, "time", np.arange(1.0, rows + 1), end), 0.1)
-            for unit, end in zip(experiment.units(), ends, strict=True)
+            Outcome(task, Curve({"position": np.full(rows, 2.0)}, "time", np.arange(1.0, rows + 1), end), 0.1)
+            for task, end in zip(experiment.tasks(), ends, strict=True)
             for rows in [3 if end is None else int(end)]
         )
     with Store.open(directory) as store:
@@ -394,24 +394,24 @@ def test_what_is_lacking_is_told_without_going_through_it(directory: Path) -> No
     experiment = build("gauge", {"level": (1, 2, 3)}, replicates=2)
     with Store.create(experiment, directory) as store:
         assert store.lacks(experiment) == (15, 3)
-        store.add(perform(list(experiment.units())[:7], 0))
+        store.add(perform(list(experiment.tasks())[:7], 0))
         assert store.lacks(experiment) == (8, 2)
         assert store.lacks(build("gauge", {"level": (1, 2)}, replicates=2)) is None
     more = build("gauge", {"level": (1, 2, 3)}, replicates=3)
     with Store.create(more, directory) as store:
-        remaining = list(store.remaining(more.units()))
-        assert store.lacks(more) == (len(remaining), len({unit.system for unit in remaining}))
+        remaining = list(store.remaining(more.tasks()))
+        assert store.lacks(more) == (len(remaining), len({task.system for task in remaining}))
 
 
 def test_what_does_not_fit_beside_others_is_stored_alone(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk in the midst of a batch: what still fits stays, and what was entered with the rest is taken back."""
     experiment = build("gauge", {"level": (1, 2, 3)}, answers="theory")
-    outcomes = perform(experiment.units(), 0)
+    outcomes = perform(experiment.tasks(), 0)
     original = Store._add_one
 
     def fail(store: Store, outcome: Outcome) -> None:
         original(store, outcome)
-        if outcome.unit == outcomes[2].unit:
+        if outcome.task == outcomes[2].task:
             raise sqlite3.OperationalError("database or disk is full")
 
     with Store.create(experiment, directory) as store:

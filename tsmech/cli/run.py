@@ -271,7 +271,7 @@ def need_stdout(words: str) -> None:
 
 
 def raise_failure(store: Any) -> None:
-    """Raise the error that says which units failed, if any did."""
+    """Raise the error that says which tasks failed, if any did."""
     from tsmech.runs import failure
 
     error = failure(store)

@@ -1,4 +1,4 @@
-"""Runs units of work wherever they can be performed, and yields what comes of each as it is finished."""
+"""Runs tasks of work wherever they can be performed, and yields what comes of each as it is finished."""
 
 import hashlib
 import math
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tsmech.errors import TsmechError
-from tsmech.experiment import Unit
+from tsmech.experiment import Task
 from tsmech.machine import compilation
 from tsmech.problem.system import ANSWERS, Curve
 from tsmech.words import printable
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     from tsmech.engine.executors import Pool
 
 BLOCK_SECONDS = 1.0
-"""What a block of units takes: long against the cost of sending it, short against a person's patience."""
-BLOCK_UNITS = 1000
-"""Most units in one block, so that memory stays bounded."""
+"""What a block of tasks takes: long against the cost of sending it, short against a person's patience."""
+BLOCK_TASKS = 1000
+"""Most tasks in one block, so that memory stays bounded."""
 ATTEMPTS = 3
-"""How often a unit that raises is performed, with the same random numbers, before its error is recorded."""
+"""How often a task that raises is performed, with the same random numbers, before its error is recorded."""
 DEATHS = 2
-"""How often a unit may lose its worker, the last time alone, before it is given up."""
+"""How often a task may lose its worker, the last time alone, before it is given up."""
 HEARTBEAT = 0.5
 """Seconds after which the engine yields, though it be nothing, so that its caller can write and report."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a unit: its curve, or the error that it raised with the traceback; and the seconds it took.
+    """What came of a task: its curve, or the error that it raised with the traceback; and the seconds it took.
 
     A failure that is ``final`` is one that the same numbers would bring about again: it is not retried.  The seconds
     are those of the work alone, without what Numba compiled for it, which is done once.
     """
 
-    unit: Unit
+    task: Task
     curve: Curve | None
     seconds: float
     error: str = ""
@@ -49,52 +49,52 @@ class Outcome:
     final: bool = False
 
 
-def generator(unit: Unit, seed: int) -> np.random.Generator:
-    """Return a unit's own random generator.
+def generator(task: Task, seed: int) -> np.random.Generator:
+    """Return a task's own random generator.
 
     Its address is the seed, the hash of the point, the answer and the replicate: nothing that depends on other
     points, on the order of work or on the number of workers.
     """
-    point = int.from_bytes(hashlib.sha256(unit.system.key().encode()).digest()[:16])
-    address = (point, ANSWERS.index(unit.answer), unit.replicate)
+    point = int.from_bytes(hashlib.sha256(task.system.key().encode()).digest()[:16])
+    address = (point, ANSWERS.index(task.answer), task.replicate)
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=address)))
 
 
 def perform(
-    units: Iterable[Unit],
+    tasks: Iterable[Task],
     seed: int,
     seconds: float = math.inf,
     begin: Callable[[int], None] = lambda position: None,
 ) -> list[Outcome]:
-    """Perform units one after another until so many seconds have passed, at least one of them.
+    """Perform tasks one after another until so many seconds have passed, at least one of them.
 
-    An error becomes part of the outcome and stops no other unit.  ``begin`` is called with each unit's position.
+    An error becomes part of the outcome and stops no other task.  ``begin`` is called with each task's position.
     """
     outcomes: list[Outcome] = []
     end = time.monotonic() + seconds
-    for position, unit in enumerate(units):
+    for position, task in enumerate(tasks):
         begin(position)
-        outcomes.append(perform_one(unit, seed))
+        outcomes.append(perform_one(task, seed))
         if time.monotonic() >= end:
             break
     return outcomes
 
 
-def perform_one(unit: Unit, seed: int) -> Outcome:
-    """Perform one unit."""
+def perform_one(task: Task, seed: int) -> Outcome:
+    """Perform one task."""
     start, compiled = time.perf_counter(), compilation.seconds()
 
     def outcome(curve: Curve | None, **more: Any) -> Outcome:
         seconds = time.perf_counter() - start - (compilation.seconds() - compiled)
-        return Outcome(unit, curve, max(seconds, 0.0), **more)
+        return Outcome(task, curve, max(seconds, 0.0), **more)
 
     try:
-        rng = None if unit.answer == "theory" else generator(unit, seed)
-        curve = unit.system.curve(unit.answer, rng)
+        rng = None if task.answer == "theory" else generator(task, seed)
+        curve = task.system.curve(task.answer, rng)
         for name, values in curve.columns.items():
             if np.isnan(values).any():
-                raise ArithmeticError(f"{unit.answer} returned NaN as {name}")
-    except Exception as error:  # whatever a unit raises is recorded with it, and the others go on
+                raise ArithmeticError(f"{task.answer} returned NaN as {name}")
+    except Exception as error:  # whatever a task raises is recorded with it, and the others go on
         message, trace = printable(f"{type(error).__name__}: {error}"), printable(traceback.format_exc())
         final = isinstance(error, TsmechError)
         return outcome(None, error=message, trace=trace, final=final)
@@ -102,7 +102,7 @@ def perform_one(unit: Unit, seed: int) -> Outcome:
 
 
 def run(
-    units: Iterable[Unit],
+    tasks: Iterable[Task],
     seed: int,
     *,
     workers: int = 1,
@@ -111,16 +111,16 @@ def run(
     timeout: float | None = None,
     script: bool = True,
 ) -> Generator[list[Outcome]]:
-    """Perform units and yield their outcomes in lists, as blocks of them are finished.
+    """Perform tasks and yield their outcomes in lists, as blocks of them are finished.
 
     Parameters
     ----------
-    units
+    tasks
         The work; it is consumed as it is performed, never held whole.
     seed
         The experiment's seed.
     workers, executor, scheduler, timeout, script
-        Where the units are performed, as in :func:`tsmech.engine.executors.open_pool`.
+        Where the tasks are performed, as in :func:`tsmech.engine.executors.open_pool`.
 
     Notes
     -----
@@ -130,19 +130,19 @@ def run(
     from tsmech.engine.executors import open_pool
 
     with open_pool(workers=workers, executor=executor, scheduler=scheduler, timeout=timeout, script=script) as pool:
-        yield from drive(pool, units, seed)
+        yield from drive(pool, tasks, seed)
 
 
-def drive(pool: "Pool", units: Iterable[Unit], seed: int) -> Generator[list[Outcome]]:
-    """Keep a pool supplied with blocks of units, and yield final outcomes as they come.
+def drive(pool: "Pool", tasks: Iterable[Task], seed: int) -> Generator[list[Outcome]]:
+    """Keep a pool supplied with blocks of tasks, and yield final outcomes as they come.
 
-    A unit that raises is performed again, :data:`ATTEMPTS` times in all.  One whose worker dies is performed again
+    A task that raises is performed again, :data:`ATTEMPTS` times in all.  One whose worker dies is performed again
     alone, when nothing else is under way, and is given up when it has lost :data:`DEATHS` workers.
     """
-    blocks = _Blocks(units)
-    suspects: deque[Unit] = deque()
-    attempts: Counter[Unit] = Counter()
-    deaths: Counter[Unit] = Counter()
+    blocks = _Blocks(tasks)
+    suspects: deque[Task] = deque()
+    attempts: Counter[Task] = Counter()
+    deaths: Counter[Task] = Counter()
     try:
         while True:
             while pool.busy < (1 if suspects else pool.room):
@@ -155,25 +155,25 @@ def drive(pool: "Pool", units: Iterable[Unit], seed: int) -> Generator[list[Outc
             finished: list[Outcome] = []
             for report in pool.collect(HEARTBEAT):
                 for outcome in report.outcomes:
-                    unit = outcome.unit
+                    task = outcome.task
                     if outcome.curve is None and not outcome.final:
-                        attempts[unit] += 1
-                        if attempts[unit] < ATTEMPTS:
-                            blocks.give_back([unit])
+                        attempts[task] += 1
+                        if attempts[task] < ATTEMPTS:
+                            blocks.give_back([task])
                             continue
                     if attempts or deaths:
-                        attempts.pop(unit, None)
-                        deaths.pop(unit, None)
+                        attempts.pop(task, None)
+                        deaths.pop(task, None)
                     finished.append(outcome)
                 alone = len(report.block) == 1 and not pool.busy
-                for unit in report.suspects:
-                    deaths[unit] += 1
-                    if alone and deaths[unit] >= DEATHS:
-                        del deaths[unit]
+                for task in report.suspects:
+                    deaths[task] += 1
+                    if alone and deaths[task] >= DEATHS:
+                        del deaths[task]
                         words = "the worker process died (killed, or out of memory)"
-                        finished.append(Outcome(unit, None, 0.0, words, final=True))
+                        finished.append(Outcome(task, None, 0.0, words, final=True))
                     else:
-                        suspects.append(unit)
+                        suspects.append(task)
                 blocks.give_back(report.rest())
             blocks.learn(finished)
             yield finished
@@ -183,38 +183,38 @@ def drive(pool: "Pool", units: Iterable[Unit], seed: int) -> Generator[list[Outc
 
 
 class _Blocks:
-    """Cuts a stream of units into blocks that take about :data:`BLOCK_SECONDS`, as measured so far."""
+    """Cuts a stream of tasks into blocks that take about :data:`BLOCK_SECONDS`, as measured so far."""
 
-    def __init__(self, units: Iterable[Unit]) -> None:
-        self._units = iter(units)
-        self._returned: deque[Unit] = deque()
-        self._next: Unit | None = next(self._units, None)
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._tasks = iter(tasks)
+        self._returned: deque[Task] = deque()
+        self._next: Task | None = next(self._tasks, None)
         self._seconds: dict[str, float] = {}
 
-    def take(self) -> list[Unit]:
-        """Return the next block of units, empty when there are none left."""
-        block: list[Unit] = []
+    def take(self) -> list[Task]:
+        """Return the next block of tasks, empty when there are none left."""
+        block: list[Task] = []
         expected = 0.0
-        while (unit := self._returned[0] if self._returned else self._next) and len(block) < BLOCK_UNITS:
-            seconds = self._seconds.get(unit.answer)
+        while (task := self._returned[0] if self._returned else self._next) and len(block) < BLOCK_TASKS:
+            seconds = self._seconds.get(task.answer)
             # What has not been measured yet goes alone, and so does what outlasts a block.
             expected += BLOCK_SECONDS if seconds is None else seconds
             if block and expected > BLOCK_SECONDS:
                 break
-            block.append(unit)
+            block.append(task)
             if self._returned:
                 self._returned.popleft()
             else:
-                self._next = next(self._units, None)
+                self._next = next(self._tasks, None)
         return block
 
-    def give_back(self, units: list[Unit]) -> None:
-        """Take units back that were not performed: they come next."""
-        self._returned.extendleft(reversed(units))
+    def give_back(self, tasks: list[Task]) -> None:
+        """Take tasks back that were not performed: they come next."""
+        self._returned.extendleft(reversed(tasks))
 
     def learn(self, outcomes: Iterable[Outcome]) -> None:
-        """Take the time that units took into account: the recent ones most."""
+        """Take the time that tasks took into account: the recent ones most."""
         for outcome in outcomes:
-            answer = outcome.unit.answer
+            answer = outcome.task.answer
             before = self._seconds.get(answer, outcome.seconds)
             self._seconds[answer] = 0.7 * before + 0.3 * outcome.seconds

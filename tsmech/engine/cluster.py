@@ -14,7 +14,7 @@ from typing import Any
 from tsmech.engine import Outcome
 from tsmech.engine.executors import Borrowed, Report, perform_in_time
 from tsmech.errors import CutShortError, InputError
-from tsmech.experiment import Unit
+from tsmech.experiment import Task
 from tsmech.machine.interruption import undisturbed
 from tsmech.machine.threads import ONE_THREAD, one_thread_each
 from tsmech.words import shown
@@ -28,7 +28,7 @@ WORKERS_SECONDS = 20.0
 FAREWELL = 2.0
 """Seconds after which a Dask worker with a thread that is left to itself ends."""
 LOST_IN_A_ROW = 5
-"""How many blocks may fail one after another by no fault of their units before Dask is said to be unable."""
+"""How many blocks may fail one after another by no fault of their tasks before Dask is said to be unable."""
 SILENCE = logging.CRITICAL + 1
 """The level of Dask's loggers during a run."""
 COUNT_SECONDS = 2.0
@@ -176,7 +176,7 @@ class Cluster(Borrowed):
     """A Dask cluster, whose workers may come, go and die.
 
     Dask itself performs the block of a worker that died again, up to its ``allowed-failures``; a block that is given up
-    then is performed unit by unit.
+    then is performed task by task.
     """
 
     def __init__(self, client: Any, name: str, timeout: float | None, own: bool) -> None:
@@ -237,7 +237,7 @@ class Cluster(Borrowed):
     def _lost(self) -> CutShortError:
         return CutShortError(f"the Dask scheduler {self._name} is gone; what is finished is kept")
 
-    def report(self, future: "Future[list[Outcome]]", block: Sequence[Unit]) -> Report:
+    def report(self, future: "Future[list[Outcome]]", block: Sequence[Task]) -> Report:
         """Return what became of a block: one that cost too many workers is under suspicion as a whole."""
         import distributed
 
@@ -253,11 +253,11 @@ class Cluster(Borrowed):
         return super().report(future, block)
 
 
-def perform_in_time_there(units: Sequence[Unit], seed: int, seconds: float, timeout: float) -> list[Outcome]:
-    """Perform units on a Dask worker, each in its time; where one is late, the worker is replaced by its nanny."""
+def perform_in_time_there(tasks: Sequence[Task], seed: int, seconds: float, timeout: float) -> list[Outcome]:
+    """Perform tasks on a Dask worker, each in its time; where one is late, the worker is replaced by its nanny."""
     import distributed
 
-    outcomes = perform_in_time(units, seed, seconds, timeout)
+    outcomes = perform_in_time(tasks, seed, seconds, timeout)
     if any(outcome.final and outcome.seconds == timeout for outcome in outcomes) and distributed.get_worker().nanny:
         threading.Timer(FAREWELL, os._exit, (1,)).start()  # when the outcomes have been fetched
     return outcomes

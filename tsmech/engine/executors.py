@@ -1,4 +1,4 @@
-"""Where blocks of units are performed: in this process, in worker processes of our own, on anybody's executor."""
+"""Where blocks of tasks are performed: in this process, in worker processes of our own, on anybody's executor."""
 
 import contextlib
 import math
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from tsmech.engine import Outcome, perform, perform_one
 from tsmech.errors import CutShortError, InputError
-from tsmech.experiment import Unit, whole
+from tsmech.experiment import Task, whole
 from tsmech.machine.threads import can_be_one_thread, cores, one_thread_here
 from tsmech.words import shown
 
@@ -26,18 +26,18 @@ MOST_WORKERS = 1024
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a block: the outcomes of some of its units, and those that may have ended their worker."""
+    """What became of a block: the outcomes of some of its tasks, and those that may have ended their worker."""
 
-    block: Sequence[Unit]
+    block: Sequence[Task]
     outcomes: Sequence[Outcome]
-    suspects: Sequence[Unit] = field(default=())
+    suspects: Sequence[Task] = field(default=())
 
-    def rest(self) -> list[Unit]:
-        """Return the units that were not performed, through no fault of their own."""
+    def rest(self) -> list[Task]:
+        """Return the tasks that were not performed, through no fault of their own."""
         if len(self.outcomes) == len(self.block):
             return []
-        accounted = {*self.suspects, *(outcome.unit for outcome in self.outcomes)}
-        return [unit for unit in self.block if unit not in accounted]
+        accounted = {*self.suspects, *(outcome.task for outcome in self.outcomes)}
+        return [task for task in self.block if task not in accounted]
 
 
 class Pool(Protocol):
@@ -49,7 +49,7 @@ class Pool(Protocol):
 
     @property
     def hands(self) -> int:
-        """Number of units that it performs at a time."""
+        """Number of tasks that it performs at a time."""
 
     @property
     def room(self) -> int:
@@ -59,7 +59,7 @@ class Pool(Protocol):
     def busy(self) -> int:
         """Number of blocks that it holds."""
 
-    def submit(self, block: Sequence[Unit], seed: int, seconds: float) -> None:
+    def submit(self, block: Sequence[Task], seed: int, seconds: float) -> None:
         """Take a block, of which it performs what it can in so many seconds."""
 
     def collect(self, seconds: float) -> list[Report]:
@@ -79,7 +79,7 @@ def place(work: Any, simulated: bool, workers: int | None) -> tuple[int, str | N
     Parameters
     ----------
     work
-        What the units are made of.
+        What the tasks are made of.
     simulated
         Whether there are simulations.
     workers
@@ -130,8 +130,8 @@ def open_pool(
     scheduler
         Address of the Dask scheduler; without one a cluster of so many ``workers`` on this machine is started.
     timeout
-        Seconds that a unit may take; one that takes longer fails.  A worker of our own is replaced then; on
-        another executor the unit's thread is left to itself.
+        Seconds that a task may take; one that takes longer fails.  A worker of our own is replaced then; on
+        another executor the task's thread is left to itself.
     script
         Whether worker processes of our own need what the script that is run defines, and have to import it: then it
         must guard its entry (``if __name__ == "__main__":``).
@@ -173,7 +173,7 @@ class Here:
 
     def __init__(self) -> None:
         self.room = self.hands = 1
-        self._given: tuple[Sequence[Unit], int, float] | None = None
+        self._given: tuple[Sequence[Task], int, float] | None = None
         self._done: list[Outcome] = []
 
     @property
@@ -181,7 +181,7 @@ class Here:
         """Number of blocks that it holds."""
         return int(self._given is not None)
 
-    def submit(self, block: Sequence[Unit], seed: int, seconds: float) -> None:
+    def submit(self, block: Sequence[Task], seed: int, seconds: float) -> None:
         """Take a block."""
         self._given = block, seed, seconds
 
@@ -191,8 +191,8 @@ class Here:
         block, seed, budget = self._given
         self._done = []
         end = time.monotonic() + budget
-        for unit in block:
-            self._done.append(perform_one(unit, seed))
+        for task in block:
+            self._done.append(perform_one(task, seed))
             if time.monotonic() >= end:
                 break
         self._given = None
@@ -206,10 +206,10 @@ class Here:
 class Borrowed:
     """Any executor: it is used as it is, and neither replaced nor shut down.
 
-    ``in_time`` is what is sent to it to perform a block with a limit of time for each unit.
+    ``in_time`` is what is sent to it to perform a block with a limit of time for each task.
     """
 
-    in_time: Callable[[Sequence[Unit], int, float, float], list[Outcome]]
+    in_time: Callable[[Sequence[Task], int, float, float], list[Outcome]]
     remark: str = ""
 
     def __init__(self, executor: Executor, hands: int, timeout: float | None) -> None:
@@ -217,11 +217,11 @@ class Borrowed:
         self._hands = hands
         self._timeout = timeout
         self.in_time = perform_in_time
-        self.running: dict[Future[list[Outcome]], Sequence[Unit]] = {}
+        self.running: dict[Future[list[Outcome]], Sequence[Task]] = {}
 
     @property
     def hands(self) -> int:
-        """Number of units that it performs at a time, as far as is known."""
+        """Number of tasks that it performs at a time, as far as is known."""
         return self._hands
 
     @property
@@ -234,7 +234,7 @@ class Borrowed:
         """Number of blocks that it holds."""
         return len(self.running)
 
-    def submit(self, block: Sequence[Unit], seed: int, seconds: float) -> None:
+    def submit(self, block: Sequence[Task], seed: int, seconds: float) -> None:
         """Send a block."""
         try:
             if self._timeout is None:
@@ -250,7 +250,7 @@ class Borrowed:
         done, _ = wait(self.running, seconds, FIRST_COMPLETED)
         return [self.report(future, self.running.pop(future)) for future in done]
 
-    def report(self, future: "Future[list[Outcome]]", block: Sequence[Unit]) -> Report:
+    def report(self, future: "Future[list[Outcome]]", block: Sequence[Task]) -> Report:
         """Return what became of a block whose future is done."""
         try:
             return Report(block, future.result())
@@ -267,30 +267,30 @@ class Borrowed:
         return [Report(self.running[future], future.result()) for future in whole]
 
 
-def late(unit: Unit, timeout: float) -> Outcome:
-    """Return the outcome of a unit that took too long."""
-    return Outcome(unit, None, timeout, f"TimeoutError: not finished within {timeout:g} s", final=True)
+def late(task: Task, timeout: float) -> Outcome:
+    """Return the outcome of a task that took too long."""
+    return Outcome(task, None, timeout, f"TimeoutError: not finished within {timeout:g} s", final=True)
 
 
-def perform_there(units: Sequence[Unit], seed: int, seconds: float) -> list[Outcome]:
-    """Perform units on somebody else's worker, whose libraries may have more than one thread."""
+def perform_there(tasks: Sequence[Task], seed: int, seconds: float) -> list[Outcome]:
+    """Perform tasks on somebody else's worker, whose libraries may have more than one thread."""
     with one_thread_here():
-        return perform(units, seed, seconds)
+        return perform(tasks, seed, seconds)
 
 
-def perform_in_time(units: Iterable[Unit], seed: int, seconds: float, timeout: float) -> list[Outcome]:
-    """Perform units as :func:`tsmech.engine.perform` does, each in a thread that is left to itself when it is late."""
+def perform_in_time(tasks: Iterable[Task], seed: int, seconds: float, timeout: float) -> list[Outcome]:
+    """Perform tasks as :func:`tsmech.engine.perform` does, each in a thread that is left to itself when it is late."""
     outcomes: list[Outcome] = []
     end = time.monotonic() + seconds
     with one_thread_here():
-        for unit in units:
+        for task in tasks:
             found: list[Outcome] = []
             thread = threading.Thread(
-                target=lambda unit=unit, found=found: found.append(perform_one(unit, seed)), daemon=True
+                target=lambda task=task, found=found: found.append(perform_one(task, seed)), daemon=True
             )
             thread.start()
             thread.join(timeout)
-            outcomes.append(found[0] if found else late(unit, timeout))
+            outcomes.append(found[0] if found else late(task, timeout))
             if time.monotonic() >= end:
                 break
     return outcomes

@@ -1,10 +1,10 @@
-"""What is asked: a system, fixed parameters, axes to sweep, answers, replicates, a seed; and the units of work."""
+"""What is asked: a system, fixed parameters, axes to sweep, answers, replicates, a seed; and the tasks of work."""
 
 from tsmech.experiment.experiment import (
     LARGEST_SEED,
     REPLICATES,
     Experiment,
-    Unit,
+    Task,
     build,
     experiments,
     find_file,
@@ -18,7 +18,7 @@ __all__ = [
     "LARGEST_SEED",
     "REPLICATES",
     "Experiment",
-    "Unit",
+    "Task",
     "build",
     "experiments",
     "find_file",

@@ -1,4 +1,4 @@
-"""What is asked: a system, fixed parameters, axes to sweep, answers, replicates, a seed; and the units of work."""
+"""What is asked: a system, fixed parameters, axes to sweep, answers, replicates, a seed; and the tasks of work."""
 
 import dataclasses
 import hashlib
@@ -32,7 +32,7 @@ DOTTED = re.compile(r"(?:[\w-]+[ \t]*\.[ \t]*){50}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Unit:
+class Task:
     """The smallest piece of work: one replicate of one answer at one point; theory has the replicate 0 alone."""
 
     system: System
@@ -205,16 +205,16 @@ class Experiment:
         """Number of points."""
         return math.prod(len(values) for values in self.parameters.values())
 
-    def units(self) -> Iterator[Unit]:
-        """Yield all units of work, point by point."""
+    def tasks(self) -> Iterator[Task]:
+        """Yield all tasks of work, point by point."""
         for point in self.points():
             for answer in self.answers:
                 for replicate in range(self.replicates if answer in SIMULATIONS else 1):
-                    yield Unit(point, answer, replicate)
+                    yield Task(point, answer, replicate)
 
     @property
-    def units_a_point(self) -> int:
-        """Number of units that :meth:`units` yields for each point."""
+    def tasks_a_point(self) -> int:
+        """Number of tasks that :meth:`tasks` yields for each point."""
         return sum(self.replicates if answer in SIMULATIONS else 1 for answer in self.answers)
 
     @property

@@ -1,4 +1,4 @@
-"""The contract that every system keeps: declared parameters, observables, up to three answers that are curves."""
+"""The contract of every system: declared parameters, observables and coordinates, and answers that are curves."""
 
 import dataclasses
 import hashlib
@@ -6,141 +6,95 @@ import inspect
 import json
 import pickle
 import re
+import typing
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.problem.parameters import Parameter, file_identity, plain
+from tsmech.problem.answers import USUAL, Answer
+from tsmech.problem.curve import Curve, fault
+from tsmech.problem.observables import Coordinate, Observable
+from tsmech.problem.parameters import Parameter, file_identity, kinds, plain
+from tsmech.problem.references import Reference
 from tsmech.words import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ANSWERS = ("theory", "reduced", "direct")
-SIMULATIONS = ("reduced", "direct")
+RUN_OPTIONS = (
+    "answers", "replicates", "seed", "target_error", "max_replicates", "out", "workers", "executor", "scheduler",
+    "timeout", "shard", "progress",
+)  # fmt: skip
+"""What a run is told beside the parameters of its system, and what no parameter may therefore be called."""
+COLUMNS = ("system", "answer", "replicates", "replicate", "diverged_at")
+"""Columns that every table has, or may have."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Curve:
-    """What one answer yields: observables along one coordinate, or at a single point.
+@dataclass(frozen=True)
+class Convergence:
+    """Along what ``tsmech check`` extrapolates simulations to the prediction.
 
     Parameters
     ----------
-    observables
-        Arrays of shape (n, ...) by name: n values along the coordinate (n = 1 without one), each a scalar or
-        a matrix (overlaps).
-    coordinate
-        Name of the coordinate (``alpha`` or ``time``), or None for a single point.
-    at
-        The coordinate's values, shape (n,); None for a single point.
-    diverged_at
-        The coordinate at which the answer diverged; the curve then ends before it.
+    parameter
+        The parameter whose limit the prediction is: the dimension, a width, a step.
+    sizes
+        Its values, from the cheapest; simulations are compared with each other at the first two.
+    power
+        A mean is fitted as limit + slope · size ** power: -1 for a dimension, 1 for a step.
     """
 
-    observables: Mapping[str, NDArray[np.float64]]
-    coordinate: str | None = None
-    at: NDArray[np.float64] | None = None
-    diverged_at: float | None = None
-
-    @classmethod
-    def point(cls, observables: Mapping[str, Any]) -> "Curve":
-        """Return the curve of a single point from scalars (or matrices) by name."""
-        return cls({name: np.asarray(value, dtype=float)[None] for name, value in observables.items()})
-
-    @property
-    def columns(self) -> dict[str, NDArray[np.float64]]:
-        """The coordinate, where there is one, and the observables: arrays with the same first axis."""
-        if self.coordinate is None or self.at is None:
-            return dict(self.observables)
-        return {self.coordinate: self.at, **self.observables}
-
-    def to_frame(self) -> "pd.DataFrame":
-        """Return a pandas DataFrame with one row a coordinate value; a matrix is one array a cell.
-
-        Its ``attrs`` say where the answer diverged (``diverged_at``, None where it did not).
-        """
-        import pandas as pd
-
-        columns = {name: values if values.ndim == 1 else list(values) for name, values in self.columns.items()}
-        frame = pd.DataFrame(columns)
-        frame.attrs["diverged_at"] = self.diverged_at
-        return frame
+    parameter: str
+    sizes: tuple[float, ...]
+    power: float = -1.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Observable:
-    """A quantity that answers report: its symbol and its name in words, for tables and axis labels.
-
-    A ``summary`` is one number of a whole curve, repeated in each of its rows.
-    """
-
-    symbol: str
-    label: str
-    summary: bool = False
-
-
-_KINDS: dict[Any, str] = {float: "float", float | None: "float", int: "int", int | None: "int"}
-_KINDS |= {bool: "bool", str | None: "str"}
-
-
-def _declared(name: str, annotation: Any, field: "dataclasses.Field[Any]") -> Parameter:
-    described = field.metadata["parameter"]
-    return Parameter(name, "str" if described["choices"] else _KINDS.get(annotation, "array"), **described)
-
-
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class System:
     """Base of all systems: a frozen dataclass whose fields are the problem's parameters.
 
-    A subclass declares ``name``, ``title``, ``observables``, ``coordinate`` and its fields (with
-    :func:`~tsmech.problem.parameters.parameter`), and defines ``theory_curve()``, ``reduced_curve(rng)`` and
-    ``direct_curve(rng)``, or those of them that exist.
+    A subclass declares ``name``, ``title``, ``observables`` and its fields (with
+    :func:`~tsmech.problem.parameters.parameter`), and defines a method ``NAME_curve`` for each of its answers, of
+    which a simulation, and a prediction that draws random numbers, takes a generator: ``theory_curve()``,
+    ``reduced_curve(rng)``, ``direct_curve(rng)``.  What it declares is checked when the class is made, what its
+    answers return when they return.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     observables: ClassVar[Mapping[str, Observable]]
+    coordinates: ClassVar[Mapping[str, Coordinate]] = {}
+    """What the answers run along: nothing, ``alpha`` or ``time``, ``task`` and ``time``; two at most."""
+    answers: ClassVar[Mapping[str, Answer]] = USUAL
+    """The answers that there may be, in the order in which they are shown."""
     pictured: ClassVar[tuple[str, ...]] = ()
     """Observables that a picture shows, and a table begins with, where nothing is said; the first two if empty."""
     stated: ClassVar[tuple[str, ...]] = ()
     """Parameters that a picture states even where they have their defaults."""
-    coordinate: ClassVar[str | None] = None
-    """What the answers run along, ``alpha`` or ``time``, if anything; and what it is in words, for axis labels."""
-    coordinate_words: ClassVar[str] = ""
+    references: ClassVar[tuple[Reference, ...]] = ()
     checks: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     """Parameters of the points at which ``tsmech check`` compares the answers."""
-    check_dimensions: ClassVar[tuple[int, ...]] = ()
-    """Dimensions N of the check: direct and reduced meet at the first two, all serve the 1/N extrapolation."""
+    convergence: ClassVar[Convergence | None] = None
+    """How simulations approach the prediction; None where they do not depend on a size."""
 
-    def __init_subclass__(cls, **more: Any) -> None:
-        """Add the declared parameters to the docstring, in the place that they have there."""
-        super().__init_subclass__(**more)
-        found: dict[str, tuple[Any, Any]] = {}
-        for kind in reversed(cls.__mro__):  # the fields of bases, then those of the class, which is no dataclass yet
-            ready = kind.__dict__.get("__dataclass_fields__", {})
-            found |= {name: (field.type, field) for name, field in ready.items()}
-        found |= {name: (words, cls.__dict__.get(name)) for name, words in inspect.get_annotations(cls).items()}
-        described = [
-            _declared(name, annotation, field).describe()
-            for name, (annotation, field) in found.items()
-            if isinstance(field, dataclasses.Field) and "parameter" in field.metadata
-        ]
-        if described and cls.__dict__.get("__doc__"):
-            words = inspect.cleandoc(str(cls.__doc__))
-            section = "\n".join(["Parameters", "----------", *described])
-            after = re.search(r"^\w+\n-+$", words, re.MULTILINE)
-            parts = (words[: after.start()], section, words[after.start() :]) if after else (words, section)
-            cls.__doc__ = "\n\n".join(part.strip() for part in parts) + "\n"
+    def __init_subclass__(cls, **given: Any) -> None:
+        """Refuse what a system cannot declare, when its class is made; a mixin of parameters has no name."""
+        super().__init_subclass__(**given)
+        if "name" not in cls.__dict__:
+            return
+        for complaint in _complaints(cls):
+            raise TypeError(f"{cls.__name__}: {complaint}")
+        _document(cls)
 
     def __post_init__(self) -> None:
         """Bring each parameter into its own type, or refuse it."""
         for name, declared in self.parameters().items():
             value = getattr(self, name)
-            if declared.numeric and isinstance(value, (list, tuple, range, np.ndarray)) and np.ndim(value) == 1:
+            if not declared.single and isinstance(value, (list, range, np.ndarray)) and np.ndim(value) == 1:
                 raise InputError(
                     f"{name} = {shown(value)} is not allowed: a system has one value; "
                     f'tsmech.run("{self.name}", {name}=...) runs along several'
@@ -149,15 +103,20 @@ class System:
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
-        """Return the declared parameters by name, in order."""
+        """Return the declared parameters by name: the system's own, then those that it shares with others."""
         found = cls.__dict__.get("_parameters")
         if found is None:
-            hidden = {field.name for field in dataclasses.fields(cls)} & set(dir(System))
-            if hidden:
-                raise TypeError(f"{cls.__name__} has parameters named as methods of System: {', '.join(hidden)}")
-            found = {field.name: _declared(field.name, field.type, field) for field in dataclasses.fields(cls)}
+            hints = typing.get_type_hints(cls)
+            fields = {field.name: field for field in dataclasses.fields(cls)}
+            ordered = dict.fromkeys([*(name for name in inspect.get_annotations(cls) if name in fields), *fields])
+            found = {name: _parameter(name, fields[name], hints[name]) for name in ordered}
             cls._parameters = found  # type: ignore[attr-defined]
         return found
+
+    @classmethod
+    def running(cls) -> str | None:
+        """Return the name of the coordinate that is a number, the last one, or None."""
+        return next((name for name, one in reversed(cls.coordinates.items()) if not one.names), None)
 
     def values(self) -> dict[str, Any]:
         """Return the parameters' values by name."""
@@ -167,7 +126,7 @@ class System:
         """Return the values that differ from their defaults, a file by its contents: what the answers depend on."""
         declared = self.parameters()
         return {
-            name: file_identity(value) if declared[name].file and value not in declared[name].choices else plain(value)
+            name: file_identity(str(value)) if declared[name].is_file(value) else plain(value)
             for name, value in self.values().items()
             if value != declared[name].default
         }
@@ -179,9 +138,7 @@ class System:
 
     def lacks(self, answer: str) -> str | None:
         """Return why this problem has no such answer, or None where it has it."""
-        if hasattr(self, f"{answer}_curve"):
-            return None
-        return f"{self.name} has no {answer} answer"
+        return None if has(type(self), answer) else f"{self.name} has no {answer} answer"
 
     def remark(self) -> str | None:
         """Return what a reader of the answers must know (an approximation that the theory makes), or None."""
@@ -197,48 +154,75 @@ class System:
 
     def line_points(self) -> int:
         """Return at how many values of a parameter a picture computes theory between the stored ones."""
-        return 400 if self.coordinate is None else 0
+        return 0 if self.coordinates else 400
 
-    def steps(self) -> float:
+    def simulation_steps(self) -> float:
         """Return how many steps a simulation takes: where that is very many, a person is asked first."""
         return 0.0
+
+    def stream(self, answer: str, seed: int, replicate: int) -> np.random.Generator:
+        """Return the random generator of one replicate of an answer.
+
+        Its address is the seed, the hash of the point, the answer and the replicate: nothing that depends on other
+        points, on the order of work or on the number of workers.  A prediction has one stream of its own.
+        """
+        declared = self.answers[answer]
+        point = int.from_bytes(hashlib.sha256(self.key().encode()).digest()[:16])
+        first, last = (0, 0) if declared.predicts else (seed, replicate)
+        address = np.random.SeedSequence(first, spawn_key=(point, declared.stream, last))
+        return np.random.Generator(np.random.PCG64(address))
 
     def curve(self, answer: str, rng: np.random.Generator | int | None = None) -> Curve:
         """Return one answer's curve; a simulation draws from ``rng``, a generator or a seed.
 
-        Its streams are addressed by the seed of a new generator, and by the state of one that has been drawn from.
+        Its streams are addressed by the seed of a new generator, and by the state of one that has been drawn from.  A
+        prediction that is solved by sampling has a stream of its own.
+
+        Raises
+        ------
+        InputError
+            Where this problem has no such answer.
+        TypeError
+            Where the answer returns what the system does not declare.
         """
         reason = self.lacks(answer)
         if reason:
             raise InputError(reason)
+        declared = self.answers[answer]
         method = getattr(self, f"{answer}_curve")
-        if answer == "theory":
-            result: Curve = method()
-            return result
-        generator = _generator(rng)
-        result = method(generator if _is_new(generator) else _descend(generator))
+        if declared.random:
+            generator = self.stream(answer, 0, 0) if declared.predicts else _generator(rng)
+            result: Curve = method(generator if _is_new(generator) else _descend(generator))
+        else:
+            result = method()
+        if wrong := fault(result, self.observables, self.coordinates, predicts=declared.predicts):
+            raise TypeError(f"{self.name}: {answer} {wrong}")
         return result
+
+    def answer(self, answer: str, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
+        """Return one answer as a table, one row for each value of the coordinate; warn of what :meth:`remark` says.
+
+        Of a simulation that is one draw.  ``rng`` is a seed, or a generator: its state decides the draw, which moves it
+        on.
+        """
+        known = self.answers.get(answer)
+        if known is not None and known.predicts:
+            if remark := self.remark():
+                warnings.warn(remark, stacklevel=3)
+            return self.curve(answer).to_frame(self.observables)
+        return self.curve(answer, _descend(_generator(rng))).to_frame(self.observables)
 
     def theory(self) -> "pd.DataFrame":
         """Return the prediction for N → ∞, one row a coordinate value; warn of what :meth:`remark` says."""
-        remark = self.remark()
-        if remark:
-            warnings.warn(remark, stacklevel=2)
-        return self.curve("theory").to_frame()
+        return self.answer("theory")
 
     def reduced(self, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
-        """Return one draw of the exact reduced simulation at finite N.
-
-        ``rng`` is a seed, or a generator: its state decides the draw, which moves it on.
-        """
-        return self.curve("reduced", _descend(_generator(rng))).to_frame()
+        """Return one draw of the exact reduced simulation at finite N, as :meth:`answer`."""
+        return self.answer("reduced", rng)
 
     def direct(self, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
-        """Return one draw of the network itself at finite N.
-
-        ``rng`` is a seed, or a generator: its state decides the draw, which moves it on.
-        """
-        return self.curve("direct", _descend(_generator(rng))).to_frame()
+        """Return one draw of the network itself at finite N, as :meth:`answer`."""
+        return self.answer("direct", rng)
 
 
 def _descend(rng: np.random.Generator) -> np.random.Generator:
@@ -260,3 +244,93 @@ def _generator(rng: Any) -> np.random.Generator:
     except (TypeError, ValueError):
         allowed = "a numpy.random.Generator, a whole number of at least 0, or None"
         raise InputError(f"rng = {shown(repr(rng))} is not allowed: it must be {allowed}") from None
+
+
+def has(system: type[System], answer: str) -> bool:
+    """Return whether a system defines an answer, though not every problem of it may have it."""
+    return answer in system.answers and hasattr(system, f"{answer}_curve")
+
+
+def predictions(system: type[System]) -> list[str]:
+    """Return the names of a system's predictions."""
+    return [name for name, answer in system.answers.items() if answer.predicts and has(system, name)]
+
+
+def simulations(system: type[System]) -> list[str]:
+    """Return the names of a system's simulations, the one that is most like the network last."""
+    return [name for name, answer in system.answers.items() if not answer.predicts and has(system, name)]
+
+
+def _of_class(declared: Any) -> bool:
+    """Return whether a type says that what bears it is of the class, and no field."""
+    return declared is ClassVar or typing.get_origin(declared) is ClassVar
+
+
+def _parameter(name: str, field: "dataclasses.Field[Any]", declared: Any) -> Parameter:
+    admitted, table = kinds(declared)
+    return Parameter(name, admitted, table=table, **field.metadata["parameter"])
+
+
+def _complaints(cls: type[System]) -> Iterator[str]:
+    """Yield what is wrong with the declarations of a class that is about to become a dataclass."""
+    try:
+        hints = typing.get_type_hints(cls)
+    except NameError as error:
+        yield f"a type is not known where the class is made: {error}"
+        return
+    shared = {name for base in cls.__mro__[1:] for name in getattr(base, "__dataclass_fields__", {})}
+    own = [name for name in inspect.get_annotations(cls) if not _of_class(hints[name])]
+    for name in own:
+        field = cls.__dict__.get(name)
+        if not isinstance(field, dataclasses.Field) or "parameter" not in field.metadata:
+            yield f"{name} is no parameter: declare it with parameter()"
+            return
+        try:
+            _parameter(name, field, hints[name])
+        except TypeError as error:
+            yield f"parameter {name}: {error}"
+    parameters = {name for name in (*shared, *own) if not _of_class(hints[name])}
+    if hidden := parameters & {*dir(System), *RUN_OPTIONS, *COLUMNS}:
+        yield f"no parameter may be named {', '.join(sorted(hidden))}: it is a method, an option of runs or a column"
+    if len(cls.coordinates) > 2:
+        yield f"has {len(cls.coordinates)} coordinates: two at most"
+    columns = {column for name in cls.observables for column in (name, f"{name}_sem")}
+    named = [*sorted(parameters), *cls.coordinates, *sorted(columns), *COLUMNS]
+    if twice := {name for name in named if named.count(name) > 1}:
+        yield f"{', '.join(sorted(twice))} names two things: parameters, coordinates, observables and columns differ"
+    for name in (*cls.observables, *cls.coordinates):
+        if not name.isidentifier():
+            yield f"{name!r} is no name of an observable or a coordinate: letters, digits and underscores"
+    streams = [answer.stream for answer in cls.answers.values()]
+    if len(set(streams)) < len(streams):
+        yield "two answers have the same number of their random streams"
+    known = [answer for answer in cls.answers if hasattr(cls, f"{answer}_curve")]
+    if not known:
+        yield f"has no answer: define {' or '.join(f'{answer}_curve' for answer in cls.answers)}"
+    if cls.answers is not USUAL and len(known) < len(cls.answers):
+        yield f"declares the answers {', '.join(cls.answers)}, but defines {', '.join(known) or 'none'} of their curves"
+    if stray := [
+        name for name in vars(cls) if name.endswith("_curve") and name[:-6] not in cls.answers and name[0] != "_"
+    ]:
+        yield f"defines {', '.join(stray)}, which is no declared answer"
+    for point in cls.checks:
+        if unknown := set(point) - parameters:
+            yield f"checks name {', '.join(sorted(unknown))}, which is no parameter"
+    if cls.convergence is not None and cls.convergence.parameter not in parameters:
+        yield f"convergence names {cls.convergence.parameter}, which is no parameter"
+
+
+def _document(cls: type[System]) -> None:
+    """Add the declared parameters to the docstring of a class that is about to become a dataclass."""
+    hints = typing.get_type_hints(cls)
+    fields = {name: cls.__dict__[name] for name in inspect.get_annotations(cls) if not _of_class(hints[name])}
+    for base in cls.__mro__[1:]:
+        ready = getattr(base, "__dataclass_fields__", {})
+        fields |= {name: field for name, field in ready.items() if name not in fields and not _of_class(hints[name])}
+    words = inspect.cleandoc(str(cls.__doc__))
+    described = [_parameter(name, field, hints[name]).describe() for name, field in fields.items()]
+    if described and cls.__dict__.get("__doc__"):
+        section = "\n".join(["Parameters", "----------", *described])
+        after = re.search(r"^\w+\n-+$", words, re.MULTILINE)
+        parts = (words[: after.start()], section, words[after.start() :]) if after else (words, section)
+        cls.__doc__ = "\n\n".join(part.strip() for part in parts) + "\n"

@@ -17,7 +17,7 @@ from tsmech import engine, plots
 from tsmech.engine import Outcome
 from tsmech.engine.executors import Pool, needs_script, open_pool, place
 from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechError
-from tsmech.experiment import Experiment, Unit, build, find_file, from_file
+from tsmech.experiment import Experiment, Task, build, find_file, from_file
 from tsmech.machine import compilation
 from tsmech.machine.threads import cores, one_thread_here
 from tsmech.plots.picture import choose
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 LONG_STEPS = 1e11
 """Steps of one simulation beyond which a person at a terminal is asked first: some hours of a core."""
 WRITE_SECONDS = 0.2
-"""Time after which finished units are written, those of several small blocks in one transaction."""
-WRITE_UNITS = 2000
-"""Finished units that are not kept waiting."""
+"""Time after which finished tasks are written, those of several small blocks in one transaction."""
+WRITE_TASKS = 2000
+"""Finished tasks that are not kept waiting."""
 
 
 def resolve(
@@ -119,12 +119,12 @@ def carry_out(
             if shard == WHOLE and (lacking := store.lacks(experiment)):
                 work.expect_of(experiment, *lacking)
             else:
-                work.expect(rounds.units())
+                work.expect(rounds.tasks())
             while True:
                 report(work.progress)
-                units = work.taken(lambda: store.remaining(rounds.units()))
+                tasks = work.taken(lambda: store.remaining(rounds.tasks()))
                 with (
-                    contextlib.closing(engine.drive(pool, units, experiment.seed)) as batches,
+                    contextlib.closing(engine.drive(pool, tasks, experiment.seed)) as batches,
                     compilation.telling(tell),
                 ):
                     for outcomes in batches:
@@ -136,7 +136,7 @@ def carry_out(
                 if not again:
                     store.check_kept()
                     return store
-                work.expect(rounds.units())
+                work.expect(rounds.tasks())
         except BaseException as error:
             try:
                 if not isinstance(error, IncompleteError):
@@ -147,8 +147,8 @@ def carry_out(
             raise
 
 
-def _by_point(units: Iterable[Unit]) -> Iterator[tuple[System, Iterator[Unit]]]:
-    return itertools.groupby(units, operator.attrgetter("system"))
+def _by_point(tasks: Iterable[Task]) -> Iterator[tuple[System, Iterator[Task]]]:
+    return itertools.groupby(tasks, operator.attrgetter("system"))
 
 
 class _Work:
@@ -162,53 +162,53 @@ class _Work:
         self._waiting: list[Outcome] = []
         self._written = time.monotonic()
         self._under_way: Counter[System] = Counter()
-        """For each point the units that are not done, and one more while units of it are still to come."""
-        self._ahead: set[Unit] = set()
+        """For each point the tasks that are not done, and one more while tasks of it are still to come."""
+        self._ahead: set[Task] = set()
         """Predictions that are under way, ahead of the rest of their points."""
         self._left: Counter[str] = Counter()
         self._seconds: dict[str, float] = {}
 
-    def expect(self, units: Iterable[Unit]) -> None:
-        """Count what the store lacks of units, and the points that they belong to."""
+    def expect(self, tasks: Iterable[Task]) -> None:
+        """Count what the store lacks of tasks, and the points that they belong to."""
         point = None
-        for unit in self._store.remaining(units):
+        for task in self._store.remaining(tasks):
             self.progress.total += 1
-            self._left[unit.answer] += 1
-            if unit.system is not point:
-                point = unit.system
+            self._left[task.answer] += 1
+            if task.system is not point:
+                point = task.system
                 self.progress.points += 1
 
     def expect_of(self, experiment: Experiment, total: int, points: int) -> None:
-        """Count the units that the store lacks of a whole experiment, of which the totals are known."""
+        """Count the tasks that the store lacks of a whole experiment, of which the totals are known."""
         self.progress.total, self.progress.points = total, points
         finished = self._store.counts()
         for answer in experiment.answers:
             asked = experiment.size * (experiment.replicates if answer in SIMULATIONS else 1)
             self._left[answer] = max(asked - finished.get(answer, 0), 0)
 
-    def taken(self, lacking: Callable[[], Iterable[Unit]]) -> Iterator[Unit]:
-        """Yield the units that are lacking, predictions first, and keep in mind which points are under way."""
+    def taken(self, lacking: Callable[[], Iterable[Task]]) -> Iterator[Task]:
+        """Yield the tasks that are lacking, predictions first, and keep in mind which points are under way."""
         if self.progress.total <= self.progress.finished:
             return  # where nothing is lacking there is no need to look for it
         if self._both:
-            for point, units in _by_point(lacking()):
+            for point, tasks in _by_point(lacking()):
                 ahead, simulated = [], False
-                for unit in units:
-                    if unit.answer in SIMULATIONS:
+                for task in tasks:
+                    if task.answer in SIMULATIONS:
                         simulated = True
                     else:
-                        ahead.append(unit)
+                        ahead.append(task)
                 self._ahead.update(ahead if simulated else ())
                 yield from ahead if simulated else self._begun(point, ahead)
-        for point, units in _by_point(lacking()):
-            yield from self._begun(point, (u for u in units if u.answer in SIMULATIONS or not self._both))
+        for point, tasks in _by_point(lacking()):
+            yield from self._begun(point, (u for u in tasks if u.answer in SIMULATIONS or not self._both))
 
-    def _begun(self, point: System, units: Iterable[Unit]) -> Iterator[Unit]:
+    def _begun(self, point: System, tasks: Iterable[Task]) -> Iterator[Task]:
         some = False
-        for unit in units:
+        for task in tasks:
             self._under_way[point] += 1 if some else 2
             some = True
-            yield unit
+            yield task
         if some:
             self._settle(point)
 
@@ -221,26 +221,26 @@ class _Work:
     def done(self, outcomes: Sequence[Outcome]) -> None:
         """Count outcomes, and write them when it is time."""
         for outcome in outcomes:
-            unit = outcome.unit
+            task = outcome.task
             self.progress.finished += 1
-            self._left[unit.answer] -= 1
+            self._left[task.answer] -= 1
             if outcome.curve is None:
                 self.progress.failed += 1
                 self.progress.trouble = outcome.error
-            before = self._seconds.get(unit.answer, outcome.seconds)
-            self._seconds[unit.answer] = 0.9 * before + 0.1 * outcome.seconds
-            if unit in self._ahead:
-                self._ahead.remove(unit)
+            before = self._seconds.get(task.answer, outcome.seconds)
+            self._seconds[task.answer] = 0.9 * before + 0.1 * outcome.seconds
+            if task in self._ahead:
+                self._ahead.remove(task)
             else:
-                self._settle(unit.system)
+                self._settle(task.system)
         self.progress.remark = self._pool.remark
         self.progress.left = self._time_left()
         self._waiting += outcomes
-        if len(self._waiting) >= WRITE_UNITS or time.monotonic() - self._written >= WRITE_SECONDS:
+        if len(self._waiting) >= WRITE_TASKS or time.monotonic() - self._written >= WRITE_SECONDS:
             self.write()
 
     def _time_left(self) -> float:
-        """Return the seconds that are left, by what a unit of each answer has taken; infinity where one is unknown."""
+        """Return the seconds that are left, by what a task of each answer has taken; infinity where one is unknown."""
         left = [count * self._seconds.get(answer, math.inf) for answer, count in self._left.items() if count > 0]
         return sum(left) / self._pool.hands
 
@@ -278,12 +278,12 @@ def draw(
 
 
 def failure(store: Store) -> TsmechError | None:
-    """Return the error that says which units failed, or None."""
+    """Return the error that says which tasks failed, or None."""
     failures = store.failures()
     if not failures:
         return None
     first = failures[0]
-    words = f"{len(failures)} units failed, the first {first['answer']}: {first['error']}; what was finished is kept"
+    words = f"{len(failures)} tasks failed, the first {first['answer']}: {first['error']}; what was finished is kept"
     unsolved = all(entry["error"].startswith(ConvergenceError.__name__) for entry in failures)
     return ConvergenceError(words) if unsolved else IncompleteError(words)
 
@@ -334,7 +334,7 @@ def run(
         ``"local"`` (worker processes, though it be one), ``"dask"`` (at the address of a scheduler, or on a cluster of
         its own), or any ``concurrent.futures.Executor``; None computes in this process where ``workers`` is 1.
     timeout
-        Seconds that one unit may take; one that takes longer fails.
+        Seconds that one task may take; one that takes longer fails.
     shard
         A share of the experiment, ``"3/10"``, for :func:`tsmech.runs.merge` to join; it needs ``out``.
     progress
@@ -353,7 +353,7 @@ def run(
     InputError
         Where a parameter or option is unknown or not allowed.
     IncompleteError, ConvergenceError
-        Where some units failed; with ``out`` what was finished is kept.
+        Where some tasks failed; with ``out`` what was finished is kept.
 
     Examples
     --------
@@ -402,7 +402,7 @@ def merge(out: str | Path, sources: Sequence[str | Path]) -> "pd.DataFrame":
     InputError
         Where they are not shards of one experiment.
     IncompleteError
-        Where units are missing; what is there is merged.
+        Where tasks are missing; what is there is merged.
     """
     import pandas as pd
 

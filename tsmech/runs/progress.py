@@ -17,9 +17,9 @@ NOTEBOOK_SECONDS = 0.5
 
 @dataclass
 class Progress:
-    """How far a run is: points and units that it had still to perform, those finished, and those of them that failed.
+    """How far a run is: points and tasks that it had still to perform, those finished, and those of them that failed.
 
-    ``trouble`` is the latest error of a unit, ``error`` the largest relative standard error above the target,
+    ``trouble`` is the latest error of a task, ``error`` the largest relative standard error above the target,
     ``remark`` what is waited for, ``left`` the seconds that are left: infinity where that is not known yet, None where
     it is to be judged by the rate so far.
     """
@@ -114,7 +114,7 @@ class Meter:
         return progress.remark or (f"{_duration(left)} left" if left < math.inf else "time left unknown")
 
     def _totals(self, progress: Progress) -> list[str]:
-        words = f"{progress.finished} units in {_duration(time.monotonic() - self._start)}"
+        words = f"{progress.finished} tasks in {_duration(time.monotonic() - self._start)}"
         compiled = f", {_duration(self._compiled)} of it compiling (once)" if self._compiled >= 0.5 else ""
         return [words + compiled, *_remarks(progress)]
 

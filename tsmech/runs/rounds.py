@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tsmech.experiment import Experiment, Unit
+from tsmech.experiment import Experiment, Task
 from tsmech.problem.system import SIMULATIONS, System
 from tsmech.runs.shards import WHOLE, Shard
 from tsmech.store import Store
@@ -10,7 +10,7 @@ from tsmech.store.summary import relative_error
 
 
 class Rounds:
-    """The units of a run, round by round: its share of the experiment, then the replicates that a target asks for.
+    """The tasks of a run, round by round: its share of the experiment, then the replicates that a target asks for.
 
     In each round all simulations that are open have the same number of replicates: the experiment's, then twice as
     many, and so on up to the cap.  One is closed when the relative standard error over just these replicates reaches
@@ -30,12 +30,12 @@ class Rounds:
         self._open: list[tuple[System, str]] = []
         self.error: float | None = None
 
-    def units(self) -> Iterator[Unit]:
-        """Yield the units of this round, point by point."""
+    def tasks(self) -> Iterator[Task]:
+        """Yield the tasks of this round, point by point."""
         if self._before == 0:
-            yield from self._shard.units(self._experiment)
+            yield from self._shard.tasks(self._experiment)
         for system, answer in self._open:
-            yield from (Unit(system, answer, replicate) for replicate in range(self._before, self._count))
+            yield from (Task(system, answer, replicate) for replicate in range(self._before, self._count))
 
     def advance(self) -> bool:
         """Close what has reached the target and go on to the next round; return whether there is one."""
@@ -43,8 +43,8 @@ class Rounds:
         if target is None:
             return False
         if self._before == 0:
-            simulated = (unit for unit in self._shard.units(self._experiment) if unit.answer in SIMULATIONS)
-            self._open = list(dict.fromkeys((unit.system, unit.answer) for unit in simulated))
+            simulated = (task for task in self._shard.tasks(self._experiment) if task.answer in SIMULATIONS)
+            self._open = list(dict.fromkeys((task.system, task.answer) for task in simulated))
         errors = [
             relative_error(self._store.draws(system, answer, self._count), self._experiment.judged)
             for system, answer in self._open
@@ -55,11 +55,11 @@ class Rounds:
         return bool(self._open) and self._before < self._count
 
 
-def lacking(store: Store) -> Iterator[Unit]:
-    """Yield the units that a run lacks: of its replicates, and of those that its target asks for."""
+def lacking(store: Store) -> Iterator[Task]:
+    """Yield the tasks that a run lacks: of its replicates, and of those that its target asks for."""
     rounds = Rounds(store.experiment, store)
     while True:
-        yield from store.remaining(rounds.units())
+        yield from store.remaining(rounds.tasks())
         if not rounds.advance():
             return
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tsmech.errors import InputError
-from tsmech.experiment import Experiment, Unit
+from tsmech.experiment import Experiment, Task
 from tsmech.store import Store
 from tsmech.words import shown
 
@@ -18,7 +18,7 @@ MOST_DIGITS = 6
 
 @dataclass(frozen=True)
 class Shard:
-    """One of ``count`` shares of an experiment, numbered from 1: every ``count``-th unit in the experiment's order.
+    """One of ``count`` shares of an experiment, numbered from 1: every ``count``-th task in the experiment's order.
 
     Where replicates are added until an error is reached a point must be judged as a whole, and the share is every
     ``count``-th point.
@@ -44,21 +44,21 @@ class Shard:
         """What the name of its run directory ends with."""
         return f".{self.number}-of-{self.count}"
 
-    def units(self, experiment: Experiment) -> Iterator[Unit]:
-        """Yield its share of an experiment's units."""
+    def tasks(self, experiment: Experiment) -> Iterator[Task]:
+        """Yield its share of an experiment's tasks."""
         if experiment.target_error is None:
-            return itertools.islice(experiment.units(), self.number - 1, None, self.count)
-        numbered = enumerate(experiment.units())
-        return (unit for index, unit in numbered if self._has_point(index // experiment.units_a_point))
+            return itertools.islice(experiment.tasks(), self.number - 1, None, self.count)
+        numbered = enumerate(experiment.tasks())
+        return (task for index, task in numbered if self._has_point(index // experiment.tasks_a_point))
 
     def _has_point(self, index: int) -> bool:
         return index % self.count == self.number - 1
 
     def size(self, experiment: Experiment) -> int:
-        """Return how many units that are."""
-        unit = 1 if experiment.target_error is None else experiment.units_a_point
-        all_of_them = experiment.size * experiment.units_a_point // unit
-        return unit * len(range(self.number - 1, all_of_them, self.count))
+        """Return how many tasks that are."""
+        task = 1 if experiment.target_error is None else experiment.tasks_a_point
+        all_of_them = experiment.size * experiment.tasks_a_point // task
+        return task * len(range(self.number - 1, all_of_them, self.count))
 
 
 WHOLE = Shard(1, 1)
@@ -115,23 +115,23 @@ def _short(value: Any) -> str:
 
 
 def missing(store: Store, sources: Sequence[Path]) -> str:
-    """Return in words what a merged run lacks, or nothing: how many units, the first of them, and which shards."""
+    """Return in words what a merged run lacks, or nothing: how many tasks, the first of them, and which shards."""
     from tsmech.runs.rounds import lacking
 
     experiment = store.experiment
-    units = lacking(store)
-    first = list(itertools.islice(units, 3))
+    tasks = lacking(store)
+    first = list(itertools.islice(tasks, 3))
     if not first:
         return ""
-    count = len(first) + sum(1 for _ in units)
+    count = len(first) + sum(1 for _ in tasks)
     places = [
         ", ".join(
-            [f"{name} = {unit.system.values()[name]}" for name in experiment.axes] + [f"replicate {unit.replicate}"]
+            [f"{name} = {task.system.values()[name]}" for name in experiment.axes] + [f"replicate {task.replicate}"]
         )
-        for unit in first
+        for task in first
     ]
-    listed = "; ".join(f"{unit.answer} at {place}" for unit, place in zip(first, places, strict=True))
-    return f"{count} units are missing ({listed}{'; ...' if count > len(first) else ''}){_absent(sources)}"
+    listed = "; ".join(f"{task.answer} at {place}" for task, place in zip(first, places, strict=True))
+    return f"{count} tasks are missing ({listed}{'; ...' if count > len(first) else ''}){_absent(sources)}"
 
 
 def _absent(sources: Sequence[Path]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from tsmech.engine import Outcome
 from tsmech.errors import CutShortError, IncompleteError, InputError
-from tsmech.experiment import Experiment, Unit
+from tsmech.experiment import Experiment, Task
 from tsmech.problem.parameters import plain
 from tsmech.problem.system import ANSWERS, SIMULATIONS, Curve, System
 from tsmech.store.database import (
@@ -218,7 +218,7 @@ class Store:
         return self._connection.execute("SELECT 1 FROM curves LIMIT 1").fetchone() is None
 
     def lacks(self, experiment: Experiment) -> tuple[int, int] | None:
-        """Return how many units of an experiment are not finished, and how many points they belong to.
+        """Return how many tasks of an experiment are not finished, and how many points they belong to.
 
         None where that cannot be told without going through them: the run has points that the experiment has not.
         """
@@ -230,23 +230,23 @@ class Store:
             "GROUP BY point"
         )
         counts = [count for (count,) in self._connection.execute(query)]
-        units = experiment.units_a_point
-        return experiment.size * units - sum(counts), experiment.size - sum(count == units for count in counts)
+        tasks = experiment.tasks_a_point
+        return experiment.size * tasks - sum(counts), experiment.size - sum(count == tasks for count in counts)
 
-    def remaining(self, units: Iterable[Unit]) -> Iterator[Unit]:
-        """Yield the units that are not finished, in order; a point's units must follow one another."""
+    def remaining(self, tasks: Iterable[Task]) -> Iterator[Task]:
+        """Yield the tasks that are not finished, in order; a point's tasks must follow one another."""
         if self.is_empty():
-            yield from units
+            yield from tasks
             return
         system = None
         finished: set[tuple[str, int]] = set()
         query = "SELECT answer, replicate FROM curves WHERE point = (SELECT id FROM points WHERE key = ?)"
-        for unit in units:
-            if unit.system is not system:
-                system = unit.system
+        for task in tasks:
+            if task.system is not system:
+                system = task.system
                 finished = set(self._connection.execute(query, (system.key(),)))
-            if (unit.answer, unit.replicate) not in finished:
-                yield unit
+            if (task.answer, task.replicate) not in finished:
+                yield task
 
     def draws(self, system: System, answer: str, count: int) -> list[Curve]:
         """Return the curves of a point's first replicates."""
@@ -300,16 +300,16 @@ class Store:
             raise
 
     def _add_one(self, outcome: Outcome) -> None:
-        unit = outcome.unit
-        point, key = self._point(unit.system)
-        address = (point, unit.answer, unit.replicate)
+        task = outcome.task
+        point, key = self._point(task.system)
+        address = (point, task.answer, task.replicate)
         if outcome.curve is None:
             self._enter_failure(address, key, outcome.error, outcome.trace)
             return
         layout, data = pack(outcome.curve)
         diverged_at = outcome.curve.diverged_at
         diverged_at = None if diverged_at is None else float(diverged_at)
-        sealed = seal(self.experiment.seed, key, unit.answer, unit.replicate, diverged_at, layout, data)
+        sealed = seal(self.experiment.seed, key, task.answer, task.replicate, diverged_at, layout, data)
         values = (outcome.seconds, diverged_at, self._layout(layout), data, sealed)
         self._enter_curve(address, key, values)
 
@@ -374,7 +374,7 @@ class Store:
         Raises
         ------
         InputError
-            Where two runs have different curves of one unit.
+            Where two runs have different curves of one task.
         CutShortError
             Where it cannot be written.
         """
@@ -412,7 +412,7 @@ class Store:
                 self._enter_failure(address, key, error, trace)
 
     def failures(self) -> list[Row]:
-        """Return the failed units: their parameters, answer, replicate, error and traceback."""
+        """Return the failed tasks: their parameters, answer, replicate, error and traceback."""
         query = (
             "SELECT parameters, answer, replicate, error, trace FROM failures JOIN points ON points.id = point "
             "ORDER BY point, answer, replicate"
@@ -429,7 +429,7 @@ class Store:
         ]
 
     def timing(self) -> dict[str, float]:
-        """Return the seconds that one unit of each answer took on average."""
+        """Return the seconds that one task of each answer took on average."""
         return dict(self._connection.execute("SELECT answer, avg(seconds) FROM curves GROUP BY answer"))
 
     def counts(self) -> dict[str, int]:

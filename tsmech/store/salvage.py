@@ -1,4 +1,4 @@
-"""Takes over what is whole of a damaged run: the damaged file is kept aside, and its lost units are performed again."""
+"""Takes over what is whole of a damaged run: the damaged file is kept aside, and its lost tasks are performed again."""
 
 import contextlib
 import itertools
@@ -55,7 +55,7 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
         for path in (partial, front):
             path.unlink(missing_ok=True)
     return (
-        f"{file} was damaged ({' '.join(reason.split())}): {kept} finished units were salvaged, what is lost is "
+        f"{file} was damaged ({' '.join(reason.split())}): {kept} finished tasks were salvaged, what is lost is "
         f"performed again; the damaged file is kept as {aside.name}"
     )
 
