@@ -81,14 +81,14 @@ def _open(run: Path) -> "Store":
 def list_all() -> None:
     """List the systems, with the answers that each has, and the experiments that come along."""
     from tsmech.experiment import experiments, from_file
-    from tsmech.problem.system import ANSWERS
+    from tsmech.problem.system import has
     from tsmech.systems import REGISTRY, find
 
     say_out("systems (tsmech run NAME --help):")
     for name in REGISTRY:
         system = find(name)
-        has = ", ".join(answer for answer in ANSWERS if hasattr(system, f"{answer}_curve"))
-        say_out(f"  {name:24} {system.title} ({has})")
+        answers = ", ".join(answer for answer in system.answers if has(system, answer))
+        say_out(f"  {name:24} {system.title} ({answers})")
     say_out("experiments (tsmech run NAME):")
     for name, path in experiments().items():
         say_out(f"  {name:24} {from_file(path).title}")
@@ -120,7 +120,10 @@ def show(
             "\n# finished: " + ", ".join(f"{n} {answer} ({seconds[answer]:.3g} s each)" for answer, n in counts.items())
         )
         say_out(f"# failed: {len(store.failures())}")
-        say_out("# " + ", ".join(f"{name}: {value}" for name, value in store.provenance().items()))
+        for entry in store.history():
+            say_out("# " + ", ".join(f"{name}: {value}" for name, value in entry.items()))
+        if len(store.history()) > 1:
+            say_out("# this run was made by several versions, commits or machines: its last digits may depend on them")
 
 
 @app.command(cls=Command)

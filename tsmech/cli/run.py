@@ -123,7 +123,7 @@ def _run_command(name: str) -> Any:
 def _option(parameter: "Parameter") -> Argument:
     default = "" if parameter.required or parameter.default is None else f"; default {parameter.default}"
     flag = "--" + parameter.name.replace("_", "-")
-    if parameter.kind == "bool":
+    if parameter.kinds == ("bool",):
         switch = typer.Option(f"{flag}/--no-{flag[2:]}", help=parameter.help, show_default=False)
         return Argument(parameter.name, Argument.KEYWORD_ONLY, default=None, annotation=Annotated[bool | None, switch])
     described = typer.Option(flag, help=f"{parameter.help}; {parameter.allowed}{default}", metavar=parameter.symbol)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
-from tsmech.engine import Outcome
 from tsmech.engine.executors import Borrowed, Report, perform_in_time
+from tsmech.engine.tasks import Outcome
 from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Task
 from tsmech.machine.interruption import undisturbed

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tsmech.engine import Outcome, perform, perform_one
+from tsmech.engine.tasks import Outcome, perform, perform_one
 from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Task, whole
 from tsmech.machine.threads import can_be_one_thread, cores, one_thread_here
@@ -279,7 +279,7 @@ def perform_there(tasks: Sequence[Task], seed: int, seconds: float) -> list[Outc
 
 
 def perform_in_time(tasks: Iterable[Task], seed: int, seconds: float, timeout: float) -> list[Outcome]:
-    """Perform tasks as :func:`tsmech.engine.perform` does, each in a thread that is left to itself when it is late."""
+    """Perform tasks as :func:`tsmech.engine.tasks` does, each in a thread that is left to itself when it is late."""
     outcomes: list[Outcome] = []
     end = time.monotonic() + seconds
     with one_thread_here():

@@ -12,8 +12,8 @@ from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from tsmech.engine import perform
 from tsmech.engine.executors import Report, late
+from tsmech.engine.tasks import perform
 from tsmech.errors import CutShortError, InputError
 from tsmech.experiment import Task
 from tsmech.machine import compilation

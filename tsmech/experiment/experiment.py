@@ -9,13 +9,14 @@ import operator
 import re
 import stat
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tsmech.errors import InputError
+from tsmech.problem.answers import USUAL
 from tsmech.problem.parameters import Parameter, nearest, plain
-from tsmech.problem.system import ANSWERS, SIMULATIONS, System
+from tsmech.problem.system import System
 from tsmech.systems import find
 from tsmech.words import one_line, printable, shown
 
@@ -54,7 +55,7 @@ class Experiment:
         Tuples of checked values by name; a parameter that is not named has its default.  More than one value
         makes it an axis, and the points are the product of all axes.
     answers
-        Which of ``theory``, ``reduced`` and ``direct``, in this order.
+        Which of the system's answers, in its order.
     replicates
         Number of independent draws of each simulation at each point.
     seed
@@ -73,7 +74,7 @@ class Experiment:
 
     system: type[System]
     parameters: Mapping[str, tuple[Any, ...]]
-    answers: tuple[str, ...] = ANSWERS
+    answers: tuple[str, ...] = tuple(USUAL)
     replicates: int = REPLICATES
     seed: int = 0
     target_error: float | None = None
@@ -86,10 +87,11 @@ class Experiment:
     def __post_init__(self) -> None:
         """Refuse what is of another type than declared; words of title, source and name are made printable."""
         checked = isinstance(self.system, type) and issubclass(self.system, System)
+        known = {*self.system.answers} if checked else set()
         for name, fits, allowed in (
             ("system", checked, "a system's class"),
             ("parameters", _are_tuples(self.parameters), "tuples of checked values by name"),
-            ("answers", isinstance(self.answers, tuple) and {*self.answers} <= {*ANSWERS}, "a tuple of answers"),
+            ("answers", isinstance(self.answers, tuple) and {*self.answers} <= known, "a tuple of answers"),
             ("replicates", type(self.replicates) is int, "a whole number"),
             ("seed", type(self.seed) is int, "a whole number"),
             ("plot", isinstance(self.plot, Mapping), "a table"),
@@ -179,8 +181,8 @@ class Experiment:
         seen = next(experiment.points()).values()
         resolved = {known: ordered.get(known, (seen[known],)) for known in declared if seen[known] is not None}
         experiment = dataclasses.replace(experiment, parameters=resolved)
-        chosen = _read_answers(answers, lacking)
-        if steps > MOST_STEPS and {*chosen} & {*SIMULATIONS}:
+        chosen = _read_answers(answers, list(kind.answers), lacking)
+        if steps > MOST_STEPS and any(not kind.answers[answer].predicts for answer in chosen):
             raise InputError(f"one simulation would take {steps:.1g} steps: at most {MOST_STEPS:.0g} can be made")
         return dataclasses.replace(experiment, answers=chosen, plot=read_plot(plot or {}, kind))
 
@@ -209,13 +211,21 @@ class Experiment:
         """Yield all tasks of work, point by point."""
         for point in self.points():
             for answer in self.answers:
-                for replicate in range(self.replicates if answer in SIMULATIONS else 1):
+                for replicate in range(self.draws(answer)):
                     yield Task(point, answer, replicate)
+
+    def simulates(self, answer: str) -> bool:
+        """Return whether an answer is a simulation, of which there are several draws."""
+        return not self.system.answers[answer].predicts
+
+    def draws(self, answer: str) -> int:
+        """Return how many curves of an answer are asked for at each point."""
+        return self.replicates if self.simulates(answer) else 1
 
     @property
     def tasks_a_point(self) -> int:
         """Number of tasks that :meth:`tasks` yields for each point."""
-        return sum(self.replicates if answer in SIMULATIONS else 1 for answer in self.answers)
+        return sum(map(self.draws, self.answers))
 
     @property
     def judged(self) -> str:
@@ -241,7 +251,9 @@ class Experiment:
         point = next(self.points())
         seen, values = point.identity(), point.values()
         declared = self.system.parameters()
-        optional = {name for name in values if declared[name].kind in ("str", "bool") and not declared[name].choices}
+        optional = {
+            name for name in values if declared[name].kinds in (("word",), ("bool",)) and not declared[name].choices
+        }
         values = {name: value for name, value in values.items() if value or name in self.axes or name not in optional}
         identity = {name: plain(self.axes.get(name, ())) or [seen.get(name, plain(values[name]))] for name in values}
         return {"system": [self.system.name], "seed": [self.seed], **identity}
@@ -279,8 +291,8 @@ class Experiment:
             mine, others = self.parameters.get(name, ()), other.parameters.get(name, ())
             # One value on both sides is the same one, though a file may be named in two ways.
             single = len(mine) == len(others) == 1
-            parameters[name] = mine if single else tuple(sorted({*mine, *others}, key=_order))
-        answers = tuple(answer for answer in ANSWERS if answer in {*self.answers, *other.answers})
+            parameters[name] = mine if single else tuple(sorted({*mine, *others}, key=in_order))
+        answers = tuple(answer for answer in self.system.answers if answer in {*self.answers, *other.answers})
         replicates = max(self.replicates, other.replicates)
         return dataclasses.replace(other, parameters=parameters, answers=answers, replicates=replicates)
 
@@ -387,28 +399,28 @@ def _check_points(experiment: Experiment) -> tuple[dict[str, str], float]:
     lacking: dict[str, str] = {}
     steps = 0.0
     for point in experiment.points():
-        steps = max(steps, point.steps())
-        for answer in ANSWERS:
+        steps = max(steps, point.simulation_steps())
+        for answer in point.answers:
             reason = point.lacks(answer)
             if reason:
                 lacking[answer] = reason
     return lacking, steps
 
 
-def _read_answers(given: Any, lacking: Mapping[str, str]) -> tuple[str, ...]:
+def _read_answers(given: Any, known: Sequence[str], lacking: Mapping[str, str]) -> tuple[str, ...]:
     if given is None:
-        return tuple(answer for answer in ANSWERS if answer not in lacking)
+        return tuple(answer for answer in known if answer not in lacking)
     if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
-        raise InputError(f"answers = {shown(given)} is not allowed: it must be a list of {', '.join(ANSWERS)}")
+        raise InputError(f"answers = {shown(given)} is not allowed: it must be a list of {', '.join(known)}")
     names = [piece.strip() for piece in given.split(",")] if isinstance(given, str) else list(given)
     for name in names:
-        if name not in ANSWERS:
-            raise InputError(f"answer {shown(name)} is unknown: {nearest(str(name), ANSWERS)}")
+        if name not in known:
+            raise InputError(f"answer {shown(name)} is unknown: {nearest(str(name), known)}")
         if name in lacking:
             raise InputError(lacking[name])
     if not names:
-        raise InputError("answers is empty: name at least one of " + ", ".join(ANSWERS))
-    return tuple(answer for answer in ANSWERS if answer in names)
+        raise InputError("answers is empty: name at least one of " + ", ".join(known))
+    return tuple(answer for answer in known if answer in names)
 
 
 def _read_target(target_error: Any, max_replicates: Any, replicates: int) -> dict[str, Any]:
@@ -439,7 +451,7 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
     logarithmic (``x``, ``y``, both or ``none``), ``mark`` numbers that a line marks, by parameter.
     """
     declared = system.parameters()
-    running = [*([system.coordinate] if system.coordinate else [])]
+    running = [name for name, coordinate in system.coordinates.items() if not coordinate.names]
     running += [name for name, parameter in declared.items() if parameter.numeric]
     seen = list(system.observables)
     is_map = given.get("value") is not None
@@ -503,8 +515,11 @@ def _toml(value: Any) -> str:
     return printable(json.dumps(value, ensure_ascii=False))
 
 
-def _order(value: Any) -> Any:
-    return value if isinstance(value, (int, float, str)) else repr(value)
+def in_order(value: Any) -> Any:
+    """Return what sorts the values of an axis: numbers by size, then words, then tables by what they hold."""
+    if isinstance(value, (bool, int, float)):
+        return (0, value, "")
+    return (1, 0, value) if isinstance(value, str) else (2, 0, repr(value))
 
 
 def whole(name: str, value: Any, least: int, most: int | None = None) -> int:

@@ -233,5 +233,5 @@ def _matching(rows: Iterable[Row], key: Row) -> list[Row]:
 
 def _diverged(row: Row, experiment: Experiment, picture: Picture) -> bool:
     """Return whether a row is a mean over those draws alone that had not diverged by then."""
-    coordinate, at = experiment.system.coordinate, row.get("diverged_at")
+    coordinate, at = experiment.system.running(), row.get("diverged_at")
     return at is not None and coordinate in (picture.x, picture.y) and row[str(coordinate)] >= at

@@ -15,7 +15,7 @@ from tsmech.experiment import Experiment
 from tsmech.plots.picture import Picture, Row, is_geometric, is_logarithmic, thinned, visible
 from tsmech.plots.style import import_matplotlib
 from tsmech.plots.theory import Theory
-from tsmech.problem.system import SIMULATIONS
+from tsmech.problem.system import simulations
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MARKERS = "osD^vP*"
 DASHES = ("-", "--", "-.", ":")
-SIZES = {"reduced": 3.6, "direct": 6.4}
+FILLED, OPEN = 3.6, 6.4
 """Markers' sizes: where the simulations agree, the dot lies in the ring."""
 MOST_MARKERS = 41
 """Markers that a curve has, besides its extremes; of a longer one evenly spaced ones are drawn."""
@@ -85,20 +85,21 @@ def draw_curves(
             code = observable if picture.together else key.get(picture.by or "")
             colour, marker, dashes = look(code if code in values else values[0], values)
             alone = is_alone(experiment, picture, [row for members in answers.values() for row in members])
-            kept = _marked(ax, picture.x, observable, answers)
+            kept = _marked(ax, experiment, picture.x, observable, answers)
             for answer, members in answers.items():
                 at = np.array([row[picture.x] for row in members], dtype=float)
                 means = np.array([row[observable] for row in members])
-                if answer not in SIMULATIONS:
+                if not experiment.simulates(answer):
                     line = {"color": colour, "linestyle": "--" if alone else dashes, "zorder": 5 if alone else 2}
-                    if experiment.system.coordinate != picture.x:
+                    if experiment.system.running() != picture.x:
                         at, means = theory.line(picture.x, observable, key, at, means)
                     _draw_theory(ax, at, means, limits, line)
                     continue
-                style = face(answer, colour) | {"marker": marker, "zorder": 3 if answer == "reduced" else 4}
+                network = is_network(experiment, answer)
+                style = face(network, colour) | {"marker": marker, "zorder": 4 if network else 3}
                 if alone:
                     step = max(1, len(at) // LINE_MARKERS)
-                    style |= {"linewidth": 0.9, "markevery": (step // 2 if answer == "reduced" else 0, step)}
+                    style |= {"linewidth": 0.9, "markevery": (0 if network else step // 2, step)}
                     placed = _on_axis(ax, at)
                     ax.plot(at[placed], _sunk(means[placed], limits), **style)
                     continue
@@ -142,25 +143,32 @@ def colour_norm(values: Sequence[float]) -> "Normalize":
     return Normalize(low, high + 0.1 * (high - low))
 
 
-def _marked(ax: "Axes", x: str, observable: str, answers: Mapping[str, Sequence[Row]]) -> list[float]:
+def _marked(
+    ax: "Axes", experiment: Experiment, x: str, observable: str, answers: Mapping[str, Sequence[Row]]
+) -> list[float]:
     """Return the values of x at which simulations have markers: evenly spaced ones, and the extremes of each."""
-    simulated = [members for answer, members in answers.items() if answer in SIMULATIONS]
+    simulated = [members for answer, members in answers.items() if experiment.simulates(answer)]
     extremes = [pick(members, key=lambda row: row[observable])[x] for members in simulated for pick in (min, max)]
     places = np.unique([row[x] for members in simulated for row in members])
     return thinned(places[_on_axis(ax, places)].tolist(), MOST_MARKERS, extremes)
 
 
-def face(answer: str, colour: Any) -> dict[str, Any]:
-    """Return how a simulation's markers are filled: reduced with their colour, direct not at all."""
-    filled = colour if answer == "reduced" else "none"
-    return {"color": colour, "markerfacecolor": filled, "markeredgecolor": colour, "markersize": SIZES[answer]}
+def is_network(experiment: Experiment, answer: str) -> bool:
+    """Return whether an answer is the simulation that is most like the network."""
+    return answer in simulations(experiment.system)[-1:]
+
+
+def face(network: bool, colour: Any) -> dict[str, Any]:
+    """Return how a simulation's markers are filled: a reduction's with their colour, the network's not at all."""
+    filled, size = ("none", OPEN) if network else (colour, FILLED)
+    return {"color": colour, "markerfacecolor": filled, "markeredgecolor": colour, "markersize": size}
 
 
 def is_alone(experiment: Experiment, picture: Picture, rows: Iterable[Row]) -> bool:
     """Return whether the simulations are single networks followed along the coordinate, drawn as lines."""
-    if picture.x != experiment.system.coordinate:
+    if picture.x != experiment.system.running():
         return False
-    counts = [row["replicates"] for row in rows if row["answer"] in SIMULATIONS]
+    counts = [row["replicates"] for row in rows if experiment.simulates(row["answer"])]
     return bool(counts) and max(counts) == 1 == experiment.replicates
 
 

@@ -7,7 +7,6 @@ from tsmech.experiment import Experiment
 from tsmech.plots import curves
 from tsmech.plots.picture import Picture, Row
 from tsmech.plots.words import answer_names, key_words
-from tsmech.problem.system import SIMULATIONS
 
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
@@ -20,7 +19,7 @@ def handles(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pic
     """Return the entries of the legend; of many numbers that colour tells apart the colour bar speaks."""
     rows = [row for found in shown.values() for row in found]
     alone = curves.is_alone(experiment, picture, rows)
-    entries = [_answer(answer, name, alone) for answer, name in answer_names(experiment, shown).items()]
+    entries = [_answer(experiment, answer, name, alone) for answer, name in answer_names(experiment, shown).items()]
     values = curves.codes(picture, rows)
     if values != [None] and not curves.has_bar(values):
         entries += [_value(experiment, shown, picture, value, values, alone) for value in values]
@@ -33,10 +32,14 @@ def handles(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pic
     return entries
 
 
-def _answer(answer: str, name: str, alone: bool) -> "Line2D":
-    if answer not in SIMULATIONS:
+def _answer(experiment: Experiment, answer: str, name: str, alone: bool) -> "Line2D":
+    if not experiment.simulates(answer):
         return _line(name, color="0.3", linestyle="--" if alone else "-")
-    style = curves.face(answer, "0.3") | {"marker": "o", "linestyle": "-" if alone else "", "linewidth": 0.9}
+    style = curves.face(curves.is_network(experiment, answer), "0.3") | {
+        "marker": "o",
+        "linestyle": "-" if alone else "",
+        "linewidth": 0.9,
+    }
     return _line(f"{name}, one network" if alone else name, **style)
 
 
@@ -51,11 +54,14 @@ def _value(
     """Return the entry of a value of ``by``, or of an observable, which looks as the answers that have it."""
     found = shown[value] if picture.together else [row for rows in shown.values() for row in rows]
     answers = {row["answer"] for row in found}
+    simulated = [answer for answer in answers if experiment.simulates(answer)]
+    predicted = len(simulated) < len(answers)
+    reduced = any(not curves.is_network(experiment, answer) for answer in simulated)
     label = experiment.system.observables[value].label if picture.together else ""
     colour, marker, dashes = curves.look(value, values)
-    style: dict[str, Any] = {"linewidth": 0.9} if alone else {"linestyle": dashes if "theory" in answers else ""}
-    style |= {"marker": marker if answers & {*SIMULATIONS} else ""}
-    style |= {"markerfacecolor": colour if "reduced" in answers and not alone else "none"}
+    style: dict[str, Any] = {"linewidth": 0.9} if alone else {"linestyle": dashes if predicted else ""}
+    style |= {"marker": marker if simulated else ""}
+    style |= {"markerfacecolor": colour if reduced and not alone else "none"}
     return _line(label or key_words(experiment.system, {str(picture.by): value}), color=colour, **style)
 
 

@@ -84,16 +84,16 @@ def choose(experiment: Experiment, **asked: Any) -> Picture:
 
 def _choose(experiment: Experiment, asked: Mapping[str, Any]) -> tuple[Picture, Mapping[str, Any]]:
     """Return what a picture shows, and the plan that it follows."""
-    system, axes = experiment.system, experiment.axes
+    system, axes, coordinate = experiment.system, experiment.axes, experiment.system.running()
     plan = read_plot({**_unopposed(experiment, asked), **asked}, system, "--")
     numeric = [name for name in axes if system.parameters()[name].numeric]
-    if not plan.keys() & {"y", "by", "value", "together"} and system.coordinate is None:
+    if not plan.keys() & {"y", "by", "value", "together"} and not system.coordinates:
         long = [name for name in numeric if len(axes[name]) >= MAP_VALUES]
         if len(long) >= 2 and plan.get("x", long[0]) in long:
             plan["value"] = [*system.pictured, *system.observables][0]
     if "value" in plan:
-        running = [*numeric, *([system.coordinate] if system.coordinate else [])]
-        across = _span(plan, running, system.coordinate, lambda name: len(axes[name]) if name in axes else 0)
+        running = [*numeric, *([coordinate] if coordinate else [])]
+        across = _span(plan, running, coordinate, lambda name: len(axes[name]) if name in axes else 0)
         if across is not None:
             left = [name for name in axes if name not in across]
             if asked.get("by") and plan["by"] not in left:
@@ -104,7 +104,7 @@ def _choose(experiment: Experiment, asked: Mapping[str, Any]) -> tuple[Picture, 
             raise InputError(f"--value {asked['value']} needs two axes with several values each: the run has {words}")
         plan = {**plan, "y": [plan["value"]]}
     longest = max(numeric, key=lambda name: len(axes[name]), default=next(iter(experiment.parameters)))
-    x = plan.get("x") or system.coordinate or longest
+    x = plan.get("x") or coordinate or longest
     left = [name for name in axes if name != x]
     if asked.get("by") and plan["by"] not in left:
         raise InputError(f"--by {plan['by']} cannot tell curves apart: it has one value, or is the horizontal axis")
@@ -154,7 +154,7 @@ def visible(experiment: Experiment, picture: Picture, rows: Iterable[Row], obser
     """
     constant = {picture.x: experiment.fixed[picture.x]} if picture.x in experiment.fixed else {}
     full: list[Row] = [{**constant, **row} if constant else row for row in rows if observable in row]
-    coordinate = experiment.system.coordinate
+    coordinate = experiment.system.running()
     if coordinate in (None, picture.x, picture.y):
         return [row for row in full if picture.x in row]
     ends = {(row["answer"], *(row[name] for name in experiment.axes)): row for row in full}

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tsmech.errors import TsmechError
 from tsmech.experiment import Experiment
 from tsmech.plots.picture import Row, is_geometric
-from tsmech.problem.system import Curve, System
+from tsmech.problem.curve import Curve
+from tsmech.problem.system import System
 
 Array = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ class Theory:
             The stored values, increasing.
         """
         experiment = self._experiment
-        if x not in experiment.parameters or experiment.system.parameters()[x].kind != "float" or len(at) < 2:
+        if x not in experiment.parameters or experiment.system.parameters()[x].kinds != ("float",) or len(at) < 2:
             return at, means
         start = experiment.system(**{**experiment.fixed, **key, x: float(at[0])})
         count = start.line_points()
@@ -83,8 +84,8 @@ class Theory:
         except (TsmechError, ArithmeticError):
             return None
         curve = self._known[point]
+        if observable in curve.summaries:
+            return float(curve.summaries[observable])
         if observable not in curve.observables:
             return None
-        if curve.diverged_at is not None and not self._experiment.system.observables[observable].summary:
-            return math.inf
-        return float(curve.observables[observable][-1])
+        return math.inf if curve.stop is not None else float(curve.observables[observable][-1])

@@ -12,7 +12,7 @@ from tsmech.plots.maps import FEWEST_CONTOURED
 from tsmech.plots.picture import Picture, Row, is_logarithmic
 from tsmech.plots.style import printable
 from tsmech.problem.reports import REPORTS
-from tsmech.problem.system import SIMULATIONS, System
+from tsmech.problem.system import System, simulations
 
 
 def axis_label(system: type[System], name: str) -> str:
@@ -20,9 +20,10 @@ def axis_label(system: type[System], name: str) -> str:
     if name in system.observables:
         described = system.observables[name]
         return f"{mathematical(described.symbol)}   ({described.label})"
-    declared = system.parameters().get(name)
-    if declared is None:
-        return system.coordinate_words or name
+    if name in system.coordinates:
+        along = system.coordinates[name]
+        return f"{along.symbol}   ({along.label}{f', in units of {along.unit}' if along.unit else ''})"
+    declared = system.parameters()[name]
     return f"{mathematical(declared.symbol)}   ({re.split('[;(]', declared.help)[0].strip()})"
 
 
@@ -79,11 +80,11 @@ def setting(experiment: Experiment, shown: Mapping[str, Sequence[Row]], picture:
     dimension of a simulation.
     """
     rows = [row for found in shown.values() for row in found]
-    drawn = [row["replicates"] for row in rows if row["answer"] in SIMULATIONS]
+    drawn = [row["replicates"] for row in rows if experiment.simulates(row["answer"])]
     declared = experiment.system.parameters()
     words = []
     for name, value in experiment.fixed.items():
-        if name in (picture.x, picture.y, *REPORTS) or declared[name].kind == "array":
+        if name in (picture.x, picture.y, *REPORTS) or declared[name].single:
             continue
         needed = name in experiment.system.stated or value != declared[name].default
         if not (drawn if name == "dimension" else needed):
@@ -104,10 +105,10 @@ def notes(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pictu
     rows = [row for found in shown.values() for row in found]
     answers = {row["answer"] for row in rows}
     # The network itself approximates nothing.
-    remarks = experiment.remarks() if answers != {"direct"} else []
+    remarks = experiment.remarks() if answers != {*simulations(system)[-1:]} else []
     words = setting(experiment, shown, picture)
     found = [*([words] if words else []), *(printable(remark) for remark in remarks)]
-    coordinate, axes = system.coordinate, (picture.x, picture.y)
+    coordinate, axes = system.running(), (picture.x, picture.y)
     if coordinate not in (None, *axes) and not all(system.observables[name].summary for name in shown):
         ends = {row[coordinate] for row in rows if row.get("diverged_at") is None}
         found.append(f"at {coordinate} = {ends.pop():.4g}" if len(ends) == 1 else "at the end of each curve")
@@ -140,7 +141,7 @@ def _diverged_curves(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     words = []
     for answer, places in points.items():
         if count := sum(places.values()):
-            some = "some draws of " if answer in SIMULATIONS else ""
+            some = "some draws of " if experiment.simulates(answer) else ""
             which = f": {some}{count} of {len(places)} curves" if len(places) > 1 else ""
             words.append(f"{answer}{which} diverged")
     return words

@@ -1,6 +1,6 @@
 """What one answer yields: a curve of observables along its coordinates, or a single point."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -91,9 +91,10 @@ class Curve:
         """
         for name, values in self.observables.items():
             for column, index in self.entries(declared, name):
-                yield column, name, values[(slice(None), *index)]
+                place: Any = (slice(None), *index)
+                yield column, name, values[place]
                 if name in self.errors:
-                    yield f"{column}_sem", name, self.errors[name][(slice(None), *index)]
+                    yield f"{column}_sem", name, self.errors[name][place]
         for name, value in self.summaries.items():
             for column, index in self.entries(declared, name):
                 yield column, name, np.full(self.rows, value[index])
@@ -162,8 +163,8 @@ def _disorder(curve: Curve, coordinates: Mapping[str, Coordinate]) -> str | None
     for name in numeric:
         if not np.isfinite(np.asarray(curve.coordinates[name], dtype=float)).all():
             return f"has values of {name} that are not finite"
-    listed: list[Sequence[Any]] = [curve.coordinates[name] for name in [*named, *numeric[:-1]]]
-    last: Sequence[Any] = curve.coordinates[numeric[-1]].tolist() if numeric else ()  # type: ignore[union-attr]
+    listed = [list(curve.coordinates[name]) for name in [*named, *numeric[:-1]]]
+    last = [float(value) for value in curve.coordinates[numeric[-1]]] if numeric else []
     for row in range(curve.rows if coordinates else 0):
         key = tuple(values[row] for values in listed)
         if key in latest and not (numeric and last[row] > latest[key]):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import InputError
-from tsmech.problem.system import Observable
+from tsmech.problem.observables import Observable
 
 SUMMARY = {
     "early_stopping_time": Observable("t*", "best time to stop", summary=True),
@@ -50,18 +50,18 @@ def early_stopping(times: ArrayLike, errors: ArrayLike) -> EarlyStopping:
     return EarlyStopping(float(at[best]), float(found[best]), float(found[-1]))
 
 
-def summary(
-    times: NDArray[np.float64], errors: NDArray[np.float64], *, smooth: bool = False
-) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of :data:`SUMMARY`: the same value in each row of the curve that they are taken of.
+def summary(times: NDArray[np.float64], errors: NDArray[np.float64], *, smooth: bool = False) -> dict[str, float]:
+    """Return the observables :data:`SUMMARY` of a curve; none of one that ends before its first row.
 
     Of a ``smooth`` curve the best time is that of the parabola through the least error reported and its neighbours,
     so that it is finer than the times reported; it lies within half of their distance.
     """
+    if len(times) == 0:
+        return {}
     found = early_stopping(times, errors)
     if smooth:
         found = found._replace(time=_vertex(times, errors))
-    return {name: np.full(len(times), value) for name, value in zip(SUMMARY, found, strict=True)}
+    return dict(zip(SUMMARY, found, strict=True))
 
 
 def _vertex(times: NDArray[np.float64], errors: NDArray[np.float64]) -> float:

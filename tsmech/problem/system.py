@@ -116,7 +116,8 @@ class System:
     @classmethod
     def running(cls) -> str | None:
         """Return the name of the coordinate that is a number, the last one, or None."""
-        return next((name for name, one in reversed(cls.coordinates.items()) if not one.names), None)
+        numbers = [name for name, coordinate in cls.coordinates.items() if not coordinate.names]
+        return numbers[-1] if numbers else None
 
     def values(self) -> dict[str, Any]:
         """Return the parameters' values by name."""

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.problem.observables import Observable
 from tsmech.problem.overlaps import Overlaps
 from tsmech.problem.parameters import LARGEST_DIMENSION, parameter
-from tsmech.problem.system import Observable
 
 MOST_UNITS = 10_000
 """Hidden units beyond which the overlaps alone, a number for each pair of them, do not fit a computer."""
@@ -30,9 +30,9 @@ OBSERVABLES = {
     "generalization_error": Observable("ε_g", "generalization error"),
     "test_error": Observable("ε_test", "test error"),
     "specialization": Observable("S", "mean specialization of the student's units"),
-    "Q": Observable("Q", "student-student overlaps"),
-    "R": Observable("R", "student-teacher overlaps"),
-    "v": Observable("v", "student's second layer"),
+    "Q": Observable("Q", "student-student overlaps", axes=("student unit", "student unit")),
+    "R": Observable("R", "student-teacher overlaps", axes=("student unit", "teacher unit")),
+    "v": Observable("v", "student's second layer", axes=("student unit",)),
 }
 
 
@@ -100,7 +100,6 @@ def _activation(which: str, default: Any) -> dict[str, Any]:
         "(g, g')",
         "default": default,
         "choices": ACTIVATIONS,
-        "table": Activation,
     }
 
 
@@ -153,7 +152,6 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "teacher unit shared by several; or overlaps",
         "default": "random",
         "choices": tuple(STARTS),
-        "table": Overlaps,
     },
     "initial_scale": {
         "symbol": "s_0",

@@ -21,7 +21,7 @@ from tsmech.experiment import Experiment, Task, build, find_file, from_file
 from tsmech.machine import compilation
 from tsmech.machine.threads import cores, one_thread_here
 from tsmech.plots.picture import choose
-from tsmech.problem.system import SIMULATIONS, System
+from tsmech.problem.system import System
 from tsmech.runs import shards, tables
 from tsmech.runs.progress import Meter, Progress, can_be_shown
 from tsmech.runs.rounds import Rounds
@@ -100,7 +100,7 @@ def carry_out(
     IncompleteError
         Where results could not be stored.
     """
-    simulated = any(answer in SIMULATIONS for answer in experiment.answers)
+    simulated = any(map(experiment.simulates, experiment.answers))
     asked = experiment.system, experiment.parameters
     if executor is None:
         workers, executor = place(asked, simulated, workers)
@@ -158,7 +158,7 @@ class _Work:
         self.progress = Progress(0, left=math.inf)
         self._store = store
         self._pool = pool
-        self._both = len({answer in SIMULATIONS for answer in answers}) == 2
+        self._both = len({store.experiment.simulates(answer) for answer in answers}) == 2
         self._waiting: list[Outcome] = []
         self._written = time.monotonic()
         self._under_way: Counter[System] = Counter()
@@ -183,7 +183,7 @@ class _Work:
         self.progress.total, self.progress.points = total, points
         finished = self._store.counts()
         for answer in experiment.answers:
-            asked = experiment.size * (experiment.replicates if answer in SIMULATIONS else 1)
+            asked = experiment.size * experiment.draws(answer)
             self._left[answer] = max(asked - finished.get(answer, 0), 0)
 
     def taken(self, lacking: Callable[[], Iterable[Task]]) -> Iterator[Task]:
@@ -194,14 +194,15 @@ class _Work:
             for point, tasks in _by_point(lacking()):
                 ahead, simulated = [], False
                 for task in tasks:
-                    if task.answer in SIMULATIONS:
+                    if self._store.experiment.simulates(task.answer):
                         simulated = True
                     else:
                         ahead.append(task)
                 self._ahead.update(ahead if simulated else ())
                 yield from ahead if simulated else self._begun(point, ahead)
         for point, tasks in _by_point(lacking()):
-            yield from self._begun(point, (u for u in tasks if u.answer in SIMULATIONS or not self._both))
+            simulates = self._store.experiment.simulates
+            yield from self._begun(point, (task for task in tasks if simulates(task.answer) or not self._both))
 
     def _begun(self, point: System, tasks: Iterable[Task]) -> Iterator[Task]:
         some = False
@@ -290,8 +291,8 @@ def failure(store: Store) -> TsmechError | None:
 
 def most_steps(experiment: Experiment) -> float:
     """Return how many steps the longest simulation of an experiment takes."""
-    simulated = any(answer in SIMULATIONS for answer in experiment.answers)
-    return max(point.steps() for point in experiment.points()) if simulated else 0.0
+    simulated = any(map(experiment.simulates, experiment.answers))
+    return max(point.simulation_steps() for point in experiment.points()) if simulated else 0.0
 
 
 def run(

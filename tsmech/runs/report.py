@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from tsmech.compare import deviation
 from tsmech.experiment import Experiment
 from tsmech.plots.picture import choose, spread
-from tsmech.problem.system import SIMULATIONS, System
+from tsmech.problem.system import System
 from tsmech.runs import tables
 from tsmech.runs.rounds import reached
 from tsmech.store import Store
@@ -43,9 +43,9 @@ def remarks(store: Store) -> list[str]:
         where = "".join(f", {name} = {_word(first[name])}" for name in experiment.axes)
         points = f" at {len(entries)} of {experiment.size} points" if experiment.size > 1 else ""
         draws = ""
-        if answer in SIMULATIONS:
+        if experiment.simulates(answer):
             draws = f"{sum(entry['diverged'] for entry in entries)} draws "
-        at = f"{experiment.system.coordinate} = {first['diverged_at']:.6g}{where}"
+        at = f"{experiment.system.running()} = {first['diverged_at']:.6g}{where}"
         lines.append(f"{answer}: {draws}diverged{points}, {'the first ' if len(entries) > 1 or draws else ''}at {at}")
     return [*lines, *([reached(store)] if experiment.target_error is not None else [])]
 
@@ -60,9 +60,9 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> Table:
     Of a long sweep evenly spaced values of the running axis are shown, its extremes, and where theory is infinite.
     """
     experiment = store.experiment
-    coordinate = experiment.system.coordinate
     x = choose(experiment).x
-    names = [*experiment.axes, *([coordinate] if coordinate == x else [])]  # else a curve is shown by its end
+    named = [name for name, coordinate in experiment.system.coordinates.items() if coordinate.names]
+    names = [*experiment.axes, *named, *([x] if x == experiment.system.running() else [])]  # else a curve is its end
     running = names.index(x) if x in names else 0
     curves: dict[Place, dict[Any, float]] = {}
     for row in store.rows():
@@ -118,7 +118,8 @@ def _comparable(point: System, answers: Mapping[str, Mapping[str, Any]]) -> dict
     return {
         answer: row
         for answer, row in answers.items()
-        if row.get("diverged_at") is None and (answer in SIMULATIONS or point.answer_label(answer) == answer)
+        if row.get("diverged_at") is None
+        and (not point.answers[answer].predicts or point.answer_label(answer) == answer)
     }
 
 

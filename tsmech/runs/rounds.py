@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tsmech.experiment import Experiment, Task
-from tsmech.problem.system import SIMULATIONS, System
+from tsmech.problem.system import System
 from tsmech.runs.shards import WHOLE, Shard
 from tsmech.store import Store
 from tsmech.store.summary import relative_error
@@ -43,10 +43,12 @@ class Rounds:
         if target is None:
             return False
         if self._before == 0:
-            simulated = (task for task in self._shard.tasks(self._experiment) if task.answer in SIMULATIONS)
+            simulated = (
+                task for task in self._shard.tasks(self._experiment) if self._experiment.simulates(task.answer)
+            )
             self._open = list(dict.fromkeys((task.system, task.answer) for task in simulated))
         errors = [
-            relative_error(self._store.draws(system, answer, self._count), self._experiment.judged)
+            relative_error(self._store.draws(system, answer, self._count), type(system), self._experiment.judged)
             for system, answer in self._open
         ]
         self._open = [pair for pair, error in zip(self._open, errors, strict=True) if error > target]
@@ -71,8 +73,8 @@ def reached(store: Store) -> str:
     errors = []
     counts = []
     for _, answer, found in store.curves():
-        if answer in SIMULATIONS:
-            errors.append(relative_error(found, experiment.judged))
+        if experiment.simulates(answer):
+            errors.append(relative_error(found, experiment.system, experiment.judged))
             counts.append(len(found))
     if not errors or target is None:
         return ""

@@ -44,7 +44,7 @@ CREATE TABLE points (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, parameter
 CREATE TABLE layouts (id INTEGER PRIMARY KEY, layout TEXT UNIQUE NOT NULL);
 CREATE TABLE curves (
     point INTEGER NOT NULL REFERENCES points, answer TEXT NOT NULL, replicate INTEGER NOT NULL,
-    seconds REAL NOT NULL, diverged_at REAL, layout INTEGER NOT NULL REFERENCES layouts, data BLOB NOT NULL,
+    seconds REAL NOT NULL, stop TEXT, stopped_at REAL, layout INTEGER NOT NULL REFERENCES layouts, data BLOB NOT NULL,
     seal INTEGER NOT NULL, PRIMARY KEY (point, answer, replicate)) WITHOUT ROWID;
 CREATE TABLE failures (
     point INTEGER NOT NULL REFERENCES points, answer TEXT NOT NULL, replicate INTEGER NOT NULL,
@@ -146,10 +146,7 @@ def initialise(connection: sqlite3.Connection, experiment: Experiment | None = N
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         if experiment is not None:
-            versions = {name: importlib.metadata.version(name) for name in ("tsmech", "numpy", "numba", "scipy")}
-            versions |= {"python": platform.python_version(), "machine": platform.machine()}
-            begun = {"versions": json.dumps(versions), "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-            write_origin(connection, begun | {"shard": shard})
+            write_origin(connection, {"history": json.dumps([provenance()]), "shard": shard})
             write_experiment(connection, experiment, experiment.identity())
             Tally().write(connection)
 
@@ -168,9 +165,45 @@ def begin_writing(connection: sqlite3.Connection, local: bool) -> None:
     connection.execute("SELECT 1 FROM meta").fetchone()  # which is when the lock is given up
 
 
+def provenance() -> dict[str, str]:
+    """Return what the numbers of a command depend on beside what is asked: versions, machine, and the time."""
+    versions = {name: importlib.metadata.version(name) for name in ("tsmech", "numpy", "numba", "scipy")}
+    place = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+    commit = checkout()
+    return {
+        "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **versions,
+        **place,
+        **({"commit": commit} if commit else {}),
+    }
+
+
+def checkout() -> str:
+    """Return the commit of the checkout that the package lies in, or nothing where it lies in none."""
+    top = Path(__file__).parents[2] / ".git"
+    try:
+        if top.is_file():  # a work tree beside its repository
+            top = Path(top.read_text().partition("gitdir: ")[2].strip())
+        head = (top / "HEAD").read_text().strip()
+        name = head.partition("ref: ")[2]
+        places = (top, top.parent.parent)
+        return (
+            next((at / name).read_text().strip()[:12] for at in places if (at / name).is_file()) if name else head[:12]
+        )
+    except (OSError, StopIteration):
+        return ""
+
+
+def continued(stored: Mapping[str, str]) -> dict[str, str]:
+    """Return what a run says of itself once this command adds to it."""
+    history, now = json.loads(stored["history"]), provenance()
+    same = {**history[-1], "begun": ""} == {**now, "begun": ""}
+    return {**stored, "history": json.dumps(history if same else [*history, now])}
+
+
 def write_origin(connection: sqlite3.Connection, stored: Mapping[str, str]) -> None:
-    """Write when a run was begun, with which versions and as which shard, or seal what is there."""
-    told = {key: stored[key] for key in ("begun", "versions", "shard") if key in stored}
+    """Write with which versions a run was begun and continued, when, and as which shard, or seal what is there."""
+    told = {key: stored[key] for key in ("history", "shard") if key in stored}
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", (told | {"origin": origin_seal(told)}).items())
 
 

@@ -15,7 +15,7 @@ from tsmech.store.directory import FILE, PARTIALS
 from tsmech.store.front import is_lost, restore
 from tsmech.store.seals import UNREADABLE, count, is_described, is_of_this_format, meta, seal
 
-_CURVE = "SELECT answer, replicate, seconds, diverged_at, layout, data, seal FROM curves WHERE point = ?"
+_CURVE = "SELECT answer, replicate, seconds, stop, stopped_at, layout, data, seal FROM curves WHERE point = ?"
 
 
 def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
@@ -62,7 +62,7 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experiment) -> int:
     """Copy all curves that bear their seals, point by point of the experiment; return how many there are."""
-    from tsmech.store import shown
+    from tsmech.store.store import shown
 
     numbers = dict(_read(old, "SELECT key, id FROM points NOT INDEXED"))
     numbers |= dict(_read(old, "SELECT key, id FROM points"))  # from the index, which holds them once more
@@ -75,8 +75,8 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experime
         if key not in numbers:
             continue
         entered = False
-        for answer, replicate, seconds, diverged_at, layout, data, sealed in _curves(old, numbers[key]):
-            address = (experiment.seed, key + parameters, answer, replicate, diverged_at)
+        for answer, replicate, seconds, *ended, layout, data, sealed in _curves(old, numbers[key]):
+            address = (experiment.seed, key + parameters, answer, replicate, ended)
             if layout not in layouts or seal(*address, layouts[layout], data) != sealed:
                 continue
             if not entered:
@@ -86,8 +86,8 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experime
             if words not in entered_layouts:
                 entered_layouts[words] = len(entered_layouts) + 1
                 new.execute("INSERT INTO layouts VALUES (?, ?)", (entered_layouts[words], words))
-            values = (numbers[key], answer, replicate, seconds, diverged_at, entered_layouts[words], data, sealed)
-            kept += new.execute("INSERT OR IGNORE INTO curves VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values).rowcount
+            values = (numbers[key], answer, replicate, seconds, *ended, entered_layouts[words], data, sealed)
+            kept += new.execute("INSERT OR IGNORE INTO curves VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values).rowcount
     return kept
 
 

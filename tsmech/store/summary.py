@@ -15,9 +15,8 @@ from tsmech.problem.system import System
 Row = dict[str, Any]
 
 
-def summarise(found: Sequence[Curve], system: type[System], answer: str) -> Iterator[Row]:
+def summarise(found: Sequence[Curve], system: type[System], *, predicts: bool) -> Iterator[Row]:
     """Yield the rows of the summary: each over the draws that reach it, a column for each entry of an observable."""
-    predicts = system.answers[answer].predicts
     listed = [{column: values.tolist() for column, _, values in curve.columns(system.observables)} for curve in found]
     for place, members in _aligned(found):
         summary: Row = dict(zip(found[0].coordinates, place, strict=True))
@@ -42,10 +41,9 @@ def _aligned(found: Sequence[Curve]) -> Iterator[tuple[tuple[Any, ...], list[tup
         yield place, sorted(members)
 
 
-def summary_columns(layout: str, system: type[System], answer: str) -> list[str]:
+def summary_columns(layout: str, system: type[System], *, predicts: bool) -> list[str]:
     """Return the names of the columns of :func:`summarise` for curves of a layout."""
     described = json.loads(layout)
-    predicts = system.answers[answer].predicts
     names = list(described["coordinates"])
     for kind in ("observables", "summaries"):
         for name, shape in described[kind].items():
@@ -56,14 +54,14 @@ def summary_columns(layout: str, system: type[System], answer: str) -> list[str]
     return names + ([] if predicts else ["replicates"])
 
 
-def relative_error(found: Sequence[Curve], system: type[System], answer: str, observable: str) -> float:
+def relative_error(found: Sequence[Curve], system: type[System], observable: str) -> float:
     """Return the largest relative standard error of an observable's mean along its curves, in any of its entries.
 
     It is infinite where one draw leaves it undefined, or a mean is zero with scatter about it; zero where no
     number of draws changes anything: the mean is infinite, or no draw reaches the observable.
     """
     worst = 0.0
-    for row in summarise(found, system, answer) if found else ():
+    for row in summarise(found, system, predicts=False) if found else ():
         for column, value in row.items():
             if observable_of(column) != observable or value is None or math.isinf(value):
                 continue
