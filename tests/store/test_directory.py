@@ -244,7 +244,7 @@ def test_an_export_replaces_nothing_but_a_regular_file(directory: Path, tmp_path
     link.symlink_to(mine)
     os.mkfifo(pipe)
     for place, says in ((link, "is a link"), (pipe, "is a pipe"), (Path(os.devnull), "is a device")):
-        said = command("export", directory, "--out", place)
+        said = command("export", directory, "--format", "csv", "--out", place)
         assert (said.code, said.out) == (2, "")
         assert f"{place} {says}, which is not replaced: remove it, or name another place" in said.err
     assert link.is_symlink()

@@ -223,14 +223,17 @@ def _run(
 
 def check_out(path: Path) -> None:
     """Refuse a file that cannot be written because of its name or its place, before anything is computed."""
+    from tsmech.store.directory import check_regular
+
     try:
-        usable = path.parent.is_dir() and (path.is_file() or not path.exists())
+        usable = path.parent.is_dir()
         if usable and path.name:
             path.with_name(f".{path.name}.partial").exists()  # in which it is made; refuses a name that is too long
     except OSError as error:
         raise InputError(f"--out {shown(str(path))} cannot be written: {error.strerror}") from None
     if not usable:
         raise InputError(f"--out {shown(str(path))} cannot be written: name a file in a directory that exists")
+    check_regular(path)
 
 
 def perform(

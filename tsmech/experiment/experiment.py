@@ -7,7 +7,6 @@ import json
 import math
 import operator
 import re
-import stat
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -335,10 +334,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     """Return the table in a TOML file, or refuse what is no file, or no TOML."""
     try:
         state = path.stat()
-        if stat.S_ISDIR(state.st_mode):
-            raise InputError(f"{path} cannot be read: Is a directory")
-        if not stat.S_ISREG(state.st_mode):  # a pipe or a device may never end
-            raise InputError(f"{path} is not a file")
+        check_regular(state.st_mode, f"{path} cannot be read")
         if state.st_size > LARGEST_FILE:
             raise InputError(f"{path} of {state.st_size} bytes is not allowed: it must have at most {LARGEST_FILE}")
         text = path.read_text(encoding="utf-8-sig")

@@ -127,8 +127,10 @@ def _atoms(W: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray
                 coefficients[j] += sign[i] * c[i]
                 rows[2 * i] = W[j]
             rows[2 * i + 1] = sign[i] * W[i] - rows[2 * i]
-            coefficients[i] += sign[i] * c[i]
-            largest = max(largest, np.sum(rows[2 * i + 1] ** 2) / (1.0 + np.sum(rows[2 * i] ** 2)))
+            square = np.sum(rows[2 * i + 1] ** 2)
+            if square > 0.0:  # else the part is zero, and no reference
+                coefficients[i] += sign[i] * c[i]
+            largest = max(largest, square / (1.0 + np.sum(rows[2 * i] ** 2)))
     return coefficients, rows, 0 if largest < 1e-9 else (1 if largest < 1e-4 else 2)
 
 
