@@ -14,6 +14,7 @@ from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.problem.answers import USUAL
+from tsmech.problem.files import check_regular
 from tsmech.problem.parameters import Parameter, nearest, plain
 from tsmech.problem.system import System
 from tsmech.systems import find
