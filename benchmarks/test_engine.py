@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tsmech import engine
-from tsmech.engine import Outcome
+from tsmech.engine import Outcome, dispatch
 from tsmech.engine.executors import open_pool
 from tsmech.experiment import build
 from tsmech.machine.threads import one_thread_each
@@ -36,7 +36,7 @@ def peak():
 @pytest.mark.parametrize("executor", [None, "local"], ids=["here", "two workers"])
 def test_overhead(benchmark, tmp_path, monkeypatch, executor):
     # One task a block: each is sent, received and stored on its own.
-    monkeypatch.setattr(engine, "BLOCK_TASKS", 1)
+    monkeypatch.setattr(dispatch, "BLOCK_TASKS", 1)
     places = iter(tmp_path / str(number) for number in range(100))
 
     def sweep(tasks):
@@ -115,7 +115,7 @@ def many(tmp_path_factory):
     with Store.create(experiment, directory) as store:
         waiting = []
         for task in experiment.tasks():
-            curve = Curve({name: rng.random(50) for name in names}, "time", at)
+            curve = Curve.along("time", at, {name: rng.random(50) for name in names})
             waiting.append(Outcome(task, curve, 0.01))
             if len(waiting) == 5000:
                 store.add(waiting)

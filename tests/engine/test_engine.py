@@ -18,7 +18,7 @@ from scipy import stats
 
 from tests.gauge import LOG, Gauge, Walk
 from tsmech import engine
-from tsmech.engine import Outcome, generator, perform
+from tsmech.engine import Outcome, dispatch, generator, perform
 from tsmech.errors import IncompleteError, InputError
 from tsmech.experiment import Task, build
 from tsmech.machine.threads import ONE_THREAD, one_thread_each
@@ -34,7 +34,7 @@ def results(outcomes: Iterable[Outcome]) -> dict[Task, Any]:
     for outcome in outcomes:
         assert outcome.task not in found, "a task was performed twice"
         curve = outcome.curve
-        found[outcome.task] = curve and {name: values.tobytes() for name, values in curve.columns.items()}
+        found[outcome.task] = curve and {name: values.tobytes() for name, values in curve.observables.items()}
     return found
 
 
@@ -99,7 +99,7 @@ def run_in_two_processes(work: list[Task]) -> list[Outcome]:
 
 def run_one_by_one(work: list[Task]) -> list[Outcome]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "BLOCK_TASKS", 1)
+        patch.setattr(dispatch, "BLOCK_TASKS", 1)
         return run_here(work)
 
 
@@ -140,8 +140,8 @@ def test_blocks_hold_every_task_once_in_order_and_keep_their_bounds(
 ) -> None:
     work = [Task(Gauge(level=1.0), "direct", k) for k in range(len(seconds))]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "BLOCK_TASKS", most)
-        patch.setattr(engine, "BLOCK_SECONDS", target)
+        patch.setattr(dispatch, "BLOCK_TASKS", most)
+        patch.setattr(dispatch, "BLOCK_SECONDS", target)
         blocks = engine._Blocks(work)
         taken: list[Task] = []
         while block := blocks.take():
@@ -154,16 +154,16 @@ def test_blocks_hold_every_task_once_in_order_and_keep_their_bounds(
 
 def test_blocks_grow_to_the_time_that_they_are_meant_to_take() -> None:
     blocks = engine._Blocks(Task(Gauge(level=1.0), "direct", k) for k in range(10_000))
-    blocks.learn([Outcome(task, None, engine.BLOCK_SECONDS / 10) for task in blocks.take()])
+    blocks.learn([Outcome(task, None, dispatch.BLOCK_SECONDS / 10) for task in blocks.take()])
     assert len(blocks.take()) in (9, 10)
     blocks.learn([Outcome(Task(Gauge(level=1.0), "direct", 0), None, 0.0)] * 100)
-    assert len(blocks.take()) == engine.BLOCK_TASKS
+    assert len(blocks.take()) == dispatch.BLOCK_TASKS
 
 
 @pytest.mark.parametrize("places", [{}, {"executor": "local"}], ids=["here", "local"])
 def test_a_block_that_outlasts_its_time_hands_the_rest_back(places: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks that turn out to be a thousand times slower do not hold the other workers up."""
-    monkeypatch.setattr(engine, "BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr(dispatch, "BLOCK_SECONDS", 0.0)
     monkeypatch.setattr(engine._Blocks, "learn", lambda *_: None)
     work = tasks()
     batches = [batch for batch in engine.run(work, 5, **places) if batch]
@@ -186,7 +186,7 @@ def test_work_is_taken_as_it_is_performed() -> None:
     for _ in range(5):
         next(batches)
     batches.close()
-    assert taken <= 5 * engine.BLOCK_TASKS
+    assert taken <= 5 * dispatch.BLOCK_TASKS
 
 
 def test_the_cost_of_a_task_is_small() -> None:

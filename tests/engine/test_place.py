@@ -23,7 +23,9 @@ from typing import ClassVar
 
 from threadpoolctl import threadpool_info
 
-from tsmech.problem.system import Curve, Observable, System
+from tsmech.problem.curve import Curve
+from tsmech.problem.observables import Observable
+from tsmech.problem.system import System
 from tsmech.problem.parameters import parameter
 
 

@@ -16,7 +16,7 @@ from tests.commands import run_child, start
 from tests.faults.test_interruption import PATIENCE, family, logged, wait_until
 from tests.gauge import LOG, Gauge, register
 from tsmech import engine
-from tsmech.engine import Outcome
+from tsmech.engine import Outcome, dispatch
 from tsmech.experiment import Task, build
 from tsmech.runs import carry_out, failure, tables
 from tsmech.store import Store
@@ -53,7 +53,7 @@ def outcomes(work: list[Task], **places: Any) -> dict[Task, Outcome]:
 
 
 def begun(log: Path, task: Task) -> int:
-    luck = float(engine.generator(task, 0).random())
+    luck = float(task.system.stream(task.answer, 0, task.replicate).random())
     return log.read_text().count(f"begin {task.answer} {luck!r}\n")
 
 
@@ -62,18 +62,20 @@ def test_what_raises_is_retried_with_the_same_numbers_and_then_recorded(tmp_path
     outcome = outcomes(work)[work[1]]
     assert "ZeroDivisionError" in outcome.error
     assert "Traceback" in outcome.trace
-    assert begun(tmp_path / "log", work[1]) == engine.ATTEMPTS
+    assert begun(tmp_path / "log", work[1]) == dispatch.ATTEMPTS
 
 
 def test_what_raises_once_is_as_if_it_had_not(tmp_path: Path) -> None:
     work = tasks("once")
     outcome = outcomes(work)[work[1]]
     assert outcome.curve is not None
-    assert outcome.curve.observables["luck"] == float(engine.generator(work[1], 0).random())
+    assert outcome.curve.observables["luck"] == float(
+        work[1].system.stream(work[1].answer, 0, work[1].replicate).random()
+    )
     assert begun(tmp_path / "log", work[1]) == 2
 
 
-@pytest.mark.parametrize(("fault", "times", "code"), [("raise", engine.ATTEMPTS, 4), ("once", 2, 0)])
+@pytest.mark.parametrize(("fault", "times", "code"), [("raise", dispatch.ATTEMPTS, 4), ("once", 2, 0)])
 def test_workers_retry_too(tmp_path: Path, fault: str, times: int, code: int) -> None:
     log = tmp_path / "log"
     words = ("run", "gauge", "--level", "1", "--fault", fault, "--answers", "direct", "--replicates", 3, "--quiet")
@@ -110,7 +112,7 @@ def test_a_task_that_always_kills_its_worker_is_recorded_after_so_many(tmp_path:
     words = ("run", "gauge", "--level", "2", "--fault", "die", "--answers", "direct", "--replicates", 2, "--quiet")
     assert run_child(*words, "--workers", 2, cwd=tmp_path, log=log).code == 4
     for replicate in range(2):
-        assert begun(log, Task(Gauge(level=2.0, fault="die"), "direct", replicate)) == engine.DEATHS
+        assert begun(log, Task(Gauge(level=2.0, fault="die"), "direct", replicate)) == dispatch.DEATHS
 
 
 @linux

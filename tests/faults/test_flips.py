@@ -47,7 +47,7 @@ def told(store: Store) -> list[Any]:
     """Return all that a reader can learn from a run."""
     return [
         tables.to_csv(store.rows()), store.columns(), store.counts(), store.timing(), store.failures(),
-        store.divergences(), store.provenance(), store.shard, store.experiment.to_toml(),
+        store.divergences(), store.history(), store.shard, store.experiment.to_toml(),
     ]  # fmt: skip
 
 
@@ -186,7 +186,10 @@ def test_of_what_can_no_longer_be_known_as_a_run_nothing_is_replaced(tmp_path: P
         ("UPDATE points SET parameters = '{}' WHERE id = 1", "curves do not bear their seals"),
         ("DELETE FROM meta WHERE key = 'tally'", "what is written there cannot be understood"),
         ("UPDATE meta SET value = '1/2' WHERE key = 'shard'", "its origin does not bear its seal"),
-        ("UPDATE meta SET value = '2000-01-01' WHERE key = 'begun'", "its origin does not bear its seal"),
+        (
+            "UPDATE meta SET value = '[]' WHERE key = 'history'",
+            "its origin does not bear its seal",
+        ),
         ("UPDATE meta SET value = replace(value, '6', '9') WHERE key = 'experiment'", "description of the experiment"),
     ],
 )

@@ -30,7 +30,7 @@ from tsmech.plots import draw, save
 from tsmech.plots.curves import MARKERS, draw_panel
 from tsmech.plots.picture import is_geometric
 from tsmech.plots.style import printable
-from tsmech.problem.system import Curve
+from tsmech.problem.curve import Curve
 from tsmech.runs import carry_out
 
 
@@ -523,7 +523,7 @@ class Runaway(Walk):
         if self.drift <= 1:
             return whole
         kept = {name: 1e30 * values[:2] for name, values in whole.observables.items()}
-        return Curve(kept, whole.coordinate, np.array([1.0, 2.0]), diverged_at=2.5)
+        return Curve.along("time", np.array([1.0, 2.0]), kept, diverged_at=2.5)
 
 
 def test_what_diverged_is_grey_and_does_not_set_the_scale() -> None:
@@ -709,7 +709,8 @@ class Early(Walk):
         whole = super().curve(answer, rng)
         if self.drift <= 1 or answer != "theory":
             return whole
-        return Curve({name: values[:1] for name, values in whole.observables.items()}, "time", np.ones(1), 1.5)
+        first = {name: values[:1] for name, values in whole.observables.items()}
+        return Curve.along("time", np.ones(1), first, diverged_at=1.5)
 
 
 def test_a_theory_that_diverges_before_its_second_value_draws_no_line() -> None:

@@ -20,7 +20,7 @@ from tsmech import engine
 from tsmech.experiment import Task, build
 from tsmech.kernels import jit
 from tsmech.machine import compilation
-from tsmech.problem.system import Curve
+from tsmech.problem.curve import Curve
 from tsmech.runs import carry_out, progress
 from tsmech.runs.progress import Meter, Progress
 

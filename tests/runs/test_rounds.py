@@ -9,9 +9,9 @@ import pytest
 
 import tsmech
 from tests.commands import command
-from tests.gauge import LOG, Gauge, register
+from tests.gauge import LOG, Gauge, Walk, register
 from tsmech.experiment import Experiment, build, from_file
-from tsmech.problem.system import Curve
+from tsmech.problem.curve import Curve
 from tsmech.runs import carry_out, tables
 from tsmech.runs.progress import Progress
 from tsmech.runs.rounds import reached
@@ -132,8 +132,8 @@ def test_failures_do_not_keep_a_target_from_its_end() -> None:
     ],
 )
 def test_the_error_is_that_of_the_worst_row(draws: list[list[float]], error: float) -> None:
-    curves = [Curve({"x": np.array(draw)}, "time", np.arange(float(len(draw)))) for draw in draws]
-    assert relative_error(curves, "x") == pytest.approx(error, rel=1e-12)
+    curves = [Curve.along("time", np.arange(float(len(draw))), {"position": np.array(draw)}) for draw in draws]
+    assert relative_error(curves, Walk, "position") == pytest.approx(error, rel=1e-12)
 
 
 def test_options_a_file_and_python_mean_the_same(tmp_path: Path) -> None:

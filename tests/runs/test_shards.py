@@ -43,7 +43,7 @@ def run_shards(asked: Experiment, count: int, *left_out: int) -> list[Path]:
 
 def content(store: Store) -> list[Any]:
     return [
-        (values, answer, [{name: v.tobytes() for name, v in curve.columns.items()} for curve in curves])
+        (values, answer, [{name: v.tobytes() for name, v in curve.observables.items()} for curve in curves])
         for values, answer, curves in store.curves()
     ]
 

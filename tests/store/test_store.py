@@ -15,7 +15,7 @@ from tests.gauge import LOG, Gauge, register
 from tsmech.engine import Outcome, perform
 from tsmech.errors import IncompleteError, InputError
 from tsmech.experiment import Task, build
-from tsmech.problem.system import Curve
+from tsmech.problem.curve import Curve
 from tsmech.runs import carry_out, publish, tables
 from tsmech.runs.shards import Shard, merge
 from tsmech.store import Store
@@ -234,7 +234,8 @@ def test_opening_a_run_finds_the_experiment_the_rows_and_where_they_come_from(di
         assert store.experiment.axes == {"level": (1.0, 2.0)}
         assert store.counts() == {"theory": 2, "reduced": 4, "direct": 4}
         assert all(seconds >= 0 for seconds in store.timing().values())
-        assert {"begun", "tsmech", "numpy", "python"} <= set(store.provenance())
+        (begun,) = store.history()
+        assert {"begun", "tsmech", "numpy", "python", "machine"} <= set(begun)
     assert (directory / FILE).read_bytes() == before
 
 
@@ -256,12 +257,13 @@ def test_matrices_and_coordinates_are_kept(directory: Path) -> None:
         rows = list(store.rows())
         (_, answer, (theory,)), (_, _, draws) = store.curves()
     assert answer == "theory"
-    assert theory.coordinate == "time"
+    assert list(theory.coordinates) == ["time"]
     assert theory.observables["overlap"].shape == (3, 2, 2)
     np.testing.assert_array_equal(theory.observables["overlap"][2], [[1, 3], [3, 12]])
     assert len(draws) == 2
     assert [row["time"] for row in rows] == [1, 2, 3, 1, 2, 3]
-    assert "overlap" not in rows[0]
+    assert [rows[2][f"overlap[{i}, {j}]"] for i in (0, 1) for j in (0, 1)] == [1, 3, 3, 12]
+    assert {f"overlap[{i}, {j}]_sem" for i in (0, 1) for j in (0, 1)} <= set(rows[3])
 
 
 @given(
@@ -351,12 +353,17 @@ def test_no_nan_and_no_overflow_reach_the_table() -> None:
         assert row["x_sem"] is None or row["x_sem"] >= 0
 
 
+def walked(position: np.ndarray, end: float | None = None) -> Curve:
+    """Return a walk with these positions, which ends where it diverged."""
+    return Curve.along("time", np.arange(1.0, len(position) + 1), {"position": position}, diverged_at=end)
+
+
 def test_draws_that_diverge_count_as_far_as_they_go(directory: Path) -> None:
     experiment = build("walk", {"drift": [0, 1], "length": 3}, answers="direct", replicates=3)
     ends = [None, 2.5, 1.5, None, None, None]
     with Store.create(experiment, directory) as store:
         store.add(
-            Outcome(task, Curve({"position": np.full(rows, 2.0)}, "time", np.arange(1.0, rows + 1), end), 0.1)
+            Outcome(task, walked(np.full(rows, 2.0), end), 0.1)
             for task, end in zip(experiment.tasks(), ends, strict=True)
             for rows in [3 if end is None else int(end)]
         )

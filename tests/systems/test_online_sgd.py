@@ -9,8 +9,9 @@ import pytest
 
 from tsmech import compare, run
 from tsmech.errors import ConvergenceError, InputError
+from tsmech.problem.curve import Curve
 from tsmech.problem.overlaps import Overlaps
-from tsmech.problem.system import Curve
+from tsmech.problem.system import Convergence
 from tsmech.systems.online_sgd import Activation, OnlineSGD
 
 START = {"Q": [[0.3, 0.05], [0.05, 0.4]], "R": [[0.2, 0.05], [0.0, 0.25]]}
@@ -22,7 +23,7 @@ def test_all_answers_begin_at_the_same_overlaps() -> None:
     for curve in first:
         np.testing.assert_allclose(curve.observables["Q"][0], first[0].observables["Q"][0], rtol=1e-12)
         np.testing.assert_allclose(curve.observables["R"][0], first[0].observables["R"][0], rtol=0, atol=1e-12)
-        np.testing.assert_allclose(curve.at, [0.0, 1.0, 2.0])
+        np.testing.assert_allclose(curve.coordinates["alpha"], [0.0, 1.0, 2.0])
     assert not np.allclose(OnlineSGD(dimension=60, start_seed=6).start()[0], system.start()[0])
 
 
@@ -59,7 +60,7 @@ def test_the_denoising_start_is_the_teacher() -> None:
 
 def test_steps_and_powers_of_the_learning_rate() -> None:
     steps = OnlineSGD(schedule={"alpha": [0, 5], "factor": [1, 0.1]}, learning_rate=0.5, samples=1)
-    assert steps.curve("theory").at is not None
+    assert len(steps.curve("theory").coordinates["alpha"]) == 2
     common = {"initial": "informed", "noise": 0.3, "duration": 200, "samples": 1}
     power = OnlineSGD(schedule="power", decay_time=10, decay_power=1, **common)
     constant = OnlineSGD(**common)
@@ -81,7 +82,7 @@ def test_too_large_a_rate_diverges_and_says_where() -> None:
         curve = system.curve(answer, np.random.default_rng(0))
         assert curve.diverged_at is not None
         assert 0 < curve.diverged_at < 100
-        assert len(curve.at) < 51
+        assert len(curve.coordinates["alpha"]) < 51
         assert np.isfinite(curve.observables["generalization_error"]).all()
 
 
@@ -158,8 +159,7 @@ def test_a_state_is_reported_at_its_own_alpha() -> None:
     system = OnlineSGD(dimension=100, batch=1000, duration=30, samples=30)
     for answer in ("theory", "reduced", "direct"):
         curve = system.curve(answer, np.random.default_rng(0))
-        assert curve.at is not None
-        assert curve.at.tolist() == [0.0, 10.0, 20.0, 30.0]
+        assert curve.coordinates["alpha"].tolist() == [0.0, 10.0, 20.0, 30.0]
     assert "batch/dimension = 10" in (system.remark() or "")
     odd = OnlineSGD(dimension=50, batch=3, duration=3, samples=40, spacing="log")
     times = odd.times()
@@ -223,8 +223,8 @@ def test_the_escape_is_where_specialization_passes_one_half() -> None:
     run = OnlineSGD(learning_rate=1.5, initial_scale=0.1, duration=60, samples=(120.0,))
     curve = run.theory_curve()
     time, special = curve.observables["escape_time"][0], curve.observables["specialization"]
-    np.testing.assert_allclose(np.interp(time, curve.at, special), 0.5)
-    assert (special[curve.at < time] < 0.5).all()
+    np.testing.assert_allclose(np.interp(time, curve.coordinates["alpha"], special), 0.5)
+    assert (special[curve.coordinates["alpha"] < time] < 0.5).all()
     short = OnlineSGD(learning_rate=1.5, initial_scale=0.1, duration=5).theory_curve()
     assert np.isinf(short.observables["escape_time"]).all()
     informed = OnlineSGD(initial="informed", duration=1).theory_curve()
@@ -241,7 +241,7 @@ def test_the_check_catches_a_wrong_rate(factor: float, monkeypatch: pytest.Monke
         return exact(dataclasses.replace(self, learning_rate=factor * self.learning_rate), rng)
 
     monkeypatch.setattr(OnlineSGD, "reduced_curve", scaled)
-    monkeypatch.setattr(OnlineSGD, "check_dimensions", (50, 200, 1000, 10_000))
+    monkeypatch.setattr(OnlineSGD, "convergence", Convergence("dimension", (50, 200, 1000, 10_000)))
     verdicts = compare.check(OnlineSGD, replicates=200)
     for comparison in ("direct = reduced", "reduced -> theory"):
         assert all(v.agrees for v in verdicts if v.comparison == comparison) == (factor == 1.0), comparison
@@ -310,9 +310,8 @@ def test_an_activation_that_overflows_diverges_and_says_where() -> None:
         system.curve("theory")
     for answer in ("reduced", "direct"):
         curve = system.curve(answer, np.random.default_rng(0))
-        assert curve.at is not None
         assert curve.diverged_at is not None
-        assert curve.at.tolist() == [0.0]
+        assert curve.coordinates["alpha"].tolist() == [0.0]
         assert curve.diverged_at < 1.0
 
 

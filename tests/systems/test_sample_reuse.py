@@ -9,7 +9,7 @@ from tsmech.errors import InputError
 from tsmech.experiment import build
 from tsmech.machine import memory
 from tsmech.plots import draw
-from tsmech.problem.system import Curve
+from tsmech.problem.curve import Curve
 from tsmech.systems.gradient_flow import GradientFlow
 from tsmech.systems.online_sgd import OnlineSGD
 from tsmech.systems.sample_reuse import LINEAR, START, SampleReuse
@@ -28,7 +28,7 @@ def test_both_answers_begin_at_the_same_overlaps(order: str) -> None:
     assert set(direct.observables) == set(theory.observables) == set(system.observables)
     for name in ("Q", "R", "v", "generalization_error", "test_error"):
         np.testing.assert_allclose(direct.observables[name][0], theory.observables[name][0], rtol=1e-9, atol=1e-12)
-    np.testing.assert_array_equal(direct.at, [0.0, 1.0, 2.0])
+    np.testing.assert_array_equal(direct.coordinates["epoch"], [0.0, 1.0, 2.0])
 
 
 @pytest.mark.parametrize("normalisation", ["1/sqrt(K)", "1/K"])
@@ -143,8 +143,7 @@ def test_what_later_epochs_leave_out_is_said() -> None:
         system.theory()
     wild = SampleReuse(**common, **times, learning_rate=2.1)
     curve = wild.curve("theory")
-    assert curve.at is not None
-    assert curve.at.tolist() == [1.0]
+    assert curve.coordinates["epoch"].tolist() == [1.0]
     assert curve.diverged_at == 1.0
     assert "SGD is unstable at learning_rate = 2.1" in (wild.remark() or "")
     network = wild.curve("direct", np.random.default_rng(0))
@@ -157,7 +156,7 @@ def test_a_state_is_reported_at_its_own_epoch(order: str) -> None:
     system = SampleReuse(alpha=2, order=order, duration=3, samples=12, dimension=20, batch=1 if order == "full" else 25)
     expected = [0.0, 1.0, 2.0, 3.0] if order == "full" else [0.0, 0.625, 1.25, 1.875, 2.5]
     for answer in ("theory", "direct"):
-        at = system.curve(answer, np.random.default_rng(0)).at
+        at = system.curve(answer, np.random.default_rng(0)).coordinates["epoch"]
         assert at is not None
         assert at.tolist() == expected
     assert ("batch/dimension = 1.25" in (system.remark() or "")) == (order != "full")
@@ -209,10 +208,9 @@ def test_too_large_a_rate_diverges_and_says_at_which_epoch(order: str) -> None:
     for answer in ("theory", "direct"):
         curve = system.curve(answer, np.random.default_rng(0))
         assert curve.diverged_at is not None
-        assert curve.at is not None
         assert 0 < curve.diverged_at < 200
-        assert 0 < len(curve.at) < 101
-        assert curve.at[-1] <= curve.diverged_at
+        assert 0 < len(curve.coordinates["epoch"]) < 101
+        assert curve.coordinates["epoch"][-1] <= curve.diverged_at
         assert np.isfinite(curve.observables["train_error"]).all()
 
 
