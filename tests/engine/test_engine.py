@@ -18,7 +18,7 @@ from scipy import stats
 
 from tests.gauge import LOG, Gauge, Walk
 from tsmech import engine
-from tsmech.engine import Outcome, dispatch, generator, perform
+from tsmech.engine import Outcome, dispatch, perform
 from tsmech.errors import IncompleteError, InputError
 from tsmech.experiment import Task, build
 from tsmech.machine.threads import ONE_THREAD, one_thread_each
@@ -26,6 +26,10 @@ from tsmech.machine.threads import ONE_THREAD, one_thread_each
 
 def tasks(replicates: int = 3, **parameters: Any) -> list[Task]:
     return list(build(Gauge, {"level": [1, 2], **parameters}, replicates=replicates).tasks())
+
+
+def generator(task: Task, seed: int) -> np.random.Generator:
+    return task.system.stream(task.answer, seed, task.replicate)
 
 
 def results(outcomes: Iterable[Outcome]) -> dict[Task, Any]:
@@ -142,7 +146,7 @@ def test_blocks_hold_every_task_once_in_order_and_keep_their_bounds(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dispatch, "BLOCK_TASKS", most)
         patch.setattr(dispatch, "BLOCK_SECONDS", target)
-        blocks = engine._Blocks(work)
+        blocks = dispatch._Blocks(work)
         taken: list[Task] = []
         while block := blocks.take():
             assert len(block) <= most
@@ -153,7 +157,7 @@ def test_blocks_hold_every_task_once_in_order_and_keep_their_bounds(
 
 
 def test_blocks_grow_to_the_time_that_they_are_meant_to_take() -> None:
-    blocks = engine._Blocks(Task(Gauge(level=1.0), "direct", k) for k in range(10_000))
+    blocks = dispatch._Blocks(Task(Gauge(level=1.0), "direct", k) for k in range(10_000))
     blocks.learn([Outcome(task, None, dispatch.BLOCK_SECONDS / 10) for task in blocks.take()])
     assert len(blocks.take()) in (9, 10)
     blocks.learn([Outcome(Task(Gauge(level=1.0), "direct", 0), None, 0.0)] * 100)
@@ -164,7 +168,7 @@ def test_blocks_grow_to_the_time_that_they_are_meant_to_take() -> None:
 def test_a_block_that_outlasts_its_time_hands_the_rest_back(places: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks that turn out to be a thousand times slower do not hold the other workers up."""
     monkeypatch.setattr(dispatch, "BLOCK_SECONDS", 0.0)
-    monkeypatch.setattr(engine._Blocks, "learn", lambda *_: None)
+    monkeypatch.setattr(dispatch._Blocks, "learn", lambda *_: None)
     work = tasks()
     batches = [batch for batch in engine.run(work, 5, **places) if batch]
     assert [len(batch) for batch in batches] == [1] * len(work)

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tsmech.errors import InputError
-from tsmech.problem.parameters import Parameter, nearest, parameter, plain
+from tsmech.problem.parameters import Parameter, kinds, nearest, parameter, plain
 
 DIGITS = 12
 ROUNDING = 0.5 * 10.0 ** (1 - DIGITS)
@@ -20,15 +20,16 @@ finite = st.floats(-1e100, 1e100)
 moderate = st.floats(-1e6, 1e6)
 
 
-def declared(kind: str = "float", **bounds: Any) -> Parameter:
-    return Parameter("alpha", kind, **parameter("α", "what it is", **bounds).metadata["parameter"])
+def declared(admitted: Any = float, **bounds: Any) -> Parameter:
+    found, table = kinds(admitted)
+    return Parameter("alpha", found, table=table, **parameter("α", "what it is", **bounds).metadata["parameter"])
 
 
 ANY = declared()
 POSITIVE = declared(minimum=0, exclusive=True)
-WHOLE = declared("int", minimum=1)
-WORD = declared("str", choices=("isotropic", "two_level"))
-FILE = declared("str", choices=("isotropic", "two_level"), file=True)
+WHOLE = declared(int, minimum=1)
+WORD = declared(str, choices=("isotropic", "two_level"))
+FILE = declared(str, choices=("isotropic", "two_level"), file=True)
 
 
 # Values in words
@@ -232,7 +233,7 @@ def test_a_path_is_taken_as_it_is() -> None:
 
 
 def test_arrays_are_checked_and_hashable() -> None:
-    array = declared("array", minimum=0, default=None)
+    array = declared(tuple[float, ...], minimum=0, default=None)
     assert array.read([1, 2.5]) == ((1.0, 2.5),)
     assert array.read(np.array([1.0, 2.0])) == ((1.0, 2.0),)
     assert array.read("1, 2.5") == ((1.0, 2.5),)
@@ -249,16 +250,16 @@ def test_arrays_are_checked_and_hashable() -> None:
 )
 def test_truths_and_text_are_no_numbers_of_an_array(value: Any) -> None:
     with pytest.raises(InputError, match=r"alpha = .* is not allowed: it must be a list of numbers"):
-        declared("array").read(value)
+        declared(tuple[float, ...]).read(value)
 
 
 def test_numbers_of_every_type_are_numbers_of_an_array() -> None:
     for value in ([1, 2.0], (np.int8(1), np.float32(2.0)), np.array([1, 2], dtype=np.uint8), [10**20, 1]):
-        assert declared("array").check(value) == tuple(float(item) for item in value)
+        assert declared(tuple[float, ...]).check(value) == tuple(float(item) for item in value)
 
 
 def test_a_switch_is_true_or_false() -> None:
-    switch = declared("bool", default=False)
+    switch = declared(bool, default=False)
     assert switch.read("true") == switch.read(np.True_) == switch.read([True, "true"]) == (True,)
     assert switch.read("false,true") == switch.read([False, True]) == (False, True)
     assert not switch.numeric
@@ -268,7 +269,7 @@ def test_a_switch_is_true_or_false() -> None:
 
 
 def test_words_without_choices_are_taken_as_they_are() -> None:
-    words = declared("str", default=None)
+    words = declared(str, default=None)
     assert words.read("0,2,age") == ("0,2,age",)
     assert words.read(["0,2", "-age"]) == ("0,2", "-age")
     assert words.check(None) is None
@@ -279,7 +280,7 @@ def test_words_without_choices_are_taken_as_they_are() -> None:
 
 def test_an_error_about_an_array_says_which_value_is_wrong() -> None:
     with pytest.raises(InputError, match=r"alpha\[2\] = -1 is not allowed: it must be finite and at least 0"):
-        declared("array", minimum=0).check([1.0, 2.0, -1.0])
+        declared(tuple[float, ...], minimum=0).check([1.0, 2.0, -1.0])
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,7 @@ class Overlap:
 
 
 def test_a_table_is_given_by_its_fields() -> None:
-    start = declared("str", choices=("random",), table=Overlap)
+    start = declared(str | Overlap, choices=("random",))
     assert start.read({"own": 1.0}) == start.read(Overlap(1.0)) == (Overlap(own=1.0, teacher=0.0),)
     assert start.read("random") == ("random",)
     assert plain(Overlap(1.0)) == {"own": 1.0, "teacher": 0.0}

@@ -11,7 +11,8 @@ import tsmech
 from tests.gauge import Gauge, register
 from tsmech.errors import ConvergenceError, IncompleteError, InputError
 from tsmech.experiment import build
-from tsmech.runs import Progress, carry_out, draw, failure, publish, resolve
+from tsmech.runs import carry_out, draw, failure, publish, resolve
+from tsmech.runs.progress import Progress
 from tsmech.runs.report import remarks, summarise
 from tsmech.store import Store
 from tsmech.store.directory import PRODUCTS

@@ -125,7 +125,6 @@ def fault(
         for name in found:
             if name not in observables or observables[name].summary is not (what == "summary"):
                 return f"has the {what} {name}, which is not declared as one"
-    sizes = [len(values) for values in (*curve.coordinates.values(), *curve.observables.values())]
     for name, values in {**curve.observables, **curve.summaries}.items():
         axes = observables[name].axes
         indices = values.shape if name in curve.summaries else values.shape[1:]
@@ -136,8 +135,7 @@ def fault(
         for axis, count in zip(axes, indices, strict=True):
             if axis in curve.labels and len(curve.labels[axis]) != count:
                 return f"{name} has {count} entries along {axis}, which has {len(curve.labels[axis])} names"
-        if np.isnan(values).any() and not observables[name].undefined:
-            return f"{name} is NaN"
+    sizes = [len(values) for values in (*curve.coordinates.values(), *curve.observables.values())]
     if len(set(sizes)) > 1:
         return f"has columns of different lengths: {sorted(set(sizes))}"
     if not coordinates and set(sizes) - {1}:
@@ -150,6 +148,12 @@ def fault(
         if not (values >= 0.0).all():
             return f"has a standard error of {name} that is not positive"
     return _disorder(curve, coordinates)
+
+
+def undefined(curve: Curve, observables: Mapping[str, Observable]) -> str | None:
+    """Return the name of an observable that is NaN though it is not declared as one that may be, or None."""
+    found = {**curve.observables, **curve.summaries}
+    return next((name for name in found if not observables[name].undefined and np.isnan(found[name]).any()), None)
 
 
 def _disorder(curve: Curve, coordinates: Mapping[str, Coordinate]) -> str | None:

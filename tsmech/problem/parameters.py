@@ -217,8 +217,9 @@ class Parameter:
         if not word or (self.choices and not self.file):
             raise self.refuse(value)
         if "\n" in word or printable(word) != word:
-            what = "a file's name" if self.file or kind == "path" else "it"
-            raise InputError(f"{self.name} = {shown(value)} is not allowed: {what} must be printable")
+            file = self.file or kind == "path"
+            refused = "cannot be read: a file's name" if file else "is not allowed: it"
+            raise InputError(f"{self.name} = {shown(value)} {refused} must be printable")
         return Path(value) if kind == "path" else str(value)
 
     def _is_table(self, value: Any) -> bool:

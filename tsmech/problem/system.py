@@ -16,7 +16,7 @@ import numpy as np
 
 from tsmech.errors import InputError
 from tsmech.problem.answers import USUAL, Answer
-from tsmech.problem.curve import Curve, fault
+from tsmech.problem.curve import Curve, fault, undefined
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import Parameter, file_identity, kinds, plain
 from tsmech.problem.references import Reference
@@ -94,7 +94,8 @@ class System:
         """Bring each parameter into its own type, or refuse it."""
         for name, declared in self.parameters().items():
             value = getattr(self, name)
-            if not declared.single and isinstance(value, (list, range, np.ndarray)) and np.ndim(value) == 1:
+            several = (list, range, np.ndarray) if declared.table else (list, tuple, range, np.ndarray)
+            if not declared.single and isinstance(value, several) and _is_flat(value):
                 raise InputError(
                     f"{name} = {shown(value)} is not allowed: a system has one value; "
                     f'tsmech.run("{self.name}", {name}=...) runs along several'
@@ -185,6 +186,8 @@ class System:
             Where this problem has no such answer.
         TypeError
             Where the answer returns what the system does not declare.
+        ArithmeticError
+            Where it returns NaN as an observable that is always defined.
         """
         reason = self.lacks(answer)
         if reason:
@@ -198,6 +201,8 @@ class System:
             result = method()
         if wrong := fault(result, self.observables, self.coordinates, predicts=declared.predicts):
             raise TypeError(f"{self.name}: {answer} {wrong}")
+        if (name := undefined(result, self.observables)) is not None:
+            raise ArithmeticError(f"{answer} returned NaN as {name}")
         return result
 
     def answer(self, answer: str, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
@@ -224,6 +229,13 @@ class System:
     def direct(self, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
         """Return one draw of the network itself at finite N, as :meth:`answer`."""
         return self.answer("direct", rng)
+
+
+def _is_flat(value: Any) -> bool:
+    """Return whether a list holds values and no lists."""
+    return (
+        np.ndim(value) == 1 if isinstance(value, np.ndarray) else not any(isinstance(v, (list, tuple)) for v in value)
+    )
 
 
 def _descend(rng: np.random.Generator) -> np.random.Generator:
