@@ -165,6 +165,9 @@ class Silent(Gauge):
     checks = ({"level": 1.0, "noise": 0.0},)
     observables: ClassVar = {name: known for name, known in Gauge.observables.items() if name != "luck"}
 
+    def theory_curve(self) -> Curve:
+        return Curve.point({"level_read": self.level, "spread": self.noise**2})
+
     def _end(self, answer: str, mean: float, spread: float, luck: float) -> Curve:
         return Curve.point({"level_read": mean * (1 + 1e-15 * luck), "spread": spread})
 

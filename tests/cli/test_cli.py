@@ -84,9 +84,13 @@ def test_json_is_all_there_is_on_stdout_and_nothing_is_written() -> None:
     assert not list(Path().iterdir())
 
 
-def test_json_has_the_coordinate() -> None:
+def test_json_has_the_coordinate_and_the_entries_of_a_matrix() -> None:
     rows = strict(command("run", "walk", "--length", 3, "--answers", "theory", "--json"))
-    assert rows == [{"system": "walk", "answer": "theory", "time": t, "position": t} for t in (1.0, 2.0, 3.0)]
+    assert rows == [
+        {"system": "walk", "answer": "theory", "time": t, "position": t}
+        | {"overlap[0, 0]": 1.0, "overlap[0, 1]": t, "overlap[1, 0]": t, "overlap[1, 1]": t**2 + t}
+        for t in (1.0, 2.0, 3.0)
+    ]
 
 
 def test_infinity_is_a_number_in_json() -> None:

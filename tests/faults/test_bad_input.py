@@ -122,7 +122,7 @@ CASES: list[tuple[str, str]] = [
         "run online_sgd --dimension 1e12 --answers direct",
         "a network of 4 x 1000000000000 weights takes 32 TB",
     ),
-    ("run online_sgd --student-tasks 1e9 --dimension 1e12", "student_units = 1000000000 is not allowed"),
+    ("run online_sgd --student-units 1e9 --dimension 1e12", "student_units = 1000000000 is not allowed"),
     ("run online_sgd --duration 1e99", "one simulation would take 1e+102 steps: at most 1e+17 can be made"),
     (f"run ridge --alpha 1 --replicates 1{'0' * 20}", "replicates = 100000000000000000000 is not allowed: it must be"),
     (f"run ridge --alpha 1 --seed {DIGITS}", "seed = 999"),
@@ -294,7 +294,7 @@ def test_options_of_finished_runs_are_checked_too(tmp_path: Path) -> None:
 
 def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
     carry_out(build("gauge", {"level": [1, 2]}, answers="theory"), Path("d")).close()
-    for version, says in ((99, "newer version of tsmech (format 99, known: 2)"), (1, "older tsmech (format 1, now 2)")):
+    for version, says in ((99, "newer version of tsmech (format 99, known: 3)"), (1, "older tsmech (format 1, now 3)")):
         with sqlite3.connect(Path("d") / FILE) as connection:
             connection.execute(f"PRAGMA user_version = {version}")
             connection.execute("UPDATE meta SET value = 'of that format' WHERE key = 'origin'")

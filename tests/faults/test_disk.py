@@ -20,6 +20,7 @@ from tsmech import runs
 from tsmech.errors import CutShortError, IncompleteError
 from tsmech.experiment import build
 from tsmech.runs import carry_out, publish, tables
+from tsmech.runs.progress import Progress
 from tsmech.store import Store
 from tsmech.store.directory import FILE, PRODUCTS
 
@@ -260,7 +261,7 @@ def test_a_run_whose_file_is_removed_says_that_nothing_is_kept(
     experiment = build("gauge", {"level": [1, 2]}, replicates=2)
     seen = [0]
 
-    def report(progress: runs.Progress) -> None:
+    def report(progress: Progress) -> None:
         seen[0] += 1
         if progress.finished == (progress.total if moment == "end" else 0) and moment in ("begin", "end"):
             remove(directory)

@@ -18,7 +18,6 @@ import pytest
 
 from tests.commands import ROOT, Said, command, finish, run_child, start
 from tests.gauge import LOG, Gauge, register
-from tsmech import store
 from tsmech.errors import InputError
 from tsmech.experiment import build
 from tsmech.runs import carry_out, tables
@@ -190,7 +189,7 @@ def test_a_run_that_is_killed_before_any_of_its_statements_is_completed(
         directory = tmp_path / f"run{number}"
         child = os.fork()
         if child == 0:
-            monkeypatch.setattr(store.sqlite3, "connect", die_before_statement(number))
+            monkeypatch.setattr(sqlite3, "connect", die_before_statement(number))
             with contextlib.suppress(BaseException):
                 carry_out(experiment, directory).close()
                 os._exit(0)

@@ -299,7 +299,7 @@ def add_draws(values: list[float]) -> dict[str, Any]:
     experiment = build(Gauge, {"level": 1}, answers="direct", replicates=len(values))
     with Store.create(experiment, None) as store:
         store.add(
-            Outcome(task, Curve.point({"x": value}), 0.1)
+            Outcome(task, Curve.point({"luck": value}), 0.1)
             for task, value in zip(experiment.tasks(), values, strict=True)
         )
         (row,) = store.rows()
@@ -311,10 +311,10 @@ def add_draws(values: list[float]) -> dict[str, Any]:
 def test_means_and_standard_errors_are_numpys(values: list[float]) -> None:
     row, scale = add_draws(values), max(map(abs, values))
     assert row["replicates"] == len(values)
-    # Sums of at most 20 terms: NumPy's are off by some tasks in the last place of the largest.
-    assert row["x"] == pytest.approx(np.mean(values), rel=1e-13, abs=1e-13 * scale)
+    # Sums of at most 20 terms: NumPy's are off by some units in the last place of the largest.
+    assert row["luck"] == pytest.approx(np.mean(values), rel=1e-13, abs=1e-13 * scale)
     expected = np.std(np.array(values), ddof=1) / math.sqrt(len(values))
-    assert row["x_sem"] == pytest.approx(expected, rel=1e-7, abs=1e-13 * scale)
+    assert row["luck_sem"] == pytest.approx(expected, rel=1e-7, abs=1e-13 * scale)
 
 
 @given(st.lists(st.floats(-1e100, 1e100), min_size=2, max_size=8))
@@ -322,7 +322,7 @@ def test_means_and_standard_errors_are_numpys(values: list[float]) -> None:
 def test_the_table_does_not_depend_on_the_order_in_which_draws_are_finished(values: list[float]) -> None:
     experiment = build(Gauge, {"level": 1}, answers="direct", replicates=len(values))
     draws = [
-        Outcome(task, Curve.point({"x": value}), 0.1) for task, value in zip(experiment.tasks(), values, strict=True)
+        Outcome(task, Curve.point({"luck": value}), 0.1) for task, value in zip(experiment.tasks(), values, strict=True)
     ]
     found = []
     for order in (draws, draws[::-1]):
@@ -333,7 +333,7 @@ def test_the_table_does_not_depend_on_the_order_in_which_draws_are_finished(valu
 
 
 def test_one_draw_has_no_standard_error() -> None:
-    assert add_draws([1.5]) == {"system": "gauge", "answer": "direct", "x": 1.5, "x_sem": None, "replicates": 1}
+    assert add_draws([1.5]) == {"system": "gauge", "answer": "direct", "luck": 1.5, "luck_sem": None, "replicates": 1}
 
 
 @pytest.mark.parametrize(
@@ -342,15 +342,15 @@ def test_one_draw_has_no_standard_error() -> None:
 )
 def test_an_infinite_draw_makes_the_mean_infinite_and_leaves_no_error(values: list[float], mean: float) -> None:
     row = add_draws(values)
-    assert row["x"] == mean
-    assert row["x_sem"] is None
+    assert row["luck"] == mean
+    assert row["luck_sem"] is None
 
 
 def test_no_nan_and_no_overflow_reach_the_table() -> None:
     for values in ([1e308, 1e308, -1e308], [1e308, 1e308], [1e200, -1e200]):
         row = add_draws(values)
-        assert row["x"] == pytest.approx(np.mean(np.array(values) / len(values)) * len(values), rel=1e-12)
-        assert row["x_sem"] is None or row["x_sem"] >= 0
+        assert row["luck"] == pytest.approx(np.mean(np.array(values) / len(values)) * len(values), rel=1e-12)
+        assert row["luck_sem"] is None or row["luck_sem"] >= 0
 
 
 def walked(position: np.ndarray, end: float | None = None) -> Curve:

@@ -17,10 +17,11 @@ ANSWERS = ("theory", "reduced", "direct")
 
 
 def column(name: str, answer: str = "reduced", draws: int = 1, **parameters: object) -> np.ndarray:
-    """Return an observable of some draws, shape (draws, times); the seed is the same for all parameters."""
+    """Return an observable of some draws, shape (draws, times), or (draws,) of a summary, from one seed."""
     system = GradientFlow(**parameters)
     with threadpool_limits(1):
-        return np.array([system.curve(answer, rng).observables[name] for rng in np.random.default_rng(7).spawn(draws)])
+        curves = [system.curve(answer, rng) for rng in np.random.default_rng(7).spawn(draws)]
+    return np.array([{**curve.observables, **curve.summaries}[name] for curve in curves])
 
 
 def test_examples() -> None:
@@ -143,7 +144,7 @@ def test_each_answer_sums_up_its_own_curve(answer: str) -> None:
     assert curve.summaries["early_stopping_error"] == errors.min()
     time, best, at = curve.summaries["early_stopping_time"], int(errors.argmin()), curve.coordinates["time"]
     assert abs(time - at[best]) <= 0.5 * (at[best + 1] - at[best - 1]) / 2
-    assert set(curve.observables["final_error"]) == {errors[-1]}
+    assert curve.summaries["final_error"] == errors[-1]
 
 
 @pytest.mark.parametrize("alpha", [0.3, 1.0, 1.5, 6.0])

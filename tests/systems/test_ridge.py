@@ -98,7 +98,7 @@ def test_the_package_offers_each_system_by_its_class() -> None:
         tsmech.Rigde  # noqa: B018
 
 
-@pytest.mark.parametrize("module", ["tsmech.runs", "tsmech.systems.ridge"])
+@pytest.mark.parametrize("module", ["tsmech.runs.execution", "tsmech.systems.ridge"])
 def test_public_examples_run(module: str) -> None:
     import importlib
 

@@ -25,7 +25,8 @@ def mean_of(system: SampleReuse, name: str, draws: int) -> tuple[np.ndarray, np.
 def test_both_answers_begin_at_the_same_overlaps(order: str) -> None:
     system = SampleReuse(alpha=2, order=order, duration=2, samples=2, dimension=60, start_seed=5, noise=0.3)
     theory, direct = system.curve("theory"), system.curve("direct", np.random.default_rng(1))
-    assert set(direct.observables) == set(theory.observables) == set(system.observables)
+    assert set(direct.observables) == set(theory.observables)
+    assert set(direct.summaries) == set(theory.summaries) == set(system.observables) - set(theory.observables)
     for name in ("Q", "R", "v", "generalization_error", "test_error"):
         np.testing.assert_allclose(direct.observables[name][0], theory.observables[name][0], rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(direct.coordinates["epoch"], [0.0, 1.0, 2.0])
@@ -220,13 +221,14 @@ def test_too_large_a_rate_diverges_and_says_at_which_epoch(order: str) -> None:
 def test_noise_is_memorised_and_the_test_error_turns() -> None:
     """Overtraining: the training error falls on, the best time is early; without noise hardly anything is lost."""
     common = {"duration": 200, "samples": 40, "dimension": 200}
-    noisy = SampleReuse(alpha=1.5, noise=0.7, **common).curve("direct", np.random.default_rng(0)).observables
-    assert noisy["early_stopping_time"][0] < 20
-    assert noisy["final_error"][0] > 1.2 * noisy["early_stopping_error"][0]
-    assert noisy["train_error"][-1] < 0.3 * 0.7**2 / 2
-    assert noisy["train_error"][-1] < noisy["train_error"][20] < noisy["train_error"][5]
-    clean = SampleReuse(alpha=8, noise=0.0, **common).curve("direct", np.random.default_rng(0)).observables
-    assert clean["final_error"][0] < 1.02 * clean["early_stopping_error"][0]
+    noisy = SampleReuse(alpha=1.5, noise=0.7, **common).curve("direct", np.random.default_rng(0))
+    assert noisy.summaries["early_stopping_time"] < 20
+    assert noisy.summaries["final_error"] > 1.2 * noisy.summaries["early_stopping_error"]
+    train = noisy.observables["train_error"]
+    assert train[-1] < 0.3 * 0.7**2 / 2
+    assert train[-1] < train[20] < train[5]
+    clean = SampleReuse(alpha=8, noise=0.0, **common).curve("direct", np.random.default_rng(0)).summaries
+    assert clean["final_error"] < 1.02 * clean["early_stopping_error"]
 
 
 def test_the_gap_between_test_and_training_error_closes_with_alpha() -> None:

@@ -131,10 +131,8 @@ def count(connection: sqlite3.Connection, seed: int) -> Tally:
     return tally
 
 
-def examine(connection: sqlite3.Connection) -> tuple[Tally, bool]:
-    """Read all of a run; return the tally of its rows, and whether it was compared with one that was written.
-
-    Runs of earlier versions have none.
+def examine(connection: sqlite3.Connection) -> Tally:
+    """Read all of a run, compare its rows with the tally that was written, and return it.
 
     Raises
     ------
@@ -153,7 +151,7 @@ def examine(connection: sqlite3.Connection) -> tuple[Tally, bool]:
         raise DamageError(reason(error)) from None
 
 
-def _examine(connection: sqlite3.Connection) -> tuple[Tally, bool]:
+def _examine(connection: sqlite3.Connection) -> Tally:
     for check in ("quick_check(1)", *(f"integrity_check({table})" for table in _CHECKED)):
         verdict = str(connection.execute(f"PRAGMA {check}").fetchone()[0])
         if verdict != "ok":
@@ -162,15 +160,13 @@ def _examine(connection: sqlite3.Connection) -> tuple[Tally, bool]:
     if not is_described(stored):
         raise DamageError("the description of the experiment does not bear its seal")
     found = count(connection, json.loads(stored["identity"])["seed"][0])
-    if "tally" not in stored and "origin" not in stored:
-        return found, False
     if not is_of_this_format(stored):
         raise DamageError("the description of its origin does not bear its seal")
     written = Tally(*json.loads(stored["tally"]))
     if found != written:
         lost = f": {written.rows} were written, {found.rows} are there" if found.rows != written.rows else ""
         raise DamageError(f"its rows are not those that were written{lost}")
-    return found, True
+    return found
 
 
 def meta(connection: sqlite3.Connection) -> dict[str, str]:

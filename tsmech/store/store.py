@@ -52,7 +52,7 @@ class Store:
     directory
         The run directory, or None for a run that is kept in memory alone.
     notice
-        What a person must know of its opening: that it was damaged, lies on a disk without locks, or was not checked.
+        What a person must know of its opening: that it was damaged, or lies on a disk without locks.
     surplus
         What it holds that was not asked for, in words.
     """
@@ -152,14 +152,8 @@ class Store:
         try:
             if is_new(connection):
                 raise InputError(f"{directory} is a run that never began: run its command again")
-            tally, compared = (Tally(), True) if checked else examine(connection)
-            store = cls(connection, stored_experiment(connection), directory, tally)
-            if not compared and not store._is_surely_whole():
-                store.notice = (
-                    f"{directory} was written by an earlier version, which kept no count of its rows, and is not "
-                    "finished: whether any are missing that were there cannot be told; its command completes it"
-                )
-            return store
+            tally = Tally() if checked else examine(connection)
+            return cls(connection, stored_experiment(connection), directory, tally)
         except InputError:  # a run that never began, or a system that is not known here
             connection.close()
             raise
@@ -169,14 +163,6 @@ class Store:
         except (sqlite3.DatabaseError, OSError) as error:
             connection.close()
             raise InputError(f"{directory} cannot be read: {error}") from None
-
-    def _is_surely_whole(self) -> bool:
-        """Return whether all that was asked for is there."""
-        from tsmech.runs.shards import WHOLE, Shard
-
-        share = Shard.read(self.shard) if self.shard else WHOLE
-        asked, found = share.size(self.experiment), sum(self.counts().values())
-        return self.experiment.target_error is None and found >= asked
 
     def close(self) -> None:
         """Close the file; where it was written and nobody else reads it, leave it as one plain file."""
@@ -530,7 +516,7 @@ def _open_whole(directory: Path, asked: Experiment, shard: str, locks: bool) -> 
                 raise DamageError("its first page is altered")
             connection = connect(file, locks)
             try:
-                return connection, Tally() if is_new(connection) else examine(connection)[0], notice
+                return connection, Tally() if is_new(connection) else examine(connection), notice
             except BaseException:
                 connection.close()
                 raise
