@@ -13,7 +13,7 @@ import pytest
 
 from tsmech import engine
 from tsmech.engine import Outcome, dispatch
-from tsmech.engine.executors import open_pool
+from tsmech.engine.place import open_pool
 from tsmech.experiment import build
 from tsmech.machine.threads import one_thread_each
 from tsmech.problem.system import Curve

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.engine import Outcome, run
-from tsmech.engine.executors import needs_script, place
+from tsmech.engine.place import needs_script, place
 from tsmech.errors import IncompleteError
 from tsmech.experiment import Task
 from tsmech.problem.curve import Curve

@@ -19,7 +19,8 @@ from tests.commands import TIMEOUT, Said, command
 from tests.gauge import Gauge, register
 from tsmech import experiment, plots
 from tsmech.engine import executors
-from tsmech.store.directory import FILE, PRODUCTS
+from tsmech.store.directory import PRODUCTS
+from tsmech.store.locks import FILE
 from tsmech.systems import REGISTRY
 from tsmech.words import printable
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.commands import ROOT, TIMEOUT, run_child
 from tests.gauge import Gauge
-from tsmech.engine.executors import needs_script, place
+from tsmech.engine.place import needs_script, place
 from tsmech.experiment import build
 from tsmech.machine.threads import LINEAR_ALGEBRA, cores
 
@@ -115,7 +115,7 @@ def test_workers_have_one_thread_though_somebody_else_started_what_they_are_fork
 def test_without_threadpoolctl_the_work_is_done_by_a_process_that_begins_with_one_thread(tmp_path: Path) -> None:
     (tmp_path / "threadless.py").write_text(
         "import sys\nimport threadpoolctl\nsys.modules['threadpoolctl'] = None\nfrom tests.gauge import Gauge\n"
-        "from tsmech.engine.executors import place\nfrom tsmech.experiment import build\n"
+        "from tsmech.engine.place import place\nfrom tsmech.experiment import build\n"
     )
     script = (
         "from threadless import place, build, Gauge\n"

@@ -14,7 +14,7 @@ from tests.gauge import register
 from tsmech import runs
 from tsmech.experiment import build
 from tsmech.runs import carry_out
-from tsmech.store.directory import FILE
+from tsmech.store.locks import FILE
 from tsmech.words import printable
 
 

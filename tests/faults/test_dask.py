@@ -20,7 +20,7 @@ from tests.commands import ROOT, command, finish, run_child, start
 from tests.faults.test_interruption import committed, wait_until
 from tests.gauge import Gauge, register
 from tsmech.engine import cluster as dask_pool
-from tsmech.engine.executors import open_pool
+from tsmech.engine.place import open_pool
 from tsmech.errors import CutShortError
 from tsmech.experiment import Task, build
 from tsmech.runs import carry_out, tables

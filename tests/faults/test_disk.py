@@ -16,13 +16,13 @@ import pytest
 from tests.commands import TIMEOUT, Said, finish, run_child, start
 from tests.faults.test_interruption import committed, logged, wait_until
 from tests.gauge import LOG, register
-from tsmech import runs
 from tsmech.errors import CutShortError, IncompleteError
 from tsmech.experiment import build
-from tsmech.runs import carry_out, publish, tables
+from tsmech.runs import carry_out, execution, publish, tables
 from tsmech.runs.progress import Progress
 from tsmech.store import Store
-from tsmech.store.directory import FILE, PRODUCTS
+from tsmech.store.directory import PRODUCTS
+from tsmech.store.locks import FILE
 
 # Each curve holds 1000 rows of a time, a position and a 2 × 2 overlap: 48 kB.
 LARGE = ("run", "walk", "--length", 1000, "--replicates", 60, "--workers", 1, "--quiet")
@@ -282,7 +282,7 @@ def test_a_run_whose_file_is_removed_says_that_nothing_is_kept(
     if moment == "write":
         disturb(Store, "_add_one", sqlite3.OperationalError("disk I/O error"))
     if moment == "draw":
-        disturb(runs, "draw", None)
+        disturb(execution, "draw", None)
     with (
         pytest.raises(IncompleteError, match=r"run\.sqlite was removed while the run was under way") as said,
         carry_out(experiment, directory, report=report) as store,

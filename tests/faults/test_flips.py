@@ -15,7 +15,7 @@ from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
 from tsmech.runs import carry_out, tables
 from tsmech.store import Store
-from tsmech.store.directory import FILE
+from tsmech.store.locks import FILE
 
 PAGE = 4096
 SEED = 10

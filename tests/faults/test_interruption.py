@@ -22,7 +22,8 @@ from tsmech.errors import InputError
 from tsmech.experiment import build
 from tsmech.runs import carry_out, tables
 from tsmech.store import Store
-from tsmech.store.directory import FILE, PRODUCTS
+from tsmech.store.directory import PRODUCTS
+from tsmech.store.locks import FILE
 
 PATIENCE = 60.0
 """Seconds to wait for what takes a second or two."""

@@ -19,9 +19,10 @@ from tsmech.engine import perform
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
 from tsmech.runs import carry_out, tables
-from tsmech.runs.shards import Shard, merge, missing
+from tsmech.runs.merging import merge, missing
+from tsmech.runs.shards import Shard
 from tsmech.store import Store
-from tsmech.store.directory import FILE
+from tsmech.store.locks import FILE
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import tsmech
-import tsmech.store.directory as places
+import tsmech.store.locks as places
 from tests.commands import command
 from tests.gauge import Gauge, register
 from tsmech.engine import perform
@@ -22,7 +22,8 @@ from tsmech.errors import InputError
 from tsmech.experiment import build
 from tsmech.runs import carry_out, publish
 from tsmech.store import Store
-from tsmech.store.directory import FILE, LOCK, PRODUCTS, contents, discard
+from tsmech.store.directory import PRODUCTS, contents, discard
+from tsmech.store.locks import FILE, LOCK
 
 
 @pytest.fixture(autouse=True)

@@ -17,9 +17,10 @@ from tsmech.errors import IncompleteError, InputError
 from tsmech.experiment import Task, build
 from tsmech.problem.curve import Curve
 from tsmech.runs import carry_out, publish, tables
-from tsmech.runs.shards import Shard, merge
+from tsmech.runs.merging import merge
+from tsmech.runs.shards import Shard
 from tsmech.store import Store
-from tsmech.store.directory import FILE
+from tsmech.store.locks import FILE
 
 
 @pytest.fixture(autouse=True)

@@ -227,7 +227,7 @@ def test_overtraining_is_worst_at_the_threshold() -> None:
         ends, stopped = (
             column(name, "reduced", 30, alpha=alpha, **common) for name in ("final_error", "early_stopping_error")
         )
-        rise = ends[:, -1] - stopped[:, -1]
+        rise = ends - stopped
         rises.append(rise.mean())
         errors.append(rise.std() / np.sqrt(30))
     gap = rises[3] - np.array(rises)

@@ -267,15 +267,14 @@ def merge(
     quiet: Quiet = False,
 ) -> None:
     """Join what the shards of an experiment have done, and say what is missing."""
-    from tsmech.runs import publish
-    from tsmech.runs import shards as joining
+    from tsmech.runs import merging, publish
 
-    with joining.merge(out, shards) as store:
+    with merging.merge(out, shards) as store:
         if store.notice:
             print(f"tsmech: {store.notice}", file=sys.stderr)
         for path in publish(store):
             say_out(str(path), quiet)
-        if words := joining.missing(store, shards):
+        if words := merging.missing(store, shards):
             raise IncompleteError(f"{words}; what is there is merged")
         raise_failure(store)
 

@@ -4,7 +4,8 @@ from collections import Counter, deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Executor
 
-from tsmech.engine.executors import Pool, open_pool
+from tsmech.engine.executors import Pool
+from tsmech.engine.place import open_pool
 from tsmech.engine.tasks import Outcome
 from tsmech.experiment import Task
 
@@ -39,7 +40,7 @@ def run(
     seed
         The experiment's seed.
     workers, executor, scheduler, timeout, script
-        Where the tasks are performed, as in :func:`tsmech.engine.executors.open_pool`.
+        Where the tasks are performed, as in :func:`tsmech.engine.place.open_pool`.
 
     Notes
     -----

@@ -168,6 +168,7 @@ class Experiment:
         experiment = cls(
             kind,
             ordered,
+            tuple(kind.answers),
             replicates=whole("replicates", replicates, 1, MOST_REPLICATES),
             seed=whole("seed", seed, 0, LARGEST_SEED),
             **_read_target(target_error, max_replicates, whole("replicates", replicates, 1, MOST_REPLICATES)),

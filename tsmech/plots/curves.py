@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.experiment import Experiment
+from tsmech.experiment import Experiment, in_order
 from tsmech.plots.picture import Picture, Row, is_geometric, is_logarithmic, thinned, visible
 from tsmech.plots.style import import_matplotlib
 from tsmech.plots.theory import Theory
@@ -113,7 +113,7 @@ def codes(picture: Picture, rows: Iterable[Row]) -> list[Any]:
     """Return what colour tells apart: the observables, the values of ``by``, or nothing."""
     if picture.together:
         return list(picture.observables)
-    return sorted({row[picture.by] for row in rows}) if picture.by else [None]
+    return sorted({row[picture.by] for row in rows}, key=in_order) if picture.by else [None]
 
 
 def look(code: Any, values: Sequence[Any]) -> tuple[Any, str, str]:
@@ -281,7 +281,9 @@ def _grouped(rows: Iterable[Row], names: Sequence[str]) -> Iterator[tuple[Row, d
     def key(row: Row) -> list[Any]:
         return [row[name] for name in names]
 
-    for values, members in itertools.groupby(sorted(rows, key=key), key):
+    for values, members in itertools.groupby(
+        sorted(rows, key=lambda row: [in_order(value) for value in key(row)]), key
+    ):
         answers: dict[str, list[Row]] = {}
         for row in members:
             answers.setdefault(row["answer"], []).append(row)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.experiment import Experiment, read_plot
+from tsmech.experiment import Experiment, in_order, read_plot
 
 Row = Mapping[str, Any]
 
@@ -57,7 +57,7 @@ class Picture:
         """Return the values of the parameters in ``panels``, panel by panel."""
         count = len(self.panels)
         each = MOST_VALUES if count == 1 else max(1, math.floor(MOST_PANELS ** (1 / max(1, count)) + 1e-9))
-        values = [spread(sorted(experiment.axes[name]), each) for name in self.panels]
+        values = [spread(sorted(experiment.axes[name], key=in_order), each) for name in self.panels]
         return [dict(zip(self.panels, chosen, strict=True)) for chosen in itertools.product(*values)]
 
 

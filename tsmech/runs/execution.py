@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from tsmech import engine, plots
 from tsmech.engine import Outcome
-from tsmech.engine.executors import Pool, needs_script, open_pool, place
+from tsmech.engine.executors import Pool
+from tsmech.engine.place import needs_script, open_pool, place
 from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechError
 from tsmech.experiment import Experiment, Task, build, find_file, from_file
 from tsmech.machine import compilation
 from tsmech.machine.threads import cores, one_thread_here
 from tsmech.plots.picture import choose
 from tsmech.problem.system import System
-from tsmech.runs import shards, tables
+from tsmech.runs import merging, tables
 from tsmech.runs.progress import Meter, Progress, can_be_shown
 from tsmech.runs.rounds import Rounds
 from tsmech.runs.shards import WHOLE, Shard
@@ -84,8 +85,8 @@ def carry_out(
     directory
         The run directory; None keeps the run in memory.
     workers, executor, scheduler, timeout
-        As in :func:`tsmech.engine.executors.open_pool`; ``workers`` may be None, and without an
-        executor :func:`tsmech.engine.executors.place` finds a place.
+        As in :func:`tsmech.engine.place.open_pool`; ``workers`` may be None, and without an
+        executor :func:`tsmech.engine.place.place` finds a place.
     shard
         The share of the experiment that is performed, in a directory of its own.
     report
@@ -408,11 +409,11 @@ def merge(out: str | Path, sources: Sequence[str | Path]) -> "pd.DataFrame":
     import pandas as pd
 
     places = [Path(source) for source in sources]
-    with shards.merge(Path(out), places) as store:
+    with merging.merge(Path(out), places) as store:
         if store.notice:
             warnings.warn(store.notice, stacklevel=2)
         publish(store)
-        if words := shards.missing(store, places):
+        if words := merging.missing(store, places):
             raise IncompleteError(f"{words}; what is there is merged")
         if error := failure(store):
             raise error

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tsmech.compare import deviation
-from tsmech.experiment import Experiment
+from tsmech.experiment import Experiment, in_order
 from tsmech.plots.picture import choose, spread
 from tsmech.problem.system import System
 from tsmech.runs import tables
@@ -79,7 +79,9 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> Table:
             places.setdefault(place, {})[row["answer"]] = row
     rows: list[dict[str, Any]] = []
     near = False
-    for place in sorted(places, key=lambda place: (*_without(place, running), *place[running : running + 1])):
+    for place in sorted(
+        places, key=lambda place: _in_order((*_without(place, running), *place[running : running + 1]))
+    ):
         answers = places[place]
         line: dict[str, Any] = dict(zip(names, place, strict=True))
         for answer, found in answers.items():
@@ -94,6 +96,10 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> Table:
     return Table(rows, _table_notes(rows, total, near))
 
 
+def _in_order(place: Place) -> list[Any]:
+    return [in_order(value) for value in place]
+
+
 def _without(place: Place, position: int) -> Place:
     return (*place[:position], *place[position + 1 :])
 
@@ -102,8 +108,8 @@ def _shown(
     experiment: Experiment, names: Sequence[str], running: int, curves: Mapping[Place, Mapping[Any, float]], most: int
 ) -> set[Place]:
     """Return the places that have a row: about so many, and what must not be left out."""
-    along = sorted({at for curve in curves.values() for at in curve}) if names else [None]
-    chosen = spread(sorted(curves), max(1, most // 2))
+    along = sorted({at for curve in curves.values() for at in curve}, key=in_order) if names else [None]
+    chosen = spread(sorted(curves, key=_in_order), max(1, most // 2))
     every = spread(along, max(2, most // max(1, len(chosen))))
     shown = {(others, at) for others in chosen for at in every if at in curves[others]}
     for some in [curves, *({others: curves[others]} for others in chosen if len(chosen) <= MOST_CURVES)]:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from tsmech.checks import in_range
 from tsmech.errors import ConvergenceError, InputError
-from tsmech.kernels.steps import completed_steps
+from tsmech.kernels.steps import completed_steps, decay
 from tsmech.sims.bidiagonal.descent import Problem, follow
-from tsmech.theory.gradient_flow import decay, largest_step
-from tsmech.theory.spectra import in_range
+from tsmech.theory.gradient_flow import largest_step
 
 Array = NDArray[np.float64]
 

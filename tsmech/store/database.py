@@ -13,7 +13,9 @@ from typing import Any
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, restore
 from tsmech.problem.parameters import plain
-from tsmech.store.directory import has_locks
+from tsmech.store.front import is_marked
+from tsmech.store.locks import has_locks
+from tsmech.store.schema import APPLICATION, empty, make_tables
 from tsmech.store.seals import (
     FORMAT,
     UNREADABLE,
@@ -28,7 +30,6 @@ from tsmech.store.seals import (
     reason,
 )
 
-APPLICATION = 0x74736D65  # "tsme": marks the file as ours
 PATIENCE = 60.0
 """Seconds for which a writer waits for a reader, where the two exclude each other."""
 _NO_LOCKS = (
@@ -37,19 +38,6 @@ _NO_LOCKS = (
     sqlite3.SQLITE_IOERR_UNLOCK,
     sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
 )
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE points (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, parameters TEXT NOT NULL);
-CREATE TABLE layouts (id INTEGER PRIMARY KEY, layout TEXT UNIQUE NOT NULL);
-CREATE TABLE curves (
-    point INTEGER NOT NULL REFERENCES points, answer TEXT NOT NULL, replicate INTEGER NOT NULL,
-    seconds REAL NOT NULL, stop TEXT, stopped_at REAL, layout INTEGER NOT NULL REFERENCES layouts, data BLOB NOT NULL,
-    seal INTEGER NOT NULL, PRIMARY KEY (point, answer, replicate)) WITHOUT ROWID;
-CREATE TABLE failures (
-    point INTEGER NOT NULL REFERENCES points, answer TEXT NOT NULL, replicate INTEGER NOT NULL,
-    error TEXT NOT NULL, trace TEXT NOT NULL, PRIMARY KEY (point, answer, replicate)) WITHOUT ROWID;
-"""
 
 
 class OtherVersionError(InputError):
@@ -82,8 +70,6 @@ def connect(file: Path, locks: bool = True) -> sqlite3.Connection:
             raise
         if is_passing(error):
             raise InputError(f"{file} cannot be opened: {error}") from None
-        from tsmech.store.front import is_marked
-
         if is_marked(file):
             raise DamageError(reason(error)) from None
         raise InputError(
@@ -109,8 +95,7 @@ def _recognise(connection: sqlite3.Connection, file: Path) -> None:
     found = tables(connection)
     if not found and application != APPLICATION:
         return
-    with contextlib.closing(sqlite3.connect(":memory:")) as model:
-        initialise(model)
+    with contextlib.closing(empty()) as model:
         alike = tables(model).items() <= found.items()
     if version == FORMAT and alike and application == APPLICATION:
         return
@@ -141,10 +126,7 @@ def initialise(connection: sqlite3.Connection, experiment: Experiment | None = N
     """Make the tables and describe the experiment in one transaction, so that no run is ever half begun."""
     with connection:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
+        make_tables(connection)
         if experiment is not None:
             write_origin(connection, {"history": json.dumps([provenance()]), "shard": shard})
             write_experiment(connection, experiment, experiment.identity())

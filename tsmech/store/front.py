@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from tsmech.store.database import APPLICATION, initialise
+from tsmech.store.schema import APPLICATION, empty
 from tsmech.store.seals import UNREADABLE, is_described, meta
 
 PAGE = 4096
@@ -61,8 +61,7 @@ def _is_whole(file: Path) -> bool:
     try:
         with contextlib.closing(sqlite3.connect(file)) as connection:
             found = set(connection.execute("SELECT type, name, rootpage, sql FROM sqlite_master"))
-        with contextlib.closing(sqlite3.connect(":memory:")) as model:
-            initialise(model)
+        with contextlib.closing(empty()) as model:
             same = found >= set(model.execute("SELECT type, name, rootpage, sql FROM sqlite_master"))
         return same and not is_altered(file)
     except UNREADABLE:
@@ -81,6 +80,5 @@ def restore(file: Path, front: Path) -> None:
 
 def _page() -> bytes:
     """Return the first page of a run that holds nothing."""
-    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        initialise(connection)
+    with contextlib.closing(empty()) as connection:
         return connection.serialize()[:PAGE]

@@ -11,8 +11,9 @@ from typing import Any
 
 from tsmech.experiment import Experiment
 from tsmech.store.database import initialise, joined_identity, stored_experiment, write_origin
-from tsmech.store.directory import FILE, PARTIALS
+from tsmech.store.directory import PARTIALS
 from tsmech.store.front import is_lost, restore
+from tsmech.store.locks import FILE
 from tsmech.store.seals import UNREADABLE, count, is_described, is_of_this_format, meta, seal
 
 _CURVE = "SELECT answer, replicate, seconds, stop, stopped_at, layout, data, seal FROM curves WHERE point = ?"

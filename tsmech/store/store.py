@@ -31,7 +31,8 @@ from tsmech.store.database import (
     write_experiment,
     write_origin,
 )
-from tsmech.store.directory import FILE, Lock, check, on_network, take_lock
+from tsmech.store.directory import check
+from tsmech.store.locks import FILE, Lock, on_network, take_lock
 from tsmech.store.seals import DamageError, Tally, examine, mark, mark_of_curve, meta, reason, seal
 from tsmech.store.summary import Row, pack, summarise, summary_columns, unpack
 

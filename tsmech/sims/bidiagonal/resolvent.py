@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.kernels.jit import kernel, strict_kernel
-from tsmech.theory.spectra.marchenko_pastur import Numbers
+from tsmech.kernels.steps import Numbers
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]

@@ -2,7 +2,6 @@
 
 from tsmech.theory.gradient_flow.curves import (
     Flow,
-    decay,
     largest_eigenvalue,
     largest_step,
     learning_curve,
@@ -12,7 +11,6 @@ from tsmech.theory.gradient_flow.curves import (
 
 __all__ = [
     "Flow",
-    "decay",
     "largest_eigenvalue",
     "largest_step",
     "learning_curve",

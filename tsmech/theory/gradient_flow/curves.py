@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tsmech.checks import in_range
 from tsmech.errors import InputError
-from tsmech.kernels.steps import completed_steps
-from tsmech.theory.spectra import excess, in_range, marchenko_pastur, positive_part
+from tsmech.kernels.steps import decay
+from tsmech.theory.spectra import excess, marchenko_pastur, positive_part
 from tsmech.theory.spectra.marchenko_pastur import Numbers, SampleSpectrum
 
 Array = NDArray[np.float64]
@@ -229,39 +230,6 @@ def largest_eigenvalue(alpha: float, eigenvalues: ArrayLike, shares: ArrayLike |
     P = max(1, round(alpha * dimension))
     spread = math.sqrt(dimension * float(weights @ s) / P) + math.sqrt(-2 * math.log(UNLIKELY) * s.max() / P)
     return float((math.sqrt(s.max()) + spread) ** 2)
-
-
-def decay(times: Array, rates: Numbers, step: float) -> tuple[Numbers, Numbers]:
-    """Return what is left of modes that decay at `rates`, shape (K,), at times of shape (T,), and what is gone: (T, K).
-
-    exp(-rate t), or (1 - step rate) to the power of the number of steps, by its logarithm; 0 at t = inf but for a rate
-    of 0 and for steps that are not stable (eq. 6).
-    """
-    ends = np.isinf(times)
-    finite = np.where(ends, 0.0, times)
-    if step == 0:
-        exponent = -np.multiply.outer(finite, rates)
-    else:
-        exponent = np.multiply.outer(completed_steps(finite, step), _log_of_step(step * rates))
-    with np.errstate(over="ignore"):
-        left, gone = np.exp(exponent), -np.expm1(exponent)
-    if np.isrealobj(rates):
-        left, gone = left.real, gone.real
-    stable = abs(1 - step * rates) <= 1 + 1e-9
-    left[ends] = np.where(rates == 0, 1.0, np.where(stable, 0.0, np.inf))
-    gone[ends] = 1 - left[ends]
-    return left, gone
-
-
-def _log_of_step(x: Numbers) -> Numbers:
-    """Return log(1 - x), accurate for small x; what one step removes is kept at exp(-700)."""
-    if np.isrealobj(x) and np.all(x < 0.5):
-        return np.asarray(np.log1p(-x))
-    left = 1 - np.asarray(x, dtype=complex)
-    small = abs(x) < 0.5
-    near = 0.5 * np.log1p(np.where(small, abs(x) ** 2 - 2 * np.real(x), 0.0))
-    size: Array = np.where(small, near, np.log(np.maximum(abs(left), 1e-304)))
-    return np.asarray(size + 1j * np.angle(left))
 
 
 @dataclass(frozen=True)

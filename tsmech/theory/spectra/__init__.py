@@ -1,26 +1,22 @@
 """Population spectra and their fixed point; the spectra of samples, by the law of Marchenko and Pastur."""
 
 from tsmech.theory.spectra.population import (
-    LARGEST,
     bracketed_root,
     covariance_eigenvalues,
     effective_penalty,
     excess,
     fixed_point,
-    in_range,
     positive_part,
     power_law,
     two_level,
 )
 
 __all__ = [
-    "LARGEST",
     "bracketed_root",
     "covariance_eigenvalues",
     "effective_penalty",
     "excess",
     "fixed_point",
-    "in_range",
     "positive_part",
     "power_law",
     "two_level",

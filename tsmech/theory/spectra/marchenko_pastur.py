@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tsmech.checks import in_range
 from tsmech.errors import ConvergenceError
-from tsmech.theory.spectra import excess, fixed_point, in_range, positive_part
+from tsmech.theory.spectra import excess, fixed_point, positive_part
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]

@@ -10,13 +10,11 @@ from math import exp, log
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tsmech.checks import LARGEST, in_range
 from tsmech.errors import ConvergenceError, InputError
 
 THRESHOLD_WIDTH = 8 * np.finfo(float).eps
 """Relative distance within which alpha counts as at the threshold: a few steps of the rounding of alpha itself."""
-
-LARGEST = 1e100
-"""Parameters beyond this are refused (and positive ones below its inverse): their products could overflow."""
 
 ALIKE = 1e3
 """Ratio of the columns' lengths up to which a singular value loses so many times its rounding at most."""
@@ -215,38 +213,6 @@ def excess(alpha: ArrayLike, rank: float) -> NDArray[np.float64]:
     """Distance to the threshold, alpha - f; exactly 0 where only the rounding of alpha tells them apart."""
     difference = np.asarray(alpha, dtype=float) - rank
     return np.where(abs(difference) <= THRESHOLD_WIDTH * rank, 0.0, difference)
-
-
-def in_range(name: str, value: ArrayLike, *, positive: bool = False, largest: float = LARGEST) -> NDArray[np.float64]:
-    """Return `value` as an array of floats, or refuse it.
-
-    Parameters
-    ----------
-    name : str
-        The parameter's name, for the message.
-    value : array_like
-        What was given.
-    positive : bool
-        Whether zero (and what is below 1 / LARGEST) is refused.
-    largest : float
-        The largest value allowed.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    InputError
-        If a value is not a number, negative, zero where that is refused, or too large.
-    """
-    array = np.asarray(value, dtype=float)
-    least = 1 / LARGEST if positive else 0.0
-    good = (array >= least) & (array <= largest)
-    if not good.all():
-        culprit = float(array[~good].flat[0])
-        raise InputError(f"{name} = {culprit!r}: must lie between {least:g} and {largest:g}")
-    return array
 
 
 def effective_penalty(
