@@ -1,5 +1,5 @@
 """The run directory: what is finished is on disk and stays there."""
 
-from tsmech.store.store import Store, damaged, shown
+from tsmech.store.store import Store, damaged
 
-__all__ = ["Store", "damaged", "shown"]
+__all__ = ["Store", "damaged"]

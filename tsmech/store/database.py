@@ -13,6 +13,7 @@ from typing import Any
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, restore
 from tsmech.problem.parameters import plain
+from tsmech.problem.system import System
 from tsmech.store.front import is_marked
 from tsmech.store.locks import has_locks
 from tsmech.store.schema import APPLICATION, empty, make_tables
@@ -228,3 +229,10 @@ def _shown(values: Sequence[Any]) -> str:
     if len(values) == 1:
         return str(values[0])
     return f"an axis of {len(values)} values" if values else "absent"
+
+
+def written_parameters(system: System) -> str:
+    """Return a point's parameters as JSON; lists are left out: they cannot vary within a run."""
+    declared = system.parameters()
+    values = {name: plain(v) for name, v in system.values().items() if not declared[name].single}
+    return json.dumps(values)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tsmech.experiment import Experiment
-from tsmech.store.database import initialise, joined_identity, stored_experiment, write_origin
+from tsmech.store.database import initialise, joined_identity, stored_experiment, write_origin, written_parameters
 from tsmech.store.directory import PARTIALS
 from tsmech.store.front import is_lost, restore
 from tsmech.store.locks import FILE
@@ -43,7 +43,7 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
                 joined_identity(described, asked, directory)
                 experiment = stored_experiment(old).joined(asked)
             with contextlib.closing(sqlite3.connect(partial)) as new:
-                believed = "origin" not in described or is_of_this_format(described)
+                believed = is_of_this_format(described)
                 initialise(new, experiment, described.get("shard", shard) if believed else shard)
                 with new:
                     if believed:
@@ -63,8 +63,6 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experiment) -> int:
     """Copy all curves that bear their seals, point by point of the experiment; return how many there are."""
-    from tsmech.store.store import shown
-
     numbers = dict(_read(old, "SELECT key, id FROM points NOT INDEXED"))
     numbers |= dict(_read(old, "SELECT key, id FROM points"))  # from the index, which holds them once more
     layouts = dict(_read(old, "SELECT id, layout FROM layouts NOT INDEXED"))
@@ -72,7 +70,7 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experime
     entered_layouts: dict[str, int] = {}
     kept = 0
     for system in experiment.points():
-        key, parameters = system.key(), shown(system)
+        key, parameters = system.key(), written_parameters(system)
         if key not in numbers:
             continue
         entered = False

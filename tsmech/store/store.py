@@ -18,7 +18,6 @@ from tsmech.engine import Outcome
 from tsmech.errors import CutShortError, IncompleteError, InputError
 from tsmech.experiment import Experiment, Task, in_order
 from tsmech.problem.curve import Curve, Stop
-from tsmech.problem.parameters import plain
 from tsmech.problem.system import System
 from tsmech.store.database import (
     begin_writing,
@@ -30,6 +29,7 @@ from tsmech.store.database import (
     stored_experiment,
     write_experiment,
     write_origin,
+    written_parameters,
 )
 from tsmech.store.directory import check
 from tsmech.store.locks import FILE, Lock, on_network, take_lock
@@ -329,7 +329,7 @@ class Store:
         if key not in self._points:
             if len(self._points) >= MOST_REMEMBERED:
                 self._points.clear()
-            values = shown(system)
+            values = written_parameters(system)
             self._points[key] = (self._enter_point(key, values), key + values)
         return self._points[key]
 
@@ -541,13 +541,6 @@ def _surplus(connection: sqlite3.Connection, joined: Experiment, asked: Experime
             words.append(f"{len(values)} values of {name} (asked for: {count})")
     more = "the table and the picture show all that it holds; name another directory for less"
     return f"{directory} holds {'; '.join(words)}: {more}" if words else ""
-
-
-def shown(system: System) -> str:
-    """Return a point's parameters as JSON; lists are left out: they cannot vary within a run."""
-    declared = system.parameters()
-    values = {name: plain(v) for name, v in system.values().items() if not declared[name].single}
-    return json.dumps(values)
 
 
 def _curve(reason: Any, at: float | None, layout: str, data: bytes) -> Curve:
