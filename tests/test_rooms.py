@@ -1,7 +1,6 @@
 """The order of the rooms: who imports whom, read from the sources, also where an import waits inside a function."""
 
 import ast
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,8 +44,8 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(path: Path, known: dict[str, Path], *, at_once: bool = False) -> Iterator[str]:
-    """Yield the package's modules that a file imports; ``at_once`` those alone that its own import brings in."""
+def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
+    """Yield the package's modules that a file imports, wherever it does."""
     pending: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
     while pending:
         node = pending.pop()
@@ -58,13 +57,7 @@ def imports(path: Path, known: dict[str, Path], *, at_once: bool = False) -> Ite
                 inner = f"{node.module}.{alias.name}"
                 if inner in known or node.module in known:
                     yield inner if inner in known else str(node.module)
-        if at_once and (isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or _is_for_types(node)):
-            continue
         pending.extend(ast.iter_child_nodes(node))
-
-
-def _is_for_types(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def room(module: str) -> str:
@@ -125,4 +118,3 @@ def test_an_import_against_the_order_would_be_noticed(tmp_path: Path) -> None:
     for text, expected in ways.items():
         file.write_text(text)
         assert list(imports(file, known)) == [expected]
-    assert list(itertools.chain(*(imports(file, known, at_once=True) for _ in range(1)))) == []

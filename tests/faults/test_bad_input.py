@@ -308,6 +308,25 @@ def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
             assert state(tmp_path) == before
 
 
+def test_a_run_of_the_format_before_is_refused_as_one_of_an_older_version(tmp_path: Path) -> None:
+    """Format 2 had one column for where a curve diverged, and none for why it ended."""
+    carry_out(build("gauge", {"level": [1, 2]}, answers="theory"), Path("d")).close()
+    connection = sqlite3.connect(Path("d") / FILE)
+    columns = "point, answer, replicate, seconds, stopped_at AS diverged_at, layout, data, seal"
+    connection.execute(f"CREATE TABLE before AS SELECT {columns} FROM curves")
+    connection.execute("DROP TABLE curves")
+    connection.execute("ALTER TABLE before RENAME TO curves")
+    connection.execute("PRAGMA user_version = 2")
+    connection.commit()
+    connection.close()
+    before = state(tmp_path)
+    for words in ("run gauge --level 1,2 --out d", "show d", "export d", "merge out d"):
+        said = command(*words.split())
+        assert (said.code, said.out) == (2, ""), words
+        assert "d/run.sqlite was written by an older tsmech (format 2, now 3): start anew with --fresh" in said.err
+        assert state(tmp_path) == before
+
+
 def test_a_child_process_says_the_same(tmp_path: Path) -> None:
     before = state(tmp_path)
     said = run_child("run", "gauge", "--level", "4:0.1:0", cwd=tmp_path)
