@@ -142,12 +142,16 @@ class Broken(System):
 
     size: float = parameter("s", "size", default=1.0)
 
-    def limit_curve(self) -> Curve:
-        return Curve.point({"eror": 1.0} if self.size > 0 else {"error": np.nan})
+    def limit_curve(self) -> Any:
+        if self.size == 0.0:
+            return {"error": 0.0}
+        return Curve.point({"eror": 1.0} if self.size > 0.0 else {"error": np.nan})
 
 
 def test_the_refusal_names_system_answer_and_observable() -> None:
     with pytest.raises(TypeError, match=r"^broken: limit has the observable eror, which is not declared as one$"):
         Broken().curve("limit")
+    with pytest.raises(TypeError, match=r"^broken: limit returned dict, not a Curve$"):
+        Broken(size=0.0).curve("limit")
     with pytest.raises(ArithmeticError, match=r"^limit returned NaN as error$"):
         Broken(size=-1.0).curve("limit")

@@ -199,6 +199,8 @@ class System:
             result: Curve = method(generator if _is_new(generator) else _descend(generator))
         else:
             result = method()
+        if not isinstance(result, Curve):
+            raise TypeError(f"{self.name}: {answer} returned {type(result).__name__}, not a Curve")
         if wrong := fault(result, self.observables, self.coordinates, predicts=declared.predicts):
             raise TypeError(f"{self.name}: {answer} {wrong}")
         if (name := undefined(result, self.observables)) is not None:
