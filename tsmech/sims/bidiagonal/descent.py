@@ -76,7 +76,8 @@ def _polynomials(problem: Problem, times: Array) -> tuple[Array, Array, float] |
 
 def _largest_eigenvalue(N: int, P: int) -> float:
     """Return a bound that the largest eigenvalue of XᵀX/P exceeds in one training set of 10⁹ (eq. 43)."""
-    return (1.0 + math.sqrt(N / P) + math.sqrt(-2.0 * math.log(UNLIKELY) / P)) ** 2
+    spread = math.sqrt(N / P) + math.sqrt(-2.0 * math.log(UNLIKELY) / P)
+    return (1.0 + spread) ** 2
 
 
 def _early(
