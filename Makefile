@@ -9,7 +9,7 @@ demo: $(READY)  ## the main job: double descent, theory beside two simulations
 	$(BIN)/tsmech run double_descent
 
 test: $(READY)  ## the quick tests
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -p no:benchmark --numprocesses logical --dist loadfile
 
 test-all: $(READY)  ## all tests
 	$(BIN)/pytest

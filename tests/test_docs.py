@@ -94,7 +94,7 @@ def test_the_new_system_does_all_that_the_page_shows(house: Path) -> None:
     for words in shown:
         said = in_house(house, "-c", "from tsmech.cli import main; main()", *words)
         assert said.returncode == 0, said.stderr
-    for name in ("runs/map/figure.png", "curves.svg", "figures/hebb.png"):
+    for name in ("runs/map/figure.png", "curves.png", "figures/hebb.png"):
         assert (house / name).is_file()
     table = (house / "runs/map/table.csv").read_text()
     assert all(answer in table for answer in ("theory", "reduced", "direct"))

@@ -86,7 +86,7 @@ def check(
     replicates
         Draws of each simulation at each point and small dimension; the larger ones have a quarter, at least 50.
     workers
-        Worker processes, as of :func:`tsmech.run`; None takes as many as there are cores.
+        Worker processes, as of :func:`tsmech.runs.run`; None takes as many as there are cores.
     report
         Called with the number of finished and of all tasks.
 

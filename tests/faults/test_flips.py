@@ -128,7 +128,8 @@ def test_after_any_changed_byte_a_reader_gives_the_right_table_or_says_how_it_is
     for _ in range(count):
         position, flip = where(whole, places), places.choice([1 << places.randrange(8), places.randrange(1, 256)])
         refused += truth.check(with_another_byte(whole, position, flip), f"byte {position} xor {flip}")
-    assert refused > count // 4
+    if count >= 100:  # of a few, all may meet pages that are empty
+        assert refused > count // 4
 
 
 @pytest.mark.parametrize("count", [0, pytest.param(100, marks=pytest.mark.slow)])

@@ -69,7 +69,9 @@ def committed(directory: Path) -> set[str]:
         stack.callback(shutil.rmtree, copy, ignore_errors=True)
         if not directory.is_dir():
             return set()
-        shutil.copytree(directory, copy)
+        # A journal may vanish while it is copied: then it was rolled up, and is not needed.
+        with contextlib.suppress(shutil.Error):
+            shutil.copytree(directory, copy)
         try:
             opened = stack.enter_context(Store.open(copy))
         except InputError:  # a run that never began
@@ -290,6 +292,22 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(tmp_path: Path, undistur
     assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
 
 
+@pytest.mark.slow
+@linux
+def test_workers_end_with_a_run_that_is_killed_while_they_compute(tmp_path: Path) -> None:
+    """In compiled code that lets no thread of theirs run, too: they would go on for hours."""
+    log = tmp_path / "log"
+    words = ("run", "gauge", "--level", 1, "--fault", "compute", "--answers", "reduced", "--out", "run")
+    child = start(*words, "--workers", 2, "--quiet", cwd=tmp_path, log=log)
+    try:
+        wait_until(lambda: logged(log, "begin") or child.poll() is not None)
+        assert family(log)
+    finally:
+        child.kill()
+        child.communicate()
+    wait_until(lambda: not family(log))
+
+
 @linux
 def test_a_second_run_in_the_same_directory_is_refused_while_the_first_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "log"
@@ -325,13 +343,11 @@ def test_of_two_runs_that_are_started_at_once_one_is_refused(tmp_path: Path, und
 
 
 @pytest.mark.slow
-def test_a_script_without_a_guarded_entry_is_told_so(tmp_path: Path) -> None:
-    """Its workers run the script again as they start, and end at once: one clear error, not one a task."""
+def test_a_script_needs_no_guarded_entry(tmp_path: Path) -> None:
+    """Its workers import what they need, which is not the script."""
     script = tmp_path / "script.py"
     script.write_text(
         'import tsmech\ntsmech.run("ridge", alpha="0.5:2:50", answers="reduced", dimension=10, workers=2)\n'
     )
     child = subprocess.run([sys.executable, script], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
-    assert child.returncode == 1
-    assert "IncompleteError" in child.stderr.splitlines()[-1] or "InputError" in child.stderr.splitlines()[-1]
-    assert "__main__" in child.stderr.splitlines()[-1]
+    assert (child.returncode, child.stderr) == (0, "")

@@ -257,11 +257,27 @@ def _prepare() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = parent_process()
-    if parent is not None:
+    if parent is not None and not _ends_with(parent.sentinel):
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("1000")
     _limit_memory()
+
+
+def _ends_with(sentinel: int) -> bool:
+    """Let the system end this process with its coordinator, though compiled code lets no thread run.
+
+    Its end of the sentinel's pipe closes when it ends; SIGIO is sent then, which ends a process that does not heed it.
+    Return whether that can be had.
+    """
+    try:
+        import fcntl
+
+        fcntl.fcntl(sentinel, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(sentinel, fcntl.F_SETFL, fcntl.fcntl(sentinel, fcntl.F_GETFL) | os.O_ASYNC)
+        return True
+    except (ImportError, OSError, AttributeError):
+        return False
 
 
 def _limit_memory() -> None:

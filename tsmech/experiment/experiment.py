@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import operator
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -384,7 +385,7 @@ def _locate_files(declared: Mapping[str, Parameter], parameters: dict[str, Any],
     """Take a file that an experiment names as lying beside the experiment's own file, where it is there."""
     for name, value in parameters.items():
         file = isinstance(value, str) and name in declared and declared[name].file
-        if file and value.replace("-", "_") not in declared[name].choices and (folder / value).is_file():
+        if file and value.replace("-", "_") not in declared[name].choices and os.path.isfile(folder / value):
             parameters[name] = str(folder / value)
 
 

@@ -208,7 +208,7 @@ class System:
         return result
 
     def answer(self, answer: str, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
-        """Return one answer as a table, one row for each value of the coordinate; warn of what :meth:`remark` says.
+        """Return one answer as a table, one row for each value of the coordinate; warn of what ``remark()`` says.
 
         Of a simulation that is one draw.  ``rng`` is a seed, or a generator: its state decides the draw, which moves it
         on.
@@ -221,7 +221,7 @@ class System:
         return self.curve(answer, _descend(_generator(rng))).to_frame(self.observables)
 
     def theory(self) -> "pd.DataFrame":
-        """Return the prediction for N → ∞, one row a coordinate value; warn of what :meth:`remark` says."""
+        """Return the prediction for N → ∞, one row a coordinate value; warn of what ``remark()`` says."""
         return self.answer("theory")
 
     def reduced(self, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":

@@ -14,7 +14,7 @@ from tsmech.errors import InputError
 from tsmech.kernels.activations import TAGS
 from tsmech.theory.fields.gaussian import squared_output
 from tsmech.theory.fields.lattice import Lattice
-from tsmech.theory.fields.mixtures import Mixture, Parts, parts, two_slopes_of
+from tsmech.theory.fields.mixtures import Mixture, Parts, TwoSlopes, parts, two_slopes_of
 from tsmech.theory.fields.quadrature import FUNCTIONS, Pair, Quadrature
 
 FloatArray = NDArray[np.float64]
@@ -40,7 +40,7 @@ class Exact(NamedTuple):
         return float(squared_output(C, c, K, self.student, self.teacher))
 
 
-def averages(student: Activation, teacher: Activation) -> Exact | Mixture | Quadrature:
+def averages(student: Activation, teacher: Activation) -> Exact | TwoSlopes | Mixture | Quadrature:
     """Return how averages are taken: in closed form where both activations allow it, otherwise by quadrature.
 
     Closed forms exist for the built-in activations and for pairs that are linear on either side of zero.
@@ -58,13 +58,15 @@ def averages(student: Activation, teacher: Activation) -> Exact | Mixture | Quad
             raise InputError(f"activation {activation!r} must be a pair (g, g') of functions of arrays")
     if student in CLOSED and teacher in CLOSED:
         return Exact(TAGS[str(student)], TAGS[str(teacher)])
-    sums = [_parts(activation) for activation in (student, teacher)]
-    if sums[0] is not None and sums[1] is not None:
-        return Mixture(sums[0], sums[1])
+    of_student, of_teacher = _parts(student), _parts(teacher)
+    if of_student is not None and of_teacher is not None:
+        if of_student.slopes is not None and of_teacher.slopes is not None:
+            return TwoSlopes(of_student.slopes, of_teacher.slopes)
+        return Mixture(of_student, of_teacher)
     return Quadrature(*_functions(student, teacher))
 
 
-def measured(student: Activation, teacher: Activation) -> Exact | Mixture | Lattice | Quadrature:
+def measured(student: Activation, teacher: Activation) -> Exact | TwoSlopes | Mixture | Lattice | Quadrature:
     """Return how a simulation measures its error: in closed form, or not by the rule that theory goes by.
 
     Smooth functions, tanh too, by :class:`tsmech.theory.fields.lattice.Lattice`; functions with kinks by those panels

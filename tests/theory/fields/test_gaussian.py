@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU
-from tsmech.theory.fields.deviations import small_fluctuation, small_square
+from tsmech.theory.fields.deviations import small_fluctuation, small_square, two_slopes
 from tsmech.theory.fields.fluctuations import fluctuation
 from tsmech.theory.fields.gaussian import (
     arcsine,
@@ -317,7 +317,8 @@ def test_a_linear_teacher_is_learnt_by_two_opposite_relu_units():
 def test_drifts_of_relu_units_from_their_angles(teacher):
     rng = np.random.default_rng(7)
     W, c = rng.normal(size=(5, 6)), rng.normal(size=5)
-    ours, theirs = relu_drift_averages(W, c, 3, teacher), drift_averages(W @ W.T, c, 3, RELU, teacher)
+    ours = relu_drift_averages(W, c, *two_slopes(5, 3, teacher), 3)
+    theirs = drift_averages(W @ W.T, c, 3, RELU, teacher)
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-13)
 

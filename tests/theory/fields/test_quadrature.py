@@ -6,7 +6,7 @@ import pytest
 from tsmech.errors import ConvergenceError
 from tsmech.kernels.schedules import constant
 from tsmech.theory.fields.kinks import kinks
-from tsmech.theory.fields.mixtures import Mixture, parts
+from tsmech.theory.fields.mixtures import Mixture, TwoSlopes, parts, two_slopes
 from tsmech.theory.fields.panels import Panels, Unit
 from tsmech.theory.fields.quadrature import FUNCTIONS
 from tsmech.theory.online_sgd import critical_learning_rate, generalization_error, integrate
@@ -59,16 +59,66 @@ def test_kinks_are_found_and_smooth_functions_have_none():
         assert kinks(*FUNCTIONS[smooth]).size == 0
 
 
-def test_closed_forms_of_leaky_relu_agree_with_panels():
-    rng = np.random.default_rng(3)
-    X = rng.normal(size=(4, 6)) / 2
-    C, c, K = X @ X.T, np.array([1.0, 0.7, -1.0, -0.5]), 2
-    unit = Unit(*FUNCTIONS["leaky_relu"])
-    exact, rule = Mixture(parts("leaky_relu"), parts("leaky_relu")), Panels(unit, unit, 10.0, 14, 10)
-    assert rule.squared_output(C, c, K) == pytest.approx(exact.squared_output(C, c, K), rel=1e-9)
-    for mine, theirs in zip(rule.drift_averages(C, c, K), exact.drift_averages(C, c, K), strict=True):
+LEAKY, BOTH_SIDES = parts("leaky_relu"), two_slopes(-0.7, 0.4)
+
+
+def network(seed, distance=None):
+    """Coordinates X, S of two students and two teachers, their covariance and c; students near to the teachers."""
+    rng = np.random.default_rng(seed)
+    W, c = rng.normal(size=(4, 4)) / 2, np.array([1.0, 0.7, -1.0, -0.5])
+    W[2:, 2:] = 0.0
+    if distance is not None:
+        W[:2] = W[2:] + distance * rng.normal(size=(2, 4))
+        c[:2] = -c[2:] + distance * rng.normal(size=2)
+    return W[:, :2], W[:2, 2:] @ W[:2, 2:].T, W @ W.T, c
+
+
+@pytest.mark.parametrize("unit", [LEAKY, BOTH_SIDES, two_slopes(0.0, 1.0)])
+def test_closed_forms_of_two_slopes_agree_with_panels_and_with_pairs_of_relus(unit):
+    """s x + r x₊ by half-spaces, as the sum of two ReLUs, and by integration: three routes."""
+    left, right = unit.slopes[0], sum(unit.slopes)
+    pair = Unit(lambda x: np.where(x > 0, right * x, left * x), lambda x: np.where(x > 0, right, left))
+    exact, rule = TwoSlopes(unit.slopes, unit.slopes), Panels(pair, pair, 10.0, 14, 10)
+    X, S, C, c = network(3)
+    assert exact.squared_output(C, c, 2) == pytest.approx(rule.squared_output(C, c, 2), rel=1e-9)
+    *drift, F = exact.moving(X, S, C, c, 2)
+    for mine, theirs in zip(drift, rule.drift_averages(C, c, 2), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-8)
-    np.testing.assert_allclose(rule.fluctuation(C, c, K), exact.fluctuation(C, c, K), rtol=1e-3)
+    np.testing.assert_allclose(F, rule.fluctuation(C, c, 2), rtol=1e-3)
+    for mine, theirs in zip((*drift, F), Mixture(unit, unit).moving(X, S, C, c, 2), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("unit", [LEAKY, BOTH_SIDES, parts("tanh")])
+def test_small_deviations_of_sums_keep_their_digits(unit):
+    """Over the squared distance E[Δ²] and F have limits; moments that cancel are lost at 1e-8."""
+    mean = TwoSlopes(unit.slopes, unit.slopes) if unit.slopes else Mixture(unit, unit)
+
+    def scaled(distance):
+        X, S, C, c = network(1, distance)
+        return np.append(mean.moving(X, S, C, c, 2)[3].ravel(), mean.mean_square(X, S, C, c, 2)) / distance**2
+
+    X, S, C, c = network(1, 1e-3)
+    assert mean.mean_square(X, S, C, c, 2) == pytest.approx(mean.squared_output(C, c, 2), rel=1e-6)
+    limit = scaled(1e-5)
+    assert (limit[[0, 3, 4]] > 0).all()
+    for distance in (1e-6, 1e-8, 1e-9):
+        np.testing.assert_allclose(scaled(distance), limit, rtol=0, atol=1e-3 * abs(limit).max())
+
+
+@pytest.mark.parametrize("name", ["leaky_relu", "tanh"])
+@pytest.mark.parametrize("starts", [4, pytest.param(24, marks=pytest.mark.slow)])
+def test_errors_of_sums_fall_from_every_start(name, starts):
+    """Starts of N = 1000: ε_g falls at each time, to 1e-10 and less of the start's, and is never 0."""
+    for seed in range(starts):
+        rng = np.random.default_rng(seed)
+        w, b = rng.normal(size=(2, 1000)), np.linalg.qr(rng.normal(size=(1000, 2)))[0].T * np.sqrt(1000)
+        run = integrate(
+            w @ w.T / 1000, w @ b.T / 1000, np.eye(2), np.ones(2), np.ones(2), student_activation=name,
+            teacher_activation=name, schedule=constant(0.5), alphas=np.arange(301.0),
+        )  # fmt: skip
+        assert (np.diff(run.generalization_error) < 0).all()
+        assert 0 < run.generalization_error[-1] < 1e-10
 
 
 def test_what_no_rule_resolves_is_an_error_and_no_number():

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU
 from tsmech.kernels.jit import kernel
 from tsmech.theory.fields.gaussian import arcsine, squared_output
-from tsmech.theory.fields.wedges import relu_squares
+from tsmech.theory.fields.wedges import GATHERED, relu_fluctuation, relu_square
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -37,7 +37,7 @@ _SAME = 1e-7
 """The teacher's units are gathered within this distance only."""
 
 NEAR, NEAR_RELU = 1e-4, 1e-6
-"""Below this part of (Σ_i |c_i| √E[g_i²])² averages are taken by the formulas of this module; ReLU's cost more."""
+"""Below this part of (Σ_i abs(c_i) √E[g_i²])² averages are taken by the formulas of this module; ReLU's cost more."""
 
 _U1 = np.array([0.5])
 _U2 = 0.5 + np.array([-0.5, 0.5]) / math.sqrt(3.0)
@@ -72,7 +72,7 @@ def vectors(X: FloatArray, S: FloatArray) -> FloatArray:
 
 @kernel
 def scale(C: FloatArray, c: FloatArray, K: int, student: int, teacher: int) -> float:
-    """Return (Σ_i |c_i| √E[g_i²])², which E[Δ²] cannot exceed, with erf's E[g²] taken as min(1, C_ii)."""
+    """Return (Σ_i abs(c_i) √E[g_i²])², which E[Δ²] cannot exceed, with erf's E[g²] taken as min(1, C_ii)."""
     total = 0.0
     for i in range(c.size):
         tag = student if i < K else teacher
@@ -226,6 +226,15 @@ def _quadratic(W: FloatArray, c: FloatArray, K: int, F: FloatArray) -> float:
 
 
 @kernel
+def two_slopes(n: int, K: int, teacher: int) -> tuple[FloatArray, FloatArray]:
+    """Return s and r of units g(x) = s x + r x₊, ReLU students and a ReLU or linear teacher, shape (n,)."""
+    straight, bent = np.zeros(n), np.ones(n)
+    if teacher == LINEAR:
+        straight[K:], bent[K:] = 1.0, 0.0
+    return straight, bent
+
+
+@kernel
 def small_square(W: FloatArray, c: FloatArray, K: int, student: int, teacher: int) -> float:
     """Return E[Δ²] of units with the vectors W, equal activations or ReLU students of linear teachers."""
     if student == LINEAR:
@@ -237,7 +246,9 @@ def small_square(W: FloatArray, c: FloatArray, K: int, student: int, teacher: in
         coefficients, rows, rule = _atoms(W, c, K)
         square: float = _arcsine_square(coefficients, rows @ rows.T, rule)
         return square
-    return float(relu_squares(W, c, K, teacher, np.full((1, 2), -1))[0])
+    straight, bent = two_slopes(c.size, K, teacher)
+    square = relu_square(W, c, straight, bent, K)
+    return square
 
 
 @kernel
@@ -251,15 +262,8 @@ def small_fluctuation(W: FloatArray, c: FloatArray, K: int, student: int, teache
     elif student == ERF:
         _erf(W, c, K, F)
     else:
-        pairs = np.empty((K * (K + 1) // 2, 2), np.int64)
-        at = 0
-        for k in range(K):
-            for m in range(k + 1):
-                pairs[at, 0], pairs[at, 1] = k, m
-                at += 1
-        squares = relu_squares(W, c, K, teacher, pairs)
-        for p in range(at):
-            F[pairs[p, 0], pairs[p, 1]] = F[pairs[p, 1], pairs[p, 0]] = squares[p]
+        straight, bent = two_slopes(c.size, K, teacher)
+        F = relu_fluctuation(W, c, straight, bent, K, GATHERED)
     return F
 
 

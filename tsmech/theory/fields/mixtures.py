@@ -1,10 +1,11 @@
 r"""Averages of units that are sums of built-in ones, :math:`g(x) = \sum_p w_p f(a_p x)`: tanh, leaky ReLU.
 
 A network of such units is a network of their parts, on fields :math:`a_p x` with weights :math:`c\, w_p`, and has the
-exact averages of :mod:`tsmech.theory.fields.gaussian` and :mod:`tsmech.theory.fields.fluctuations`.
+exact averages of :mod:`tsmech.theory.fields.gaussian` and :mod:`tsmech.theory.fields.fluctuations`, and near its
+teacher those of :mod:`tsmech.theory.fields.deviations`.
 
-- leaky ReLU is :math:`x_+ - s\,(-x)_+`, and so is every function that is linear on either side of
-  zero;
+- leaky ReLU is :math:`x_+ - s\,(-x)_+`, and so is every function that is linear on either side of zero; where
+  student and teacher both are, :class:`TwoSlopes` takes their averages as :mod:`tsmech.theory.fields.wedges` does;
 - tanh is a mixture of erfs, since the logistic law is one of normal laws, their deviation being twice a variable τ of
   Kolmogorov's law [1]_:
 
@@ -21,17 +22,23 @@ References
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.kernels.activations import ERF, LEAK, LINEAR, QUADRATIC, RELU
+from tsmech.kernels.jit import kernel
+from tsmech.theory.fields.deviations import NEAR_RELU, is_near, small_fluctuation, small_square, vectors
 from tsmech.theory.fields.fluctuations import fluctuation
-from tsmech.theory.fields.gaussian import drift_averages, squared_output
+from tsmech.theory.fields.gaussian import drift_averages, product, squared_output
 from tsmech.theory.fields.kinks import Function, values
+from tsmech.theory.fields.wedges import GATHERED, relu_drift_averages, relu_fluctuation, relu_square
 
 FloatArray = NDArray[np.float64]
+Averages = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+"""E[g''_k Δ], E[g'_k g'_j], E[g_k Δ] and E[g'_k g'_l Δ²]."""
 
 TANH_PARTS = 12
 
@@ -42,6 +49,16 @@ class Parts(NamedTuple):
     tag: int
     weight: FloatArray
     scale: FloatArray
+
+    @property
+    def slopes(self) -> tuple[float, float] | None:
+        """Return s and r of a unit that is s x + r x₊, else None."""
+        if self.tag == LINEAR:
+            return float(self.weight @ self.scale), 0.0
+        if self.tag == RELU:
+            left, right = (float(self.weight @ (self.scale * (sign * self.scale > 0.0))) for sign in (-1.0, 1.0))
+            return left, right - left
+        return None
 
 
 def parts(name: str) -> Parts:
@@ -78,43 +95,88 @@ class Mixture(NamedTuple):
     student: Parts
     teacher: Parts
 
-    def _network(self, C: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Return the covariance C and the weights c of all parts, and w and w a of each, shape (parts,)."""
-        unit = np.repeat(np.arange(c.size), [self.student.weight.size] * K + [self.teacher.weight.size] * (c.size - K))
-        weight = np.concatenate([np.tile(self.student.weight, K), np.tile(self.teacher.weight, c.size - K)])
-        scale = np.concatenate([np.tile(self.student.scale, K), np.tile(self.teacher.scale, c.size - K)])
-        return C[np.ix_(unit, unit)] * np.outer(scale, scale), c[unit] * weight, weight, weight * scale
+    def _network(self, c: FloatArray, K: int) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
+        """Return the unit, the weight w and the scale a of each part, shape (parts,)."""
+        of = [self.student] * K + [self.teacher] * (c.size - K)
+        unit = np.repeat(np.arange(c.size), [each.weight.size for each in of])
+        return unit, np.concatenate([each.weight for each in of]), np.concatenate([each.scale for each in of])
 
     def squared_output(self, C: FloatArray, c: FloatArray, K: int) -> float:
         """Return E[Δ²], as :func:`tsmech.theory.fields.gaussian.squared_output`."""
-        wide, weights, _, _ = self._network(C, c, K)
+        unit, w, a = self._network(c, K)
         count = K * self.student.weight.size
-        return float(squared_output(wide, weights, count, self.student.tag, self.teacher.tag))
+        wide = C[np.ix_(unit, unit)] * np.outer(a, a)
+        return float(squared_output(wide, c[unit] * w, count, self.student.tag, self.teacher.tag))
 
-    def drift_averages(self, C: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return E[g''_k Δ], E[g'_k g'_j] and E[g_k Δ], as :func:`tsmech.theory.fields.gaussian.drift_averages`."""
-        wide, weights, _, slope = self._network(C, c, K)
-        p, q, M = self.student.weight.size, self.teacher.weight.size, c.size - K
-        curvature, slopes, output = drift_averages(wide, weights, K * p, self.student.tag, self.teacher.tag)
-        slopes = slopes * np.outer(slope[: K * p], slope)
+    def mean_square(self, X: FloatArray, S: FloatArray, C: FloatArray, c: FloatArray, K: int) -> float:
+        """Return E[Δ²], never negative, of units with the coordinates X = (U, L) and S."""
+        unit, w, a = self._network(c, K)
+        tags, count = (self.student.tag, self.teacher.tag), K * self.student.weight.size
+        wide = C[np.ix_(unit, unit)] * np.outer(a, a)
+        if is_near(wide, c[unit] * w, count, *tags):
+            return max(0.0, float(small_square(vectors(X, S)[unit] * a[:, None], c[unit] * w, count, *tags)))
+        return max(0.0, float(squared_output(wide, c[unit] * w, count, *tags)))
+
+    def moving(self, X: FloatArray, S: FloatArray, C: FloatArray, c: FloatArray, K: int) -> Averages:
+        """Return the averages of the ODEs, of units with the coordinates X = (U, L) and S."""
+        unit, w, a = self._network(c, K)
+        tags, p, count = (self.student.tag, self.teacher.tag), self.student.weight.size, K * self.student.weight.size
+        wide, weights, slope = C[np.ix_(unit, unit)] * np.outer(a, a), c[unit] * w, w * a
+        curvature, slopes, output = drift_averages(wide, weights, count, *tags)
+        if is_near(wide, weights, count, *tags):
+            F = small_fluctuation(vectors(X, S)[unit] * a[:, None], weights, count, *tags)
+        else:
+            F = fluctuation(wide, weights, count, *tags)
+        first = np.arange(0, count, p)
+        of_units = np.concatenate([first, np.arange(count, unit.size, self.teacher.weight.size)])
         return (
-            (curvature.reshape(K, p) * (self.student.weight * self.student.scale**2)).sum(axis=1),
-            np.hstack(
-                [
-                    slopes[:, : K * p].reshape(K, p, K, p).sum(axis=(1, 3)),
-                    slopes[:, K * p :].reshape(K, p, M, q).sum(axis=(1, 3)),
-                ]
-            ),
-            (output.reshape(K, p) * self.student.weight).sum(axis=1),
+            np.add.reduceat(curvature * (slope * a)[:count], first),
+            np.add.reduceat(np.add.reduceat(slopes * np.outer(slope[:count], slope), first), of_units, axis=1),
+            np.add.reduceat(output * w[:count], first),
+            np.add.reduceat(np.add.reduceat(F * np.outer(slope[:count], slope[:count]), first), first, axis=1),
         )
 
-    def fluctuation(self, C: FloatArray, c: FloatArray, K: int) -> FloatArray:
-        """Return E[g'_k g'_l Δ²], shape (K, K), as :func:`tsmech.theory.fields.fluctuations.fluctuation`."""
-        wide, weights, _, slope = self._network(C, c, K)
-        p = self.student.weight.size
-        F = fluctuation(wide, weights, K * p, self.student.tag, self.teacher.tag)
-        F = F * np.outer(slope[: K * p], slope[: K * p])
-        return np.asarray(F.reshape(K, p, K, p).sum(axis=(1, 3)))
+
+class TwoSlopes(NamedTuple):
+    """Averages of student and teacher units g(x) = s x + r x₊, each given as (s, r)."""
+
+    student: tuple[float, float]
+    teacher: tuple[float, float]
+
+    def _units(self, n: int, K: int) -> tuple[FloatArray, FloatArray]:
+        """Return s and r of all units, shape (n,)."""
+        straight, bent = np.array([self.student] * K + [self.teacher] * (n - K)).T
+        return np.ascontiguousarray(straight), np.ascontiguousarray(bent)
+
+    def squared_output(self, C: FloatArray, c: FloatArray, K: int) -> float:
+        """Return E[Δ²], as :func:`tsmech.theory.fields.gaussian.squared_output`."""
+        return float(_square(C, c, *self._units(c.size, K))[0])
+
+    def mean_square(self, X: FloatArray, S: FloatArray, C: FloatArray, c: FloatArray, K: int) -> float:
+        """Return E[Δ²], never negative, of units with the coordinates X = (U, L) and S."""
+        units = self._units(c.size, K)
+        square, near = _square(C, c, *units)
+        return max(0.0, float(relu_square(vectors(X, S), c, *units, K) if near else square))
+
+    def moving(self, X: FloatArray, S: FloatArray, C: FloatArray, c: FloatArray, K: int) -> Averages:
+        """Return the averages of the ODEs, of units with the coordinates X = (U, L) and S."""
+        units, W = self._units(c.size, K), vectors(X, S)
+        F = relu_fluctuation(W, c, *units, K, GATHERED if _square(C, c, *units)[1] else 0.0)
+        return (*relu_drift_averages(W, c, *units, K), F)
+
+
+@kernel
+def _square(C: FloatArray, c: FloatArray, straight: FloatArray, bent: FloatArray) -> tuple[float, bool]:
+    """Return E[Δ²] of units g(x) = s x + r x₊ by moments, and whether it is so small that these cancel."""
+    total, size = 0.0, 0.0
+    for i in range(c.size):
+        right = straight[i] + bent[i]
+        size += abs(c[i]) * math.sqrt(0.5 * max(0.0, C[i, i]) * (straight[i] ** 2 + right**2))
+        for j in range(i + 1):
+            even = straight[i] * straight[j] + 0.5 * (straight[i] * bent[j] + bent[i] * straight[j])
+            both = even * C[i, j] + bent[i] * bent[j] * product(RELU, RELU, C[i, i], C[j, j], C[i, j])
+            total += c[i] * c[j] * both * (1.0 if i == j else 2.0)
+    return total, total < NEAR_RELU * size * size
 
 
 @functools.cache

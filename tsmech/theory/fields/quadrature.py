@@ -19,6 +19,7 @@ from tsmech.errors import ConvergenceError, InputError
 from tsmech.kernels.activations import LEAK
 from tsmech.theory.fields.kinks import values
 from tsmech.theory.fields.mehler import Mehler
+from tsmech.theory.fields.mixtures import Averages
 from tsmech.theory.fields.panels import Panels, Unit
 
 FloatArray = NDArray[np.float64]
@@ -45,7 +46,7 @@ WITH_KINKS = 1e-3
 """The same for E[g'_k g'_l Δ²] of several student units where functions have kinks."""
 
 NEGLIGIBLE = 1e-11
-"""Differences below this part of the averages' natural size, Σ_i |c_i| √E[g_i²] and the like, are not seen."""
+"""Differences below this part of the averages' natural size, Σ_i abs(c_i) √E[g_i²] and the like, are not seen."""
 
 PANELS = ((8.5, 8, 8), (10.0, 14, 10), (12.0, 24, 12), (13.0, 40, 14), (13.0, 80, 14))
 GRIDS = ((8.5, 0.4, 24), (10.0, 0.25, 40), (12.0, 0.15, 64), (16.0, 0.08, 96), (16.0, 0.05, 128))
@@ -106,6 +107,14 @@ class Quadrature:
     def fluctuation(self, C: FloatArray, c: FloatArray, K: int) -> FloatArray:
         """Return E[g'_k g'_l Δ²], shape (K, K), as :func:`tsmech.theory.fields.fluctuations.fluctuation`."""
         return np.asarray(self._at("fluctuation", self._level["fluctuation"])(C, c, K))
+
+    def mean_square(self, X: FloatArray, S: FloatArray, C: FloatArray, c: FloatArray, K: int) -> float:
+        """Return E[Δ²], never negative."""
+        return max(0.0, self.squared_output(C, c, K))
+
+    def moving(self, X: FloatArray, S: FloatArray, C: FloatArray, c: FloatArray, K: int) -> Averages:
+        """Return the averages of the ODEs, of units with the covariance C."""
+        return (*self.drift_averages(C, c, K), self.fluctuation(C, c, K))
 
     def verify(self, C: FloatArray, c: FloatArray, K: int) -> None:
         """Take rules for the averages of the ODEs that finer ones agree with, if the overlaps have moved since last.

@@ -1,12 +1,13 @@
-r"""E[θ_k θ_l Δ²] of ReLU units where Δ is small: half-spaces, in which it is linear, and the wedges between them.
+r"""Averages of units g(x) = s x + r x₊ where Δ is small: half-spaces, in which it is linear, and wedges between them.
 
+ReLU has s = 0, a linear unit r = 0, and leaky ReLU both.  With κ_i = c_i r_i, Δ = Σ_i κ_i (x_i)₊ + Σ_i c_i s_i x_i.
 Units are gathered about the lines of a few of them, A.  With σ_i = ±1 the side of x_A on which x_i is positive,
 
 .. math::
     (x_i)_+ = \theta(\sigma_i x_A)\, x_i + W_i, \qquad W_i = |x_i|\; 1[\sigma_i x_i x_A < 0],
 
-    \Delta = \sum_A \theta(x_A)\, y_A + \zeta + \sum_i c_i W_i, \qquad
-    y_A = \sum_{i \in A} \sigma_i c_i x_i, \quad \zeta = \sum_{\sigma_i = -1} c_i x_i + \sum_{\text{linear}} c_i x_i .
+    \Delta = \sum_A \theta(x_A)\, y_A + \zeta + \sum_i \kappa_i W_i, \qquad
+    y_A = \sum_{i \in A} \sigma_i \kappa_i x_i, \quad \zeta = \sum_{\sigma_i = -1} \kappa_i x_i + \sum_i c_i s_i x_i .
 
 Where Δ vanishes so do all y_A and ζ, fields whose vectors are sums of small differences; and W_i lives in the wedge
 between x_i = 0 and x_A = 0, as narrow as the two are close.  ``theory/online_sgd.md``, section 3.6.
@@ -17,7 +18,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.activations import LINEAR
 from tsmech.kernels.jit import kernel
 from tsmech.theory.fields.orthants import orthant_moment
 
@@ -25,7 +25,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _TWO_PI = 2.0 * math.pi
-_GATHERED = 0.2
+GATHERED = 0.2
 """Lines within this distance of each other, on the unit sphere, are gathered about one of them."""
 
 _SAME = 1e-7
@@ -71,14 +71,16 @@ def angles(W: FloatArray, K: int) -> FloatArray:
 
 @kernel
 def relu_drift_averages(
-    W: FloatArray, c: FloatArray, K: int, teacher: int
+    W: FloatArray, c: FloatArray, straight: FloatArray, bent: FloatArray, K: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    r"""Return :func:`tsmech.theory.fields.gaussian.drift_averages` of ReLU students and ReLU or linear teachers.
+    r"""Return the averages of :func:`tsmech.theory.fields.gaussian.drift_averages` for units g(x) = s x + r x₊.
+
+    ``straight`` and ``bent`` are s and r of all units, shape (n,).  They follow from those of ReLUs,
 
     .. math::
-        E[g'_k g'_j] = \frac{\pi - \vartheta}{2\pi}, \quad
-        E[g''_k g_j] = \frac{|w_j|}{|w_k|} \frac{\sin\vartheta}{2\pi}, \quad
-        E[g_k g_j] = \frac{|w_k| |w_j|}{2\pi} \bigl[ \sin\vartheta + (\pi - \vartheta) \cos\vartheta \bigr]
+        E[\theta_k \theta_j] = \frac{\pi - \vartheta}{2\pi}, \quad
+        E[\delta(x_k)\, (x_j)_+] = \frac{|w_j|}{|w_k|} \frac{\sin\vartheta}{2\pi}, \quad
+        E[(x_k)_+ (x_j)_+] = \frac{|w_k| |w_j|}{2\pi} \bigl[ \sin\vartheta + (\pi - \vartheta) \cos\vartheta \bigr]
 
     with ϑ the angle between the two fields, which a correlation near 1 gives with an error of 1e-16/ϑ.
     """
@@ -90,33 +92,31 @@ def relu_drift_averages(
     curvature, slopes, output = np.zeros(K), np.empty((K, n)), np.zeros(K)
     for k in range(K):
         for j in range(n):
-            if j >= K and teacher == LINEAR:
-                slopes[k, j] = 0.5
-                output[k] += 0.5 * c[j] * np.sum(W[k] * W[j])
-                continue
-            a = angle[k, j]
-            slopes[k, j] = (math.pi - a) / _TWO_PI
-            output[k] += c[j] * size[k] * size[j] * (math.sin(a) + (math.pi - a) * math.cos(a)) / _TWO_PI
+            a, both = angle[k, j], bent[k] * bent[j]
+            even = straight[k] * straight[j] + 0.5 * (straight[k] * bent[j] + bent[k] * straight[j])
+            slopes[k, j] = even + both * (math.pi - a) / _TWO_PI
+            output[k] += c[j] * even * np.sum(W[k] * W[j])
+            output[k] += c[j] * both * size[k] * size[j] * (math.sin(a) + (math.pi - a) * math.cos(a)) / _TWO_PI
             if size[k] > 0.0:
-                curvature[k] += c[j] * size[j] / size[k] * math.sin(a) / _TWO_PI
+                curvature[k] += c[j] * both * size[j] / size[k] * math.sin(a) / _TWO_PI
     return curvature, slopes, output
 
 
 @kernel
-def _lines(W: FloatArray, K: int, teacher: int) -> tuple[IntArray, FloatArray]:
-    """Return the unit about whose line each unit is gathered, −1 for linear ones, and the side on which it is.
+def _lines(W: FloatArray, kinks: FloatArray, K: int, gathered: float) -> tuple[IntArray, FloatArray]:
+    """Return the unit about whose line each unit is gathered, −1 for those without a kink, and the side on which it is.
 
-    Students are gathered about the nearest of the teacher's lines, or of students far from these.
+    Students are gathered about the nearest of the teacher's lines within a distance, or of students far from these.
     """
     n = W.shape[0]
     line, side = np.full(n, -1), np.ones(n)
     for place in range(n):
         i = (place + K) % n
         size = _length(W[i])
-        if i >= K and teacher == LINEAR:
+        if kinks[i] == 0.0:
             continue
         line[i] = i
-        nearest = _GATHERED if i < K else _SAME
+        nearest = gathered if i < K else _SAME
         for before in range(place if size > 0.0 else 0):
             j = (before + K) % n
             other = _length(W[j])
@@ -129,15 +129,16 @@ def _lines(W: FloatArray, K: int, teacher: int) -> tuple[IntArray, FloatArray]:
 
 
 @kernel
-def _forms(W: FloatArray, c: FloatArray, line: IntArray, side: FloatArray) -> FloatArray:
+def _forms(W: FloatArray, kinks: FloatArray, slopes: FloatArray, line: IntArray, side: FloatArray) -> FloatArray:
     """Return the vectors of the y_A, each in the row of unit A, and of ζ in the last row, shape (n + 1, d)."""
     n, d = W.shape
     forms = np.zeros((n + 1, d))
     for i in range(n):
         if line[i] >= 0:
-            forms[line[i]] += side[i] * c[i] * W[i]
-        if line[i] < 0 or side[i] < 0.0:
-            forms[n] += c[i] * W[i]
+            forms[line[i]] += side[i] * kinks[i] * W[i]
+            if side[i] < 0.0:
+                forms[n] += kinks[i] * W[i]
+        forms[n] += slopes[i] * W[i]
     return forms
 
 
@@ -176,7 +177,7 @@ def _gram(rows: FloatArray) -> FloatArray:
 @kernel
 def _add_wedge(
     W: FloatArray,
-    c: FloatArray,
+    kinks: FloatArray,
     line: IntArray,
     side: FloatArray,
     forms: FloatArray,
@@ -184,7 +185,7 @@ def _add_wedge(
     pairs: IntArray,
     totals: FloatArray,
 ) -> None:
-    r"""Add E[θ_k θ_l c_i W_i (2 Σ_A θ(x_A) y_A + 2 ζ + c_i W_i + 2 Σ_{j<i} c_j W_j)] for each pair k, l.
+    r"""Add E[θ_k θ_l κ_i W_i (2 Σ_A θ(x_A) y_A + 2 ζ + κ_i W_i + 2 Σ_{j<i} κ_j W_j)] for each pair k, l.
 
     In the plane of x_A and x_i, in polar coordinates, φ the angle from x_A = 0,
 
@@ -223,7 +224,7 @@ def _add_wedge(
                 rows[n + a] = forms[a] - np.sum(forms[a] * normal) * normal
         rows[ray] = math.cos(phi) * across - math.sin(phi) * axis
         G = _gram(rows)
-        own = c[i] * size * math.sin(angle - phi)
+        own = kinks[i] * size * math.sin(angle - phi)
         weight = _WEIGHT[count, node] * own * angle / math.sqrt(_TWO_PI)
         for p in range(totals.size):
             k, m = pairs[p]
@@ -238,19 +239,21 @@ def _add_wedge(
                     there = _moment(G, (k, m, line[j], -1), (ray, ray, j, -1))
                     if side[j] < 0.0:
                         there = _moment(G, (k, m, -1, -1), (ray, ray, j, -1)) - there
-                    part += 2.0 * c[j] * (_moment(G, (k, m, j, -1), (ray, ray, j, -1)) - there)
+                    part += 2.0 * kinks[j] * (_moment(G, (k, m, j, -1), (ray, ray, j, -1)) - there)
             totals[p] += weight * part
 
 
 @kernel
-def relu_squares(W: FloatArray, c: FloatArray, K: int, teacher: int, pairs: IntArray) -> FloatArray:
-    """Return E[θ_k θ_l Δ²] for each row k, l of pairs, with vectors W and a ReLU or linear teacher.
+def relu_squares(
+    W: FloatArray, kinks: FloatArray, slopes: FloatArray, K: int, pairs: IntArray, gathered: float
+) -> FloatArray:
+    """Return E[θ_k θ_l Δ²] for each row k, l of pairs, Δ = Σ_i kinks_i (x_i)₊ + Σ_i slopes_i x_i.
 
-    An index of −1 stands for no step.
+    An index of −1 stands for no step.  Students within the distance ``gathered`` of a line are gathered about it.
     """
     n, d = W.shape
-    line, side = _lines(W, K, teacher)
-    forms = _forms(W, c, line, side)
+    line, side = _lines(W, kinks, K, gathered)
+    forms = _forms(W, kinks, slopes, line, side)
     rows = np.empty((2 * n + 1, d))
     rows[:n], rows[n:] = W, forms
     G = _gram(rows)
@@ -264,5 +267,36 @@ def relu_squares(W: FloatArray, c: FloatArray, K: int, teacher: int, pairs: IntA
                     totals[p] += (1.0 if a == b else 2.0) * _moment(G, steps, (n + a, n + b, -1, -1))
     for i in range(n):
         if line[i] >= 0 and line[i] != i:
-            _add_wedge(W, c, line, side, forms, i, pairs, totals)
+            _add_wedge(W, kinks, line, side, forms, i, pairs, totals)
     return totals
+
+
+@kernel
+def relu_square(W: FloatArray, c: FloatArray, straight: FloatArray, bent: FloatArray, K: int) -> float:
+    """Return E[Δ²] of units g(x) = s x + r x₊, by units gathered about lines."""
+    return float(relu_squares(W, c * bent, c * straight, K, np.full((1, 2), -1), GATHERED)[0])
+
+
+@kernel
+def relu_fluctuation(
+    W: FloatArray, c: FloatArray, straight: FloatArray, bent: FloatArray, K: int, gathered: float
+) -> FloatArray:
+    r"""Return :math:`E[g'_k g'_l \Delta^2]`, shape (K, K), of units g(x) = s x + r x₊, whose slope is s + r θ(x)."""
+    F = np.empty((K, K))
+    half = K * (K + 1) // 2
+    pairs = np.full((half + int(np.any(straight[:K] != 0.0)), 2), -1)  # the last one is E[Δ²] itself
+    at = 0
+    for k in range(K):
+        for m in range(k + 1):
+            pairs[at, 0], pairs[at, 1] = k, m
+            at += 1
+    squares = relu_squares(W, c * bent, c * straight, K, pairs, gathered)
+    for p in range(half):
+        k, m = pairs[p]
+        total = bent[k] * bent[m] * squares[p]
+        if squares.size > half:
+            of_k, of_m = squares[k * (k + 3) // 2], squares[m * (m + 3) // 2]
+            total += straight[m] * bent[k] * of_k + straight[k] * bent[m] * of_m
+            total += straight[k] * straight[m] * squares[half]
+        F[k, m] = F[m, k] = total
+    return F

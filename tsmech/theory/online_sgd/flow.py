@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from tsmech.kernels.activations import LINEAR, RELU
 from tsmech.kernels.jit import kernel
 from tsmech.kernels.schedules import learning_rate
-from tsmech.theory.fields.deviations import is_near, mean_square, small_fluctuation, vectors
+from tsmech.theory.fields.deviations import is_near, mean_square, small_fluctuation, two_slopes, vectors
 from tsmech.theory.fields.fluctuations import fluctuation
 from tsmech.theory.fields.gaussian import drift_averages
-from tsmech.theory.fields.mixtures import Mixture
+from tsmech.theory.fields.mixtures import Mixture, TwoSlopes
 from tsmech.theory.fields.quadrature import Quadrature
 from tsmech.theory.fields.wedges import relu_drift_averages
 from tsmech.theory.overlaps import Exact
@@ -131,7 +131,8 @@ def _exact_velocity(
     """Return d(U, S, v)/dalpha of built-in activations."""
     X, S, c, C = unpack(state, basis, T, A, K)
     if student == RELU and teacher in (RELU, LINEAR):
-        curvature, slopes, output = relu_drift_averages(vectors(X, S), c, K, teacher)
+        straight, bent = two_slopes(c.size, K, teacher)
+        curvature, slopes, output = relu_drift_averages(vectors(X, S), c, straight, bent, K)
     else:
         curvature, slopes, output = drift_averages(C, c, K, student, teacher)
     if is_near(C, c, K, student, teacher):
@@ -158,7 +159,7 @@ class Flow(NamedTuple):
     T: FloatArray
     A: FloatArray
     K: int
-    averages: Exact | Mixture | Quadrature
+    averages: Exact | TwoSlopes | Mixture | Quadrature
     second_layer_rate: float
     variance: float
     weight_decay: float
@@ -176,8 +177,8 @@ class Flow(NamedTuple):
 
         def by_parts(alpha: float, state: FloatArray) -> FloatArray:
             X, S, c, C = unpack(state, basis, T, A, K)
-            drift, F = averages.drift_averages(C, c, K), averages.fluctuation(C, c, K)
-            return _assemble(X, S, c, *drift, F, learning_rate(schedule, alpha), eta_v, variance, kappa)
+            found = averages.moving(X, S, C, c, K)
+            return _assemble(X, S, c, *found, learning_rate(schedule, alpha), eta_v, variance, kappa)
 
         return by_parts
 
@@ -191,8 +192,8 @@ class Flow(NamedTuple):
         """Return E[Δ²], which is twice the error, never negative."""
         if isinstance(self.averages, Exact):
             return float(_exact_square(state, self.basis, self.T, self.A, self.K, *self.averages))
-        _, _, c, C = unpack(state, self.basis, self.T, self.A, self.K)
-        return max(0.0, self.averages.squared_output(C, c, self.K))
+        X, S, c, C = unpack(state, self.basis, self.T, self.A, self.K)
+        return self.averages.mean_square(X, S, C, c, self.K)
 
     def size(self, state: FloatArray) -> float:
         """Return what E[Δ²] would be of independent units whose outputs add up."""
