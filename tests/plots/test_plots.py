@@ -420,11 +420,10 @@ def test_zero_on_a_logarithmic_axis_is_owned_up_to() -> None:
     assert "no place" not in words(drawn(level=[0, 1, 2, 3]))
 
 
-def test_a_matrix_cannot_be_drawn_and_is_left_out_where_it_was_not_asked_for() -> None:
+def test_a_matrix_is_left_out_where_it_was_not_asked_for_and_is_no_value_of_a_map() -> None:
     assert len(drawn(Walk, drift=1).axes) == 1
-    with pytest.raises(InputError, match="overlap cannot be drawn"):
-        drawn(Walk, drift=1, asked={"y": ["position", "overlap"]})
-    with pytest.raises(InputError, match="overlap cannot be drawn"):
+    assert len(drawn(Walk, drift=1, asked={"y": ["position", "overlap"]}).axes) == 2
+    with pytest.raises(InputError, match="--value overlap cannot be drawn: a map shows single numbers"):
         drawn(Walk, drift=[0, 1], asked={"value": "overlap"})
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, is_family
 from tsmech.plots import curves, families, maps, matrices, trajectories
-from tsmech.plots.canvas import Canvas
+from tsmech.plots.canvas import Canvas, figure_of
 from tsmech.plots.legend import MARK, entry, handles, reference_style
 from tsmech.plots.picture import Picture, Row, choose, names_in, pictured, visible
 from tsmech.plots.style import STYLE as STYLE
@@ -48,7 +48,6 @@ def draw(
     reference: Mapping[str, float] | None = None,
     matrix: str | None = None,
     at: str | Sequence[float] | None = None,
-    ax: "Sequence[Axes] | None" = None,
 ) -> "Figure":
     """Return a figure of a run: curves, with a ``value`` a map, with a ``matrix`` that matrix at some times.
 
@@ -78,8 +77,6 @@ def draw(
         Numbers that a horizontal line marks, by what the legend calls them: a bound, an asymptote.
     matrix, at
         A matrix, and the values of the coordinate at which it is shown.
-    ax
-        Axes to draw into, as many as there are panels; a new figure where there are none.
 
     Raises
     ------
@@ -88,6 +85,14 @@ def draw(
     """
     asked: dict[str, Any] = {"x": x, "y": y, "by": by, "value": value, "together": together, "log": log, "mark": mark}
     asked |= {"reference": reference, "matrix": matrix, "at": at}
+    return figure_of(draw_panels(experiment, rows, **asked)[0])
+
+
+def draw_panels(
+    experiment: Experiment, rows: Iterable[Row], *, ax: "Sequence[Axes] | None" = None, **asked: Any
+) -> "list[Axes]":
+    """Return the panels that :func:`draw` draws, in axes that are given or of a new figure."""
+    y, value, matrix = (asked.get(key) for key in ("y", "value", "matrix"))
     listed = list(rows)
     picture = choose(experiment, names_in(experiment.system, listed), **asked)
     chosen = pictured(experiment, picture.observables, {"y": y or value or matrix or experiment.plot.get("y")})
@@ -102,14 +107,15 @@ def draw(
             del drawn[name]
             shown = {column: found for column, found in shown.items() if column not in columns}
     if ax is not None:
-        return _draw(experiment, drawn, shown, picture, ax).figure
+        return _draw(experiment, drawn, shown, picture, ax).panels
     with own_style():
-        figure = _draw(experiment, drawn, shown, picture, None).figure
+        canvas = _draw(experiment, drawn, shown, picture, None)
+        figure = canvas.figure
         width = figure.get_figwidth()
         figure.suptitle(title(experiment, int(10 * width)))
         if words := notes(experiment, shown, picture):
             figure.supxlabel(textwrap.fill("; ".join(words), int(16 * width)), fontsize=8, color="0.35")
-    return figure
+    return canvas.panels
 
 
 def save(

@@ -69,11 +69,7 @@ class Canvas:
     @property
     def figure(self) -> "Figure":
         """The figure that the panels belong to."""
-        from matplotlib.figure import Figure
-
-        figure = self.panels[0].get_figure(root=True)
-        assert isinstance(figure, Figure)
-        return figure
+        return figure_of(self.panels[0])
 
     def widen(self, inches: float) -> None:
         """Give a figure of the picture's own so much more width."""
@@ -112,3 +108,11 @@ class Canvas:
         bar.ax.set_ylim(min(values), max(values))
         bar.set_label(label)
         place_ticks(bar.ax)
+
+
+def figure_of(ax: "Axes") -> "Figure":
+    """Return the figure that axes belong to."""
+    found = ax.get_figure()
+    if found is None:
+        raise InputError("ax belongs to no figure")
+    return found.figure

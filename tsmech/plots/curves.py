@@ -37,6 +37,8 @@ FILLED, OPEN = 3.6, 6.4
 """Markers' sizes: where the simulations agree, the dot lies in the ring."""
 MOST_MARKERS = 41
 """Markers that a curve has, besides its extremes; of a longer one evenly spaced ones are drawn."""
+FAMILY_MARKERS = 16
+"""Markers that each line of a family has, besides its extremes."""
 LINE_MARKERS = 8
 """Markers that tell apart the lines of single networks, about so many each."""
 MOST_CODES = 6
@@ -108,7 +110,7 @@ def draw_curves(
             known = looks or {}
             colour, marker, dashes = known.get(observable) or look(code if code in values else values[0], values)
             alone = is_alone(experiment, picture, [row for members in answers.values() for row in members])
-            kept = _marked(ax, experiment, picture.x, observable, answers)
+            kept = _marked(ax, experiment, picture.x, observable, answers, FAMILY_MARKERS if looks else MOST_MARKERS)
             for answer, members in answers.items():
                 at = np.array([row[picture.x] for row in members], dtype=float)
                 means = np.array([row[observable] for row in members])
@@ -174,13 +176,13 @@ def colour_norm(values: Sequence[float]) -> "Normalize":
 
 
 def _marked(
-    ax: "Axes", experiment: Experiment, x: str, observable: str, answers: Mapping[str, Sequence[Row]]
+    ax: "Axes", experiment: Experiment, x: str, observable: str, answers: Mapping[str, Sequence[Row]], most: int
 ) -> list[float]:
     """Return the values of x at which simulations have markers: evenly spaced ones, and the extremes of each."""
     simulated = [members for answer, members in answers.items() if experiment.simulates(answer)]
     extremes = [pick(members, key=lambda row: row[observable])[x] for members in simulated for pick in (min, max)]
     places = np.unique([row[x] for members in simulated for row in members])
-    return thinned(places[_on_axis(ax, places)].tolist(), MOST_MARKERS, extremes)
+    return thinned(places[_on_axis(ax, places)].tolist(), most, extremes)
 
 
 def is_network(experiment: Experiment, answer: str) -> bool:

@@ -366,8 +366,6 @@ def run(
     >>> [round(float(error), 4) for error in table.generalization_error]
     [0.375, 0.125]
     """
-    import pandas as pd
-
     wanted: dict[str, Any] = {"answers": answers, "replicates": replicates, "seed": seed}
     wanted |= {"target_error": target_error, "max_replicates": max_replicates}
     with one_thread_here():  # spectra of data are taken where they are read
@@ -388,7 +386,16 @@ def run(
         error = failure(store)
         if error:
             raise error
-        return pd.DataFrame(list(store.rows()))
+        return _table(store)
+
+
+def _table(store: Store) -> "pd.DataFrame":
+    """Return the rows of a run as a table that knows the experiment."""
+    import pandas as pd
+
+    table = pd.DataFrame(list(store.rows()))
+    table.attrs["experiment"] = store.experiment.describe()
+    return table
 
 
 def merge(out: str | Path, sources: Sequence[str | Path]) -> "pd.DataFrame":
@@ -408,8 +415,6 @@ def merge(out: str | Path, sources: Sequence[str | Path]) -> "pd.DataFrame":
     IncompleteError
         Where tasks are missing; what is there is merged.
     """
-    import pandas as pd
-
     places = [Path(source) for source in sources]
     with merging.merge(Path(out), places) as store:
         if store.notice:
@@ -419,4 +424,4 @@ def merge(out: str | Path, sources: Sequence[str | Path]) -> "pd.DataFrame":
             raise IncompleteError(f"{words}; what is there is merged")
         if error := failure(store):
             raise error
-        return pd.DataFrame(list(store.rows()))
+        return _table(store)
