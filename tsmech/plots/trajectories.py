@@ -1,6 +1,5 @@
 """One observable against another: lines and markers whose colour is where on the curve they are."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,11 +59,6 @@ def draw_trajectories(
         size = curves.OPEN if network else curves.FILLED
         ax.scatter(x, y, s=size**2, marker=curves.MARKERS[0], zorder=order, **style)
     ax.autoscale_view()
-
-
-def infinite(rows: Sequence[Row], names: Sequence[str]) -> bool:
-    """Return whether any row has no place in the picture."""
-    return any(not np.isfinite(row[name]) for row, name in itertools.product(rows, names))
 
 
 def _column(rows: Sequence[Row], name: str) -> NDArray[np.float64]:
