@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tsmech.problem.two_layer import Activation as Activation
     from tsmech.runs import merge as merge
     from tsmech.runs import run as run
+    from tsmech.runs.pictures import draw as draw
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
@@ -34,6 +35,7 @@ PLACES = {
     "Steps": "tsmech.systems.online_sgd",
     "check": "tsmech.compare",
     "critical_learning_rate": "tsmech.theory.online_sgd.limits",
+    "draw": "tsmech.runs.pictures",
     "early_stopping": "tsmech.problem.stopping",
     "merge": "tsmech.runs",
     "optimal_penalty": "tsmech.theory.ridge",

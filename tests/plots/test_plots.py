@@ -118,7 +118,7 @@ def test_axis_labels_carry_symbol_and_words(sweep: tuple[Experiment, list[dict[s
     assert "mean square deviation of the readings" in figure.axes[1].get_ylabel()
     assert "read" in figure.axes[0].get_ylabel()
     walk = draw(*finished(Walk, drift=[0, 1]), y=["position"])
-    assert walk.axes[0].get_xlabel() == "time"
+    assert walk.axes[0].get_xlabel() == "t   (time)"
 
 
 def test_the_title_is_shown() -> None:
@@ -420,11 +420,10 @@ def test_zero_on_a_logarithmic_axis_is_owned_up_to() -> None:
     assert "no place" not in words(drawn(level=[0, 1, 2, 3]))
 
 
-def test_a_matrix_cannot_be_drawn_and_is_left_out_where_it_was_not_asked_for() -> None:
+def test_a_matrix_is_left_out_where_it_was_not_asked_for_and_is_no_value_of_a_map() -> None:
     assert len(drawn(Walk, drift=1).axes) == 1
-    with pytest.raises(InputError, match="overlap cannot be drawn"):
-        drawn(Walk, drift=1, asked={"y": ["position", "overlap"]})
-    with pytest.raises(InputError, match="overlap cannot be drawn"):
+    assert len(drawn(Walk, drift=1, asked={"y": ["position", "overlap"]}).axes) == 2
+    with pytest.raises(InputError, match="--value overlap cannot be drawn: a map shows single numbers"):
         drawn(Walk, drift=[0, 1], asked={"value": "overlap"})
 
 
@@ -466,7 +465,7 @@ def test_a_map_follows_a_plane_along_the_right_axes() -> None:
 def test_the_coordinate_can_be_an_axis_of_a_map() -> None:
     figure = drawn(Walk, drift=[0, 1, 2], length=4, answers="theory", asked={"value": "position", "x": "drift"})
     np.testing.assert_array_equal(cells(figure.axes[0]), [[0, t, 2 * t] for t in (1, 2, 3, 4)])
-    assert figure.axes[0].get_ylabel() == "time"
+    assert figure.axes[0].get_ylabel() == "t   (time)"
 
 
 def test_contours_lie_where_the_value_has_the_levels_of_the_bar() -> None:

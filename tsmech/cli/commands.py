@@ -129,15 +129,25 @@ def show(
 @app.command(cls=Command)
 def plot(
     run: Run,
-    x: Annotated[str | None, typer.Option(help="horizontal axis: a parameter or the coordinate")] = None,
+    x: Annotated[
+        str | None,
+        typer.Option(help="horizontal axis: a parameter, the coordinate, or an observable (R[0,0]) to draw y against"),
+    ] = None,
     y: Annotated[
         str | None,
-        typer.Option(help="observables, separated by commas: one panel each; with --value the vertical axis of a map"),
+        typer.Option(
+            help="observables, separated by commas: one panel each, a vector or a matrix as lines (R), or an entry "
+            "(R[0,1]); with --value the vertical axis of a map"
+        ),
     ] = None,
     by: Annotated[
         str | None, typer.Option(help="the parameter whose values have their own colours (or panels)")
     ] = None,
     value: Annotated[str | None, typer.Option(help="draw a map of this observable over --x and --y")] = None,
+    matrix: Annotated[str | None, typer.Option(help="draw this matrix, a cell an entry, at the times --at")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="where on the coordinate a matrix is drawn: 0,10,100 (default: start to end)")
+    ] = None,
     together: Annotated[
         bool | None, typer.Option("--together/--apart", help="all observables in one panel, told apart by colour")
     ] = None,
@@ -160,8 +170,8 @@ def plot(
             raise InputError(f"--out {out} cannot be written: a picture ends in .{', .'.join(FORMATS)}")
         if out:
             check_out(directory / f"{stem}.{formats[-1]}")
-        choice: dict[str, Any] = {"x": x, "by": by, "value": value, "together": together, "log": log}
-        for path in draw(store, directory, stem, formats, y=y.split(",") if y else None, **choice):
+        choice: dict[str, Any] = {"x": x, "y": y or None, "by": by, "value": value, "together": together, "log": log}
+        for path in draw(store, directory, stem, formats, matrix=matrix, at=at, **choice):
             say_out(str(path))
 
 

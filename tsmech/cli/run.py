@@ -175,7 +175,8 @@ def _run(
     quiet: bool,
     **wanted: str | None,
 ) -> None:
-    from tsmech.plots.picture import choose
+    from tsmech.plots.picture import first_number
+    from tsmech.problem.observables import observable_of
     from tsmech.runs import LONG_STEPS, most_steps, publish, resolve, tables
     from tsmech.runs.report import remarks, summarise
     from tsmech.runs.shards import WHOLE, Shard
@@ -210,8 +211,10 @@ def _run(
             counts = ", ".join(f"{count} {answer}" for answer, count in store.counts().items())
             say_out(f"shard {share}: finished {counts}; tsmech merge joins {directory} with the others", quiet)
         elif not quiet:
-            observable = choose(store.experiment).observables[0]
-            say_out(f"{experiment.system.observables[observable].label}:")
+            observable = first_number(store.experiment)
+            name = observable_of(observable)
+            entry = f", {observable}" if observable != name else ""
+            say_out(f"{experiment.system.observables[name].label}{entry}:")
             table = summarise(store, observable)
             say_out(tables.to_text(table.rows))
             for line in [*table.notes, *remarks(store)]:

@@ -10,10 +10,10 @@ from tsmech.experiment.experiment import (
     find_file,
     from_file,
     in_order,
-    read_plot,
     restore,
     whole,
 )
+from tsmech.experiment.plot import is_family, read_plot, split_names
 
 __all__ = [
     "LARGEST_SEED",
@@ -25,7 +25,9 @@ __all__ = [
     "find_file",
     "from_file",
     "in_order",
+    "is_family",
     "read_plot",
     "restore",
+    "split_names",
     "whole",
 ]

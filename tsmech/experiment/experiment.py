@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from tsmech.errors import InputError
+from tsmech.experiment.plot import read_plot
 from tsmech.problem.answers import USUAL
 from tsmech.problem.files import check_regular
+from tsmech.problem.observables import observable_of
 from tsmech.problem.parameters import Parameter, nearest, plain
 from tsmech.problem.system import System
 from tsmech.systems import find
@@ -29,6 +31,7 @@ MOST_STEPS = 1e17
 LARGEST_SEED = 2**256
 LARGEST_FILE = 1_000_000
 """Most bytes of an experiment's file."""
+BARE = re.compile(r"[A-Za-z0-9_-]+")
 DOTTED = re.compile(r"(?:[\w-]+[ \t]*\.[ \t]*){50}")
 """A key of more parts than any experiment has; the time to read one grows as their square."""
 
@@ -69,8 +72,7 @@ class Experiment:
     title, source
         What the experiment shows and the publication it speaks to.
     plot
-        What a picture of it shows: ``x``, ``y``, ``by``, ``value``, ``together``, ``log`` and ``mark``, as in
-        :func:`read_plot`.
+        What a picture of it shows, by the keys of :func:`read_plot`.
     """
 
     system: type[System]
@@ -235,7 +237,8 @@ class Experiment:
         plotted = self.plot.get("y", [])
         named = [self.plot.get("value"), *(plotted if isinstance(plotted, list) else [plotted])]
         seen = self.system.observables
-        return next(str(name) for name in [*named, *self.system.pictured, *seen] if name in seen)
+        wanted = [observable_of(str(name)) for name in [*named, self.plot.get("matrix")]]
+        return next(name for name in [*wanted, *self.system.pictured, *seen] if name in seen)
 
     def remarks(self) -> list[str]:
         """Return what a reader of the answers must know, such as an approximation that the theory makes."""
@@ -441,77 +444,15 @@ def _read_target(target_error: Any, max_replicates: Any, replicates: int) -> dic
     return {"target_error": target, "max_replicates": most}
 
 
-def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot ") -> dict[str, Any]:
-    """Return what a picture is asked to show, checked.
-
-    ``x`` is a parameter or the coordinate, ``by`` a parameter.  Without a ``value``, ``y`` is a list of observables,
-    one panel each, or one panel for all where ``together``.  With a ``value`` (an observable) the picture is a map of
-    it, and ``y`` is the map's vertical axis: as ``x`` a parameter or the coordinate.  ``log`` names the axes that are
-    logarithmic (``x``, ``y``, both or ``none``), ``mark`` numbers that a line marks, by parameter.
-    """
-    declared = system.parameters()
-    running = [name for name, coordinate in system.coordinates.items() if not coordinate.names]
-    running += [name for name, parameter in declared.items() if parameter.numeric]
-    seen = list(system.observables)
-    is_map = given.get("value") is not None
-    allowed = {"x": running, "y": running if is_map else seen, "by": list(declared), "value": seen}
-    plot: dict[str, Any] = {}
-    for key, value in given.items():
-        if key not in (*allowed, "together", "log", "mark"):
-            raise InputError(f"plot has no key {shown(key)}: {nearest(key, (*allowed, 'together', 'log', 'mark'))}")
-        if value is None:
-            continue
-        if key in ("log", "mark"):
-            plot[key] = _read_log(value, mark) if key == "log" else _read_marks(value, declared, mark)
-            continue
-        if key == "together":
-            if not isinstance(value, bool):
-                raise InputError(f"{mark}together = {shown(repr(value))} is not allowed: it must be true or false")
-            plot[key] = value
-            continue
-        names = value if key == "y" and isinstance(value, (list, tuple)) else [value]
-        plain_names = [name.strip().replace("-", "_") if isinstance(name, str) else name for name in names]
-        for name in plain_names:
-            if name not in allowed[key]:
-                role = " as an axis of a map" if key == "y" and is_map else ""
-                raise InputError(f"{mark}{key} {shown(name)} cannot be drawn{role}: {nearest(str(name), allowed[key])}")
-        if key == "y" and is_map and len(plain_names) > 1:
-            raise InputError(f"{mark}y {','.join(plain_names)} cannot be drawn: a map has one vertical axis")
-        if plain_names:
-            plot[key] = plain_names if key == "y" and not is_map else plain_names[0]
-    if is_map and plot.get("together"):
-        raise InputError(f"{mark}together cannot be drawn beside a value: a map shows one observable")
-    if is_map and "x" in plot and plot["x"] == plot.get("y"):
-        raise InputError(f"{mark}x and y cannot both be {plot['x']}: a map needs two axes")
-    return plot
-
-
-def _read_log(value: Any, mark: str) -> list[str]:
-    names = value.split(",") if isinstance(value, str) else value
-    names = [str(name).strip() for name in names] if isinstance(names, (list, tuple)) else [""]
-    if names == ["none"]:
-        return []
-    if not {*names} <= {"x", "y"}:
-        raise InputError(f"{mark}log {value} is not allowed: it must be x, y, x,y or none")
-    return sorted({*names})
-
-
-def _read_marks(value: Any, declared: Mapping[str, Parameter], mark: str) -> dict[str, float]:
-    if not isinstance(value, Mapping):
-        raise InputError(f"{mark}mark = {value!r} is not allowed: it must be a table of numbers by parameter")
-    for name, number in value.items():
-        if name not in declared or not declared[name].numeric:
-            numeric = [known for known, parameter in declared.items() if parameter.numeric]
-            raise InputError(f"{mark}mark {name} cannot be drawn: {nearest(str(name), numeric)}")
-        if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
-            raise InputError(f"{mark}mark {name} = {number!r} is not allowed: it must be a number")
-    return {str(name): float(number) for name, number in value.items()}
-
-
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+        return "{ " + ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items()) + " }"
     return printable(json.dumps(value, ensure_ascii=False))
+
+
+def _toml_key(key: str) -> str:
+    """Return a key as TOML has it: in quotes where it is not of letters, digits, hyphens and underscores alone."""
+    return key if BARE.fullmatch(key) else _toml(key)
 
 
 def in_order(value: Any) -> Any:

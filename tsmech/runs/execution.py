@@ -22,6 +22,7 @@ from tsmech.experiment import Experiment, Task, build, find_file, from_file
 from tsmech.machine import compilation
 from tsmech.machine.threads import cores, one_thread_here
 from tsmech.plots.picture import choose
+from tsmech.problem.observables import observable_of
 from tsmech.problem.system import System
 from tsmech.runs import merging, tables
 from tsmech.runs.progress import Meter, Progress, can_be_shown
@@ -271,11 +272,12 @@ def draw(
     store: Store, directory: Path, stem: str = "figure", formats: Sequence[str] = ("png", "svg"), **choice: Any
 ) -> list[Path]:
     """Draw a run and save the picture in each of the formats; ``choice`` is as in :func:`tsmech.plots.draw`."""
-    drawn = choose(store.experiment, **choice).observables
+    picture = choose(store.experiment, **choice)
+    drawn = {observable_of(name) for name in (picture.x, *picture.observables)}
     left_out = {name for name in store.experiment.system.observables if name not in drawn}
     left_out |= {f"{name}_sem" for name in left_out}
     # Of a large sweep the numbers that are not drawn would take most of the memory.
-    rows = ({name: value for name, value in row.items() if name not in left_out} for row in store.rows())
+    rows = ({name: value for name, value in row.items() if observable_of(name) not in left_out} for row in store.rows())
     return plots.save(plots.draw(store.experiment, rows, **choice), directory, stem, formats)
 
 
@@ -364,8 +366,6 @@ def run(
     >>> [round(float(error), 4) for error in table.generalization_error]
     [0.375, 0.125]
     """
-    import pandas as pd
-
     wanted: dict[str, Any] = {"answers": answers, "replicates": replicates, "seed": seed}
     wanted |= {"target_error": target_error, "max_replicates": max_replicates}
     with one_thread_here():  # spectra of data are taken where they are read
@@ -386,7 +386,16 @@ def run(
         error = failure(store)
         if error:
             raise error
-        return pd.DataFrame(list(store.rows()))
+        return _table(store)
+
+
+def _table(store: Store) -> "pd.DataFrame":
+    """Return the rows of a run as a table that knows the experiment."""
+    import pandas as pd
+
+    table = pd.DataFrame(list(store.rows()))
+    table.attrs["experiment"] = store.experiment.describe()
+    return table
 
 
 def merge(out: str | Path, sources: Sequence[str | Path]) -> "pd.DataFrame":
@@ -406,8 +415,6 @@ def merge(out: str | Path, sources: Sequence[str | Path]) -> "pd.DataFrame":
     IncompleteError
         Where tasks are missing; what is there is merged.
     """
-    import pandas as pd
-
     places = [Path(source) for source in sources]
     with merging.merge(Path(out), places) as store:
         if store.notice:
@@ -417,4 +424,4 @@ def merge(out: str | Path, sources: Sequence[str | Path]) -> "pd.DataFrame":
             raise IncompleteError(f"{words}; what is there is merged")
         if error := failure(store):
             raise error
-        return pd.DataFrame(list(store.rows()))
+        return _table(store)
