@@ -52,7 +52,7 @@ def test_trajectory(benchmark, K, M, activation, rate, target):
     benchmark.extra_info["target_s"] = target
 
 
-@pytest.mark.benchmark(group="ODE to alpha = 10, erf given as a function: quadrature with 32 nodes")
+@pytest.mark.benchmark(group="ODE to alpha = 10, erf given as a function: two rules that agree")
 def test_trajectory_by_quadrature(benchmark):
     options = {"schedule": constant(0.5), "noise": 0.1, "alphas": [10.0], "rtol": 1e-6}
     options |= {"student_activation": FUNCTIONS["erf"], "teacher_activation": FUNCTIONS["erf"]}

@@ -41,7 +41,7 @@ def test_the_python_of_the_first_page_runs(tmp_path: Path, monkeypatch: pytest.M
     assert len(found) == 2
     for code in found:
         exec(compile(code, "getting_started.md", "exec"), names)
-    assert {"theory", "reduced", "direct"} == set(names["table"].answer)  # type: ignore[attr-defined]
+    assert {"theory", "reduced", "direct"} == set(names["table"].answer)
 
 
 def test_the_commands_and_the_file_of_the_first_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,13 +166,13 @@ def test_the_place_is_chosen_by_what_is_asked() -> None:
     script = sys.modules["__main__"]
     shift.__module__ = "__main__"
     try:
-        script.shift = shift  # type: ignore[attr-defined]
+        script.shift = shift
         assert needs_script(shift) is True
         assert place(shift, True, None) == (1, None)
         assert place(shift, True, 3) == (3, None)
     finally:
         shift.__module__ = __name__
-        del script.shift  # type: ignore[attr-defined]
+        del script.shift
     assert place(experiment, True, 2) == (2, None)
     assert place(experiment, False, None) == place(experiment, True, 1) == (1, None)
     assert place(experiment, True, None) == (cores(), "local")

@@ -347,7 +347,7 @@ def test_answers_come_in_any_order_and_container() -> None:
 def test_a_system_is_a_system() -> None:
     for wrong in (dict, 3, None, Gauge(level=1.0)):
         with pytest.raises(InputError, match=r"system = .* is not allowed: it must be a system's name or class"):
-            build(wrong, {})  # type: ignore[arg-type]
+            build(wrong, {})
 
 
 def test_the_words_of_an_experiment_are_printable() -> None:

@@ -70,7 +70,7 @@ class Reader(System):
 
     name = "reader"
     title = "Reader"
-    observables: ClassVar = {"error": Observable("ε", "error")}
+    observables: ClassVar[dict[str, Observable]] = {"error": Observable("ε", "error")}
 
     table: str = parameter("T", "a table", default="none", choices=("none",), file=True)
 
@@ -166,13 +166,13 @@ def test_what_the_theory_leaves_out_is_warned_of() -> None:
 def test_what_cannot_seed_is_refused(wrong: object) -> None:
     for draw in (Gauge(level=1.0).reduced, Gauge(level=1.0).direct):
         with pytest.raises(InputError, match=r"^rng = .* is not allowed: it must be a numpy\.random\.Generator"):
-            draw(rng=wrong)  # type: ignore[arg-type]
+            draw(rng=wrong)
 
 
 def test_a_docstring_lists_the_parameters_in_its_place() -> None:
     """... before Notes and Examples, with type, default, symbol, meaning and what is allowed."""
     for name in REGISTRY:
-        lines = inspect.getdoc(find(name)).splitlines()  # type: ignore[union-attr]
+        lines = inspect.getdoc(find(name)).splitlines()
         start = lines.index("Parameters")
         named = [line.partition(" : ")[0] for line in lines[start:] if re.match(r"\w+ : ", line)]
         assert named == list(find(name).parameters())

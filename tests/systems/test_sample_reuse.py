@@ -74,15 +74,28 @@ def test_the_legend_says_what_the_theory_is() -> None:
     assert legend(alpha=2, order=["with", "without"], **LINEAR)[0] == "theory; theory for small steps"
 
 
-@pytest.mark.parametrize("order", ["without", "full"])
-def test_the_envelope_is_reached_at_large_alpha(order: str) -> None:
-    """Few epochs of very many examples, in small full steps; at alpha = 1 the training error is far below."""
+@pytest.mark.parametrize(
+    ("order", "activation"),
+    [
+        ("without", "erf"),
+        ("full", "erf"),
+        pytest.param("without", "tanh", marks=pytest.mark.slow),
+        pytest.param("without", "leaky_relu", marks=pytest.mark.slow),
+    ],
+)
+def test_the_envelope_is_reached_at_large_alpha(order: str, activation: str) -> None:
+    """Few epochs of very many examples, in small full steps; at alpha = 1 the training error is far below.
+
+    Leaky units are compared at the ends: they leave a plateau near epoch 1, each network at a time of its own.
+    """
     common = {"order": order, "noise": 0.3, "samples": 2, "dimension": 300, "initial_scale": 0.5, "start_seed": 2}
+    common |= {"activation": activation}
     rate = {"learning_rate": 0.02} if order == "full" else {}
     many = SampleReuse(alpha=60, duration=100 if order == "full" else 2, **common, **rate)
     theory, direct = many.curve("theory").observables, many.curve("direct", np.random.default_rng(0)).observables
+    shown = [0, -1] if activation == "leaky_relu" else slice(None)
     for name in ("test_error", "train_error"):
-        np.testing.assert_allclose(direct[name], theory[name], rtol=0.08)
+        np.testing.assert_allclose(direct[name][shown], theory[name][shown], rtol=0.08)
     few = SampleReuse(alpha=1, duration=100, **common)
     assert (
         few.curve("direct", np.random.default_rng(0)).observables["train_error"][-1] < 0.5 * theory["train_error"][-1]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib.util
 import logging
 import multiprocessing
 import os
@@ -44,10 +45,8 @@ def open_cluster(scheduler: str | None, workers: int, timeout: float | None) -> 
     InputError
         Where Dask is not installed, or no scheduler answers.
     """
-    try:
-        import distributed  # noqa: F401  (it is wanted later)
-    except ImportError:
-        raise InputError("--executor dask needs an extra: pip install 'tsmech[cluster]'") from None
+    if importlib.util.find_spec("distributed") is None:
+        raise InputError("--executor dask needs an extra: pip install 'tsmech[cluster]'")
     started: list[Any] = []
     with _silenced():
         try:

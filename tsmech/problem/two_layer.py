@@ -199,11 +199,12 @@ def check(system: Any) -> None:
 def start(system: Any) -> tuple[NDArray[np.float64], ...]:
     """Return the overlaps Q, R and T and the second layers v and A that all answers of a system start from.
 
-    A ReLU unit without weights has no slope; where its second layer is not zero it starts from the limit of small
-    weights, in a direction of its own, which does not matter: ``theory/online_sgd.md``, section 4.
+    A ReLU unit without weights has no slope, a leaky one that of one side; where its second layer is not zero it starts
+    from the limit of small weights, in a direction of its own, which does not matter: ``theory/online_sgd.md``,
+    section 4.
     """
     Q, R, T, v, A = _given_start(system)
-    if (system.student_activation or system.activation) == "relu":
+    if (system.student_activation or system.activation) in ("relu", "leaky_relu"):
         asleep = np.flatnonzero((np.diag(Q) == 0.0) & (v != 0.0))
         Q = Q.copy()
         Q[asleep, asleep] = SMALLEST**2

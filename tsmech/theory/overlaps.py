@@ -66,19 +66,13 @@ def averages(student: Activation, teacher: Activation) -> Exact | TwoSlopes | Mi
     return Quadrature(*_functions(student, teacher))
 
 
-def measured(student: Activation, teacher: Activation) -> Exact | TwoSlopes | Mixture | Lattice | Quadrature:
-    """Return how a simulation measures its error: in closed form, or not by the rule that theory goes by.
+def measured(student: Activation, teacher: Activation) -> Exact | TwoSlopes | Lattice:
+    """Return how a simulation measures its error: not by the rule that theory goes by, unless that is a closed form.
 
-    Smooth functions, tanh too, by :class:`tsmech.theory.fields.lattice.Lattice`; functions with kinks by those panels
-    that theory's are held against.
+    tanh too, whose averages are those of a sum, is measured by :class:`tsmech.theory.fields.lattice.Lattice`.
     """
     mean = averages(student, teacher)
-    names = {student, teacher} if isinstance(student, str) and isinstance(teacher, str) else set()
-    if isinstance(mean, Exact) or (names and "tanh" not in names):
-        return mean
-    pairs = _functions(student, teacher)
-    apart = Quadrature(*pairs)
-    return apart if apart.kinked else Lattice(*pairs)
+    return mean if isinstance(mean, Exact | TwoSlopes) else Lattice(*_functions(student, teacher))
 
 
 def _parts(activation: Activation) -> Parts | None:

@@ -381,7 +381,7 @@ def test_the_error_of_given_overlaps():
 
 
 def test_functions_of_ones_own_follow_the_same_path():
-    """erf as a pair of functions, by quadrature with 32 nodes: the exact path to 1e-5 and the error never negative."""
+    """erf as a pair of functions, by rules that agree: the exact path to 1e-5 and the error never negative."""
     w, b = weights(2, 1, 100, seed=16)
     start = (*overlaps(w, b), np.ones(2), np.ones(1))
     options = {"schedule": constant(0.5), "noise": 0.1, "second_layer_rate": 0.1, "alphas": [0.0, 2.0, 5.0]}

@@ -135,6 +135,19 @@ def _atoms(W: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray
 
 
 @kernel
+def _parts(W: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray, int]:
+    """Return what :func:`_atoms` does, less the parts whose coefficients vanish."""
+    coefficients, rows, rule = _atoms(W, c, K)
+    kept = 0
+    for a in range(coefficients.size):
+        if coefficients[a] != 0.0:
+            coefficients[kept] = coefficients[a]
+            rows[2 * kept : 2 * kept + 2] = rows[2 * a : 2 * a + 2]
+            kept += 1
+    return coefficients[:kept], rows[: 2 * kept], rule
+
+
+@kernel
 def _arcsine_part(G: FloatArray, a: int, b: int, rule: int) -> float:
     r"""Return E of the product of two parts of Δ, up to 2/π, rows 2a, 2a + 1, 2b, 2b + 1 of the Gram matrix G.
 
@@ -182,18 +195,16 @@ def _arcsine_square(coefficients: FloatArray, G: FloatArray, rule: int) -> float
     """Return E[Δ²] of erf units from the parts of Δ and the Gram matrix of their rows."""
     total = 0.0
     for a in range(coefficients.size):
-        if coefficients[a] != 0.0:
-            for b in range(a + 1):
-                if coefficients[b] != 0.0:
-                    weight = coefficients[a] * coefficients[b] * (1.0 if a == b else 2.0)
-                    total += weight * _arcsine_part(G, a, b, rule)
+        for b in range(a + 1):
+            weight = coefficients[a] * coefficients[b] * (1.0 if a == b else 2.0)
+            total += weight * _arcsine_part(G, a, b, rule)
     return _TWO_OVER_PI * total
 
 
 @kernel
 def _erf(W: FloatArray, c: FloatArray, K: int, F: FloatArray) -> None:
     """Fill F for erf units: the slopes tilt the Gaussian, equation (16), here the scalar products of vectors."""
-    coefficients, rows, rule = _atoms(W, c, K)
+    coefficients, rows, rule = _parts(W, c, K)
     G, H = rows @ rows.T, rows @ W[:K].T
     tilted = np.empty(G.shape)
     for k in range(K):
@@ -243,7 +254,7 @@ def small_square(W: FloatArray, c: FloatArray, K: int, student: int, teacher: in
         power: float = _quadratic(W, c, 0, np.empty((0, 0)))
         return power
     if student == ERF:
-        coefficients, rows, rule = _atoms(W, c, K)
+        coefficients, rows, rule = _parts(W, c, K)
         square: float = _arcsine_square(coefficients, rows @ rows.T, rule)
         return square
     straight, bent = two_slopes(c.size, K, teacher)

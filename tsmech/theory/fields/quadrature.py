@@ -49,7 +49,7 @@ NEGLIGIBLE = 1e-11
 """Differences below this part of the averages' natural size, Σ_i abs(c_i) √E[g_i²] and the like, are not seen."""
 
 PANELS = ((8.5, 8, 8), (10.0, 14, 10), (12.0, 24, 12), (13.0, 40, 14), (13.0, 80, 14))
-GRIDS = ((8.5, 0.4, 24), (10.0, 0.25, 40), (12.0, 0.15, 64), (16.0, 0.08, 96), (16.0, 0.05, 128))
+GRIDS = ((8.5, 0.4, 32), (10.0, 0.25, 48), (12.0, 0.15, 80), (16.0, 0.08, 128), (16.0, 0.05, 192))
 """Rules, each finer and wider than the one before."""
 
 MOST_KINKS = 8
@@ -73,7 +73,7 @@ class Quadrature:
         self._units = _unit(*student), _unit(*teacher)
         self.kinked = any(unit.kinks.size for unit in self._units)
         self._level = {"squared_output": 0, "drift_averages": 0, "fluctuation": 0}
-        self._rules: dict[tuple[int, bool], Mehler | Panels] = {}
+        self._rules: dict[int, Mehler | Panels] = {}
         self._verified = np.empty(0)
         self._steps = 0
 
@@ -85,12 +85,11 @@ class Quadrature:
 
     def _at(self, which: str, level: int) -> Callable[[FloatArray, FloatArray, int], Any]:
         """Return the averages of that name by the rule of a level."""
-        smooth = which == "fluctuation" and not self.kinked
-        if (level, smooth) not in self._rules:
+        if level not in self._rules:
             student, teacher = self._units
-            rule = Mehler(student, teacher, *GRIDS[level]) if smooth else Panels(student, teacher, *PANELS[level])
-            self._rules[level, smooth] = rule
-        found: Callable[[FloatArray, FloatArray, int], Any] = getattr(self._rules[level, smooth], which)
+            panels, grid = PANELS[level], GRIDS[level]
+            self._rules[level] = Panels(student, teacher, *panels) if self.kinked else Mehler(student, teacher, *grid)
+        found: Callable[[FloatArray, FloatArray, int], Any] = getattr(self._rules[level], which)
         return found
 
     def squared_output(self, C: FloatArray, c: FloatArray, K: int) -> float:
@@ -146,7 +145,7 @@ class Quadrature:
                 self._level[which] = level
                 return finer
             level, found = level + 1, finer
-            if level + 1 == (3 if which == "fluctuation" and K > 1 else len(PANELS)):
+            if level + 1 == (3 if which == "fluctuation" and K > 1 and self.kinked else len(PANELS)):
                 widest = math.sqrt(np.diag(C).max())
                 raise ConvergenceError(
                     f"the averages of the activation {self.names} are known to {error:.1g} only, not to "

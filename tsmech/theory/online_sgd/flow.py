@@ -19,7 +19,7 @@ from tsmech.theory.fields.deviations import is_near, mean_square, small_fluctuat
 from tsmech.theory.fields.fluctuations import fluctuation
 from tsmech.theory.fields.gaussian import drift_averages
 from tsmech.theory.fields.mixtures import Mixture, TwoSlopes
-from tsmech.theory.fields.quadrature import Quadrature
+from tsmech.theory.fields.quadrature import NEGLIGIBLE, Quadrature
 from tsmech.theory.fields.wedges import relu_drift_averages
 from tsmech.theory.overlaps import Exact
 
@@ -204,6 +204,11 @@ class Flow(NamedTuple):
         """Return Σ_k v_k² S_kk, of which E[Δ²] has the rounding."""
         _, S, v = self.parts(state[None])
         return float(v[0] ** 2 @ np.diag(S[0]))
+
+    @property
+    def unseen(self) -> float:
+        """What part of E[φ²] the averages do not see, where rules take them."""
+        return NEGLIGIBLE if isinstance(self.averages, Quadrature) else 0.0
 
     @property
     def rests(self) -> bool:
