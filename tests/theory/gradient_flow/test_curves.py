@@ -1,4 +1,3 @@
-import doctest
 import subprocess
 import sys
 
@@ -10,7 +9,7 @@ from scipy.integrate import quad
 from scipy.special import ive
 
 from tsmech.errors import InputError
-from tsmech.theory import gradient_flow, ridge
+from tsmech.theory import ridge
 from tsmech.theory.gradient_flow import largest_step, learning_curve, spectral_learning_curve
 from tsmech.theory.spectra import marchenko_pastur
 
@@ -27,10 +26,6 @@ penalties = st.one_of(st.just(0.0), st.floats(-8, 2).map(lambda x: 10**x))
 noises = st.one_of(st.just(0.0), st.floats(-2, 1).map(lambda x: 10**x))
 scales = st.one_of(st.just(0.0), st.floats(0.1, 2))
 shares_unseen = st.floats(0, 1)
-
-
-def test_examples():
-    assert doctest.testmod(gradient_flow) == (0, 5)
 
 
 def test_numpy_is_all_that_isotropic_inputs_need():

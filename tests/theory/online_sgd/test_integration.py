@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from tsmech.errors import ConvergenceError, InputError
 from tsmech.kernels.schedules import constant
-from tsmech.theory import online_sgd
 from tsmech.theory.fields.quadrature import FUNCTIONS
 from tsmech.theory.online_sgd import (
     asymptotic_error,
     critical_learning_rate,
     generalization_error,
     integrate,
+    integration,
     linear_recursion,
     specialization,
     symmetric_plateau,
@@ -341,7 +341,7 @@ def test_the_last_decades_are_right_in_every_digit_that_is_asked_for():
 
 def test_a_long_run_ends_where_nothing_moves(monkeypatch):
     """At alpha = 10³ the noiseless run is at rest: 10⁷ takes no more steps, and a rate that rises does no harm."""
-    monkeypatch.setattr(online_sgd, "MAX_STEPS", 3000)
+    monkeypatch.setattr(integration, "MAX_STEPS", 3000)
     start = [[0.5]], [[0.3]], [[1.0]], [1.0], [1.0]
     rates = np.array([[0.0, 1.0, 1.0, 0.0], [1e5, 2.0, 1.0, 0.0]])
     for name in ("erf", "relu"):
@@ -557,13 +557,13 @@ def test_large_systems_and_stiff_long_runs_hand_over(monkeypatch):
     start = (*overlaps(w, b), np.full(4, 0.5), np.ones(2))
     options = {**named("erf"), "schedule": constant(1.0), "noise": 0.1, "alphas": [10.0, 1000.0]}
     implicit = integrate(*start, **options)
-    monkeypatch.setattr(online_sgd, "LARGE", 0)
+    monkeypatch.setattr(integration, "LARGE", 0)
     explicit_first = integrate(*start, **options)
     np.testing.assert_allclose(explicit_first.Q, implicit.Q, atol=1e-5)
 
 
 def test_a_solver_that_cannot_go_on_is_an_error(monkeypatch):
-    monkeypatch.setattr(online_sgd, "MAX_STEPS", 3)
+    monkeypatch.setattr(integration, "MAX_STEPS", 3)
     with pytest.raises(ConvergenceError, match=r"cannot go on from alpha = .*end the run before"):
         integrate([[1.0]], [[0.5]], [[1.0]], [1.0], [1.0], **named("erf"), schedule=constant(1.0), alphas=[100.0])
 

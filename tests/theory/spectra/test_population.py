@@ -1,4 +1,3 @@
-import doctest
 from fractions import Fraction
 
 import numpy as np
@@ -9,10 +8,6 @@ from hypothesis import strategies as st
 
 from tsmech.errors import ConvergenceError, InputError
 from tsmech.theory import spectra
-
-
-def test_examples():
-    assert doctest.testmod(spectra) == (0, 7)
 
 
 @given(ratio=st.floats(1e-3, 1e3), fraction=st.floats(0.01, 0.99))
