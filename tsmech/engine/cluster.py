@@ -24,6 +24,8 @@ SILENCE_SECONDS = 30.0
 """How long a scheduler that is connected may take to answer."""
 FAREWELL = 2.0
 """Seconds after which a Dask worker with a thread that is left to itself ends."""
+CLOSE_SECONDS = 5.0
+"""How long a client may take to close: what it still says later is no longer silenced."""
 LOST_IN_A_ROW = 5
 """How many blocks may fail one after another by no fault of their tasks before Dask is said to be unable."""
 SILENCE = logging.CRITICAL + 1
@@ -56,7 +58,7 @@ def open_cluster(scheduler: str | None, timeout: float | None) -> Iterator["Clus
             yield Cluster(client, scheduler, timeout)
         finally:
             with contextlib.suppress(OSError):
-                client.close(timeout=1)
+                client.close(timeout=CLOSE_SECONDS)
 
 
 def _connect(scheduler: str) -> Any:
@@ -78,7 +80,7 @@ def _connect(scheduler: str) -> Any:
     except BaseException:
         thread.join(2 * SCHEDULER_SECONDS)
         for client in made:
-            client.close(timeout=1)
+            client.close(timeout=CLOSE_SECONDS)
         raise
     if failed:
         raise failed[0]
