@@ -3,6 +3,7 @@
 ``benchmarks/million_points.py`` is the largest sweep, of which peak memory is what matters.
 """
 
+import contextlib
 import multiprocessing
 import resource
 import time
@@ -73,6 +74,22 @@ def plain_seconds(executor, tasks):
     return time.perf_counter() - start
 
 
+@contextlib.contextmanager
+def opened(executor, workers):
+    """Yield a pool of so many workers, those of a Dask cluster that is started for it, or our own."""
+    if executor == "local":
+        with open_pool(workers=workers, executor=executor) as pool:
+            yield pool
+        return
+    from distributed import LocalCluster
+
+    with (
+        LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
+        open_pool(executor=executor, scheduler=cluster.scheduler_address) as pool,
+    ):
+        yield pool
+
+
 @pytest.mark.benchmark(group="64 direct tasks, two workers (targets: 1.8x one worker; through Dask 1.6x)")
 @pytest.mark.parametrize("executor", ["local", "dask"])
 def test_two_workers(benchmark, executor):
@@ -80,9 +97,9 @@ def test_two_workers(benchmark, executor):
     took = {"one": [], "two": [], "plain one": [], "plain two": []}
     context = multiprocessing.get_context("forkserver")
     with (
-        open_pool(workers=1, executor=executor) as one,
-        open_pool(workers=2, executor=executor) as two,
         one_thread_each(),
+        opened(executor, 1) as one,
+        opened(executor, 2) as two,
         ProcessPoolExecutor(1, mp_context=context) as plain_one,
         ProcessPoolExecutor(2, mp_context=context) as plain_two,
     ):

@@ -53,7 +53,7 @@ Executor = Annotated[
 ]
 Scheduler = Annotated[
     str | None,
-    typer.Option(help="the Dask scheduler's address (default: a cluster on this machine)", metavar="ADDRESS"),
+    typer.Option(help="the Dask scheduler's address", metavar="ADDRESS"),
 ]
 Timeout = Annotated[
     str | None, typer.Option(help="seconds that one replicate may take; a longer one fails", metavar="SECONDS")

@@ -80,7 +80,7 @@ def open_pool(
         ``"local"``: worker processes of our own, one or more; ``"dask"``: a Dask cluster; or any
         ``concurrent.futures.Executor``, which is used as it is and not shut down.
     scheduler
-        Address of the Dask scheduler; without one a cluster of so many ``workers`` on this machine is started.
+        Address of the Dask scheduler, whose workers they are then.
     timeout
         Seconds that a task may take; one that takes longer fails.  A worker of our own is replaced then; on
         another executor the task's thread is left to itself.
@@ -106,7 +106,7 @@ def open_pool(
     elif executor == "dask":
         from tsmech.engine.cluster import open_cluster
 
-        with open_cluster(scheduler, workers, timeout) as pool:
+        with open_cluster(scheduler, timeout) as pool:
             yield pool
     elif executor == "local" or workers > 1 or timeout is not None:
         from tsmech.engine.workers import Workers

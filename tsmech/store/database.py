@@ -14,7 +14,6 @@ from tsmech.errors import InputError
 from tsmech.experiment import Experiment, restore
 from tsmech.problem.parameters import plain
 from tsmech.problem.system import System
-from tsmech.store.front import is_marked
 from tsmech.store.locks import has_locks
 from tsmech.store.schema import APPLICATION, empty, make_tables
 from tsmech.store.seals import (
@@ -33,6 +32,8 @@ from tsmech.store.seals import (
 
 PATIENCE = 60.0
 """Seconds for which a writer waits for a reader, where the two exclude each other."""
+EARLY, MARK_AT, HISTORY = 1 << 16, 68, b'"tsmech": "'
+"""Within how many bytes a run says what it is, where the header has its mark, and words of its history."""
 _NO_LOCKS = (
     sqlite3.SQLITE_IOERR_LOCK,
     sqlite3.SQLITE_IOERR_RDLOCK,
@@ -71,7 +72,7 @@ def connect(file: Path, locks: bool = True) -> sqlite3.Connection:
             raise
         if is_passing(error):
             raise InputError(f"{file} cannot be opened: {error}") from None
-        if is_marked(file):
+        if _is_marked(file):
             raise DamageError(reason(error)) from None
         raise InputError(
             f"{file} cannot be read as a run: {reason(error)}; move it away, or name another directory"
@@ -79,6 +80,21 @@ def connect(file: Path, locks: bool = True) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
+
+
+def _is_marked(file: Path) -> bool:
+    """Return whether a file that cannot be read as a database was a run's: by its header, or by how runs begin."""
+    with open(file, "rb") as opened:
+        start = opened.read(EARLY)
+    return start[MARK_AT : MARK_AT + 4] == APPLICATION.to_bytes(4, "big") or HISTORY in start
+
+
+def check_versions(file: Path) -> None:
+    """Raise ``DamageError`` where the header asks for another SQLite, which would let the file be read alone."""
+    with open(file, "rb") as opened:
+        versions = opened.read(20)[18:]
+    if versions not in (b"", b"\1\1", b"\2\2"):
+        raise DamageError("its header is altered")
 
 
 def _open(file: Path, locks: bool) -> sqlite3.Connection:

@@ -11,7 +11,7 @@ from tsmech.store.database import OtherVersionError, connect
 from tsmech.store.locks import FILE, LOCK, Lock, take_lock
 from tsmech.store.seals import DamageError
 
-PARTIALS = (f".{FILE}.partial", f".{FILE}.front.partial")
+PARTIAL = f".{FILE}.partial"
 """What a new file in place of a damaged one is made in."""
 PRODUCTS = ("table.csv", "figure.png", "figure.svg")
 _BESIDE = tuple(f"{FILE}-{suffix}" for suffix in ("journal", "wal", "shm"))
@@ -53,7 +53,7 @@ def check_regular(path: Path) -> None:
 def contents(directory: Path) -> list[str]:
     """Return the names of a run's own files in its directory, the one that marks it as a run last."""
     partials = [f".{name}.partial" for name in PRODUCTS]
-    names = (*PRODUCTS, *partials, *PARTIALS, *_BESIDE, FILE)
+    names = (*PRODUCTS, *partials, PARTIAL, *_BESIDE, FILE)
     return [name for name in names if os.path.lexists(directory / name)]
 
 

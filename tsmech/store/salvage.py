@@ -11,8 +11,7 @@ from typing import Any
 
 from tsmech.experiment import Experiment
 from tsmech.store.database import initialise, joined_identity, stored_experiment, write_origin, written_parameters
-from tsmech.store.directory import PARTIALS
-from tsmech.store.front import is_lost, restore
+from tsmech.store.directory import PARTIAL
 from tsmech.store.locks import FILE
 from tsmech.store.seals import UNREADABLE, count, is_described, is_of_this_format, meta, seal
 
@@ -30,12 +29,10 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
     InputError
         Where the file holds another experiment.
     """
-    file, partial, front = (directory / name for name in (FILE, *PARTIALS))
+    file, partial = directory / FILE, directory / PARTIAL
     partial.unlink(missing_ok=True)
-    if is_lost(file):
-        restore(file, front)
     try:
-        with contextlib.closing(sqlite3.connect(front if front.exists() else file)) as old:
+        with contextlib.closing(sqlite3.connect(file)) as old:
             experiment, described = asked, {}
             with contextlib.suppress(*UNREADABLE):
                 described = meta(old)
@@ -53,8 +50,7 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
         aside = _set_aside(file)
         os.replace(partial, file)
     finally:
-        for path in (partial, front):
-            path.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
     return (
         f"{file} was damaged ({' '.join(reason.split())}): {kept} finished tasks were salvaged, what is lost is "
         f"performed again; the damaged file is kept as {aside.name}"

@@ -21,6 +21,7 @@ from tsmech.problem.curve import Curve, Stop
 from tsmech.problem.system import System
 from tsmech.store.database import (
     begin_writing,
+    check_versions,
     connect,
     continued,
     initialise,
@@ -507,16 +508,14 @@ class Store:
 
 def _open_whole(directory: Path, asked: Experiment, shard: str, locks: bool) -> tuple[sqlite3.Connection, Tally, str]:
     """Open the file of a run to write it, salvaged where it is damaged; return what there is to say of that, too."""
-    from tsmech.store.front import is_altered, is_lost
     from tsmech.store.salvage import salvage
 
     file, notice = directory / FILE, ""
     while True:
         try:
-            if not notice and is_altered(file) and is_lost(file):
-                raise DamageError("its first page is altered")
             connection = connect(file, locks)
             try:
+                check_versions(file)
                 return connection, Tally() if is_new(connection) else examine(connection), notice
             except BaseException:
                 connection.close()
