@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from tsmech.experiment import build
-from tsmech.report import remarks, summarise
 from tsmech.runs import carry_out, publish
+from tsmech.runs.report import remarks, summarise
 
 
 def main(directory: Path, points: int) -> None:

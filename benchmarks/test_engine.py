@@ -3,6 +3,7 @@
 ``benchmarks/million_points.py`` is the largest sweep, of which peak memory is what matters.
 """
 
+import contextlib
 import multiprocessing
 import resource
 import time
@@ -11,14 +12,14 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 
-from tsmech import engine, tables
-from tsmech.engine import Outcome
-from tsmech.engine.executors import open_pool
+from tsmech import engine
+from tsmech.engine import Outcome, dispatch
+from tsmech.engine.place import open_pool
 from tsmech.experiment import build
-from tsmech.runs import carry_out
+from tsmech.machine.threads import one_thread_each
+from tsmech.problem.system import Curve
+from tsmech.runs import carry_out, tables
 from tsmech.store import Store
-from tsmech.systems.contract import Curve
-from tsmech.threads import one_thread_each
 
 TASKS = 10_000
 CURVES = 100_000
@@ -35,8 +36,8 @@ def peak():
 )
 @pytest.mark.parametrize("executor", [None, "local"], ids=["here", "two workers"])
 def test_overhead(benchmark, tmp_path, monkeypatch, executor):
-    # One unit a block: each is sent, received and stored on its own.
-    monkeypatch.setattr(engine, "BLOCK_UNITS", 1)
+    # One task a block: each is sent, received and stored on its own.
+    monkeypatch.setattr(dispatch, "BLOCK_TASKS", 1)
     places = iter(tmp_path / str(number) for number in range(100))
 
     def sweep(tasks):
@@ -52,7 +53,7 @@ def test_overhead(benchmark, tmp_path, monkeypatch, executor):
 
 
 def direct(tasks):
-    return list(build("ridge", DIRECT, answers="direct", replicates=tasks).units())
+    return list(build("ridge", DIRECT, answers="direct", replicates=tasks).tasks())
 
 
 def seconds(pool, tasks):
@@ -73,6 +74,22 @@ def plain_seconds(executor, tasks):
     return time.perf_counter() - start
 
 
+@contextlib.contextmanager
+def opened(executor, workers):
+    """Yield a pool of so many workers, those of a Dask cluster that is started for it, or our own."""
+    if executor == "local":
+        with open_pool(workers=workers, executor=executor) as pool:
+            yield pool
+        return
+    from distributed import LocalCluster
+
+    with (
+        LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
+        open_pool(executor=executor, scheduler=cluster.scheduler_address) as pool,
+    ):
+        yield pool
+
+
 @pytest.mark.benchmark(group="64 direct tasks, two workers (targets: 1.8x one worker; through Dask 1.6x)")
 @pytest.mark.parametrize("executor", ["local", "dask"])
 def test_two_workers(benchmark, executor):
@@ -80,9 +97,9 @@ def test_two_workers(benchmark, executor):
     took = {"one": [], "two": [], "plain one": [], "plain two": []}
     context = multiprocessing.get_context("forkserver")
     with (
-        open_pool(workers=1, executor=executor) as one,
-        open_pool(workers=2, executor=executor) as two,
         one_thread_each(),
+        opened(executor, 1) as one,
+        opened(executor, 2) as two,
         ProcessPoolExecutor(1, mp_context=context) as plain_one,
         ProcessPoolExecutor(2, mp_context=context) as plain_two,
     ):
@@ -114,9 +131,9 @@ def many(tmp_path_factory):
     names = list(experiment.system.observables)[:3]
     with Store.create(experiment, directory) as store:
         waiting = []
-        for unit in experiment.units():
-            curve = Curve({name: rng.random(50) for name in names}, "time", at)
-            waiting.append(Outcome(unit, curve, 0.01))
+        for task in experiment.tasks():
+            curve = Curve.along("time", at, {name: rng.random(50) for name in names})
+            waiting.append(Outcome(task, curve, 0.01))
             if len(waiting) == 5000:
                 store.add(waiting)
                 waiting = []

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from tsmech.sims import gradient_flow as simulation
 from tsmech.theory import gradient_flow as theory
-from tsmech.theory import gradient_flow_stopping
+from tsmech.theory.gradient_flow import stopping as gradient_flow_stopping
 from tsmech.theory.spectra import power_law
 
 NOISE, DIMENSION = 0.5, 2000

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from tsmech.jit import kernel
-from tsmech.schedules import constant
-from tsmech.sims.online_blocks import BLOCK, add_gram, add_products, add_pushes
+from tsmech.kernels.jit import kernel
+from tsmech.kernels.schedules import constant
 from tsmech.sims.online_sgd import run_direct, run_reduced
-from tsmech.sims.online_starts import embed, random_overlaps
 from tsmech.sims.streams import GAUSSIAN, fill, no_lanes, seed_lanes
+from tsmech.sims.two_layer.blocks import BLOCK, add_gram, add_products, add_pushes
+from tsmech.sims.two_layer.starts import embed, random_overlaps
 
 RATE, NOISE = 0.5, 0.1
 RULE = {

@@ -8,12 +8,12 @@ import math
 import numpy as np
 import pytest
 
-from tsmech.jit import kernel
-from tsmech.schedules import constant
-from tsmech.theory.fluctuations import fluctuation
-from tsmech.theory.gaussian import arcsine
+from tsmech.kernels.jit import kernel
+from tsmech.kernels.schedules import constant
+from tsmech.theory.fields.fluctuations import fluctuation
+from tsmech.theory.fields.gaussian import arcsine
+from tsmech.theory.fields.quadrature import FUNCTIONS
 from tsmech.theory.online_sgd import integrate
-from tsmech.theory.quadrature import FUNCTIONS
 
 DIMENSION = 1000
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from tsmech.sims.online_starts import embed, random_overlaps
 from tsmech.sims.sample_reuse import train
+from tsmech.sims.two_layer.starts import embed, random_overlaps
 
 RATE, NOISE = 0.5, 0.1
 K, M = 4, 2

@@ -13,8 +13,8 @@ from pathlib import Path
 from docutils import nodes
 
 import tsmech
+from tsmech.problem.system import System, has
 from tsmech.systems import REGISTRY, find
-from tsmech.systems.contract import ANSWERS, System
 
 ROOT = Path(__file__).parents[1]
 LAYERS = {
@@ -42,15 +42,15 @@ def write(source: Path) -> None:
 
 def system_page(system: type[System]) -> str:
     """Return the page of one system."""
-    answers = ", ".join(f"`{answer}`" for answer in ANSWERS if hasattr(system, f"{answer}_curve"))
+    answers = ", ".join(f"`{answer}`" for answer in system.answers if has(system, answer))
     about = f".. autoclass:: {system.__module__}.{system.__name__}"
     parts = [f"# {system.title}", f"System `{system.name}`; answers: {answers}."]
     parts.append(f"[Its derivation](../theory/{system.name}.md) is a note of its own.")
     parts += ["## The problem", _rst(about, "   :no-index:")]
     seen = [[f"`{name}`", item.symbol, item.label] for name, item in system.observables.items()]
     parts += ["## Observables", _table(["column", "symbol", ""], seen)]
-    if system.coordinate:
-        parts.append(f"Each answer is a curve along `{system.coordinate}`.")
+    if system.coordinates:
+        parts.append(f"Each answer is a curve along {' and '.join(f'`{name}`' for name in system.coordinates)}.")
     parts.append("## Experiments")
     for path in sorted((ROOT / "sims").glob("*.toml")):
         text = path.read_text(encoding="utf-8")

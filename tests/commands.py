@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from tests.gauge import LOG, SECONDS, register
-from tsmech import cli, engine
+from tsmech import cli
+from tsmech.engine import dispatch
 
 ROOT = Path(__file__).parent.parent
 BLOCK = "BLOCK_SECONDS"
@@ -81,5 +82,5 @@ def run_child(*words: object, cwd: Path, **more: Any) -> Said:
 
 if __name__ == "__main__":
     register()
-    engine.BLOCK_SECONDS = float(os.environ.get(BLOCK, engine.BLOCK_SECONDS))
+    dispatch.BLOCK_SECONDS = float(os.environ.get(BLOCK, dispatch.BLOCK_SECONDS))
     cli.main()

@@ -19,12 +19,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tsmech.errors import ConvergenceError
+from tsmech.problem.curve import Curve
+from tsmech.problem.observables import Coordinate, Observable
+from tsmech.problem.parameters import parameter
+from tsmech.problem.system import Convergence, System
 from tsmech.systems import REGISTRY
-from tsmech.systems.contract import Curve, Observable, System
-from tsmech.systems.parameters import parameter
 
 LOG = "GAUGE_LOG"
-"""Environment variable that names the file to which each performance of a unit adds lines."""
+"""Environment variable that names the file to which each performance of a task adds lines."""
 
 SECONDS = "GAUGE_SECONDS"
 """Environment variable that says how long a simulation takes."""
@@ -46,7 +48,7 @@ class Gauge(System):
         "luck": Observable("u", "a uniform number"),
     }
     checks = ({"level": 1.0}, {"level": 3.0, "noise": 0.4})
-    check_dimensions = (50, 100, 200, 400)
+    convergence = Convergence("dimension", (50, 100, 200, 400))
 
     level: float = parameter("l", "what is read", minimum=-100, maximum=100)
     noise: float = parameter("σ", "standard deviation of a reading", default=0.2, minimum=0)
@@ -113,9 +115,9 @@ class Walk(System):
     title = "A random walk"
     observables: ClassVar = {
         "position": Observable("x", "position"),
-        "overlap": Observable("Q", "outer product of (1, position) with itself"),
+        "overlap": Observable("Q", "outer product of (1, position) with itself", axes=("row", "column")),
     }
-    coordinate = "time"
+    coordinates: ClassVar = {"time": Coordinate("t", "time")}
 
     drift: float = parameter("v", "mean step", default=1.0)
     length: int = parameter("n", "number of steps", default=4, minimum=1)
@@ -132,7 +134,7 @@ class Walk(System):
 
     def _curve(self, time: np.ndarray, position: np.ndarray, square: np.ndarray) -> Curve:
         overlap = np.stack([np.stack([np.ones_like(time), position], 1), np.stack([position, square], 1)], 1)
-        return Curve({"position": position, "overlap": overlap}, "time", time)
+        return Curve.along("time", time, {"position": position, "overlap": overlap})
 
 
 def register(put: Callable[[Any, Any, Any], None] = setitem) -> None:

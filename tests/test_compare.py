@@ -1,5 +1,6 @@
 """Do the checks find a disagreement that is there, and none that is not?"""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,11 +15,12 @@ from tests.gauge import Gauge, Walk
 from tsmech import compare
 from tsmech.compare import FALSE_ALARM, Verdict, check, compare_samples, deviation, extrapolate
 from tsmech.errors import IncompleteError
-from tsmech.systems.contract import Curve
+from tsmech.problem.curve import Curve
+from tsmech.problem.system import Convergence
 
 
 def scaled(curve: Curve, name: str, factor: float) -> Curve:
-    return Curve({**curve.observables, name: factor * curve.observables[name]}, curve.coordinate, curve.at)
+    return dataclasses.replace(curve, observables={**curve.observables, name: factor * curve.observables[name]})
 
 
 def disagreements(verdicts: list[Verdict]) -> set[tuple[str, str]]:
@@ -120,7 +122,7 @@ class Wanderer(Walk):
     """A walk without a reduction whose mean position approaches the theory as 1/N."""
 
     checks = ({"length": 6},)
-    check_dimensions = (10, 20, 40)
+    convergence = Convergence("dimension", (10, 20, 40))
     factor: ClassVar[float] = 1.0
     dimension: int = Gauge.__dataclass_fields__["dimension"]
 
@@ -162,6 +164,9 @@ class Silent(Gauge):
 
     checks = ({"level": 1.0, "noise": 0.0},)
     observables: ClassVar = {name: known for name, known in Gauge.observables.items() if name != "luck"}
+
+    def theory_curve(self) -> Curve:
+        return Curve.point({"level_read": self.level, "spread": self.noise**2})
 
     def _end(self, answer: str, mean: float, spread: float, luck: float) -> Curve:
         return Curve.point({"level_read": mean * (1 + 1e-15 * luck), "spread": spread})

@@ -10,34 +10,36 @@ if TYPE_CHECKING:
     from tsmech.compare import check as check
     from tsmech.errors import InputError as InputError
     from tsmech.experiment import Experiment as Experiment
+    from tsmech.problem.overlaps import Overlaps as Overlaps
+    from tsmech.problem.stopping import early_stopping as early_stopping
+    from tsmech.problem.two_layer import Activation as Activation
     from tsmech.runs import merge as merge
     from tsmech.runs import run as run
+    from tsmech.runs.pictures import draw as draw
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
-    from tsmech.systems.start import Overlaps as Overlaps
-    from tsmech.systems.stopping import early_stopping as early_stopping
-    from tsmech.systems.two_layer import Activation as Activation
-    from tsmech.theory.gradient_flow_stopping import optimal_stopping as optimal_stopping
-    from tsmech.theory.online_sgd_limits import critical_learning_rate as critical_learning_rate
+    from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping
+    from tsmech.theory.online_sgd.limits import critical_learning_rate as critical_learning_rate
     from tsmech.theory.ridge import optimal_penalty as optimal_penalty
 
 __version__ = "0.1.0"
 
 PLACES = {
-    "Activation": "tsmech.systems.two_layer",
+    "Activation": "tsmech.problem.two_layer",
     "Experiment": "tsmech.experiment",
     "InputError": "tsmech.errors",
-    "Overlaps": "tsmech.systems.start",
+    "Overlaps": "tsmech.problem.overlaps",
     "Steps": "tsmech.systems.online_sgd",
     "check": "tsmech.compare",
-    "critical_learning_rate": "tsmech.theory.online_sgd_limits",
-    "early_stopping": "tsmech.systems.stopping",
+    "critical_learning_rate": "tsmech.theory.online_sgd.limits",
+    "draw": "tsmech.runs.pictures",
+    "early_stopping": "tsmech.problem.stopping",
     "merge": "tsmech.runs",
     "optimal_penalty": "tsmech.theory.ridge",
-    "optimal_stopping": "tsmech.theory.gradient_flow_stopping",
+    "optimal_stopping": "tsmech.theory.gradient_flow.stopping",
     "run": "tsmech.runs",
 }
 

@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.engine import Outcome, run
-from tsmech.engine.executors import needs_script, place
+from tsmech.engine.place import needs_script, place
 from tsmech.errors import IncompleteError
-from tsmech.experiment import Unit
-from tsmech.systems.contract import SIMULATIONS, Curve, System
+from tsmech.experiment import Task
+from tsmech.problem.curve import Curve
+from tsmech.problem.observables import observable_of
+from tsmech.problem.system import System, predictions, simulations
 
 REPLICATES = 200
 SHORT_REPLICATES, STRICT_REPLICATES = 50, 2000
-LAW, LIMIT = "direct = reduced", "{} -> theory"
-"""The two comparisons, as verdicts name them."""
+LIMIT = " -> "
+"""What stands between a simulation and the prediction that it is extrapolated to, as verdicts name a comparison."""
 MEETINGS = 2
 """Dimensions, of the smallest, at which direct and reduced are compared; larger ones need a quarter of the draws."""
 DENSE = 4
@@ -28,8 +30,19 @@ FALSE_ALARM = 1e-3
 ROUNDING = 1e-12
 """Values below this share of the point's largest observable are zero to rounding."""
 
-Samples = dict[tuple[System, str], dict[str, NDArray[np.float64]]]
-"""For each point and answer the draws of each column, shape (replicates, rows)."""
+
+class Sample(NamedTuple):
+    """The draws of one answer at one point, or its prediction."""
+
+    columns: dict[str, NDArray[np.float64]]
+    """By column arrays of shape (replicates, rows)."""
+    errors: dict[str, NDArray[np.float64]]
+    """Standard errors of a prediction by column, shape (rows,)."""
+    words: list[str]
+    """Where each row is: the values of the coordinates."""
+
+
+Samples = dict[tuple[System, str], Sample]
 
 
 class Verdict(NamedTuple):
@@ -62,8 +75,9 @@ def check(
 ) -> list[Verdict]:
     """Compare a system's answers at the points that it declares.
 
-    Direct and reduced are compared in law at the two smallest of the system's ``check_dimensions``; the simulation that
-    is cheap (reduced, or direct where there is no other) is extrapolated over all of them and compared with theory.
+    Simulations are compared in law at the two smallest sizes of the system's ``convergence``; the one that is cheap
+    (reduced, or direct where there is no other) is extrapolated over all of them and compared with each prediction for
+    the limit, and without extrapolation with one that is exact at every size.
 
     Parameters
     ----------
@@ -74,7 +88,7 @@ def check(
     workers
         Worker processes, as of :func:`tsmech.runs.run`; None takes as many as there are cores.
     report
-        Called with the number of finished and of all units.
+        Called with the number of finished and of all tasks.
 
     Returns
     -------
@@ -85,11 +99,11 @@ def check(
     -----
     The level of each test is :data:`FALSE_ALARM` over the number of tests (Bonferroni).
     """
-    units = list(_units(system, replicates))
+    tasks = list(_tasks(system, replicates))
     made_of = system, system.checks
     count, executor = place(made_of, simulated=True, workers=workers)
-    batches = run(units, seed, workers=count, executor=executor, script=bool(needs_script(made_of)))
-    samples = _collect(batches, len(units), report)
+    batches = run(tasks, seed, workers=count, executor=executor, script=bool(needs_script(made_of)))
+    samples = _collect(batches, len(tasks), report)
     verdicts = [verdict for parameters in system.checks for verdict in _judge(system, parameters, samples)]
     level = FALSE_ALARM / max(len(verdicts), 1)
     return [verdict._replace(agrees=verdict.p_value >= level) for verdict in verdicts]
@@ -102,18 +116,18 @@ def summarise(verdicts: Iterable[Verdict]) -> list[dict[str, str]]:
     """
     groups: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
-        groups[verdict.system, verdict.observable.partition("[")[0]].append(verdict)
+        groups[verdict.system, observable_of(verdict.observable)].append(verdict)
     rows = []
     for (system, observable), members in groups.items():
-        law = [verdict.p_value for verdict in members if verdict.comparison == LAW]
-        limit = [verdict.p_value for verdict in members if verdict.comparison != LAW]
+        limit = [verdict.p_value for verdict in members if LIMIT in verdict.comparison]
+        law = [verdict.p_value for verdict in members if LIMIT not in verdict.comparison]
         agree = all(verdict.agrees for verdict in members)
         rows.append(
             {
                 "system": system,
                 "observable": observable,
-                LAW: _least(law),
-                LIMIT.format("simulation"): _least(limit),
+                "at equal size": _least(law),
+                "in the limit": _least(limit),
                 "agrees": "yes" if agree else "NO",
             }
         )
@@ -205,25 +219,34 @@ def _normal_equivalent(difference: float, *errors: tuple[float, int]) -> float:
 
 
 def _points(system: type[System], parameters: Mapping[str, Any]) -> list[System]:
-    points = [system(**{**parameters, "dimension": dimension}) for dimension in system.check_dimensions]
-    return points if _cheap(points[0]) == "reduced" else points[:DENSE]
+    """Return the problem at the sizes of the check, or the one problem of a system without a size."""
+    if system.convergence is None:
+        return [system(**parameters)]
+    name, sizes = system.convergence.parameter, system.convergence.sizes
+    points = [system(**{**parameters, name: size}) for size in sizes]
+    return points if len(_simulations(points[0])) > 1 else points[:DENSE]
 
 
-def _cheap(point: System) -> str:
-    """Return the simulation that serves the extrapolation."""
-    return "reduced" if point.lacks("reduced") is None else "direct"
+def _simulations(point: System) -> list[str]:
+    """Return the simulations that a point has, the cheap one first."""
+    return [answer for answer in simulations(type(point)) if point.lacks(answer) is None]
 
 
-def _units(system: type[System], replicates: int) -> Iterator[Unit]:
+def _predictions(point: System) -> list[str]:
+    return [answer for answer in predictions(type(point)) if point.lacks(answer) is None]
+
+
+def _tasks(system: type[System], replicates: int) -> Iterator[Task]:
     for parameters in system.checks:
         points = _points(system, parameters)
-        yield Unit(points[0], "theory", 0)
         for position, point in enumerate(points):
-            simulations = SIMULATIONS if position < MEETINGS else (_cheap(point),)
-            draws = replicates if position < MEETINGS else max(replicates // 4, 50)
-            for answer in simulations:
-                if point.lacks(answer) is None:
-                    yield from (Unit(point, answer, replicate) for replicate in range(draws))
+            meeting = position < MEETINGS
+            for answer in _predictions(point):
+                if position == 0 or (meeting and system.answers[answer].exact):
+                    yield Task(point, answer, 0)
+            draws = replicates if meeting else max(replicates // 4, 50)
+            for answer in _simulations(point)[: None if meeting else 1]:
+                yield from (Task(point, answer, replicate) for replicate in range(draws))
 
 
 def _collect(batches: Iterable[list[Outcome]], total: int, report: Callable[[int, int], None]) -> Samples:
@@ -235,46 +258,92 @@ def _collect(batches: Iterable[list[Outcome]], total: int, report: Callable[[int
         for outcome in outcomes:
             if outcome.curve is None:
                 raise IncompleteError(f"the check could not be made: {outcome.error}")
-            found[outcome.unit.system, outcome.unit.answer][outcome.unit.replicate] = outcome.curve
-    return {address: _columns([curves[replicate] for replicate in sorted(curves)]) for address, curves in found.items()}
+            found[outcome.task.system, outcome.task.answer][outcome.task.replicate] = outcome.curve
+    return {address: _sample([curves[replicate] for replicate in sorted(curves)], address[0])
+            for address, curves in found.items()}  # fmt: skip
 
 
-def _columns(curves: Sequence[Curve]) -> dict[str, NDArray[np.float64]]:
-    """Return the draws of each column by name; of a matrix each entry is a column of its own."""
-    columns: dict[str, NDArray[np.float64]] = {}
-    for name, values in curves[0].columns.items():
-        draws = np.stack([curve.columns[name] for curve in curves])
-        for entry in np.ndindex(values.shape[1:]):
-            index = f"[{', '.join(map(str, entry))}]" if entry else ""
-            columns[name + index] = draws[(slice(None), slice(None), *entry)]
-    return columns
+def _sample(curves: Sequence[Curve], system: System) -> Sample:
+    """Return the draws of each column that no summary is, and where they are: all curves run over the same rows."""
+    draws: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
+    errors: dict[str, NDArray[np.float64]] = {}
+    for curve in curves:
+        for column, observable, values in curve.columns(system.observables):
+            if observable in curve.summaries:
+                continue
+            if column.endswith("_sem") and observable in curve.errors:
+                errors[column.removesuffix("_sem")] = values
+            else:
+                draws[column].append(values)
+    columns = {column: np.stack(values) for column, values in draws.items()}
+    coordinates = curves[0].coordinates
+    words = [
+        ", ".join(
+            (value if isinstance(value, str) else f"{value:.4g}") if len(place) == 1 else f"{name} = {value}"
+            for name, value in zip(coordinates, place, strict=True)
+        )
+        for place in zip(*coordinates.values(), strict=True)
+    ]
+    return Sample(columns, errors, words or [""])
 
 
 def _judge(system: type[System], parameters: Mapping[str, Any], samples: Samples) -> Iterator[Verdict]:
     points = _points(system, parameters)
-    theory = samples[points[0], "theory"]
-    grown = [samples[point, _cheap(point)] for point in points]
-    summaries = {name for name, observable in system.observables.items() if observable.summary}
-    compared = [name for name in grown[0] if name not in {system.coordinate, *summaries}]
-    scale = max(float(np.abs(theory[name]).max()) for name in compared)
+    names, predicted = _simulations(points[0]), _predictions(points[0])
+    reference = samples[points[0], (predicted or names)[0]]
+    scale = max(float(np.abs(values).max()) for values in reference.columns.values())
     words = ", ".join(f"{name} = {v}" for name, v in parameters.items() if isinstance(v, (int, float, str)))
-    for name in compared:
-        for row in _rows(theory[name].shape[1]):
-            at = f"{theory[system.coordinate][0, row]:.4g}" if system.coordinate else ""
-            for point, dimension in zip(points[:MEETINGS], system.check_dimensions, strict=False):
-                if not all((point, answer) in samples for answer in SIMULATIONS):
+    grown = [samples[point, names[0]] for point in points] if names else []
+    for column in reference.columns:
+        for row in _rows(len(reference.words)):
+            told = (system.name, words, column, reference.words[row])
+            for point in points[:MEETINGS]:
+                at = _size(point)
+                for first, second in itertools.pairwise(names):
+                    pair = [_rounded(samples[point, name].columns[column][:, row], scale) for name in (first, second)]
+                    p_value = compare_samples(pair[0], pair[1])
+                    yield Verdict(*told, f"{second} = {first}", f"{at}p = {p_value:.2g}", p_value, True)
+            for name in predicted if names else ():
+                if not system.answers[name].exact and system.convergence is not None:
+                    limit = _limit(grown, column, row, scale, points)
+                    yield _distance(told, f"{names[0]} -> {name}", limit, samples[points[0], name], column, row)
                     continue
-                first, second = (_rounded(samples[point, answer][name][:, row], scale) for answer in SIMULATIONS)
-                p_value = compare_samples(first, second)
-                statistic = f"N = {dimension}, p = {p_value:.2g}"
-                yield Verdict(system.name, words, name, at, LAW, statistic, p_value, True)
-            means = np.array([_rounded(sample[name][:, row], scale).mean() for sample in grown])
-            errors = np.array([_standard_error(_rounded(sample[name][:, row], scale), scale) for sample in grown])
-            limit = extrapolate(np.array(system.check_dimensions[: len(points)], dtype=float), means, errors)
-            z = (limit.value - float(theory[name][0, row])) / limit.error
-            statistic = f"z = {z:+.1f}"
-            comparison = LIMIT.format(_cheap(points[-1]))
-            yield Verdict(system.name, words, name, at, comparison, statistic, math.erfc(abs(z) / math.sqrt(2.0)), True)
+                for point in points[:MEETINGS]:
+                    mean = _mean(samples[point, names[0]], column, row, scale)
+                    verdict = _distance(told, f"{names[0]} = {name}", mean, samples[point, name], column, row)
+                    yield verdict._replace(statistic=f"{_size(point)}{verdict.statistic}")
+
+
+def _size(point: System) -> str:
+    """Return a point's size in words, such as ``N = 50, ``."""
+    if point.convergence is None:
+        return ""
+    name = point.convergence.parameter
+    return f"{point.parameters()[name].symbol} = {getattr(point, name)}, "
+
+
+def _mean(sample: Sample, column: str, row: int, scale: float) -> Extrapolation:
+    values = _rounded(sample.columns[column][:, row], scale)
+    return Extrapolation(float(values.mean()), _standard_error(values, scale))
+
+
+def _limit(grown: Sequence[Sample], column: str, row: int, scale: float, points: Sequence[System]) -> Extrapolation:
+    """Return the limit of the means of one entry over the sizes of the check."""
+    means = [_mean(sample, column, row, scale) for sample in grown]
+    convergence = points[0].convergence
+    assert convergence is not None
+    small = np.array(convergence.sizes[: len(points)], dtype=float) ** convergence.power
+    values, errors = (np.array(part) for part in zip(*means, strict=True))
+    return extrapolate(1.0 / small, values, errors)
+
+
+def _distance(
+    told: tuple[str, str, str, str], comparison: str, found: Extrapolation, prediction: Sample, column: str, row: int
+) -> Verdict:
+    """Return the verdict on a mean, or a limit of means, and a prediction."""
+    error = prediction.errors[column][row] if column in prediction.errors else 0.0
+    z = (found.value - float(prediction.columns[column][0, row])) / math.hypot(found.error, error)
+    return Verdict(*told, comparison, f"z = {z:+.1f}", math.erfc(abs(z) / math.sqrt(2.0)), True)
 
 
 def _rows(count: int, most: int = 4) -> list[int]:

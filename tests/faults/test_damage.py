@@ -11,12 +11,11 @@ import pytest
 import tsmech
 from tests.commands import command
 from tests.gauge import LOG, Gauge, register
-from tsmech import tables
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
-from tsmech.runs import carry_out
+from tsmech.runs import carry_out, tables
 from tsmech.store import Store
-from tsmech.store.directory import FILE
+from tsmech.store.locks import FILE
 
 REPLICATES = 30
 LEVELS = list(range(1, 21))
@@ -57,7 +56,7 @@ def page_size(file: Path) -> int:
 
 
 def check_mended(directory: Path, whole: Path, log: Path, may_be_unused: bool = False) -> int:
-    """Run again, check that all is as if nothing had been, and return how many units were performed again.
+    """Run again, check that all is as if nothing had been, and return how many tasks were performed again.
 
     A page may hold nothing that is ever read; then nothing is said.
     """
@@ -71,7 +70,7 @@ def check_mended(directory: Path, whole: Path, log: Path, may_be_unused: bool = 
         assert again == 0
         return 0
     assert "was damaged" in notice
-    assert f"{UNITS - again} finished units were salvaged" in notice
+    assert f"{UNITS - again} finished tasks were salvaged" in notice
     (aside,) = directory.glob("run.damaged-*.sqlite")
     assert aside.name in notice
     assert aside.read_bytes() == before
@@ -134,7 +133,7 @@ def test_the_command_says_what_was_salvaged(tmp_path: Path, whole: Path) -> None
     said = command("run", "gauge", "--level", "1:20:20", "--replicates", REPLICATES, "--out", "run", "--quiet")
     assert said.code == 0
     (line,) = said.err.splitlines()
-    assert f"was damaged (1 curves do not bear their seals): {UNITS - 1} finished units were salvaged" in line
+    assert f"was damaged (1 curves do not bear their seals): {UNITS - 1} finished tasks were salvaged" in line
     damage(whole, tmp_path / "other", start, bytes(3))
     with pytest.warns(UserWarning, match="was damaged"):
         tsmech.run(experiment(), out=tmp_path / "other")
@@ -164,7 +163,7 @@ def test_numbers_of_another_seed_are_not_taken_over_though_the_description_is_lo
     connection.close()
     other = build(Gauge, {"level": LEVELS}, replicates=REPLICATES, seed=1)
     with carry_out(other, tmp_path / "run") as store:
-        assert ": 0 finished units were salvaged" in store.notice
+        assert ": 0 finished tasks were salvaged" in store.notice
         mended = tables.to_csv(store.rows())
     with carry_out(other) as store:
         assert tables.to_csv(store.rows()) == mended

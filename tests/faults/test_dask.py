@@ -1,7 +1,6 @@
 """Dask, with a real scheduler and real workers: the same numbers, though workers are killed and the scheduler dies."""
 
 import contextlib
-import multiprocessing
 import os
 import shlex
 import signal
@@ -15,17 +14,15 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import DaskCluster, children, dask_cluster
+from tests.cluster import DaskCluster, dask_cluster
 from tests.commands import ROOT, command, finish, run_child, start
 from tests.faults.test_interruption import committed, wait_until
 from tests.gauge import Gauge, register
-from tsmech import tables
 from tsmech.engine import cluster as dask_pool
-from tsmech.engine.executors import open_pool
 from tsmech.errors import CutShortError
-from tsmech.experiment import Unit, build
-from tsmech.progress import Progress
-from tsmech.runs import carry_out
+from tsmech.experiment import build
+from tsmech.runs import carry_out, tables
+from tsmech.runs.progress import Progress
 from tsmech.store import Store
 
 pytest.importorskip("distributed")
@@ -89,11 +86,6 @@ def test_what_the_documents_say_works(tmp_path: Path) -> None:
         assert store.counts() == {"reduced": 6}
 
 
-def test_a_cluster_of_its_own_gives_the_same_table(tmp_path: Path, undisturbed: bytes) -> None:
-    assert run_child(*SWEEP, "--workers", 2, "--quiet", cwd=tmp_path) == (0, "", "")
-    assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
-
-
 def test_a_worker_that_is_killed_costs_nothing_but_time(
     tmp_path: Path, cluster: DaskCluster, undisturbed: bytes
 ) -> None:
@@ -128,11 +120,9 @@ def test_a_scheduler_that_is_killed_ends_the_run_and_another_continues_it(tmp_pa
     assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_an_interruption_keeps_what_is_finished(tmp_path: Path, own: bool, undisturbed: bytes) -> None:
-    """Ctrl-C reaches the processes of a cluster of the run's own, too."""
+def test_an_interruption_keeps_what_is_finished(tmp_path: Path, undisturbed: bytes) -> None:
     with dask_cluster(seconds=SLOW) as cluster:
-        child = begin(tmp_path, *(("--workers", 2) if own else ("--scheduler", cluster.address)))
+        child = begin(tmp_path, "--scheduler", cluster.address)
         try:
             sent = time.monotonic()
             os.killpg(child.pid, signal.SIGINT)
@@ -148,19 +138,55 @@ def test_an_interruption_keeps_what_is_finished(tmp_path: Path, own: bool, undis
     assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
 
 
-def test_units_that_kill_their_worker_or_hang_are_recorded_and_the_others_go_on(tmp_path: Path) -> None:
+def test_tasks_that_kill_their_worker_or_hang_are_recorded_and_the_others_go_on(
+    tmp_path: Path, cluster: DaskCluster
+) -> None:
     words = ("run", "gauge", "--level", "1,2", "--fault", "none,hang,die", "--answers", "direct", "--replicates", 1)
     said = run_child(
-        *words, "--executor", "dask", "--workers", 2, "--timeout", 1, "--out", "run", "--quiet", cwd=tmp_path
+        *words,
+        "--executor",
+        "dask",
+        "--scheduler",
+        cluster.address,
+        "--timeout",
+        1,
+        "--out",
+        "run",
+        "--quiet",
+        cwd=tmp_path,
     )
     assert said.code == 4
-    assert "4 units failed" in said.err
+    assert "4 tasks failed" in said.err
     shown = run_child("show", "run", "--failures", cwd=tmp_path).out
     assert shown.count("not finished within 1 s") == shown.count("the worker process died") == 2
     with carry_out(build("gauge", {"level": [1, 2]}, answers="direct", replicates=1)) as whole:
         expected = [row["luck"] for row in whole.rows()]
     table = (tmp_path / "run" / "table.csv").read_text()
     assert all(repr(value) in table for value in expected)
+
+
+def test_without_a_scheduler_it_is_said_how_to_start_one(tmp_path: Path) -> None:
+    said = command(*SWEEP)
+    assert (said.code, said.out) == (2, "")
+    (line,) = said.err.splitlines()
+    assert "needs --scheduler ADDRESS: `dask scheduler` starts one" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_while_it_connects_is_one_line(tmp_path: Path) -> None:
+    """Ctrl-C reaches all of the group, while what has taken the call says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        child = start(*SWEEP, "--scheduler", f"tcp://127.0.0.1:{server.getsockname()[1]}", cwd=tmp_path)
+        try:
+            call, _ = server.accept()
+            os.killpg(child.pid, signal.SIGINT)
+            said = finish(child)
+            call.close()
+        finally:
+            child.kill()
+    assert said.code == 130
+    (line,) = said.err.splitlines()
+    assert line.startswith("tsmech: interrupted")
 
 
 def test_a_scheduler_that_cannot_be_reached_is_named_with_how_long_it_was_tried(
@@ -228,59 +254,6 @@ def test_a_scheduler_that_falls_silent_is_not_waited_for_without_end(monkeypatch
 
         with pytest.raises(CutShortError, match=f"the Dask scheduler {cluster.address} is gone"):
             carry_out(experiment, executor="dask", scheduler=cluster.address, report=report)
-
-
-def listening(processes: list[int]) -> list[str]:
-    """Return the addresses, in hexadecimal digits, at which processes listen."""
-    sockets = set()
-    for process in processes:
-        for entry in Path(f"/proc/{process}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                sockets.add(entry.readlink().name)
-    found = []
-    for kind in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{kind}").read_text().splitlines()[1:]:
-            word = line.split()
-            if word[3] == "0A" and f"socket:[{word[9]}]" in sockets:
-                found.append(word[1].partition(":")[0])
-    return found
-
-
-def test_a_cluster_of_its_own_listens_to_this_machine_alone() -> None:
-    before = set(multiprocessing.active_children())
-    with open_pool(workers=2, executor="dask") as pool:
-        pool.submit([Unit(Gauge(level=1.0), "reduced", 0)], 0, 1.0)
-        while not pool.collect(1.0):
-            pass
-        processes = [os.getpid(), *(child.pid or 0 for child in set(multiprocessing.active_children()) - before)]
-        assert len(processes) == 3
-        found = listening(processes)
-    assert found
-    assert {*found} <= {"0100007F", "00000000000000000000000001000000"}
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_interruption_of_its_start_is_one_line(tmp_path: Path, workers: int) -> None:
-    """Ctrl-C reaches all of the group, while the first worker imports what it needs."""
-    child = start(*SWEEP, "--workers", workers, cwd=tmp_path)
-    try:
-        wait_until(lambda: child.poll() is not None or any("spawn_main" in words for words in begun_by(child.pid)))
-        os.killpg(child.pid, signal.SIGINT)
-        said = finish(child)
-    finally:
-        child.kill()
-    assert said.code == 130
-    (line,) = said.err.splitlines()
-    assert line.startswith("tsmech: interrupted")
-
-
-def begun_by(parent: int) -> list[str]:
-    """Return the command lines of a process's children."""
-    found = []
-    for process in children(parent):
-        with contextlib.suppress(OSError):
-            found.append(Path(f"/proc/{process}/cmdline").read_text())
-    return found
 
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

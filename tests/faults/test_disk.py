@@ -16,12 +16,13 @@ import pytest
 from tests.commands import TIMEOUT, Said, finish, run_child, start
 from tests.faults.test_interruption import committed, logged, wait_until
 from tests.gauge import LOG, register
-from tsmech import runs, tables
 from tsmech.errors import CutShortError, IncompleteError
 from tsmech.experiment import build
-from tsmech.runs import carry_out, publish
+from tsmech.runs import carry_out, execution, publish, tables
+from tsmech.runs.progress import Progress
 from tsmech.store import Store
-from tsmech.store.directory import FILE, PRODUCTS
+from tsmech.store.directory import PRODUCTS
+from tsmech.store.locks import FILE
 
 # Each curve holds 1000 rows of a time, a position and a 2 × 2 overlap: 48 kB.
 LARGE = ("run", "walk", "--length", 1000, "--replicates", 60, "--workers", 1, "--quiet")
@@ -255,12 +256,12 @@ def put_another(directory: Path) -> None:
 def test_a_run_whose_file_is_removed_says_that_nothing_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remove: Callable[[Path], None], moment: str
 ) -> None:
-    """Whenever it happens: while units are performed, when they are stored, when the table or the picture is made."""
+    """Whenever it happens: while tasks are performed, when they are stored, when the table or the picture is made."""
     directory = tmp_path / "run"
     experiment = build("gauge", {"level": [1, 2]}, replicates=2)
     seen = [0]
 
-    def report(progress: runs.Progress) -> None:
+    def report(progress: Progress) -> None:
         seen[0] += 1
         if progress.finished == (progress.total if moment == "end" else 0) and moment in ("begin", "end"):
             remove(directory)
@@ -281,7 +282,7 @@ def test_a_run_whose_file_is_removed_says_that_nothing_is_kept(
     if moment == "write":
         disturb(Store, "_add_one", sqlite3.OperationalError("disk I/O error"))
     if moment == "draw":
-        disturb(runs, "draw", None)
+        disturb(execution, "draw", None)
     with (
         pytest.raises(IncompleteError, match=r"run\.sqlite was removed while the run was under way") as said,
         carry_out(experiment, directory, report=report) as store,

@@ -1,4 +1,4 @@
-"""Units that raise, hang, return NaN, eat memory or kill their worker: recorded, while the others go on."""
+"""Tasks that raise, hang, return NaN, eat memory or kill their worker: recorded, while the others go on."""
 
 import multiprocessing
 import resource
@@ -15,10 +15,10 @@ import pytest
 from tests.commands import run_child, start
 from tests.faults.test_interruption import PATIENCE, family, logged, wait_until
 from tests.gauge import LOG, Gauge, register
-from tsmech import engine, tables
-from tsmech.engine import Outcome
-from tsmech.experiment import Unit, build
-from tsmech.runs import carry_out, failure
+from tsmech import engine
+from tsmech.engine import Outcome, dispatch
+from tsmech.experiment import Task, build
+from tsmech.runs import carry_out, failure, tables
 from tsmech.store import Store
 
 linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
@@ -33,88 +33,90 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert not multiprocessing.active_children()
 
 
-def units(fault: str, count: int = 3) -> list[Unit]:
-    """Good units with one that goes wrong among them."""
-    good = [Unit(Gauge(level=1.0), "direct", replicate) for replicate in range(count)]
-    return [*good[:1], Unit(Gauge(level=2.0, fault=fault), "direct", 0), *good[1:]]
+def tasks(fault: str, count: int = 3) -> list[Task]:
+    """Good tasks with one that goes wrong among them."""
+    good = [Task(Gauge(level=1.0), "direct", replicate) for replicate in range(count)]
+    return [*good[:1], Task(Gauge(level=2.0, fault=fault), "direct", 0), *good[1:]]
 
 
-def outcomes(work: list[Unit], **places: Any) -> dict[Unit, Outcome]:
-    found = {outcome.unit: outcome for batch in engine.run(work, 0, **places) for outcome in batch}
+def outcomes(work: list[Task], **places: Any) -> dict[Task, Outcome]:
+    found = {outcome.task: outcome for batch in engine.run(work, 0, **places) for outcome in batch}
     assert set(found) == set(work)
-    for unit, outcome in found.items():
-        assert (outcome.curve is None) == (unit.system.fault != "none" and not outcome.curve)
-        if unit.system.fault == "none":
+    for task, outcome in found.items():
+        assert (outcome.curve is None) == (task.system.fault != "none" and not outcome.curve)
+        if task.system.fault == "none":
             assert outcome.curve is not None
-            expected = engine.perform([unit], 0)[0].curve
+            expected = engine.perform([task], 0)[0].curve
             assert expected is not None
             assert outcome.curve.observables["luck"] == expected.observables["luck"]
     return found
 
 
-def begun(log: Path, unit: Unit) -> int:
-    luck = float(engine.generator(unit, 0).random())
-    return log.read_text().count(f"begin {unit.answer} {luck!r}\n")
+def begun(log: Path, task: Task) -> int:
+    luck = float(task.system.stream(task.answer, 0, task.replicate).random())
+    return log.read_text().count(f"begin {task.answer} {luck!r}\n")
 
 
 def test_what_raises_is_retried_with_the_same_numbers_and_then_recorded(tmp_path: Path) -> None:
-    work = units("raise")
+    work = tasks("raise")
     outcome = outcomes(work)[work[1]]
     assert "ZeroDivisionError" in outcome.error
     assert "Traceback" in outcome.trace
-    assert begun(tmp_path / "log", work[1]) == engine.ATTEMPTS
+    assert begun(tmp_path / "log", work[1]) == dispatch.ATTEMPTS
 
 
 def test_what_raises_once_is_as_if_it_had_not(tmp_path: Path) -> None:
-    work = units("once")
+    work = tasks("once")
     outcome = outcomes(work)[work[1]]
     assert outcome.curve is not None
-    assert outcome.curve.observables["luck"] == float(engine.generator(work[1], 0).random())
+    assert outcome.curve.observables["luck"] == float(
+        work[1].system.stream(work[1].answer, 0, work[1].replicate).random()
+    )
     assert begun(tmp_path / "log", work[1]) == 2
 
 
-@pytest.mark.parametrize(("fault", "times", "code"), [("raise", engine.ATTEMPTS, 4), ("once", 2, 0)])
+@pytest.mark.parametrize(("fault", "times", "code"), [("raise", dispatch.ATTEMPTS, 4), ("once", 2, 0)])
 def test_workers_retry_too(tmp_path: Path, fault: str, times: int, code: int) -> None:
     log = tmp_path / "log"
     words = ("run", "gauge", "--level", "1", "--fault", fault, "--answers", "direct", "--replicates", 3, "--quiet")
     assert run_child(*words, "--workers", 2, cwd=tmp_path, log=log).code == code
     for replicate in range(3):
-        assert begun(log, Unit(Gauge(level=1.0, fault=fault), "direct", replicate)) == times
+        assert begun(log, Task(Gauge(level=1.0, fault=fault), "direct", replicate)) == times
 
 
 def test_what_does_not_converge_is_not_retried(tmp_path: Path) -> None:
-    work = units("unsolved")
+    work = tasks("unsolved")
     assert "ConvergenceError" in outcomes(work)[work[1]].error
     assert begun(tmp_path / "log", work[1]) == 1
 
 
 @pytest.mark.parametrize("fault", ["hang", "compute"])
-def test_a_unit_that_hangs_is_ended_with_its_worker_and_recorded(fault: str) -> None:
-    work = units(fault, 20)
+def test_a_task_that_hangs_is_ended_with_its_worker_and_recorded(fault: str) -> None:
+    work = tasks(fault, 20)
     outcome = outcomes(work, executor="local", workers=2, timeout=1.0)[work[1]]
     assert outcome.error == "TimeoutError: not finished within 1 s"
 
 
-def test_a_unit_that_hangs_on_somebody_elses_executor_is_left_to_itself() -> None:
-    work = units("hang")
+def test_a_task_that_hangs_on_somebody_elses_executor_is_left_to_itself() -> None:
+    work = tasks("hang")
     with ThreadPoolExecutor(1) as executor:
         outcome = outcomes(work, executor=executor, timeout=0.3)[work[1]]
     assert outcome.error == "TimeoutError: not finished within 0.3 s"
 
 
-def test_a_unit_that_always_kills_its_worker_is_recorded_after_so_many(tmp_path: Path) -> None:
-    work = units("die", 20)
+def test_a_task_that_always_kills_its_worker_is_recorded_after_so_many(tmp_path: Path) -> None:
+    work = tasks("die", 20)
     outcome = outcomes(work, executor="local", workers=2)[work[1]]
     assert "the worker process died" in outcome.error
     log = tmp_path / "others"
     words = ("run", "gauge", "--level", "2", "--fault", "die", "--answers", "direct", "--replicates", 2, "--quiet")
     assert run_child(*words, "--workers", 2, cwd=tmp_path, log=log).code == 4
     for replicate in range(2):
-        assert begun(log, Unit(Gauge(level=2.0, fault="die"), "direct", replicate)) == engine.DEATHS
+        assert begun(log, Task(Gauge(level=2.0, fault="die"), "direct", replicate)) == dispatch.DEATHS
 
 
 @linux
-def test_a_unit_that_eats_memory_fails_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_task_that_eats_memory_fails_and_the_others_go_on(tmp_path: Path) -> None:
     """As under ulimit or a job's limit; without one a worker may have the machine's memory and is the first to go."""
     words = ("run", "gauge", "--level", 1, "--fault", "none,eat", "--answers", "direct", "--replicates", 2)
     limit = 1 << 30
@@ -124,7 +126,7 @@ def test_a_unit_that_eats_memory_fails_and_the_others_go_on(tmp_path: Path) -> N
     )  # fmt: skip
     assert said.code == 4
     (line,) = said.err.splitlines()
-    assert "2 units failed, the first direct: MemoryError" in line
+    assert "2 tasks failed, the first direct: MemoryError" in line
     with Store.open(tmp_path / "run") as store:
         assert store.counts() == {"direct": 2}
         assert all("MemoryError" in entry["trace"] for entry in store.failures())
@@ -150,7 +152,7 @@ def test_failures_are_four_shown_with_tracebacks_and_tried_again(tmp_path: Path)
     words = (*words, "--replicates", 2, "--out", "run", "--workers", 2, "--timeout", 1)
     said = run_child(*words, cwd=tmp_path)
     assert said.code == 4
-    assert "16 units failed" in said.err.splitlines()[-1]
+    assert "16 tasks failed" in said.err.splitlines()[-1]
     shown = run_child("show", "run", "--failures", cwd=tmp_path).out
     for words_of_it in ("ZeroDivisionError", "Traceback", "NaN as spread", "not finished within 1 s", "worker process"):
         assert words_of_it in shown
@@ -166,7 +168,7 @@ def test_failures_are_four_shown_with_tracebacks_and_tried_again(tmp_path: Path)
 @linux
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("fault", ["hang", pytest.param("compute", marks=pytest.mark.slow)])
-def test_a_signal_ends_a_run_in_time_whatever_its_units_are_at(tmp_path: Path, number: int, fault: str) -> None:
+def test_a_signal_ends_a_run_in_time_whatever_its_tasks_are_at(tmp_path: Path, number: int, fault: str) -> None:
     """Two seconds are allowed; compiled code that holds the interpreter's lock is the hardest."""
     log = tmp_path / "log"
     words = ("run", "gauge", "--level", "1", "--fault", fault, "--answers", "reduced,direct", "--out", "run")

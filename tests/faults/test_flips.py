@@ -11,13 +11,11 @@ import pytest
 
 from tests.commands import command
 from tests.gauge import register
-from tsmech import tables
-from tsmech.engine import perform
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
-from tsmech.runs import carry_out
+from tsmech.runs import carry_out, tables
 from tsmech.store import Store
-from tsmech.store.directory import FILE
+from tsmech.store.locks import FILE
 
 PAGE = 4096
 SEED = 10
@@ -48,7 +46,7 @@ def told(store: Store) -> list[Any]:
     """Return all that a reader can learn from a run."""
     return [
         tables.to_csv(store.rows()), store.columns(), store.counts(), store.timing(), store.failures(),
-        store.divergences(), store.provenance(), store.shard, store.experiment.to_toml(),
+        store.divergences(), store.history(), store.shard, store.experiment.to_toml(),
     ]  # fmt: skip
 
 
@@ -187,8 +185,12 @@ def test_of_what_can_no_longer_be_known_as_a_run_nothing_is_replaced(tmp_path: P
         ("DELETE FROM points WHERE id = 1", "curves do not bear their seals"),
         ("UPDATE points SET parameters = '{}' WHERE id = 1", "curves do not bear their seals"),
         ("DELETE FROM meta WHERE key = 'tally'", "what is written there cannot be understood"),
+        ("DELETE FROM meta WHERE key IN ('tally', 'origin')", "its origin does not bear its seal"),
         ("UPDATE meta SET value = '1/2' WHERE key = 'shard'", "its origin does not bear its seal"),
-        ("UPDATE meta SET value = '2000-01-01' WHERE key = 'begun'", "its origin does not bear its seal"),
+        (
+            "UPDATE meta SET value = '[]' WHERE key = 'history'",
+            "its origin does not bear its seal",
+        ),
         ("UPDATE meta SET value = replace(value, '6', '9') WHERE key = 'experiment'", "description of the experiment"),
     ],
 )
@@ -211,45 +213,3 @@ def test_rows_that_are_lost_or_altered_are_noticed_by_every_reader(
         assert not (tmp_path / "out").exists()
     with carry_out(experiment(), directory) as store:
         assert "was damaged" in store.notice
-
-
-# Runs of earlier versions, which kept no count
-
-
-def forget(directory: Path) -> None:
-    """Make a run what an earlier version would have written."""
-    with sqlite3.connect(directory / FILE) as connection:
-        connection.execute("DELETE FROM meta WHERE key IN ('tally', 'origin')")
-    connection.close()
-
-
-def test_a_run_without_a_count_is_read_and_extended_and_has_one_then(tmp_path: Path) -> None:
-    asked = build("gauge", {"level": [1, 2]}, replicates=3)
-    with carry_out(asked, tmp_path / "run") as store:
-        expected = list(store.rows())
-    forget(tmp_path / "run")
-    with Store.open(tmp_path / "run") as store:
-        assert list(store.rows()) == expected
-        assert store.notice == "", "all that was asked for is there"
-    more = build("gauge", {"level": [1, 2, 3]}, replicates=3)
-    with carry_out(more, tmp_path / "run") as store, carry_out(more) as at_once:
-        assert store.notice == ""
-        assert list(store.rows()) == list(at_once.rows())
-    with sqlite3.connect(tmp_path / "run" / FILE) as connection:
-        connection.execute("DELETE FROM curves WHERE replicate = 2")
-    connection.close()
-    with pytest.raises(InputError, match="its rows are not those that were written"):
-        Store.open(tmp_path / "run")
-
-
-@pytest.mark.parametrize("shard", ["", "1/2"])
-def test_of_an_unfinished_run_without_a_count_it_is_said_that_it_cannot_be_checked(tmp_path: Path, shard: str) -> None:
-    asked = build("gauge", {"level": [1, 2]}, replicates=3)
-    with Store.create(asked, tmp_path / "run", shard) as store:
-        store.add(perform(list(asked.units())[:5], 0))
-    forget(tmp_path / "run")
-    for words in (("export",), ("show",), ("merge", tmp_path / "out")):
-        said = command(*words, tmp_path / "run")
-        assert said.code == (4 if words[0] == "merge" else 0)
-        assert "whether any are missing that were there cannot be told; its command completes it" in said.err
-        assert said.out or words[0] == "merge"

@@ -18,12 +18,12 @@ import pytest
 
 from tests.commands import ROOT, Said, command, finish, run_child, start
 from tests.gauge import LOG, Gauge, register
-from tsmech import store, tables
 from tsmech.errors import InputError
 from tsmech.experiment import build
-from tsmech.runs import carry_out
+from tsmech.runs import carry_out, tables
 from tsmech.store import Store
-from tsmech.store.directory import FILE, PRODUCTS
+from tsmech.store.directory import PRODUCTS
+from tsmech.store.locks import FILE
 
 PATIENCE = 60.0
 """Seconds to wait for what takes a second or two."""
@@ -57,13 +57,13 @@ def wait_until(condition: Callable[[], Any], patience: float = PATIENCE) -> None
 
 
 def logged(log: Path, what: str) -> set[str]:
-    """Return what identifies the units that the log tells of: ``begin`` or ``end`` of a simulation."""
+    """Return what identifies the tasks that the log tells of: ``begin`` or ``end`` of a simulation."""
     lines = log.read_text().splitlines() if log.exists() else []
     return {line.split()[-1] for line in lines if line.startswith(what)}
 
 
 def committed(directory: Path) -> set[str]:
-    """Return the same of the units that are stored, read from a copy so that nothing is mended by looking."""
+    """Return the same of the tasks that are stored, read from a copy so that nothing is mended by looking."""
     with contextlib.ExitStack() as stack:
         copy = directory.with_name("copy")
         stack.callback(shutil.rmtree, copy, ignore_errors=True)
@@ -192,7 +192,7 @@ def test_a_run_that_is_killed_before_any_of_its_statements_is_completed(
         directory = tmp_path / f"run{number}"
         child = os.fork()
         if child == 0:
-            monkeypatch.setattr(store.sqlite3, "connect", die_before_statement(number))
+            monkeypatch.setattr(sqlite3, "connect", die_before_statement(number))
             with contextlib.suppress(BaseException):
                 carry_out(experiment, directory).close()
                 os._exit(0)
@@ -338,7 +338,7 @@ def test_of_two_runs_that_are_started_at_once_one_is_refused(tmp_path: Path, und
     assert [one.code for one in said] == [0, 2]
     assert "is in use by another run" in said[1].err
     assert len(said[1].err.splitlines()) == 1
-    assert log.read_text().count("begin") == SIMULATIONS, "each unit was performed once"
+    assert log.read_text().count("begin") == SIMULATIONS, "each task was performed once"
     assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
 
 

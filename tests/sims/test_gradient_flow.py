@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from tsmech.errors import ConvergenceError, InputError
 from tsmech.sims import gradient_flow as simulation
-from tsmech.sims import gradient_flow_reduced as reduction
+from tsmech.sims.bidiagonal import descent as reduction
 from tsmech.theory import gradient_flow as theory
 
 NAMES = ["generalization_error", "test_error", "train_error", "weight_norm"]

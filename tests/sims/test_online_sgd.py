@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tsmech.activations import TAGS
 from tsmech.errors import InputError
-from tsmech.schedules import constant, learning_rate
-from tsmech.sims.online_blocks import BLOCK
-from tsmech.sims.online_chain import triangularise
-from tsmech.sims.online_network import into_strips
+from tsmech.kernels.activations import TAGS
+from tsmech.kernels.schedules import constant, learning_rate
 from tsmech.sims.online_sgd import run_direct, run_reduced, steps_at
-from tsmech.sims.online_starts import (
+from tsmech.sims.streams import QUANTUM, fill_lengths
+from tsmech.sims.two_layer.blocks import BLOCK
+from tsmech.sims.two_layer.chain import triangularise
+from tsmech.sims.two_layer.network import into_strips
+from tsmech.sims.two_layer.starts import (
     embed,
     random_overlaps,
     random_student,
     random_teacher,
     semidefinite_factor,
 )
-from tsmech.sims.online_units import respond
-from tsmech.sims.streams import QUANTUM, fill_lengths
+from tsmech.sims.two_layer.units import respond
 
 SQRT_HALF = math.sqrt(0.5)
 FUNCTIONS = {

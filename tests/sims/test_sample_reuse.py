@@ -10,13 +10,13 @@ from numba.core.runtime import rtsys
 from numba.core.runtime._nrt_python import memsys_enable_stats
 from scipy import stats
 
-from tsmech import memory
 from tsmech.errors import InputError
-from tsmech.schedules import constant
+from tsmech.kernels.schedules import constant
+from tsmech.machine import memory
 from tsmech.sims.online_sgd import run_reduced, steps_at
-from tsmech.sims.online_starts import embed, random_overlaps
 from tsmech.sims.sample_reuse import ORDERS, train
-from tsmech.sims.sample_reuse_network import choose_examples
+from tsmech.sims.two_layer.starts import embed, random_overlaps
+from tsmech.sims.two_layer.stored import choose_examples
 
 SQRT_HALF = math.sqrt(0.5)
 FUNCTIONS = {

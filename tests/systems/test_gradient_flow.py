@@ -17,10 +17,11 @@ ANSWERS = ("theory", "reduced", "direct")
 
 
 def column(name: str, answer: str = "reduced", draws: int = 1, **parameters: object) -> np.ndarray:
-    """Return an observable of some draws, shape (draws, times); the seed is the same for all parameters."""
+    """Return an observable of some draws, shape (draws, times), or (draws,) of a summary, from one seed."""
     system = GradientFlow(**parameters)
     with threadpool_limits(1):
-        return np.array([system.curve(answer, rng).observables[name] for rng in np.random.default_rng(7).spawn(draws)])
+        curves = [system.curve(answer, rng) for rng in np.random.default_rng(7).spawn(draws)]
+    return np.array([{**curve.observables, **curve.summaries}[name] for curve in curves])
 
 
 def test_examples() -> None:
@@ -140,10 +141,10 @@ def test_the_best_time_lies_where_the_curve_is_least() -> None:
 def test_each_answer_sums_up_its_own_curve(answer: str) -> None:
     curve = GradientFlow(alpha=0.7, duration=20, samples=50, dimension=40).curve(answer, np.random.default_rng(0))
     errors = curve.observables["test_error"]
-    assert set(curve.observables["early_stopping_error"]) == {errors.min()}
-    (time,), best = {*curve.observables["early_stopping_time"]}, int(errors.argmin())
-    assert abs(time - curve.at[best]) <= 0.5 * (curve.at[best + 1] - curve.at[best - 1]) / 2
-    assert set(curve.observables["final_error"]) == {errors[-1]}
+    assert curve.summaries["early_stopping_error"] == errors.min()
+    time, best, at = curve.summaries["early_stopping_time"], int(errors.argmin()), curve.coordinates["time"]
+    assert abs(time - at[best]) <= 0.5 * (at[best + 1] - at[best - 1]) / 2
+    assert curve.summaries["final_error"] == errors[-1]
 
 
 @pytest.mark.parametrize("alpha", [0.3, 1.0, 1.5, 6.0])
@@ -226,7 +227,7 @@ def test_overtraining_is_worst_at_the_threshold() -> None:
         ends, stopped = (
             column(name, "reduced", 30, alpha=alpha, **common) for name in ("final_error", "early_stopping_error")
         )
-        rise = ends[:, -1] - stopped[:, -1]
+        rise = ends - stopped
         rises.append(rise.mean())
         errors.append(rise.std() / np.sqrt(30))
     gap = rises[3] - np.array(rises)

@@ -10,9 +10,10 @@ import pytest
 
 from tsmech import compare, run
 from tsmech.errors import InputError
-from tsmech.systems.contract import Curve
+from tsmech.problem.curve import Curve
+from tsmech.problem.overlaps import Overlaps
+from tsmech.problem.system import Convergence
 from tsmech.systems.online_sgd import Activation, OnlineSGD
-from tsmech.systems.start import Overlaps
 
 START = {"Q": [[0.3, 0.05], [0.05, 0.4]], "R": [[0.2, 0.05], [0.0, 0.25]]}
 
@@ -23,7 +24,7 @@ def test_all_answers_begin_at_the_same_overlaps() -> None:
     for curve in first:
         np.testing.assert_allclose(curve.observables["Q"][0], first[0].observables["Q"][0], rtol=1e-12)
         np.testing.assert_allclose(curve.observables["R"][0], first[0].observables["R"][0], rtol=0, atol=1e-12)
-        np.testing.assert_allclose(curve.at, [0.0, 1.0, 2.0])
+        np.testing.assert_allclose(curve.coordinates["alpha"], [0.0, 1.0, 2.0])
     assert not np.allclose(OnlineSGD(dimension=60, start_seed=6).start()[0], system.start()[0])
 
 
@@ -60,7 +61,7 @@ def test_the_denoising_start_is_the_teacher() -> None:
 
 def test_steps_and_powers_of_the_learning_rate() -> None:
     steps = OnlineSGD(schedule={"alpha": [0, 5], "factor": [1, 0.1]}, learning_rate=0.5, samples=1)
-    assert steps.curve("theory").at is not None
+    assert len(steps.curve("theory").coordinates["alpha"]) == 2
     common = {"initial": "informed", "noise": 0.3, "duration": 200, "samples": 1}
     power = OnlineSGD(schedule="power", decay_time=10, decay_power=1, **common)
     constant = OnlineSGD(**common)
@@ -82,7 +83,7 @@ def test_too_large_a_rate_diverges_and_says_where() -> None:
         curve = system.curve(answer, np.random.default_rng(0))
         assert curve.diverged_at is not None
         assert 0 < curve.diverged_at < 100
-        assert len(curve.at) < 51
+        assert len(curve.coordinates["alpha"]) < 51
         assert np.isfinite(curve.observables["generalization_error"]).all()
 
 
@@ -159,8 +160,7 @@ def test_a_state_is_reported_at_its_own_alpha() -> None:
     system = OnlineSGD(dimension=100, batch=1000, duration=30, samples=30)
     for answer in ("theory", "reduced", "direct"):
         curve = system.curve(answer, np.random.default_rng(0))
-        assert curve.at is not None
-        assert curve.at.tolist() == [0.0, 10.0, 20.0, 30.0]
+        assert curve.coordinates["alpha"].tolist() == [0.0, 10.0, 20.0, 30.0]
     assert "batch/dimension = 10" in (system.remark() or "")
     odd = OnlineSGD(dimension=50, batch=3, duration=3, samples=40, spacing="log")
     times = odd.times()
@@ -223,13 +223,13 @@ def test_the_plateau_lasts_half_a_logarithm_of_n() -> None:
 def test_the_escape_is_where_specialization_passes_one_half() -> None:
     run = OnlineSGD(learning_rate=1.5, initial_scale=0.1, duration=60, samples=(120.0,))
     curve = run.theory_curve()
-    time, special = curve.observables["escape_time"][0], curve.observables["specialization"]
-    np.testing.assert_allclose(np.interp(time, curve.at, special), 0.5)
-    assert (special[curve.at < time] < 0.5).all()
+    time, special = float(curve.summaries["escape_time"]), curve.observables["specialization"]
+    np.testing.assert_allclose(np.interp(time, curve.coordinates["alpha"], special), 0.5)
+    assert (special[curve.coordinates["alpha"] < time] < 0.5).all()
     short = OnlineSGD(learning_rate=1.5, initial_scale=0.1, duration=5).theory_curve()
-    assert np.isinf(short.observables["escape_time"]).all()
+    assert np.isinf(short.summaries["escape_time"])
     informed = OnlineSGD(initial="informed", duration=1).theory_curve()
-    assert (informed.observables["escape_time"] == 0.0).all()
+    assert informed.summaries["escape_time"] == 0.0
 
 
 @pytest.mark.slow
@@ -242,7 +242,7 @@ def test_the_check_catches_a_wrong_rate(factor: float, monkeypatch: pytest.Monke
         return exact(dataclasses.replace(self, learning_rate=factor * self.learning_rate), rng)
 
     monkeypatch.setattr(OnlineSGD, "reduced_curve", scaled)
-    monkeypatch.setattr(OnlineSGD, "check_dimensions", (50, 200, 1000, 10_000))
+    monkeypatch.setattr(OnlineSGD, "convergence", Convergence("dimension", (50, 200, 1000, 10_000)))
     verdicts = compare.check(OnlineSGD, replicates=200)
     for comparison in ("direct = reduced", "reduced -> theory"):
         assert all(v.agrees for v in verdicts if v.comparison == comparison) == (factor == 1.0), comparison
@@ -339,9 +339,8 @@ def test_an_activation_that_overflows_diverges_and_says_where() -> None:
     system = OnlineSGD(activation=(np.exp, np.exp), learning_rate=1.0, duration=2, samples=2, dimension=20)
     for answer in ("theory", "reduced", "direct"):
         curve = system.curve(answer, np.random.default_rng(0))
-        assert curve.at is not None
         assert curve.diverged_at is not None
-        assert curve.at.tolist() == [0.0]
+        assert curve.coordinates["alpha"].tolist() == [0.0]
         assert curve.diverged_at < 1.0
 
 
@@ -392,10 +391,10 @@ def test_a_run_of_ten_million_is_short_where_nothing_moves() -> None:
 @pytest.mark.parametrize("activation", ["erf", "relu"])
 def test_theory_falls_as_the_chain_does_far_below_the_rounding_of_overlaps(activation: str) -> None:
     """ReLU to 4e-12 at alpha = 200: log ε_g of ten chains of N = 4000, from their coordinates, 4.5 standard errors."""
-    from tsmech.activations import TAGS
-    from tsmech.schedules import constant
+    from tsmech.kernels.activations import TAGS
+    from tsmech.kernels.schedules import constant
     from tsmech.sims.online_sgd import run_reduced
-    from tsmech.theory.deviations import small_square
+    from tsmech.theory.fields.deviations import small_square
     from tsmech.theory.online_sgd import integrate
 
     start = np.diag([0.9, 1.1]), np.array([[0.8, 0.1], [0.1, 0.9]]), np.eye(2), np.ones(2), np.ones(2)

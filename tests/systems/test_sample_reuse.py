@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from tests.commands import command
-from tsmech import memory
 from tsmech.compare import check
 from tsmech.errors import InputError
 from tsmech.experiment import build
+from tsmech.machine import memory
 from tsmech.plots import draw
-from tsmech.systems.contract import Curve
+from tsmech.problem.curve import Curve
 from tsmech.systems.gradient_flow import GradientFlow
 from tsmech.systems.online_sgd import OnlineSGD
 from tsmech.systems.sample_reuse import LINEAR, START, SampleReuse
@@ -25,10 +25,11 @@ def mean_of(system: SampleReuse, name: str, draws: int) -> tuple[np.ndarray, np.
 def test_both_answers_begin_at_the_same_overlaps(order: str) -> None:
     system = SampleReuse(alpha=2, order=order, duration=2, samples=2, dimension=60, start_seed=5, noise=0.3)
     theory, direct = system.curve("theory"), system.curve("direct", np.random.default_rng(1))
-    assert set(direct.observables) == set(theory.observables) == set(system.observables)
+    assert set(direct.observables) == set(theory.observables)
+    assert set(direct.summaries) == set(theory.summaries) == set(system.observables) - set(theory.observables)
     for name in ("Q", "R", "v", "generalization_error", "test_error"):
         np.testing.assert_allclose(direct.observables[name][0], theory.observables[name][0], rtol=1e-9, atol=1e-12)
-    np.testing.assert_array_equal(direct.at, [0.0, 1.0, 2.0])
+    np.testing.assert_array_equal(direct.coordinates["epoch"], [0.0, 1.0, 2.0])
 
 
 @pytest.mark.parametrize("normalisation", ["1/sqrt(K)", "1/K"])
@@ -156,8 +157,7 @@ def test_what_later_epochs_leave_out_is_said() -> None:
         system.theory()
     wild = SampleReuse(**common, **times, learning_rate=2.1)
     curve = wild.curve("theory")
-    assert curve.at is not None
-    assert curve.at.tolist() == [1.0]
+    assert curve.coordinates["epoch"].tolist() == [1.0]
     assert curve.diverged_at == 1.0
     assert "SGD is unstable at learning_rate = 2.1" in (wild.remark() or "")
     network = wild.curve("direct", np.random.default_rng(0))
@@ -170,7 +170,7 @@ def test_a_state_is_reported_at_its_own_epoch(order: str) -> None:
     system = SampleReuse(alpha=2, order=order, duration=3, samples=12, dimension=20, batch=1 if order == "full" else 25)
     expected = [0.0, 1.0, 2.0, 3.0] if order == "full" else [0.0, 0.625, 1.25, 1.875, 2.5]
     for answer in ("theory", "direct"):
-        at = system.curve(answer, np.random.default_rng(0)).at
+        at = system.curve(answer, np.random.default_rng(0)).coordinates["epoch"]
         assert at is not None
         assert at.tolist() == expected
     assert ("batch/dimension = 1.25" in (system.remark() or "")) == (order != "full")
@@ -222,10 +222,9 @@ def test_too_large_a_rate_diverges_and_says_at_which_epoch(order: str) -> None:
     for answer in ("theory", "direct"):
         curve = system.curve(answer, np.random.default_rng(0))
         assert curve.diverged_at is not None
-        assert curve.at is not None
         assert 0 < curve.diverged_at < 200
-        assert 0 < len(curve.at) < 101
-        assert curve.at[-1] <= curve.diverged_at
+        assert 0 < len(curve.coordinates["epoch"]) < 101
+        assert curve.coordinates["epoch"][-1] <= curve.diverged_at
         assert np.isfinite(curve.observables["train_error"]).all()
 
 
@@ -235,13 +234,14 @@ def test_too_large_a_rate_diverges_and_says_at_which_epoch(order: str) -> None:
 def test_noise_is_memorised_and_the_test_error_turns() -> None:
     """Overtraining: the training error falls on, the best time is early; without noise hardly anything is lost."""
     common = {"duration": 200, "samples": 40, "dimension": 200}
-    noisy = SampleReuse(alpha=1.5, noise=0.7, **common).curve("direct", np.random.default_rng(0)).observables
-    assert noisy["early_stopping_time"][0] < 20
-    assert noisy["final_error"][0] > 1.2 * noisy["early_stopping_error"][0]
-    assert noisy["train_error"][-1] < 0.3 * 0.7**2 / 2
-    assert noisy["train_error"][-1] < noisy["train_error"][20] < noisy["train_error"][5]
-    clean = SampleReuse(alpha=8, noise=0.0, **common).curve("direct", np.random.default_rng(0)).observables
-    assert clean["final_error"][0] < 1.02 * clean["early_stopping_error"][0]
+    noisy = SampleReuse(alpha=1.5, noise=0.7, **common).curve("direct", np.random.default_rng(0))
+    assert noisy.summaries["early_stopping_time"] < 20
+    assert noisy.summaries["final_error"] > 1.2 * noisy.summaries["early_stopping_error"]
+    train = noisy.observables["train_error"]
+    assert train[-1] < 0.3 * 0.7**2 / 2
+    assert train[-1] < train[20] < train[5]
+    clean = SampleReuse(alpha=8, noise=0.0, **common).curve("direct", np.random.default_rng(0)).summaries
+    assert clean["final_error"] < 1.02 * clean["early_stopping_error"]
 
 
 def test_the_gap_between_test_and_training_error_closes_with_alpha() -> None:

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsmech.errors import InputError
-from tsmech.schedules import constant
+from tsmech.kernels.schedules import constant
 from tsmech.theory import sample_reuse
 from tsmech.theory.gradient_flow import learning_curve
-from tsmech.theory.marchenko_pastur import isotropic
 from tsmech.theory.online_sgd import integrate
 from tsmech.theory.sample_reuse import first_epoch, linear_unit, population_flow, unstable, without_replacement
+from tsmech.theory.spectra.marchenko_pastur import isotropic
 
 EPOCHS = np.array([0.0, 1.0, 2.0, 7.0, 40.0, 500.0])
 

@@ -18,7 +18,7 @@ from tsmech.cli.commands import app
 from tsmech.cli.help import arrange
 from tsmech.cli.run import INTERRUPTED, again, say
 from tsmech.errors import CutShortError, TsmechError
-from tsmech.threads import ONE_THREAD
+from tsmech.machine.threads import ONE_THREAD
 from tsmech.words import one_line
 
 

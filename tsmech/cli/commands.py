@@ -81,14 +81,14 @@ def _open(run: Path) -> "Store":
 def list_all() -> None:
     """List the systems, with the answers that each has, and the experiments that come along."""
     from tsmech.experiment import experiments, from_file
+    from tsmech.problem.system import has
     from tsmech.systems import REGISTRY, find
-    from tsmech.systems.contract import ANSWERS
 
     say_out("systems (tsmech run NAME --help):")
     for name in REGISTRY:
         system = find(name)
-        has = ", ".join(answer for answer in ANSWERS if hasattr(system, f"{answer}_curve"))
-        say_out(f"  {name:24} {system.title} ({has})")
+        answers = ", ".join(answer for answer in system.answers if has(system, answer))
+        say_out(f"  {name:24} {system.title} ({answers})")
     say_out("experiments (tsmech run NAME):")
     for name, path in experiments().items():
         say_out(f"  {name:24} {from_file(path).title}")
@@ -120,21 +120,34 @@ def show(
             "\n# finished: " + ", ".join(f"{n} {answer} ({seconds[answer]:.3g} s each)" for answer, n in counts.items())
         )
         say_out(f"# failed: {len(store.failures())}")
-        say_out("# " + ", ".join(f"{name}: {value}" for name, value in store.provenance().items()))
+        for entry in store.history():
+            say_out("# " + ", ".join(f"{name}: {value}" for name, value in entry.items()))
+        if len(store.history()) > 1:
+            say_out("# this run was made by several versions, commits or machines: its last digits may depend on them")
 
 
 @app.command(cls=Command)
 def plot(
     run: Run,
-    x: Annotated[str | None, typer.Option(help="horizontal axis: a parameter or the coordinate")] = None,
+    x: Annotated[
+        str | None,
+        typer.Option(help="horizontal axis: a parameter, the coordinate, or an observable (R[0,0]) to draw y against"),
+    ] = None,
     y: Annotated[
         str | None,
-        typer.Option(help="observables, separated by commas: one panel each; with --value the vertical axis of a map"),
+        typer.Option(
+            help="observables, separated by commas: one panel each, a vector or a matrix as lines (R), or an entry "
+            "(R[0,1]); with --value the vertical axis of a map"
+        ),
     ] = None,
     by: Annotated[
         str | None, typer.Option(help="the parameter whose values have their own colours (or panels)")
     ] = None,
     value: Annotated[str | None, typer.Option(help="draw a map of this observable over --x and --y")] = None,
+    matrix: Annotated[str | None, typer.Option(help="draw this matrix, a cell an entry, at the times --at")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="where on the coordinate a matrix is drawn: 0,10,100 (default: start to end)")
+    ] = None,
     together: Annotated[
         bool | None, typer.Option("--together/--apart", help="all observables in one panel, told apart by colour")
     ] = None,
@@ -157,8 +170,8 @@ def plot(
             raise InputError(f"--out {out} cannot be written: a picture ends in .{', .'.join(FORMATS)}")
         if out:
             check_out(directory / f"{stem}.{formats[-1]}")
-        choice: dict[str, Any] = {"x": x, "by": by, "value": value, "together": together, "log": log}
-        for path in draw(store, directory, stem, formats, y=y.split(",") if y else None, **choice):
+        choice: dict[str, Any] = {"x": x, "y": y or None, "by": by, "value": value, "together": together, "log": log}
+        for path in draw(store, directory, stem, formats, matrix=matrix, at=at, **choice):
             say_out(str(path))
 
 
@@ -171,7 +184,7 @@ def export(
     out: Annotated[Path | None, path_option("the file to write (default: stdout)", "FILE")] = None,
 ) -> None:
     """Export a run's summary table."""
-    from tsmech import tables
+    from tsmech.runs import tables
 
     form = _format(kind, out)
     if out is None and form == "parquet":
@@ -190,7 +203,7 @@ def export(
 
 def _format(kind: str | None, out: Path | None) -> str:
     """Return the format of an exported table: what is asked for, or what the file's name ends in."""
-    from tsmech.tables import FORMATS, SUFFIXES
+    from tsmech.runs.tables import FORMATS, SUFFIXES
 
     if kind is not None and kind not in FORMATS:
         raise InputError(f"--format {shown(kind)} is unknown: it must be one of {', '.join(FORMATS)}")
@@ -221,9 +234,10 @@ def check(
     A row of the table sums up all tests of an observable; comparisons that disagree are shown one by one, and
     --json shows them all.
     """
-    from tsmech import compare, tables
+    from tsmech import compare
     from tsmech.experiment import LARGEST_SEED, whole
-    from tsmech.progress import Meter, Progress
+    from tsmech.runs import tables
+    from tsmech.runs.progress import Meter, Progress
     from tsmech.systems import REGISTRY, find
 
     systems = [find(name) for name in names or REGISTRY]
@@ -263,15 +277,14 @@ def merge(
     quiet: Quiet = False,
 ) -> None:
     """Join what the shards of an experiment have done, and say what is missing."""
-    from tsmech import shards as joining
-    from tsmech.runs import publish
+    from tsmech.runs import merging, publish
 
-    with joining.merge(out, shards) as store:
+    with merging.merge(out, shards) as store:
         if store.notice:
             print(f"tsmech: {store.notice}", file=sys.stderr)
         for path in publish(store):
             say_out(str(path), quiet)
-        if words := joining.missing(store, shards):
+        if words := merging.missing(store, shards):
             raise IncompleteError(f"{words}; what is there is merged")
         raise_failure(store)
 
@@ -288,9 +301,9 @@ def reproduce(
 ) -> None:
     """Run the experiments that come along and draw their figures."""
     from tsmech.experiment import experiments
+    from tsmech.problem.parameters import nearest
     from tsmech.runs import publish, resolve
     from tsmech.store.directory import replace_file
-    from tsmech.systems.parameters import nearest
 
     known = experiments()
     chosen = [name.replace("-", "_") for name in names or known]

@@ -19,7 +19,7 @@ from tsmech.words import printable, shown
 
 if TYPE_CHECKING:
     from tsmech.experiment import Experiment
-    from tsmech.systems.parameters import Parameter
+    from tsmech.problem.parameters import Parameter
 
 INTERRUPTED = 130
 
@@ -53,7 +53,7 @@ Executor = Annotated[
 ]
 Scheduler = Annotated[
     str | None,
-    typer.Option(help="the Dask scheduler's address (default: a cluster on this machine)", metavar="ADDRESS"),
+    typer.Option(help="the Dask scheduler's address", metavar="ADDRESS"),
 ]
 Timeout = Annotated[
     str | None, typer.Option(help="seconds that one replicate may take; a longer one fails", metavar="SECONDS")
@@ -98,7 +98,7 @@ def _run_command(name: str) -> Any:
     file = None if name.replace("-", "_") in REGISTRY else find_file(name)
     if file is None and name.replace("-", "_") not in REGISTRY:
         from tsmech.experiment import experiments
-        from tsmech.systems.parameters import nearest
+        from tsmech.problem.parameters import nearest
 
         raise InputError(
             f"{shown(name)} is neither a system nor an experiment: {nearest(name, [*REGISTRY, *experiments()])}"
@@ -123,7 +123,7 @@ def _run_command(name: str) -> Any:
 def _option(parameter: "Parameter") -> Argument:
     default = "" if parameter.required or parameter.default is None else f"; default {parameter.default}"
     flag = "--" + parameter.name.replace("_", "-")
-    if parameter.kind == "bool":
+    if parameter.kinds == ("bool",):
         switch = typer.Option(f"{flag}/--no-{flag[2:]}", help=parameter.help, show_default=False)
         return Argument(parameter.name, Argument.KEYWORD_ONLY, default=None, annotation=Annotated[bool | None, switch])
     described = typer.Option(flag, help=f"{parameter.help}; {parameter.allowed}{default}", metavar=parameter.symbol)
@@ -175,11 +175,11 @@ def _run(
     quiet: bool,
     **wanted: str | None,
 ) -> None:
-    from tsmech import tables
-    from tsmech.plots.picture import choose
-    from tsmech.report import remarks, summarise
-    from tsmech.runs import LONG_STEPS, most_steps, publish, resolve
-    from tsmech.shards import WHOLE, Shard
+    from tsmech.plots.picture import first_number
+    from tsmech.problem.observables import observable_of
+    from tsmech.runs import LONG_STEPS, most_steps, publish, resolve, tables
+    from tsmech.runs.report import remarks, summarise
+    from tsmech.runs.shards import WHOLE, Shard
 
     experiment = resolve(name, parameters, **wanted)
     share = WHOLE if shard is None else Shard.read(shard)
@@ -211,8 +211,10 @@ def _run(
             counts = ", ".join(f"{count} {answer}" for answer, count in store.counts().items())
             say_out(f"shard {share}: finished {counts}; tsmech merge joins {directory} with the others", quiet)
         elif not quiet:
-            observable = choose(store.experiment).observables[0]
-            say_out(f"{experiment.system.observables[observable].label}:")
+            observable = first_number(store.experiment)
+            name = observable_of(observable)
+            entry = f", {observable}" if observable != name else ""
+            say_out(f"{experiment.system.observables[name].label}{entry}:")
             table = summarise(store, observable)
             say_out(tables.to_text(table.rows))
             for line in [*table.notes, *remarks(store)]:
@@ -248,9 +250,9 @@ def perform(
     **more: Any,
 ) -> Any:
     """Carry an experiment out with a progress display, in this process where it is only theory."""
-    from tsmech.interruption import end_in_time
-    from tsmech.progress import Meter
+    from tsmech.machine.interruption import end_in_time
     from tsmech.runs import carry_out
+    from tsmech.runs.progress import Meter
 
     try:
         seconds = None if timeout is None else float(timeout)
@@ -275,7 +277,7 @@ def need_stdout(words: str) -> None:
 
 
 def raise_failure(store: Any) -> None:
-    """Raise the error that says which units failed, if any did."""
+    """Raise the error that says which tasks failed, if any did."""
     from tsmech.runs import failure
 
     error = failure(store)

@@ -1,10 +1,9 @@
-"""Dask: a scheduler that is given, or a cluster of our own on this machine; its faults are ours to survive."""
+"""Dask: the workers of a scheduler that somebody has started, who may come, go and die."""
 
 import asyncio
 import contextlib
 import importlib
 import logging
-import multiprocessing
 import os
 import threading
 import time
@@ -12,24 +11,23 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
-from tsmech.engine import Outcome
 from tsmech.engine.executors import Borrowed, Report, perform_in_time
+from tsmech.engine.tasks import Outcome
 from tsmech.errors import CutShortError, InputError
-from tsmech.experiment import Unit
-from tsmech.interruption import undisturbed
-from tsmech.threads import ONE_THREAD, one_thread_each
+from tsmech.experiment import Task
+from tsmech.machine.interruption import undisturbed
 from tsmech.words import shown
 
 SCHEDULER_SECONDS = 5.0
 """How long a scheduler is tried to be reached, at the start and when it has gone away."""
 SILENCE_SECONDS = 30.0
 """How long a scheduler that is connected may take to answer."""
-WORKERS_SECONDS = 20.0
-"""How long a cluster of our own may be without any worker: its nannies replace one in a second or two."""
 FAREWELL = 2.0
 """Seconds after which a Dask worker with a thread that is left to itself ends."""
+CLOSE_SECONDS = 5.0
+"""How long a client may take to close: what it still says later is no longer silenced."""
 LOST_IN_A_ROW = 5
-"""How many blocks may fail one after another by no fault of their units before Dask is said to be unable."""
+"""How many blocks may fail one after another by no fault of their tasks before Dask is said to be unable."""
 SILENCE = logging.CRITICAL + 1
 """The level of Dask's loggers during a run."""
 COUNT_SECONDS = 2.0
@@ -37,98 +35,56 @@ COUNT_SECONDS = 2.0
 
 
 @contextlib.contextmanager
-def open_cluster(scheduler: str | None, workers: int, timeout: float | None) -> Iterator["Cluster"]:
-    """Yield the pool of a Dask scheduler, or of a cluster of so many workers that is started for it.
+def open_cluster(scheduler: str | None, timeout: float | None) -> Iterator["Cluster"]:
+    """Yield the pool of a Dask scheduler's workers.
 
     Raises
     ------
     InputError
-        Where Dask is not installed, or no scheduler answers.
+        Where Dask is not installed, no address is given, or no scheduler answers there.
     """
     try:
         importlib.import_module("distributed")  # before its loggers are silenced, whose levels it sets
     except ImportError:
         raise InputError("--executor dask needs an extra: pip install 'tsmech[cluster]'") from None
-    started: list[Any] = []
+    if scheduler is None:
+        raise InputError(
+            "--executor dask needs --scheduler ADDRESS: `dask scheduler` starts one and says its address, "
+            "`dask worker ADDRESS` its workers"
+        )
     with _silenced():
+        client = _connect(scheduler)
         try:
-            _begin(scheduler, workers, started)
-            yield Cluster(started[-1], scheduler or "of this run", timeout, own=scheduler is None)
-        except BaseException:
-            # What workers of our own are at is not waited for.
-            for nanny in started[0].workers.values() if started and scheduler is None else ():
-                nanny.auto_restart = False
-            _kill_workers()
-            raise
+            yield Cluster(client, scheduler, timeout)
         finally:
-            for thing in reversed(started):
-                with contextlib.suppress(OSError):
-                    thing.close(timeout=1)
-            end = time.monotonic() + FAREWELL
-            while scheduler is None and _kill_workers() and time.monotonic() < end:
-                time.sleep(0.05)  # a nanny may just have started another, for which the interpreter would wait
+            with contextlib.suppress(OSError):
+                client.close(timeout=CLOSE_SECONDS)
 
 
-def _kill_workers() -> bool:
-    """End the workers that nannies in this process have started; return whether there were any."""
-    found = [child for child in multiprocessing.active_children() if child.name.startswith("Dask Worker")]
-    for child in found:
-        child.kill()
-    return bool(found)
-
-
-def _begin(scheduler: str | None, workers: int, started: list[Any]) -> None:
-    """Start a client, and before it a cluster of our own where there is no scheduler, in a thread.
-
-    An interruption would leave them half made and talkative, so it waits until they are there.
-    """
+def _connect(scheduler: str) -> Any:
+    """Return a client, started in a thread: an interruption waits until it is there, or it would be left half made."""
+    made: list[Any] = []
     failed: list[Exception] = []
 
     def begin() -> None:
         try:
-            if scheduler is None:
-                started.append(_own(workers))
-                started.append(distributed.Client(started[0], timeout=SCHEDULER_SECONDS, set_as_default=False))
-            else:
-                started.append(_client(scheduler))
+            made.append(_client(scheduler))
         except Exception as error:  # it is raised where it is waited for
             failed.append(error)
-
-    import distributed
 
     thread = threading.Thread(target=begin, daemon=True)
     with undisturbed():
         thread.start()
     try:
         thread.join()
-    finally:
-        thread.join(WORKERS_SECONDS)
+    except BaseException:
+        thread.join(2 * SCHEDULER_SECONDS)
+        for client in made:
+            client.close(timeout=CLOSE_SECONDS)
+        raise
     if failed:
         raise failed[0]
-
-
-def _own(workers: int) -> Any:
-    """Return a cluster of our own, which listens to this machine alone."""
-    import dask
-    import distributed
-
-    # What a worker's death means is for the engine to find out.
-    with one_thread_each(), dask.config.set({"distributed.scheduler.allowed-failures": 0}):
-        try:
-            return distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
-                silence_logs=SILENCE,
-                env=dict(ONE_THREAD),
-            )
-        except RuntimeError as error:
-            raise InputError(
-                f"Dask cannot start workers on this machine: {error} (a script must guard its entry by "
-                'if __name__ == "__main__":)'
-            ) from None
+    return made[0]
 
 
 def _client(scheduler: str) -> Any:
@@ -177,18 +133,16 @@ class Cluster(Borrowed):
     """A Dask cluster, whose workers may come, go and die.
 
     Dask itself performs the block of a worker that died again, up to its ``allowed-failures``; a block that is given up
-    then is performed unit by unit.
+    then is performed task by task.
     """
 
-    def __init__(self, client: Any, name: str, timeout: float | None, own: bool) -> None:
+    def __init__(self, client: Any, name: str, timeout: float | None) -> None:
         super().__init__(client.get_executor(pure=False), 1, timeout)
         self._client = client
         self._name = name
         self._counted = -COUNT_SECONDS
         self._gone: float | None = None
         self._lost_in_a_row = 0
-        self._own = own
-        self._peopled = time.monotonic()
         self._asked: Future[dict[str, int]] | None = None
         self._asked_at = 0.0
         self.in_time = perform_in_time_there
@@ -210,7 +164,6 @@ class Cluster(Borrowed):
             with contextlib.suppress(OSError, CancelledError):
                 threads = sum(self._asked.result().values())
                 self._hands = max(1, threads)
-                self._peopled = time.monotonic() if threads else self._peopled
                 self.remark = "" if threads else f"the Dask scheduler {self._name} has no workers: waiting for them"
             self._asked, self._counted = None, time.monotonic()
 
@@ -228,8 +181,6 @@ class Cluster(Borrowed):
                 self._count()
             if self._asked is not None and time.monotonic() - self._asked_at >= SILENCE_SECONDS:
                 raise self._lost()
-            if self._own and time.monotonic() - self._peopled >= WORKERS_SECONDS:
-                raise CutShortError("the Dask workers of this run are all gone; what is finished is kept")
             return
         self._gone = self._gone or time.monotonic()
         if time.monotonic() - self._gone >= SCHEDULER_SECONDS:
@@ -238,7 +189,7 @@ class Cluster(Borrowed):
     def _lost(self) -> CutShortError:
         return CutShortError(f"the Dask scheduler {self._name} is gone; what is finished is kept")
 
-    def report(self, future: "Future[list[Outcome]]", block: Sequence[Unit]) -> Report:
+    def report(self, future: "Future[list[Outcome]]", block: Sequence[Task]) -> Report:
         """Return what became of a block: one that cost too many workers is under suspicion as a whole."""
         import distributed
 
@@ -254,11 +205,11 @@ class Cluster(Borrowed):
         return super().report(future, block)
 
 
-def perform_in_time_there(units: Sequence[Unit], seed: int, seconds: float, timeout: float) -> list[Outcome]:
-    """Perform units on a Dask worker, each in its time; where one is late, the worker is replaced by its nanny."""
+def perform_in_time_there(tasks: Sequence[Task], seed: int, seconds: float, timeout: float) -> list[Outcome]:
+    """Perform tasks on a Dask worker, each in its time; where one is late, the worker is replaced by its nanny."""
     import distributed
 
-    outcomes = perform_in_time(units, seed, seconds, timeout)
+    outcomes = perform_in_time(tasks, seed, seconds, timeout)
     if any(outcome.final and outcome.seconds == timeout for outcome in outcomes) and distributed.get_worker().nanny:
         threading.Timer(FAREWELL, os._exit, (1,)).start()  # when the outcomes have been fetched
     return outcomes

@@ -1,43 +1,32 @@
-"""Where blocks of units are performed: in this process, in worker processes of our own, on anybody's executor."""
+"""Where blocks of tasks are performed: in this process, in worker processes of our own, on anybody's executor."""
 
-import contextlib
-import math
-import multiprocessing
-import os
-import pickle
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from tsmech.engine import Outcome, perform, perform_one
-from tsmech.errors import CutShortError, InputError
-from tsmech.experiment import Unit, whole
-from tsmech.threads import can_be_one_thread, cores, one_thread_here
-from tsmech.words import shown
-
-BUILT_IN = ("local", "dask")
-MOST_WORKERS = 1024
-"""Worker processes that one machine is asked for."""
+from tsmech.engine.tasks import Outcome, perform, perform_one
+from tsmech.errors import CutShortError
+from tsmech.experiment import Task
+from tsmech.machine.threads import one_thread_here
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a block: the outcomes of some of its units, and those that may have ended their worker."""
+    """What became of a block: the outcomes of some of its tasks, and those that may have ended their worker."""
 
-    block: Sequence[Unit]
+    block: Sequence[Task]
     outcomes: Sequence[Outcome]
-    suspects: Sequence[Unit] = field(default=())
+    suspects: Sequence[Task] = field(default=())
 
-    def rest(self) -> list[Unit]:
-        """Return the units that were not performed, through no fault of their own."""
+    def rest(self) -> list[Task]:
+        """Return the tasks that were not performed, through no fault of their own."""
         if len(self.outcomes) == len(self.block):
             return []
-        accounted = {*self.suspects, *(outcome.unit for outcome in self.outcomes)}
-        return [unit for unit in self.block if unit not in accounted]
+        accounted = {*self.suspects, *(outcome.task for outcome in self.outcomes)}
+        return [task for task in self.block if task not in accounted]
 
 
 class Pool(Protocol):
@@ -49,7 +38,7 @@ class Pool(Protocol):
 
     @property
     def hands(self) -> int:
-        """Number of units that it performs at a time."""
+        """Number of tasks that it performs at a time."""
 
     @property
     def room(self) -> int:
@@ -59,7 +48,7 @@ class Pool(Protocol):
     def busy(self) -> int:
         """Number of blocks that it holds."""
 
-    def submit(self, block: Sequence[Unit], seed: int, seconds: float) -> None:
+    def submit(self, block: Sequence[Task], seed: int, seconds: float) -> None:
         """Take a block, of which it performs what it can in so many seconds."""
 
     def collect(self, seconds: float) -> list[Report]:
@@ -69,103 +58,6 @@ class Pool(Protocol):
         """Return what is there without waiting: the last thing that is asked of it when it is interrupted."""
 
 
-def place(work: Any, simulated: bool, workers: int | None) -> tuple[int, str | None]:
-    """Return how many workers some work has, and the executor, where none is named.
-
-    Simulations have a worker a core, unless a number is given.  What is theory alone, or would need a person's script
-    or notebook to be imported by the workers, is performed in this process; so is everything where no process can be
-    started.  One worker is this process, where it can be held to one thread: the numbers are the same everywhere.
-
-    Parameters
-    ----------
-    work
-        What the units are made of.
-    simulated
-        Whether there are simulations.
-    workers
-        The number that a person gave, or None.
-    """
-    if workers is not None and workers != 1:
-        return workers, None
-    elsewhere = needs_script(work) is False and _can_start()
-    if elsewhere and not can_be_one_thread():
-        return workers or (cores() if simulated else 1), "local"
-    if elsewhere and simulated and workers is None:
-        return cores(), "local"
-    return 1, None
-
-
-def needs_script(work: Any) -> bool | None:
-    """Return whether some work holds what a person's own script or notebook defines; None where it cannot be sent."""
-    try:
-        return b"__main__" in pickle.dumps(work)
-    except Exception:  # a lambda, an open file: whatever it is, it has to stay here
-        return None
-
-
-def _can_start() -> bool:
-    """Return whether this process can start others: not a daemon, nor one that is still reading its script."""
-    process = multiprocessing.current_process()
-    return bool(sys.executable) and not process.daemon and not getattr(process, "_inheriting", False)
-
-
-@contextlib.contextmanager
-def open_pool(
-    *,
-    workers: int = 1,
-    executor: str | Executor | None = None,
-    scheduler: str | None = None,
-    timeout: float | None = None,
-    script: bool = True,
-) -> Iterator[Pool]:
-    """Yield a pool; leaving the context by an exception ends at once all that was started for it.
-
-    Parameters
-    ----------
-    workers
-        Worker processes of one thread each; 1, where no executor is named, is this process.
-    executor
-        ``"local"``: worker processes of our own, one or more; ``"dask"``: a Dask cluster; or any
-        ``concurrent.futures.Executor``, which is used as it is and not shut down.
-    scheduler
-        Address of the Dask scheduler; without one a cluster of so many ``workers`` on this machine is started.
-    timeout
-        Seconds that a unit may take; one that takes longer fails.  A worker of our own is replaced then; on
-        another executor the unit's thread is left to itself.
-    script
-        Whether worker processes of our own need what the script that is run defines, and have to import it: then it
-        must guard its entry (``if __name__ == "__main__":``).
-
-    Raises
-    ------
-    InputError
-        Where any of these is not allowed, or the scheduler cannot be reached.
-    """
-    whole("workers", workers, 1, MOST_WORKERS)
-    if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < math.inf):
-        raise InputError(f"timeout = {shown(timeout)} is not allowed: it must be a number of seconds above 0")
-    if isinstance(executor, str) and executor not in BUILT_IN:
-        raise InputError(f"executor = {shown(executor)} is unknown: it must be one of {', '.join(BUILT_IN)}")
-    if scheduler is not None and executor != "dask":
-        raise InputError(f"scheduler = {shown(scheduler)} needs the executor dask: --executor dask")
-    if isinstance(executor, Executor):
-        with one_thread_here():  # where it is one of threads
-            yield Borrowed(executor, max(workers, os.cpu_count() or 1), timeout)
-    elif executor == "dask":
-        from tsmech.engine.cluster import open_cluster
-
-        with open_cluster(scheduler, workers, timeout) as pool:
-            yield pool
-    elif executor == "local" or workers > 1 or timeout is not None:
-        from tsmech.engine.workers import Workers
-
-        with Workers(workers, timeout, script) as own:
-            yield own
-    else:
-        with one_thread_here():
-            yield Here()
-
-
 class Here:
     """The process itself: a block is performed when it is collected."""
 
@@ -173,7 +65,7 @@ class Here:
 
     def __init__(self) -> None:
         self.room = self.hands = 1
-        self._given: tuple[Sequence[Unit], int, float] | None = None
+        self._given: tuple[Sequence[Task], int, float] | None = None
         self._done: list[Outcome] = []
 
     @property
@@ -181,7 +73,7 @@ class Here:
         """Number of blocks that it holds."""
         return int(self._given is not None)
 
-    def submit(self, block: Sequence[Unit], seed: int, seconds: float) -> None:
+    def submit(self, block: Sequence[Task], seed: int, seconds: float) -> None:
         """Take a block."""
         self._given = block, seed, seconds
 
@@ -191,8 +83,8 @@ class Here:
         block, seed, budget = self._given
         self._done = []
         end = time.monotonic() + budget
-        for unit in block:
-            self._done.append(perform_one(unit, seed))
+        for task in block:
+            self._done.append(perform_one(task, seed))
             if time.monotonic() >= end:
                 break
         self._given = None
@@ -206,10 +98,10 @@ class Here:
 class Borrowed:
     """Any executor: it is used as it is, and neither replaced nor shut down.
 
-    ``in_time`` is what is sent to it to perform a block with a limit of time for each unit.
+    ``in_time`` is what is sent to it to perform a block with a limit of time for each task.
     """
 
-    in_time: Callable[[Sequence[Unit], int, float, float], list[Outcome]]
+    in_time: Callable[[Sequence[Task], int, float, float], list[Outcome]]
     remark: str = ""
 
     def __init__(self, executor: Executor, hands: int, timeout: float | None) -> None:
@@ -217,11 +109,11 @@ class Borrowed:
         self._hands = hands
         self._timeout = timeout
         self.in_time = perform_in_time
-        self.running: dict[Future[list[Outcome]], Sequence[Unit]] = {}
+        self.running: dict[Future[list[Outcome]], Sequence[Task]] = {}
 
     @property
     def hands(self) -> int:
-        """Number of units that it performs at a time, as far as is known."""
+        """Number of tasks that it performs at a time, as far as is known."""
         return self._hands
 
     @property
@@ -234,7 +126,7 @@ class Borrowed:
         """Number of blocks that it holds."""
         return len(self.running)
 
-    def submit(self, block: Sequence[Unit], seed: int, seconds: float) -> None:
+    def submit(self, block: Sequence[Task], seed: int, seconds: float) -> None:
         """Send a block."""
         try:
             if self._timeout is None:
@@ -250,7 +142,7 @@ class Borrowed:
         done, _ = wait(self.running, seconds, FIRST_COMPLETED)
         return [self.report(future, self.running.pop(future)) for future in done]
 
-    def report(self, future: "Future[list[Outcome]]", block: Sequence[Unit]) -> Report:
+    def report(self, future: "Future[list[Outcome]]", block: Sequence[Task]) -> Report:
         """Return what became of a block whose future is done."""
         try:
             return Report(block, future.result())
@@ -267,30 +159,30 @@ class Borrowed:
         return [Report(self.running[future], future.result()) for future in whole]
 
 
-def late(unit: Unit, timeout: float) -> Outcome:
-    """Return the outcome of a unit that took too long."""
-    return Outcome(unit, None, timeout, f"TimeoutError: not finished within {timeout:g} s", final=True)
+def late(task: Task, timeout: float) -> Outcome:
+    """Return the outcome of a task that took too long."""
+    return Outcome(task, None, timeout, f"TimeoutError: not finished within {timeout:g} s", final=True)
 
 
-def perform_there(units: Sequence[Unit], seed: int, seconds: float) -> list[Outcome]:
-    """Perform units on somebody else's worker, whose libraries may have more than one thread."""
+def perform_there(tasks: Sequence[Task], seed: int, seconds: float) -> list[Outcome]:
+    """Perform tasks on somebody else's worker, whose libraries may have more than one thread."""
     with one_thread_here():
-        return perform(units, seed, seconds)
+        return perform(tasks, seed, seconds)
 
 
-def perform_in_time(units: Iterable[Unit], seed: int, seconds: float, timeout: float) -> list[Outcome]:
-    """Perform units as :func:`tsmech.engine.perform` does, each in a thread that is left to itself when it is late."""
+def perform_in_time(tasks: Iterable[Task], seed: int, seconds: float, timeout: float) -> list[Outcome]:
+    """Perform tasks as :func:`tsmech.engine.tasks` does, each in a thread that is left to itself when it is late."""
     outcomes: list[Outcome] = []
     end = time.monotonic() + seconds
     with one_thread_here():
-        for unit in units:
+        for task in tasks:
             found: list[Outcome] = []
             thread = threading.Thread(
-                target=lambda unit=unit, found=found: found.append(perform_one(unit, seed)), daemon=True
+                target=lambda task=task, found=found: found.append(perform_one(task, seed)), daemon=True
             )
             thread.start()
             thread.join(timeout)
-            outcomes.append(found[0] if found else late(unit, timeout))
+            outcomes.append(found[0] if found else late(task, timeout))
             if time.monotonic() >= end:
                 break
     return outcomes

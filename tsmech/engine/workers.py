@@ -12,13 +12,13 @@ from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from tsmech import compilation
-from tsmech.engine import perform
 from tsmech.engine.executors import Report, late
+from tsmech.engine.tasks import perform
 from tsmech.errors import CutShortError, InputError
-from tsmech.experiment import Unit
-from tsmech.interruption import undisturbed
-from tsmech.threads import begin_with_one_thread, one_thread_each
+from tsmech.experiment import Task
+from tsmech.machine import compilation
+from tsmech.machine.interruption import undisturbed
+from tsmech.machine.threads import begin_with_one_thread, one_thread_each
 
 STARTS = 5
 """How often in a row workers may die as they start before the run is given up."""
@@ -29,8 +29,8 @@ FAREWELL = 5.0
 class Workers:
     """A pool of worker processes.
 
-    Each says in shared memory which unit of its block it is at and since when, so that one that dies or hangs is
-    known by its unit.  The units that it had finished in this block, about a second's work, are performed again.
+    Each says in shared memory which task of its block it is at and since when, so that one that dies or hangs is
+    known by its task.  The tasks that it had finished in this block, about a second's work, are performed again.
     """
 
     def __init__(self, count: int, timeout: float | None = None, script: bool = True) -> None:
@@ -45,7 +45,7 @@ class Workers:
 
     @property
     def hands(self) -> int:
-        """Number of units that it performs at a time."""
+        """Number of tasks that it performs at a time."""
         return self._count
 
     @property
@@ -63,7 +63,7 @@ class Workers:
         """Number of blocks that it holds."""
         return sum(worker.block is not None for worker in self._workers)
 
-    def submit(self, block: Sequence[Unit], seed: int, seconds: float) -> None:
+    def submit(self, block: Sequence[Task], seed: int, seconds: float) -> None:
         """Give a block to a worker that has none."""
         worker = next((worker for worker in self._workers if worker.block is None), None)
         if worker is None:
@@ -112,10 +112,10 @@ class Workers:
             return None
         if block is None:
             return None
-        unit = block[worker.position()]
+        task = block[worker.position()]
         if hung and self._timeout:
-            return Report(block, [late(unit, self._timeout)])
-        return Report(block, [], [unit])
+            return Report(block, [late(task, self._timeout)])
+        return Report(block, [], [task])
 
     def _cannot_start(self) -> Exception:
         if self._ever_ready:
@@ -157,8 +157,8 @@ class _Worker:
     def __init__(self, context: Any, script: bool) -> None:
         self.ready = False
         self.receiving = False
-        self.work: tuple[Sequence[Unit], int, float] | None = None
-        # The position in the block, when that unit was begun, and whether Numba is compiling.
+        self.work: tuple[Sequence[Task], int, float] | None = None
+        # The position in the block, when that task was begun, and whether Numba is compiling.
         self._state = context.RawArray("d", 3)
         self.pipe, theirs = context.Pipe()
         arguments = (__name__, _work.__name__, theirs, self._state)
@@ -169,7 +169,7 @@ class _Worker:
         self.sentinel = self.process.sentinel
 
     @property
-    def block(self) -> Sequence[Unit] | None:
+    def block(self) -> Sequence[Task] | None:
         """The block that it has."""
         return self.work and self.work[0]
 
@@ -191,15 +191,15 @@ class _Worker:
         return message
 
     def position(self) -> int:
-        """Return the position of the unit that it is at."""
+        """Return the position of the task that it is at."""
         return int(self._state[0])
 
     def began(self) -> float:
-        """Return when it began the unit that it is at."""
+        """Return when it began the task that it is at."""
         return float(self._state[1])
 
     def compiling(self) -> bool:
-        """Return whether Numba is compiling for the unit that it is at."""
+        """Return whether Numba is compiling for the task that it is at."""
         return bool(self._state[2]) and self.block is not None
 
     def dead(self) -> bool:
@@ -281,7 +281,7 @@ def _ends_with(sentinel: int) -> bool:
 
 
 def _limit_memory() -> None:
-    """Let an allocation beyond the machine's whole memory fail in the unit that asks for it."""
+    """Let an allocation beyond the machine's whole memory fail in the task that asks for it."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -1,31 +1,31 @@
 """Draws a finished run: panels of curves, or maps, with their legend, colour bar and what a reader must know."""
 
-import math
+import dataclasses
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tsmech.errors import InputError
-from tsmech.experiment import Experiment
-from tsmech.plots import curves, maps
-from tsmech.plots.legend import MARK, handles
-from tsmech.plots.picture import Picture, Row, choose, visible
+from tsmech.experiment import Experiment, is_family
+from tsmech.plots import curves, families, maps, matrices, trajectories
+from tsmech.plots.canvas import Canvas, figure_of
+from tsmech.plots.legend import MARK, entry, handles, reference_style
+from tsmech.plots.picture import Picture, Row, choose, names_in, pictured, visible
 from tsmech.plots.style import STYLE as STYLE
-from tsmech.plots.style import own_style, place_ticks
+from tsmech.plots.style import own_style, place_ticks, printable
 from tsmech.plots.theory import Theory
-from tsmech.plots.words import answer_names, axis_label, key_words, notes, symbols, title, wrapped
+from tsmech.plots.words import answer_names, axis_label, key_words, notes, symbols, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 COLUMNS = 3
 """Panels side by side, where they are all of one kind."""
-LETTERS, LETTER = 16, 0.08
-"""Letters of a legend for which a figure has room, and the inches that each further one adds to its width."""
 FORMATS: Mapping[str, Mapping[str, None]] = {
     "png": {"Software": None},
     "svg": {"Date": None},
@@ -39,14 +39,17 @@ def draw(
     rows: Iterable[Row],
     *,
     x: str | None = None,
-    y: Sequence[str] | None = None,
+    y: str | Sequence[str] | None = None,
     by: str | None = None,
     value: str | None = None,
     together: bool | None = None,
     log: str | Sequence[str] | None = None,
     mark: Mapping[str, float] | None = None,
+    reference: Mapping[str, float] | None = None,
+    matrix: str | None = None,
+    at: str | Sequence[float] | None = None,
 ) -> "Figure":
-    """Return a figure of a run: curves, or with a ``value`` a map.
+    """Return a figure of a run: curves, with a ``value`` a map, with a ``matrix`` that matrix at some times.
 
     Parameters
     ----------
@@ -55,12 +58,13 @@ def draw(
     rows
         The run's summary rows.
     x
-        The horizontal axis: a parameter or the coordinate.
+        The horizontal axis: a parameter, a coordinate, or an observable against which ``y`` is drawn as a trajectory.
     y
-        Observables, one panel each; with a ``value`` the vertical axis of the map, a parameter or the coordinate.
+        Observables, one panel each: numbers, vectors and matrices (``R``) as families of lines, or entries
+        (``R[0, 1]``); with a ``value`` the vertical axis of the map, a parameter or the coordinate.
     by
-        The parameter that tells curves apart by colour, or the one whose values have panels (of maps, or where
-        observables are ``together``).
+        The parameter or the coordinate of names that tells curves apart by colour, or whose values have panels (of
+        maps, of families, or where observables are ``together``).
     value
         The observable that a map shows.
     together
@@ -69,26 +73,49 @@ def draw(
         Which axes are logarithmic: ``x``, ``y``, both or ``none``; chosen by the values where it is None.
     mark
         Numbers that a line marks, by the parameter whose axis has them.
+    reference
+        Numbers that a horizontal line marks, by what the legend calls them: a bound, an asymptote.
+    matrix, at
+        A matrix, and the values of the coordinate at which it is shown.
 
     Raises
     ------
     InputError
         Where the run does not hold what is to be drawn.
     """
-    picture = choose(experiment, x=x, y=y, by=by, value=value, together=together, log=log, mark=mark)
+    asked: dict[str, Any] = {"x": x, "y": y, "by": by, "value": value, "together": together, "log": log, "mark": mark}
+    asked |= {"reference": reference, "matrix": matrix, "at": at}
+    return figure_of(draw_panels(experiment, rows, **asked)[0])
+
+
+def draw_panels(
+    experiment: Experiment, rows: Iterable[Row], *, ax: "Sequence[Axes] | None" = None, **asked: Any
+) -> "list[Axes]":
+    """Return the panels that :func:`draw` draws, in axes that are given or of a new figure."""
+    y, value, matrix = (asked.get(key) for key in ("y", "value", "matrix"))
     listed = list(rows)
-    shown = {observable: visible(experiment, picture, listed, observable) for observable in picture.observables}
-    for observable in [observable for observable, found in shown.items() if not found]:
-        if y or value or len(shown) == 1:
-            raise InputError(f"{observable} cannot be drawn: the run has no single numbers of it along {picture.x}")
-        del shown[observable]
+    picture = choose(experiment, names_in(experiment.system, listed), **asked)
+    chosen = pictured(experiment, picture.observables, {"y": y or value or matrix or experiment.plot.get("y")})
+    drawn = {name: families.columns(experiment.system, name, listed) for name in chosen}
+    shown = {name: visible(experiment, picture, listed, name) for columns in drawn.values() for name in columns}
+    for name, columns in list(drawn.items()):
+        if not any(shown[column] for column in columns):
+            if y or value or matrix or len(drawn) == 1:
+                what = "values" if "[" in name or is_family(experiment.system, name) else "single numbers"
+                along = f" along {picture.x}" if picture.x else ""
+                raise InputError(f"{name} cannot be drawn: the run has no {what} of it{along}")
+            del drawn[name]
+            shown = {column: found for column, found in shown.items() if column not in columns}
+    if ax is not None:
+        return _draw(experiment, drawn, shown, picture, ax).panels
     with own_style():
-        figure = _draw_maps(experiment, shown, picture) if picture.y else _draw_curves(experiment, shown, picture)
+        canvas = _draw(experiment, drawn, shown, picture, None)
+        figure = canvas.figure
         width = figure.get_figwidth()
         figure.suptitle(title(experiment, int(10 * width)))
         if words := notes(experiment, shown, picture):
             figure.supxlabel(textwrap.fill("; ".join(words), int(16 * width)), fontsize=8, color="0.35")
-    return figure
+    return canvas.panels
 
 
 def save(
@@ -106,55 +133,141 @@ def save(
     return written
 
 
-def _draw_curves(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture) -> "Figure":
+def _draw(
+    experiment: Experiment,
+    drawn: Mapping[str, list[str]],
+    shown: Mapping[str, list[Row]],
+    picture: Picture,
+    given: "Sequence[Axes] | None",
+) -> Canvas:
+    """Draw a picture of the kind that it is."""
+    if picture.matrix:
+        return _draw_matrices(experiment, shown, picture, given)
+    if picture.y:
+        return _draw_maps(experiment, shown, picture, given)
+    if picture.along:
+        return _draw_trajectories(experiment, shown, picture, given)
+    return _draw_curves(experiment, drawn, shown, picture, given)
+
+
+def _draw_curves(
+    experiment: Experiment,
+    drawn: Mapping[str, list[str]],
+    shown: Mapping[str, list[Row]],
+    picture: Picture,
+    given: "Sequence[Axes] | None",
+) -> Canvas:
     """Draw a row of panels for each observable, a column for each value of what is left of the sweep."""
+    system = experiment.system
     keys = picture.keys(experiment)
-    kinds = [tuple(shown)] if picture.together else [(observable,) for observable in shown]
+    kinds = [tuple(drawn)] if picture.together else [(name,) for name in drawn]
     items = [(kind, key) for kind in kinds for key in keys]
     across = _across(picture, keys, len(kinds))
-    size = (5.2, 4.2) if len(items) <= COLUMNS else (4.0, 3.3)
-    figure, panels = _panels(len(items), across, size)
+    canvas = Canvas.make(len(items), across, (5.2, 4.2) if len(items) <= COLUMNS else (4.0, 3.3), given)
+    several = any(is_family(system, name) for name in drawn)
     theory = Theory(experiment)
     ys, off = [], False
-    for ax, (kind, key) in zip(panels, items, strict=False):
-        whole = {observable: shown[observable] for observable in kind}
+    legends: list[list[Line2D]] = []
+    for ax, (kind, key) in zip(canvas.panels, items, strict=True):
+        columns = [column for name in kind for column in drawn[name]]
+        whole = {column: shown[column] for column in columns}
         limits = curves.choose_scales(ax, experiment, whole, picture, theory)
-        part = {observable: _matching(found, key) for observable, found in whole.items()}
-        off |= curves.draw_curves(ax, experiment, part, picture, limits, theory)
+        part = {column: _matching(found, key) for column, found in whole.items()}
+        styles = families.styles(system, columns) if several and any(is_family(system, name) for name in kind) else {}
+        off |= curves.draw_curves(ax, experiment, part, picture, limits, theory, families.looks(styles))
         for name, number in picture.mark:
             if name == picture.x:
                 ax.axvline(number, zorder=1.5, **MARK)
+        for place, (_, number) in enumerate(picture.reference):
+            ax.axhline(number, zorder=1.5, **reference_style(place))
         place_ticks(ax)
-        ys.append(axis_label(experiment.system, kind[0]) if len(kind) == 1 else symbols(experiment.system, kind))
+        if named := dict(picture.names).get(picture.x):
+            ax.set_xticks(range(len(named)), [printable(name) for name in named])
+            ax.set_xlim(-0.5, len(named) - 0.5)
+        legends.append(_entries(experiment, part, picture, styles))
+        ys.append(axis_label(system, kind[0]) if len(kind) == 1 else symbols(system, kind))
+        if key:
+            ax.set_title(key_words(system, key), fontsize="medium")
+    canvas.label(axis_label(system, picture.x), ys)
+    told = dataclasses.replace(picture, together=False) if several else picture
+    values = curves.codes(told, [row for found in shown.values() for row in found])
+    if curves.has_bar(values):
+        label = axis_label(system, str(picture.by))
+        canvas.bar(values, curves.colour_norm(values), curves.COLOURS, label)
+    canvas.legend(handles(experiment, shown, told, off), legends)
+    return canvas
+
+
+def _entries(
+    experiment: Experiment, part: Mapping[str, list[Row]], picture: Picture, styles: Mapping[str, families.Style]
+) -> "list[Line2D]":
+    """Return the legend of one panel: the entries of its families, those that look the same once."""
+    found: dict[str, Line2D] = {}
+    for column, style in styles.items():
+        answers = {row["answer"] for row in part[column]}
+        if answers and style.label and style.label not in found:
+            alone = curves.is_alone(experiment, picture, part[column])
+            found[style.label] = entry(experiment, style.label, style.look, answers, alone)
+    return list(found.values())
+
+
+def _draw_trajectories(
+    experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture, given: "Sequence[Axes] | None"
+) -> Canvas:
+    """Draw a row of panels for each observable, a column for each value of what is left of the sweep."""
+    keys = picture.keys(experiment)
+    items = [(name, key) for name in shown for key in keys]
+    across = _across(picture, keys, len(shown))
+    canvas = Canvas.make(len(items), across, (5.2, 4.2) if len(items) <= COLUMNS else (4.0, 3.3), given)
+    along = trajectories.places(shown, picture)
+    norm = curves.colour_norm(along)
+    for ax, (name, key) in zip(canvas.panels, items, strict=True):
+        trajectories.draw_trajectories(ax, experiment, _matching(shown[name], key), picture, name, norm)
+        for place, (_, number) in enumerate(picture.reference):
+            ax.axhline(number, zorder=1.5, **reference_style(place))
+        place_ticks(ax)
         if key:
             ax.set_title(key_words(experiment.system, key), fontsize="medium")
-    _label(panels, across, axis_label(experiment.system, picture.x), ys, size)
-    _draw_bar(figure, panels[: len(items)], experiment, shown, picture)
-    entries = handles(experiment, shown, picture, off)
-    figure.legend(handles=entries, loc="outside right center")
-    longest = max(len(str(entry.get_label())) for entry in entries)
-    figure.set_figwidth(figure.get_figwidth() + LETTER * max(0, longest - LETTERS))
-    return figure
+    label = axis_label(experiment.system, picture.x)
+    canvas.label(label, [axis_label(experiment.system, name) for name, _ in items])
+    canvas.bar(along, norm, curves.COLOURS, axis_label(experiment.system, str(picture.along)))
+    canvas.legend(handles(experiment, shown, picture, False), [[] for _ in items])
+    return canvas
 
 
-def _draw_bar(
-    figure: "Figure", panels: Sequence["Axes"], experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture
-) -> None:
-    """Draw the colour bar of the numbers that colour tells apart, where they are many."""
+def _draw_matrices(
+    experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture, given: "Sequence[Axes] | None"
+) -> Canvas:
+    """Draw a row of panels for each answer and each value of what is left of the sweep, a column for each time."""
     from matplotlib.cm import ScalarMappable
 
-    values = curves.codes(picture, [row for found in shown.values() for row in found])
-    if not curves.has_bar(values):
-        return
-    figure.set_figwidth(figure.get_figwidth() + 1.0)
-    norm = curves.colour_norm(values)
-    bar = figure.colorbar(ScalarMappable(norm, curves.COLOURS), ax=panels)
-    bar.ax.set_ylim(min(values), max(values))
-    bar.set_label(axis_label(experiment.system, str(picture.by)))
-    place_ticks(bar.ax)
+    system, (name,) = experiment.system, picture.observables
+    columns = list(shown)
+    rows = next(iter(shown.values()))
+    times = matrices.times(picture, rows)
+    answers = answer_names(experiment, shown)
+    items = [(key, answer, at) for key in picture.keys(experiment) for answer in answers for at in times]
+    tables = [
+        matrices.tabulate(columns, matrices.find_row(experiment, rows, picture, at, answer=answer, **key))
+        for key, answer, at in items
+    ]
+    across = len(times) if picture.x else min(len(items), COLUMNS)
+    canvas = Canvas.make(len(items), across, (3.0, 2.8), given)
+    norm, colours = matrices.choose_scale(tables)
+    for ax, (key, answer, at), table in zip(canvas.panels, items, tables, strict=True):
+        matrices.draw_matrix(ax, table, columns, norm, colours)
+        where = "" if at is None else f"{system.coordinates[picture.x].symbol} = {at:.4g}"
+        ax.set_title(", ".join(filter(None, (answers[answer], key_words(system, key), where))), fontsize="medium")
+    down, right = system.observables[name].axes
+    canvas.label(right, [down] * len(items))
+    bar = canvas.figure.colorbar(ScalarMappable(norm, colours), ax=canvas.panels)
+    bar.set_label(axis_label(system, name))
+    return canvas
 
 
-def _draw_maps(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture) -> "Figure":
+def _draw_maps(
+    experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture, given: "Sequence[Axes] | None"
+) -> Canvas:
     """Draw a row of maps for each answer, a column for each value of what is left of the sweep; one colour bar."""
     from matplotlib.cm import ScalarMappable
 
@@ -174,8 +287,8 @@ def _draw_maps(experiment: Experiment, shown: Mapping[str, list[Row]], picture: 
     levels = maps.choose_levels(norm)
     across = _across(picture, keys, len(names))
     size = (4.6, 4.0) if len(items) <= COLUMNS else (3.6, 3.0)
-    figure, panels = _panels(len(items), across, size)
-    for ax, (answer, key), grid in zip(panels, items, grids, strict=False):
+    canvas = Canvas.make(len(items), across, size, given)
+    for ax, (answer, key), grid in zip(canvas.panels, items, grids, strict=True):
         theory = grids[items.index(("theory", key))] if ("theory", key) in items and answer != "theory" else None
         maps.draw_map(ax, grid, norm, levels, picture, theory)
         for name, number in picture.mark:
@@ -185,15 +298,15 @@ def _draw_maps(experiment: Experiment, shown: Mapping[str, list[Row]], picture: 
         words = (names[answer], key_words(experiment.system, key))
         ax.set_title(", ".join(filter(None, words)), fontsize="medium")
     horizontal, vertical = (axis_label(experiment.system, name) for name in (picture.x, along))
-    _label(panels, across, horizontal, [vertical] * len(items), size)
+    canvas.label(horizontal, [vertical] * len(items))
     largest = float(norm.vmax or 0.0)
     above = any(np.any(np.isfinite(table) & (table > largest)) for _, _, table in grids)
     mappable = ScalarMappable(norm, maps.COLOURS)
-    bar = figure.colorbar(mappable, ax=panels[: len(items)], extend="max" if above else "neither", ticks=levels)
+    bar = canvas.figure.colorbar(mappable, ax=canvas.panels, extend="max" if above else "neither", ticks=levels)
     bar.ax.minorticks_off()
     bar.ax.set_yticks(levels, [f"{level:.4g}" for level in levels])
     bar.set_label(axis_label(experiment.system, value))
-    return figure
+    return canvas
 
 
 def _across(picture: Picture, keys: Sequence[Row], kinds: int) -> int:
@@ -206,32 +319,11 @@ def _across(picture: Picture, keys: Sequence[Row], kinds: int) -> int:
     return 2 if count == COLUMNS + 1 else min(count, COLUMNS)
 
 
-def _panels(count: int, across: int, size: tuple[float, float]) -> tuple["Figure", list["Axes"]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    down = math.ceil(count / across)
-    figure = Figure(figsize=(size[0] * across + 0.6, size[1] * down), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, list(figure.subplots(down, across, squeeze=False).flat)
-
-
-def _label(panels: Sequence["Axes"], across: int, x: str, ys: Sequence[str], size: tuple[float, float]) -> None:
-    """Label the axes of the panels that stay, except where a neighbour says it already; take away the others."""
-    for ax in panels[len(ys) :]:
-        ax.remove()
-    for place, (ax, y) in enumerate(zip(panels, ys, strict=False)):
-        if place + across >= len(ys):
-            ax.set_xlabel(wrapped(x, size[0]))
-        if place % across == 0 or y != ys[place - 1]:
-            ax.set_ylabel(wrapped(y, size[1]))
-
-
 def _matching(rows: Iterable[Row], key: Row) -> list[Row]:
     return [row for row in rows if all(row[name] == wanted for name, wanted in key.items())]
 
 
 def _diverged(row: Row, experiment: Experiment, picture: Picture) -> bool:
     """Return whether a row is a mean over those draws alone that had not diverged by then."""
-    coordinate, at = experiment.system.coordinate, row.get("diverged_at")
+    coordinate, at = experiment.system.running(), row.get("diverged_at")
     return at is not None and coordinate in (picture.x, picture.y) and row[str(coordinate)] >= at

@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.experiment import Experiment
-from tsmech.plots.picture import Picture, Row, is_geometric, is_logarithmic, thinned, visible
+from tsmech.experiment import Experiment, in_order
+from tsmech.plots.picture import (
+    Picture,
+    Row,
+    apart,
+    is_geometric,
+    is_logarithmic,
+    named_coordinates,
+    names_in,
+    thinned,
+    visible,
+)
 from tsmech.plots.style import import_matplotlib
 from tsmech.plots.theory import Theory
-from tsmech.systems.contract import SIMULATIONS
+from tsmech.problem.system import simulations
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,10 +33,12 @@ if TYPE_CHECKING:
 
 MARKERS = "osD^vP*"
 DASHES = ("-", "--", "-.", ":")
-SIZES = {"reduced": 3.6, "direct": 6.4}
+FILLED, OPEN = 3.6, 6.4
 """Markers' sizes: where the simulations agree, the dot lies in the ring."""
 MOST_MARKERS = 41
 """Markers that a curve has, besides its extremes; of a longer one evenly spaced ones are drawn."""
+FAMILY_MARKERS = 16
+"""Markers that each line of a family has, besides its extremes."""
 LINE_MARKERS = 8
 """Markers that tell apart the lines of single networks, about so many each."""
 MOST_CODES = 6
@@ -36,6 +48,12 @@ NEAR = 0.025
 DEPTH = 1e-16
 """Least value on a logarithmic axis as a share of the largest; below there is rounding."""
 COLOURS = "viridis"
+DASH: Mapping[str, Any] = {"linestyle": "", "marker": "_", "markersize": 14, "markeredgewidth": 1.6}
+"""How theory looks at a place that no line leads to."""
+
+
+Look = tuple[Any, str, str]
+"""A colour, a marker and dashes."""
 
 
 class Range(NamedTuple):
@@ -60,8 +78,9 @@ def draw_panel(
         from matplotlib.figure import Figure
 
         ax = Figure().add_subplot()
-    picture = Picture(x, (observable,), by=by)
-    shown = {observable: visible(experiment, picture, rows, observable)}
+    listed = list(rows)
+    picture = Picture(x, (observable,), by=by, names=tuple(names_in(experiment.system, listed).items()))
+    shown = {observable: visible(experiment, picture, listed, observable)}
     theory = Theory(experiment)
     limits = choose_scales(ax, experiment, shown, picture, theory)
     draw_curves(ax, experiment, shown, picture, limits, theory)
@@ -75,35 +94,45 @@ def draw_curves(
     picture: Picture,
     limits: Range,
     theory: Theory,
+    looks: Mapping[str, Look] | None = None,
 ) -> bool:
-    """Draw the visible rows of one panel's observables; return whether a mean lies off the scale."""
-    groups = [name for name in experiment.axes if name != picture.x]
+    """Draw the visible rows of one panel's observables; return whether a mean lies off the scale.
+
+    Colour tells apart what :func:`codes` says, or else the columns that ``looks`` names.
+    """
+    groups = apart(experiment, picture.x)
+    joined = picture.x not in named_coordinates(experiment.system)
     off = False
     for observable, rows in shown.items():
         values = codes(picture, rows)
         for key, answers in _grouped(rows, groups):
             code = observable if picture.together else key.get(picture.by or "")
-            colour, marker, dashes = look(code if code in values else values[0], values)
+            known = looks or {}
+            colour, marker, dashes = known.get(observable) or look(code if code in values else values[0], values)
             alone = is_alone(experiment, picture, [row for members in answers.values() for row in members])
-            kept = _marked(ax, picture.x, observable, answers)
+            kept = _marked(ax, experiment, picture.x, observable, answers, FAMILY_MARKERS if looks else MOST_MARKERS)
             for answer, members in answers.items():
                 at = np.array([row[picture.x] for row in members], dtype=float)
                 means = np.array([row[observable] for row in members])
-                if answer not in SIMULATIONS:
+                if not experiment.simulates(answer):
                     line = {"color": colour, "linestyle": "--" if alone else dashes, "zorder": 5 if alone else 2}
-                    if experiment.system.coordinate != picture.x:
+                    if not joined:
+                        ax.plot(at, means, **{**line, **DASH})
+                        continue
+                    if experiment.system.running() != picture.x:
                         at, means = theory.line(picture.x, observable, key, at, means)
                     _draw_theory(ax, at, means, limits, line)
                     continue
-                style = face(answer, colour) | {"marker": marker, "zorder": 3 if answer == "reduced" else 4}
+                network = is_network(experiment, answer)
+                style = face(network, colour) | {"marker": marker, "zorder": 4 if network else 3}
                 if alone:
                     step = max(1, len(at) // LINE_MARKERS)
-                    style |= {"linewidth": 0.9, "markevery": (step // 2 if answer == "reduced" else 0, step)}
+                    style |= {"linewidth": 0.9, "markevery": (0 if network else step // 2, step)}
                     placed = _on_axis(ax, at)
                     ax.plot(at[placed], _sunk(means[placed], limits), **style)
                     continue
-                errors = np.array([row[f"{observable}_sem"] or 0.0 for row in members])
-                some = np.isin(at, kept) & _on_axis(ax, at)
+                errors = np.array([row.get(f"{observable}_sem") or 0.0 for row in members])
+                some = (np.isin(at, kept) | (not joined)) & _on_axis(ax, at)
                 off |= _draw_markers(ax, at[some], means[some], errors[some], limits, style)
     return off
 
@@ -112,10 +141,14 @@ def codes(picture: Picture, rows: Iterable[Row]) -> list[Any]:
     """Return what colour tells apart: the observables, the values of ``by``, or nothing."""
     if picture.together:
         return list(picture.observables)
-    return sorted({row[picture.by] for row in rows}) if picture.by else [None]
+    if not picture.by:
+        return [None]
+    found = {row[picture.by] for row in rows}
+    named = dict(picture.names).get(picture.by)
+    return [name for name in named if name in found] if named else sorted(found, key=in_order)
 
 
-def look(code: Any, values: Sequence[Any]) -> tuple[Any, str, str]:
+def look(code: Any, values: Sequence[Any]) -> Look:
     """Return the colour, marker and dashes of one of the values that colour tells apart."""
     import matplotlib
 
@@ -142,25 +175,32 @@ def colour_norm(values: Sequence[float]) -> "Normalize":
     return Normalize(low, high + 0.1 * (high - low))
 
 
-def _marked(ax: "Axes", x: str, observable: str, answers: Mapping[str, Sequence[Row]]) -> list[float]:
+def _marked(
+    ax: "Axes", experiment: Experiment, x: str, observable: str, answers: Mapping[str, Sequence[Row]], most: int
+) -> list[float]:
     """Return the values of x at which simulations have markers: evenly spaced ones, and the extremes of each."""
-    simulated = [members for answer, members in answers.items() if answer in SIMULATIONS]
+    simulated = [members for answer, members in answers.items() if experiment.simulates(answer)]
     extremes = [pick(members, key=lambda row: row[observable])[x] for members in simulated for pick in (min, max)]
     places = np.unique([row[x] for members in simulated for row in members])
-    return thinned(places[_on_axis(ax, places)].tolist(), MOST_MARKERS, extremes)
+    return thinned(places[_on_axis(ax, places)].tolist(), most, extremes)
 
 
-def face(answer: str, colour: Any) -> dict[str, Any]:
-    """Return how a simulation's markers are filled: reduced with their colour, direct not at all."""
-    filled = colour if answer == "reduced" else "none"
-    return {"color": colour, "markerfacecolor": filled, "markeredgecolor": colour, "markersize": SIZES[answer]}
+def is_network(experiment: Experiment, answer: str) -> bool:
+    """Return whether an answer is the simulation that is most like the network."""
+    return answer in simulations(experiment.system)[-1:]
+
+
+def face(network: bool, colour: Any) -> dict[str, Any]:
+    """Return how a simulation's markers are filled: a reduction's with their colour, the network's not at all."""
+    filled, size = ("none", OPEN) if network else (colour, FILLED)
+    return {"color": colour, "markerfacecolor": filled, "markeredgecolor": colour, "markersize": size}
 
 
 def is_alone(experiment: Experiment, picture: Picture, rows: Iterable[Row]) -> bool:
     """Return whether the simulations are single networks followed along the coordinate, drawn as lines."""
-    if picture.x != experiment.system.coordinate:
+    if picture.x != experiment.system.running():
         return False
-    counts = [row["replicates"] for row in rows if row["answer"] in SIMULATIONS]
+    counts = [row["replicates"] for row in rows if experiment.simulates(row["answer"])]
     return bool(counts) and max(counts) == 1 == experiment.replicates
 
 
@@ -175,10 +215,11 @@ def choose_scales(
     every = [row[picture.x] for rows in shown.values() for row in rows]
     if is_logarithmic(picture, "x", every):
         ax.set_xscale("log")
-    groups = [name for name in experiment.axes if name != picture.x]
+    groups = apart(experiment, picture.x)
     inside, infinite = _settled(ax, shown, picture, groups, theory)
     if not inside:
         return Range()
+    inside += [(number, 0.0) for _, number in picture.reference]
     smallest, largest = min(value for value, _ in inside), max(value for value, _ in inside)
     highest = max(min(value + error, 1.5 * largest) for value, error in inside)
     positive = [value for value, _ in inside if value > max(0.0, DEPTH * largest)]
@@ -251,7 +292,7 @@ def _draw_theory(
     ax: "Axes", at: NDArray[np.float64], means: NDArray[np.float64], limits: Range, line: dict[str, Any]
 ) -> None:
     if len(at) == 1:  # theory at one place says nothing of others
-        ax.plot(at, means, **{**line, "linestyle": "", "marker": "_", "markersize": 14, "markeredgewidth": 1.6})
+        ax.plot(at, means, **{**line, **DASH})
         return
     # An infinite value breaks the line, which then leaves the picture on both sides of it.
     ax.plot(at, np.where(np.isfinite(means) & _on_axis(ax, at), _sunk(means, limits), np.nan), **line)
@@ -273,7 +314,9 @@ def _grouped(rows: Iterable[Row], names: Sequence[str]) -> Iterator[tuple[Row, d
     def key(row: Row) -> list[Any]:
         return [row[name] for name in names]
 
-    for values, members in itertools.groupby(sorted(rows, key=key), key):
+    for values, members in itertools.groupby(
+        sorted(rows, key=lambda row: [in_order(value) for value in key(row)]), key
+    ):
         answers: dict[str, list[Row]] = {}
         for row in members:
             answers.setdefault(row["answer"], []).append(row)

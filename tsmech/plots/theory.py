@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from tsmech.errors import TsmechError
 from tsmech.experiment import Experiment
 from tsmech.plots.picture import Row, is_geometric
-from tsmech.systems.contract import Curve, System
+from tsmech.problem.curve import Curve
+from tsmech.problem.observables import observable_of
+from tsmech.problem.system import System
 
 Array = NDArray[np.float64]
 
@@ -32,7 +34,7 @@ class Theory:
         experiment = self._experiment
         if x not in experiment.parameters or experiment.system.poles is System.poles:
             return []
-        point = {**experiment.fixed, **key}
+        point = {**experiment.fixed, **{name: key[name] for name in experiment.axes if name in key}}
         found = experiment.system(**{**point, x: value}).poles(x)
         return [pole for pole in found if self._value({**point, x: pole}, observable) == math.inf]
 
@@ -47,7 +49,9 @@ class Theory:
             The stored values, increasing.
         """
         experiment = self._experiment
-        if x not in experiment.parameters or experiment.system.parameters()[x].kind != "float" or len(at) < 2:
+        if x not in experiment.parameters or experiment.system.parameters()[x].kinds != ("float",) or len(at) < 2:
+            return at, means
+        if any(name not in experiment.axes for name in key):  # of a curve along names there is no end
             return at, means
         start = experiment.system(**{**experiment.fixed, **key, x: float(at[0])})
         count = start.line_points()
@@ -83,8 +87,12 @@ class Theory:
         except (TsmechError, ArithmeticError):
             return None
         curve = self._known[point]
-        if observable not in curve.observables:
+        name = observable_of(observable)
+        if name not in curve.observables and name not in curve.summaries:
             return None
-        if curve.diverged_at is not None and not self._experiment.system.observables[observable].summary:
-            return math.inf
-        return float(curve.observables[observable][-1])
+        index = dict(curve.entries(self._experiment.system.observables, name)).get(observable)
+        if index is None:
+            return None
+        if name in curve.summaries:
+            return float(curve.summaries[name][index])
+        return math.inf if curve.stop is not None else float(curve.observables[name][(-1, *index)])

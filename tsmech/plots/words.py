@@ -11,18 +11,20 @@ from tsmech.experiment import Experiment
 from tsmech.plots.maps import FEWEST_CONTOURED
 from tsmech.plots.picture import Picture, Row, is_logarithmic
 from tsmech.plots.style import printable
-from tsmech.systems.contract import SIMULATIONS, System
-from tsmech.systems.sampling import REPORTS
+from tsmech.problem.observables import Coordinate, observable_of
+from tsmech.problem.parameters import Parameter
+from tsmech.problem.reports import REPORTS
+from tsmech.problem.system import System, simulations
 
 
 def axis_label(system: type[System], name: str) -> str:
     """Return the symbol and the words of a parameter, an observable or the coordinate."""
-    if name in system.observables:
-        described = system.observables[name]
-        return f"{mathematical(described.symbol)}   ({described.label})"
-    declared = system.parameters().get(name)
-    if declared is None:
-        return system.coordinate_words or name
+    if observable_of(name) in system.observables:
+        return f"{entry_symbol(system, name)}   ({system.observables[observable_of(name)].label})"
+    if name in system.coordinates:
+        along = system.coordinates[name]
+        return f"{along.symbol}   ({along.label}{f', in units of {along.unit}' if along.unit else ''})"
+    declared = system.parameters()[name]
     return f"{mathematical(declared.symbol)}   ({re.split('[;(]', declared.help)[0].strip()})"
 
 
@@ -34,7 +36,21 @@ def wrapped(label: str, inches: float) -> str:
 
 def symbols(system: type[System], observables: Iterable[str]) -> str:
     """Return the symbols of observables that share a panel."""
-    return ",   ".join(mathematical(system.observables[observable].symbol) for observable in observables)
+    return ",   ".join(entry_symbol(system, observable) for observable in observables)
+
+
+def entry_symbol(system: type[System], name: str) -> str:
+    """Return the symbol of an observable or of one of its entries, such as R with the indices 01 below it."""
+    symbol = system.observables[observable_of(name)].symbol
+    if "[" not in name:
+        return mathematical(symbol)
+    indices = name.partition("[")[2][:-1].split(", ")
+    if not all(index.isdigit() for index in indices):
+        return f"{mathematical(symbol)}[{printable(', '.join(indices))}]"
+    head, _, subscript = symbol.partition("_")
+    below = ("" if max(map(len, indices)) == 1 else ",").join(indices)
+    words = rf"\mathrm{{{subscript}}},\," if subscript else ""
+    return f"${head}_{{{words}{below}}}$"
 
 
 def mathematical(symbol: str) -> str:
@@ -45,7 +61,7 @@ def mathematical(symbol: str) -> str:
 
 def key_words(system: type[System], key: Row) -> str:
     """Return such words as ``λ = 0.1, σ = 0.5``."""
-    declared = system.parameters()
+    declared: dict[str, Parameter | Coordinate] = {**system.parameters(), **system.coordinates}
     return ", ".join(f"{mathematical(declared[name].symbol)} = {_words(value)}" for name, value in key.items())
 
 
@@ -79,11 +95,11 @@ def setting(experiment: Experiment, shown: Mapping[str, Sequence[Row]], picture:
     dimension of a simulation.
     """
     rows = [row for found in shown.values() for row in found]
-    drawn = [row["replicates"] for row in rows if row["answer"] in SIMULATIONS]
+    drawn = [row["replicates"] for row in rows if experiment.simulates(row["answer"])]
     declared = experiment.system.parameters()
     words = []
     for name, value in experiment.fixed.items():
-        if name in (picture.x, picture.y, *REPORTS) or declared[name].kind == "array":
+        if name in (picture.x, picture.y, *REPORTS) or declared[name].single:
             continue
         needed = name in experiment.system.stated or value != declared[name].default
         if not (drawn if name == "dimension" else needed):
@@ -104,15 +120,16 @@ def notes(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pictu
     rows = [row for found in shown.values() for row in found]
     answers = {row["answer"] for row in rows}
     # The network itself approximates nothing.
-    remarks = experiment.remarks() if answers != {"direct"} else []
+    remarks = experiment.remarks() if answers != {*simulations(system)[-1:]} else []
     words = setting(experiment, shown, picture)
     found = [*([words] if words else []), *(printable(remark) for remark in remarks)]
-    coordinate, axes = system.coordinate, (picture.x, picture.y)
-    if coordinate not in (None, *axes) and not all(system.observables[name].summary for name in shown):
+    coordinate, axes = system.running(), (picture.x, picture.y)
+    summaries = all(system.observables[observable_of(name)].summary for name in shown)
+    if coordinate not in (None, picture.along, *axes) and not summaries and not picture.matrix:
         ends = {row[coordinate] for row in rows if row.get("diverged_at") is None}
         found.append(f"at {coordinate} = {ends.pop():.4g}" if len(ends) == 1 else "at the end of each curve")
     for name in picture.panels:
-        used, known = {key[name] for key in picture.keys(experiment)}, experiment.axes[name]
+        used, known = {key[name] for key in picture.keys(experiment)}, picture.values(experiment, name)
         if len(used) < len(known):
             found.append(f"{len(used)} of the {len(known)} values of {name} are shown")
     for axis, along in (("x", picture.x), ("y", picture.y)):
@@ -140,7 +157,7 @@ def _diverged_curves(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     words = []
     for answer, places in points.items():
         if count := sum(places.values()):
-            some = "some draws of " if answer in SIMULATIONS else ""
+            some = "some draws of " if experiment.simulates(answer) else ""
             which = f": {some}{count} of {len(places)} curves" if len(places) > 1 else ""
             words.append(f"{answer}{which} diverged")
     return words

@@ -1,7 +1,7 @@
 """Gradient descent of a noisy linear teacher at finite N: one training set and start, and what is learnt in time.
 
 :func:`draw_direct` draws every input and lets the network descend.  :func:`draw_reduced` draws, for isotropic inputs
-and with the same law, what the learning curve depends on (:mod:`tsmech.sims.gradient_flow_reduced`).
+and with the same law, what the learning curve depends on (:mod:`tsmech.sims.bidiagonal.descent`).
 Equation numbers are those of theory/gradient_flow.md.
 """
 
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from tsmech.checks import in_range
 from tsmech.errors import ConvergenceError, InputError
-from tsmech.sims.gradient_flow_reduced import Problem, follow
-from tsmech.steps import completed_steps
-from tsmech.theory.gradient_flow import decay, largest_step
-from tsmech.theory.spectra import in_range
+from tsmech.kernels.steps import completed_steps, decay
+from tsmech.sims.bidiagonal.descent import Problem, follow
+from tsmech.theory.gradient_flow import largest_step
 
 Array = NDArray[np.float64]
 

@@ -26,14 +26,14 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import InputError
-from tsmech.sims.online_blocks import BLOCK, Matrix
-from tsmech.sims.online_chain import follow_chain
-from tsmech.sims.online_network import ROWS, follow_network, into_strips
-from tsmech.sims.online_rule import LARGEST_FIELD, Rule, Task
-from tsmech.sims.online_starts import check_dimension, coordinates, semidefinite_factor
-from tsmech.sims.online_units import Activation, compile_unit, specialise
+from tsmech.kernels.steps import completed_steps
 from tsmech.sims.streams import LAWS, QUANTUM, no_lanes, seed_lanes
-from tsmech.steps import completed_steps
+from tsmech.sims.two_layer.blocks import BLOCK, Matrix
+from tsmech.sims.two_layer.chain import follow_chain
+from tsmech.sims.two_layer.network import ROWS, follow_network, into_strips
+from tsmech.sims.two_layer.rule import LARGEST_FIELD, Rule, Task
+from tsmech.sims.two_layer.starts import check_dimension, coordinates, semidefinite_factor
+from tsmech.sims.two_layer.units import Activation, compile_unit, specialise
 
 Stream = Literal["fast", "numpy"]
 
@@ -123,7 +123,7 @@ def run_reduced(
     student_activation, teacher_activation : str or pair of functions
         A name, or (g, g'), which is compiled anew in every process.
     schedule : array_like, shape (n, 4)
-        Learning rate η(alpha), see :mod:`tsmech.schedules`.
+        Learning rate η(alpha), see :mod:`tsmech.kernels.schedules`.
     alphas : array_like, shape (n,)
         Increasing times of the records.
     rng : Generator
@@ -323,7 +323,7 @@ def make_task(
         raise InputError(f"A has shape {teacher_second_layer.shape}: must be ({M},), one weight for each teacher unit")
     stretches = np.array(schedule, dtype=np.float64)
     if stretches.ndim != 2 or stretches.shape[0] < 1 or stretches.shape[1] != 4 or not np.all(np.isfinite(stretches)):
-        raise InputError(f"schedule has shape {stretches.shape}: must be (n, 4), finite, see tsmech.schedules")
+        raise InputError(f"schedule has shape {stretches.shape}: must be (n, 4), finite, see tsmech.kernels.schedules")
     for name, value in zip(("second_layer_rate", "noise", "weight_decay"), rates, strict=True):
         if not 0.0 <= value < math.inf:
             raise InputError(f"{name} = {value!r}: must be finite and not negative")

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from tsmech.checks import LARGEST, in_range
 from tsmech.errors import ConvergenceError, InputError
-from tsmech.jit import kernel
-from tsmech.theory.spectra import LARGEST, in_range
+from tsmech.kernels.jit import kernel
 
 Array = NDArray[np.float64]
 

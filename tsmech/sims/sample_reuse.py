@@ -23,10 +23,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from tsmech import memory
 from tsmech.errors import InputError
-from tsmech.schedules import constant
-from tsmech.sims.online_network import into_strips
+from tsmech.kernels.schedules import constant
+from tsmech.machine import memory
 from tsmech.sims.online_sgd import (
     Stream,
     Trajectory,
@@ -35,16 +34,17 @@ from tsmech.sims.online_sgd import (
     make_trajectory,
     read_second_layer,
 )
-from tsmech.sims.online_starts import check_dimension, semidefinite_factor
-from tsmech.sims.online_units import Activation, specialise
-from tsmech.sims.sample_reuse_network import (
+from tsmech.sims.streams import QUANTUM
+from tsmech.sims.two_layer.network import into_strips
+from tsmech.sims.two_layer.starts import check_dimension, semidefinite_factor
+from tsmech.sims.two_layer.stored import (
     IN_SEQUENCE,
     WITH_REPLACEMENT,
     WITHOUT_REPLACEMENT,
     draw_training_set,
     train_on_stored,
 )
-from tsmech.sims.streams import QUANTUM
+from tsmech.sims.two_layer.units import Activation, specialise
 
 ORDERS = {"without": WITHOUT_REPLACEMENT, "with": WITH_REPLACEMENT, "full": IN_SEQUENCE}
 

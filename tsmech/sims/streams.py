@@ -31,7 +31,7 @@ from numpy.polynomial import Chebyshev, Polynomial
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from tsmech.jit import kernel
+from tsmech.kernels.jit import kernel
 
 GAUSSIAN, BINARY, UNIFORM = range(3)
 

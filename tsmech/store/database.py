@@ -12,7 +12,10 @@ from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, restore
-from tsmech.store.directory import has_locks
+from tsmech.problem.parameters import plain
+from tsmech.problem.system import System
+from tsmech.store.locks import has_locks
+from tsmech.store.schema import APPLICATION, empty, make_tables
 from tsmech.store.seals import (
     FORMAT,
     UNREADABLE,
@@ -26,30 +29,17 @@ from tsmech.store.seals import (
     origin_seal,
     reason,
 )
-from tsmech.systems.parameters import plain
 
-APPLICATION = 0x74736D65  # "tsme": marks the file as ours
 PATIENCE = 60.0
 """Seconds for which a writer waits for a reader, where the two exclude each other."""
+EARLY, MARK_AT, HISTORY = 1 << 16, 68, b'"tsmech": "'
+"""Within how many bytes a run says what it is, where the header has its mark, and words of its history."""
 _NO_LOCKS = (
     sqlite3.SQLITE_IOERR_LOCK,
     sqlite3.SQLITE_IOERR_RDLOCK,
     sqlite3.SQLITE_IOERR_UNLOCK,
     sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
 )
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE points (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, parameters TEXT NOT NULL);
-CREATE TABLE layouts (id INTEGER PRIMARY KEY, layout TEXT UNIQUE NOT NULL);
-CREATE TABLE curves (
-    point INTEGER NOT NULL REFERENCES points, answer TEXT NOT NULL, replicate INTEGER NOT NULL,
-    seconds REAL NOT NULL, diverged_at REAL, layout INTEGER NOT NULL REFERENCES layouts, data BLOB NOT NULL,
-    seal INTEGER NOT NULL, PRIMARY KEY (point, answer, replicate)) WITHOUT ROWID;
-CREATE TABLE failures (
-    point INTEGER NOT NULL REFERENCES points, answer TEXT NOT NULL, replicate INTEGER NOT NULL,
-    error TEXT NOT NULL, trace TEXT NOT NULL, PRIMARY KEY (point, answer, replicate)) WITHOUT ROWID;
-"""
 
 
 class OtherVersionError(InputError):
@@ -82,9 +72,7 @@ def connect(file: Path, locks: bool = True) -> sqlite3.Connection:
             raise
         if is_passing(error):
             raise InputError(f"{file} cannot be opened: {error}") from None
-        from tsmech.store.front import is_marked
-
-        if is_marked(file):
+        if _is_marked(file):
             raise DamageError(reason(error)) from None
         raise InputError(
             f"{file} cannot be read as a run: {reason(error)}; move it away, or name another directory"
@@ -92,6 +80,21 @@ def connect(file: Path, locks: bool = True) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
+
+
+def _is_marked(file: Path) -> bool:
+    """Return whether a file that cannot be read as a database was a run's: by its header, or by how runs begin."""
+    with open(file, "rb") as opened:
+        start = opened.read(EARLY)
+    return start[MARK_AT : MARK_AT + 4] == APPLICATION.to_bytes(4, "big") or HISTORY in start
+
+
+def check_versions(file: Path) -> None:
+    """Raise ``DamageError`` where the header asks for another SQLite, which would let the file be read alone."""
+    with open(file, "rb") as opened:
+        versions = opened.read(20)[18:]
+    if versions not in (b"", b"\1\1", b"\2\2"):
+        raise DamageError("its header is altered")
 
 
 def _open(file: Path, locks: bool) -> sqlite3.Connection:
@@ -109,8 +112,7 @@ def _recognise(connection: sqlite3.Connection, file: Path) -> None:
     found = tables(connection)
     if not found and application != APPLICATION:
         return
-    with contextlib.closing(sqlite3.connect(":memory:")) as model:
-        initialise(model)
+    with contextlib.closing(empty()) as model:
         alike = tables(model).items() <= found.items()
     if version == FORMAT and alike and application == APPLICATION:
         return
@@ -141,15 +143,9 @@ def initialise(connection: sqlite3.Connection, experiment: Experiment | None = N
     """Make the tables and describe the experiment in one transaction, so that no run is ever half begun."""
     with connection:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
+        make_tables(connection)
         if experiment is not None:
-            versions = {name: importlib.metadata.version(name) for name in ("tsmech", "numpy", "numba", "scipy")}
-            versions |= {"python": platform.python_version(), "machine": platform.machine()}
-            begun = {"versions": json.dumps(versions), "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-            write_origin(connection, begun | {"shard": shard})
+            write_origin(connection, {"history": json.dumps([provenance()]), "shard": shard})
             write_experiment(connection, experiment, experiment.identity())
             Tally().write(connection)
 
@@ -168,9 +164,45 @@ def begin_writing(connection: sqlite3.Connection, local: bool) -> None:
     connection.execute("SELECT 1 FROM meta").fetchone()  # which is when the lock is given up
 
 
+def provenance() -> dict[str, str]:
+    """Return what the numbers of a command depend on beside what is asked: versions, machine, and the time."""
+    versions = {name: importlib.metadata.version(name) for name in ("tsmech", "numpy", "numba", "scipy")}
+    place = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+    commit = checkout()
+    return {
+        "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **versions,
+        **place,
+        **({"commit": commit} if commit else {}),
+    }
+
+
+def checkout() -> str:
+    """Return the commit of the checkout that the package lies in, or nothing where it lies in none."""
+    top = Path(__file__).parents[2] / ".git"
+    try:
+        if top.is_file():  # a work tree beside its repository
+            top = Path(top.read_text().partition("gitdir: ")[2].strip())
+        head = (top / "HEAD").read_text().strip()
+        name = head.partition("ref: ")[2]
+        places = (top, top.parent.parent)
+        return (
+            next((at / name).read_text().strip()[:12] for at in places if (at / name).is_file()) if name else head[:12]
+        )
+    except (OSError, StopIteration):
+        return ""
+
+
+def continued(stored: Mapping[str, str]) -> dict[str, str]:
+    """Return what a run says of itself once this command adds to it."""
+    history, now = json.loads(stored["history"]), provenance()
+    same = {**history[-1], "begun": ""} == {**now, "begun": ""}
+    return {**stored, "history": json.dumps(history if same else [*history, now])}
+
+
 def write_origin(connection: sqlite3.Connection, stored: Mapping[str, str]) -> None:
-    """Write when a run was begun, with which versions and as which shard, or seal what is there."""
-    told = {key: stored[key] for key in ("begun", "versions", "shard") if key in stored}
+    """Write with which versions a run was begun and continued, when, and as which shard, or seal what is there."""
+    told = {key: stored[key] for key in ("history", "shard") if key in stored}
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", (told | {"origin": origin_seal(told)}).items())
 
 
@@ -213,3 +245,10 @@ def _shown(values: Sequence[Any]) -> str:
     if len(values) == 1:
         return str(values[0])
     return f"an axis of {len(values)} values" if values else "absent"
+
+
+def written_parameters(system: System) -> str:
+    """Return a point's parameters as JSON; lists are left out: they cannot vary within a run."""
+    declared = system.parameters()
+    values = {name: plain(v) for name, v in system.values().items() if not declared[name].single}
+    return json.dumps(values)

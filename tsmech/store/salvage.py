@@ -1,4 +1,4 @@
-"""Takes over what is whole of a damaged run: the damaged file is kept aside, and its lost units are performed again."""
+"""Takes over what is whole of a damaged run: the damaged file is kept aside, and its lost tasks are performed again."""
 
 import contextlib
 import itertools
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tsmech.experiment import Experiment
-from tsmech.store.database import initialise, joined_identity, stored_experiment, write_origin
-from tsmech.store.directory import FILE, PARTIALS
-from tsmech.store.front import is_lost, restore
+from tsmech.store.database import initialise, joined_identity, stored_experiment, write_origin, written_parameters
+from tsmech.store.directory import PARTIAL
+from tsmech.store.locks import FILE
 from tsmech.store.seals import UNREADABLE, count, is_described, is_of_this_format, meta, seal
 
-_CURVE = "SELECT answer, replicate, seconds, diverged_at, layout, data, seal FROM curves WHERE point = ?"
+_CURVE = "SELECT answer, replicate, seconds, stop, stopped_at, layout, data, seal FROM curves WHERE point = ?"
 
 
 def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
@@ -29,12 +29,10 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
     InputError
         Where the file holds another experiment.
     """
-    file, partial, front = (directory / name for name in (FILE, *PARTIALS))
+    file, partial = directory / FILE, directory / PARTIAL
     partial.unlink(missing_ok=True)
-    if is_lost(file):
-        restore(file, front)
     try:
-        with contextlib.closing(sqlite3.connect(front if front.exists() else file)) as old:
+        with contextlib.closing(sqlite3.connect(file)) as old:
             experiment, described = asked, {}
             with contextlib.suppress(*UNREADABLE):
                 described = meta(old)
@@ -42,7 +40,7 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
                 joined_identity(described, asked, directory)
                 experiment = stored_experiment(old).joined(asked)
             with contextlib.closing(sqlite3.connect(partial)) as new:
-                believed = "origin" not in described or is_of_this_format(described)
+                believed = is_of_this_format(described)
                 initialise(new, experiment, described.get("shard", shard) if believed else shard)
                 with new:
                     if believed:
@@ -52,18 +50,15 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
         aside = _set_aside(file)
         os.replace(partial, file)
     finally:
-        for path in (partial, front):
-            path.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
     return (
-        f"{file} was damaged ({' '.join(reason.split())}): {kept} finished units were salvaged, what is lost is "
+        f"{file} was damaged ({' '.join(reason.split())}): {kept} finished tasks were salvaged, what is lost is "
         f"performed again; the damaged file is kept as {aside.name}"
     )
 
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experiment) -> int:
     """Copy all curves that bear their seals, point by point of the experiment; return how many there are."""
-    from tsmech.store import shown
-
     numbers = dict(_read(old, "SELECT key, id FROM points NOT INDEXED"))
     numbers |= dict(_read(old, "SELECT key, id FROM points"))  # from the index, which holds them once more
     layouts = dict(_read(old, "SELECT id, layout FROM layouts NOT INDEXED"))
@@ -71,12 +66,12 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experime
     entered_layouts: dict[str, int] = {}
     kept = 0
     for system in experiment.points():
-        key, parameters = system.key(), shown(system)
+        key, parameters = system.key(), written_parameters(system)
         if key not in numbers:
             continue
         entered = False
-        for answer, replicate, seconds, diverged_at, layout, data, sealed in _curves(old, numbers[key]):
-            address = (experiment.seed, key + parameters, answer, replicate, diverged_at)
+        for answer, replicate, seconds, *ended, layout, data, sealed in _curves(old, numbers[key]):
+            address = (experiment.seed, key + parameters, answer, replicate, ended)
             if layout not in layouts or seal(*address, layouts[layout], data) != sealed:
                 continue
             if not entered:
@@ -86,8 +81,8 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experime
             if words not in entered_layouts:
                 entered_layouts[words] = len(entered_layouts) + 1
                 new.execute("INSERT INTO layouts VALUES (?, ?)", (entered_layouts[words], words))
-            values = (numbers[key], answer, replicate, seconds, diverged_at, entered_layouts[words], data, sealed)
-            kept += new.execute("INSERT OR IGNORE INTO curves VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values).rowcount
+            values = (numbers[key], answer, replicate, seconds, *ended, entered_layouts[words], data, sealed)
+            kept += new.execute("INSERT OR IGNORE INTO curves VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values).rowcount
     return kept
 
 

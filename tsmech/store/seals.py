@@ -8,11 +8,11 @@ import json
 import sqlite3
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-FORMAT = 2
+FORMAT = 3
 """Number of the file's format."""
 _CHECKED = ("meta", "points", "layouts")
 """Tables whose indices are compared with what they index."""
@@ -51,12 +51,12 @@ def is_passing(error: Exception) -> bool:
     return code & 0xFF in _PASSING and code != sqlite3.SQLITE_IOERR_SHORT_READ
 
 
-def seal(seed: int, point: str, answer: str, replicate: int, diverged_at: float | None, layout: str, data: Any) -> int:
+def seal(seed: int, point: str, answer: str, replicate: int, ended: Sequence[Any], layout: str, data: Any) -> int:
     """Return the check sum of a curve and of its address, by which a damaged one is known.
 
     ``point`` is the point's key followed by its parameters.
     """
-    address = f"{seed} {point} {answer} {replicate} {diverged_at!r} {layout}"
+    address = f"{seed} {point} {answer} {replicate} {ended[0]} {ended[1]!r} {layout}"
     return zlib.crc32(data if isinstance(data, bytes) else b"", zlib.crc32(address.encode()))
 
 
@@ -110,12 +110,12 @@ def count(connection: sqlite3.Connection, seed: int) -> Tally:
     for (layout,) in connection.execute("SELECT layout FROM layouts"):
         tally.add(mark(layout))
     query = (
-        "SELECT key || parameters, answer, replicate, diverged_at, layouts.layout, data, seal, seconds FROM curves "
-        "LEFT JOIN points ON points.id = point LEFT JOIN layouts ON layouts.id = curves.layout"
+        "SELECT key || parameters, answer, replicate, stop, stopped_at, layouts.layout, data, seal, seconds "
+        "FROM curves LEFT JOIN points ON points.id = point LEFT JOIN layouts ON layouts.id = curves.layout"
     )
     broken = curves = marks = 0
-    for point, answer, replicate, diverged_at, layout, data, sealed, seconds in connection.execute(query):
-        if seal(seed, point, answer, replicate, diverged_at, layout, data) == sealed:
+    for point, answer, replicate, *ended, layout, data, sealed, seconds in connection.execute(query):
+        if seal(seed, point, answer, replicate, ended, layout, data) == sealed:
             curves += 1
             marks += mark_of_curve(sealed, seconds)
         else:
@@ -131,10 +131,8 @@ def count(connection: sqlite3.Connection, seed: int) -> Tally:
     return tally
 
 
-def examine(connection: sqlite3.Connection) -> tuple[Tally, bool]:
-    """Read all of a run; return the tally of its rows, and whether it was compared with one that was written.
-
-    Runs of earlier versions have none.
+def examine(connection: sqlite3.Connection) -> Tally:
+    """Read all of a run, compare its rows with the tally that was written, and return it.
 
     Raises
     ------
@@ -153,7 +151,7 @@ def examine(connection: sqlite3.Connection) -> tuple[Tally, bool]:
         raise DamageError(reason(error)) from None
 
 
-def _examine(connection: sqlite3.Connection) -> tuple[Tally, bool]:
+def _examine(connection: sqlite3.Connection) -> Tally:
     for check in ("quick_check(1)", *(f"integrity_check({table})" for table in _CHECKED)):
         verdict = str(connection.execute(f"PRAGMA {check}").fetchone()[0])
         if verdict != "ok":
@@ -162,15 +160,13 @@ def _examine(connection: sqlite3.Connection) -> tuple[Tally, bool]:
     if not is_described(stored):
         raise DamageError("the description of the experiment does not bear its seal")
     found = count(connection, json.loads(stored["identity"])["seed"][0])
-    if "tally" not in stored and "origin" not in stored:
-        return found, False
     if not is_of_this_format(stored):
         raise DamageError("the description of its origin does not bear its seal")
     written = Tally(*json.loads(stored["tally"]))
     if found != written:
         lost = f": {written.rows} were written, {found.rows} are there" if found.rows != written.rows else ""
         raise DamageError(f"its rows are not those that were written{lost}")
-    return found, True
+    return found
 
 
 def meta(connection: sqlite3.Connection) -> dict[str, str]:
@@ -194,6 +190,6 @@ def is_of_this_format(stored: Mapping[str, str]) -> bool:
 
 
 def origin_seal(stored: Mapping[str, str]) -> str:
-    """Return the check sum of when the run was begun, with which versions, as which shard, in this format."""
-    words = [stored.get(key, "") for key in ("begun", "versions", "shard")]
+    """Return the check sum of when a run was begun and continued, with which versions, as which shard and format."""
+    words = [stored.get(key, "") for key in ("history", "shard")]
     return str(zlib.crc32("".join([*words, str(FORMAT)]).encode()))

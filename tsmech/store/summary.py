@@ -8,60 +8,74 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.systems.contract import SIMULATIONS, Curve
+from tsmech.problem.curve import Curve
+from tsmech.problem.observables import entries, observable_of
+from tsmech.problem.system import System
 
 Row = dict[str, Any]
 
 
-def summarise(found: Sequence[Curve], answer: str) -> Iterator[Row]:
-    """Yield the rows of the summary: each over the draws that reach it, which all have the same coordinate there."""
-    columns = [curve.columns for curve in found]
-    scalars = [name for name, values in columns[0].items() if values.ndim == 1]
-    listed = [{name: draw[name].tolist() for name in scalars} for draw in columns]
-    lengths = [len(draw[scalars[0]]) for draw in listed]
-    simulated = answer in SIMULATIONS
-    for row in range(max(lengths)):
-        reaching = [draw for draw, length in zip(listed, lengths, strict=True) if length > row]
-        summary: Row = {}
-        for name in scalars:
-            if name == found[0].coordinate or not simulated:
-                summary[name] = reaching[0][name][row]
+def summarise(found: Sequence[Curve], system: type[System], *, predicts: bool) -> Iterator[Row]:
+    """Yield the rows of the summary: each over the draws that reach it, a column for each entry of an observable."""
+    listed = [{column: values.tolist() for column, _, values in curve.columns(system.observables)} for curve in found]
+    for place, members in _aligned(found):
+        summary: Row = dict(zip(found[0].coordinates, place, strict=True))
+        for column in listed[0]:
+            values = [listed[draw][column][row] for draw, row in members]
+            if predicts:
+                (value,) = values
+                summary[column] = None if math.isnan(value) else value
             else:
-                summary[name], summary[f"{name}_sem"] = mean([draw[name][row] for draw in reaching])
-        yield summary | ({"replicates": len(reaching)} if simulated else {})
+                summary[column], summary[f"{column}_sem"] = mean(values)
+        yield summary | ({} if predicts else {"replicates": len(members)})
 
 
-def summary_columns(layout: str, answer: str) -> list[str]:
+def _aligned(found: Sequence[Curve]) -> Iterator[tuple[tuple[Any, ...], list[tuple[int, int]]]]:
+    """Yield the values of the coordinates that any curve reaches, with the curves that do and their rows there."""
+    places: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
+    for draw in sorted(range(len(found)), key=lambda draw: -found[draw].rows):
+        values = [list(at) if isinstance(at, tuple) else at.tolist() for at in found[draw].coordinates.values()]
+        for row, place in enumerate(zip(*values, strict=True) if values else [()]):
+            places.setdefault(place, []).append((draw, row))
+    for place, members in places.items():
+        yield place, sorted(members)
+
+
+def summary_columns(layout: str, system: type[System], *, predicts: bool) -> list[str]:
     """Return the names of the columns of :func:`summarise` for curves of a layout."""
     described = json.loads(layout)
-    names = []
-    for name, shape in described["shapes"].items():
-        if len(shape) == 1:
-            names.append(name)
-            if name != described["coordinate"] and answer in SIMULATIONS:
-                names.append(f"{name}_sem")
-    return names + (["replicates"] if answer in SIMULATIONS else [])
+    names = list(described["coordinates"])
+    for kind in ("observables", "summaries"):
+        for name, shape in described[kind].items():
+            axes = system.observables[name].axes
+            for column, _ in entries(name, axes, shape[kind == "observables" :], described["labels"]):
+                sure = predicts and name not in described["errors"]
+                names += [column] if sure else [column, f"{column}_sem"]
+    return names + ([] if predicts else ["replicates"])
 
 
-def relative_error(found: Sequence[Curve], observable: str) -> float:
-    """Return the largest relative standard error of an observable's mean along its curves.
+def relative_error(found: Sequence[Curve], system: type[System], observable: str) -> float:
+    """Return the largest relative standard error of an observable's mean along its curves, in any of its entries.
 
     It is infinite where one draw leaves it undefined, or a mean is zero with scatter about it; zero where no
     number of draws changes anything: the mean is infinite, or no draw reaches the observable.
     """
     worst = 0.0
-    for row in summarise(found, SIMULATIONS[0]) if found else ():
-        value, error = row.get(observable), row.get(f"{observable}_sem")
-        if value is None or math.isinf(value):
-            continue
-        if error is None:
-            return math.inf
-        worst = max(worst, error / abs(value) if value else (math.inf if error else 0.0))
+    for row in summarise(found, system, predicts=False) if found else ():
+        for column, value in row.items():
+            if observable_of(column) != observable or value is None or math.isinf(value):
+                continue
+            error = row[f"{column}_sem"]
+            if error is None:
+                return math.inf
+            worst = max(worst, error / abs(value) if value else (math.inf if error else 0.0))
     return worst
 
 
-def mean(values: Sequence[float]) -> tuple[float, float | None]:
-    """Return the mean and its standard error, which one value or an infinite one leaves undefined (None)."""
+def mean(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """Return the mean and its standard error: None where undefined, as by one value, an infinite or undefined one."""
+    if any(map(math.isnan, values)):
+        return None, None
     count, largest = len(values), max(values, key=abs)
     if math.isinf(largest):
         return largest, None
@@ -73,24 +87,40 @@ def mean(values: Sequence[float]) -> tuple[float, float | None]:
 
 
 def pack(curve: Curve) -> tuple[str, bytes]:
-    """Return a curve's layout in words and its numbers as bytes."""
-    columns = {name: np.ascontiguousarray(values, dtype="<f8") for name, values in curve.columns.items()}
+    """Return a curve's layout in words and its numbers as bytes; why it ends is stored beside them."""
+    numbers = {name: values for name, values in curve.coordinates.items() if not isinstance(values, tuple)}
+    parts = (numbers, curve.observables, curve.summaries, curve.errors)
+    arrays = [np.ascontiguousarray(values, dtype="<f8") for part in parts for values in part.values()]
     layout = {
-        "coordinate": curve.coordinate,
-        "shapes": {name: values.shape for name, values in columns.items()},
+        "coordinates": {
+            name: list(values) if isinstance(values, tuple) else len(values)
+            for name, values in curve.coordinates.items()
+        },
+        "observables": {name: values.shape for name, values in curve.observables.items()},
+        "summaries": {name: values.shape for name, values in curve.summaries.items()},
+        "errors": list(curve.errors),
+        "labels": curve.labels,
     }
-    return json.dumps(layout), b"".join(values.tobytes() for values in columns.values())
+    return json.dumps(layout), b"".join(array.tobytes() for array in arrays)
 
 
 def unpack(layout: str, data: bytes) -> Curve:
     """Return the curve that :func:`pack` packed."""
     described = json.loads(layout)
-    columns: dict[str, NDArray[np.float64]] = {}
     start = 0
-    for name, shape in described["shapes"].items():
+
+    def take(shape: Sequence[int]) -> NDArray[np.float64]:
+        nonlocal start
         count = math.prod(shape)
-        columns[name] = np.frombuffer(data, "<f8", count, start).reshape(shape)
         start += 8 * count
-    coordinate = described["coordinate"]
-    at = columns.pop(coordinate) if coordinate else None
-    return Curve(columns, coordinate, at)
+        return np.frombuffer(data, "<f8", count, start - 8 * count).reshape(shape)
+
+    coordinates = {
+        name: tuple(values) if isinstance(values, list) else take([values])
+        for name, values in described["coordinates"].items()
+    }
+    observables = {name: take(shape) for name, shape in described["observables"].items()}
+    summaries = {name: take(shape) for name, shape in described["summaries"].items()}
+    errors = {name: take(described["observables"][name]) for name in described["errors"]}
+    labels = {axis: tuple(names) for axis, names in described["labels"].items()}
+    return Curve(observables, coordinates, summaries, errors, labels)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tsmech.errors import InputError
 
 if TYPE_CHECKING:
-    from tsmech.systems.contract import System
+    from tsmech.problem.system import System
 
 REGISTRY = {
     "ridge": "Ridge",
@@ -18,7 +18,7 @@ REGISTRY = {
 
 def find(name: str) -> "type[System]":
     """Return the class of a system by its name (hyphens or underscores), importing that system alone."""
-    from tsmech.systems.parameters import nearest
+    from tsmech.problem.parameters import nearest
 
     module = name.replace("-", "_")
     if module not in REGISTRY:

@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.systems.contract import SIMULATIONS, Curve, Observable, System
-from tsmech.systems.parameters import Numbers, parameter
-from tsmech.systems.sampling import declare_samples, declare_spacing, sample_times
-from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few, too_large
-from tsmech.systems.stopping import SUMMARY, summary
+from tsmech.problem.curve import Curve
+from tsmech.problem.inputs import declare, resolve, resolve_dimension, too_few, too_large
+from tsmech.problem.observables import Coordinate, Observable
+from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.reports import declare_samples, declare_spacing, sample_times
+from tsmech.problem.stopping import SUMMARY, summary
+from tsmech.problem.system import Convergence, System
 
 if TYPE_CHECKING:
-    from tsmech.theory.gradient_flow_stopping import Stopping
+    from tsmech.theory.gradient_flow.stopping import Stopping
 
 FARTHEST = 1e20
 """Ratio of two eigenvalues up to which rounding spoils neither the theory's density nor the simulation's modes."""
@@ -47,8 +49,7 @@ class GradientFlow(System):
 
     name = "gradient_flow"
     title = "Gradient descent of a linear student on a fixed training set"
-    coordinate = "time"
-    coordinate_words = "t   (time, in units of 1/eigenvalue of the data's covariance)"
+    coordinates: ClassVar = {"time": Coordinate("t", "time", "1/eigenvalue of the data's covariance")}
     observables: ClassVar = {
         "test_error": Observable("ε_test", "test error"),
         "train_error": Observable("ε_train", "training error"),
@@ -63,7 +64,7 @@ class GradientFlow(System):
         {"alpha": 1.0, "samples": (1.0, 4.0, 20.0), "duration": 20.0},
         {"alpha": 2.0, "penalty": 0.2, "unseen": 0.2, "samples": (1.0, 4.0), "duration": 20.0},
     )
-    check_dimensions = (80, 160, 320, 640)
+    convergence = Convergence("dimension", (80, 160, 320, 640))
 
     alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
     noise: float = parameter("σ", "standard deviation of the label noise", default=0.5, minimum=0)
@@ -130,7 +131,7 @@ class GradientFlow(System):
         """Return why this problem has no such answer: the simulations need a safe step and memory."""
         if answer == "reduced" and not self.isotropic:
             return "gradient_flow has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
-        if answer in SIMULATIONS and self.step > 0 and self.step > (largest := self._largest_step(self.dimension)):
+        if answer != "theory" and self.step > 0 and self.step > (largest := self._largest_step(self.dimension)):
             return (
                 f"gradient_flow has no {answer} answer at step = {self.step:g}: gradient descent is stable up to "
                 f"{largest:.6g} with {self.dimension} inputs"
@@ -145,13 +146,13 @@ class GradientFlow(System):
     def _rest(self) -> dict[str, float]:
         return {name: getattr(self, name) for name in ("initial_scale", "penalty", "step", "unseen")}
 
-    def _summarised(self, times: NDArray[np.float64], found: dict[str, NDArray[np.float64]]) -> Curve:
+    def _summarised(self, times: NDArray[np.float64], found: dict[str, NDArray[np.float64]], **more: float) -> Curve:
         best = summary(times, found["test_error"], smooth=self.step == 0)
-        return Curve({**found, **best}, self.coordinate, times)
+        return Curve.along("time", times, found, summaries={**best, **more})
 
     def optimal_stopping(self) -> "Stopping":
         """Return the time of the least generalization error for N → ∞, and that error."""
-        from tsmech.theory.gradient_flow_stopping import optimal_stopping
+        from tsmech.theory.gradient_flow.stopping import optimal_stopping
 
         values, shares, weights = resolve(self)
         return optimal_stopping(self.alpha, self.noise, values, weights, shares, **self._rest())
@@ -190,7 +191,7 @@ class GradientFlow(System):
                 times, self.alpha, self.noise, values, weights, shares, **self._rest()
             )
         if self.teacher_weights is None:  # with unequal weights it is a search: ask best_ridge_error() for it
-            found = {**found, "best_ridge_error": np.full(times.size, self.best_ridge_error())}
+            return self._summarised(times, found, best_ridge_error=self.best_ridge_error())
         return self._summarised(times, found)
 
     def reduced_curve(self, rng: np.random.Generator) -> Curve:

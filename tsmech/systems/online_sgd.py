@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.memory import shortage
-from tsmech.systems import two_layer
-from tsmech.systems.contract import Curve, Observable, System
-from tsmech.systems.files import read_table, state
-from tsmech.systems.parameters import Numbers, parameter
-from tsmech.systems.sampling import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
-from tsmech.systems.start import Overlaps
-from tsmech.systems.two_layer import OBSERVABLES, declare
-from tsmech.systems.two_layer import Activation as Activation
+from tsmech.machine.memory import shortage
+from tsmech.problem import two_layer
+from tsmech.problem.curve import Curve
+from tsmech.problem.files import read_table, state
+from tsmech.problem.observables import Coordinate, Observable
+from tsmech.problem.overlaps import Overlaps
+from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.reports import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
+from tsmech.problem.system import Convergence, System
+from tsmech.problem.two_layer import OBSERVABLES, declare
+from tsmech.problem.two_layer import Activation as Activation
 
 INPUTS = ("gaussian", "binary", "uniform")
 
@@ -65,8 +67,7 @@ class OnlineSGD(System):
 
     name = "online_sgd"
     title = "Online SGD of a two-layer student that learns from a two-layer teacher"
-    coordinate = "alpha"
-    coordinate_words = "α   (examples per input dimension)"
+    coordinates: ClassVar = {"alpha": Coordinate("α", "examples per input dimension")}
     observables: ClassVar = {
         **OBSERVABLES,
         "escape_time": Observable("α_esc", "end of the plateau", summary=True),
@@ -92,7 +93,7 @@ class OnlineSGD(System):
             "duration": 3.0,
         },
     )
-    check_dimensions = (50, 200, 1000, 10_000, 1_000_000)
+    convergence = Convergence("dimension", (50, 200, 1000, 10_000, 1_000_000))
 
     student_units: int = declare("student_units")
     teacher_units: int = declare("teacher_units")
@@ -104,7 +105,6 @@ class OnlineSGD(System):
         "the learning rate in time: constant, a power decay η (1 + α/decay_time)^-decay_power, or steps",
         default="constant",
         choices=("constant", "power"),
-        table=Steps,
     )
     decay_time: float = parameter(
         "τ", "power schedule: alpha at which it sets in", default=1.0, minimum=0, exclusive=True
@@ -146,7 +146,7 @@ class OnlineSGD(System):
         """Return the times of the report, in alpha: those at which a step of ``batch`` examples ends."""
         return times_of_steps(sample_times(self.duration, self.samples, self.spacing), self.batch, self.dimension)
 
-    def steps(self) -> float:
+    def simulation_steps(self) -> float:
         """Return the number of steps of a simulation."""
         return self.duration * self.dimension / self.batch
 
@@ -201,7 +201,7 @@ class OnlineSGD(System):
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         """Return one training of the network itself, from weights that have the start's overlaps."""
         from tsmech.sims.online_sgd import run_direct
-        from tsmech.sims.online_starts import embed
+        from tsmech.sims.two_layer.starts import embed
 
         Q, R, T, v, A = self.start()
         examples, noise, frame = rng.spawn(3)
@@ -228,7 +228,7 @@ class OnlineSGD(System):
         }
 
     def _schedule(self) -> NDArray[np.float64]:
-        """Return the learning rate as a table of :mod:`tsmech.schedules`."""
+        """Return the learning rate as a table of :mod:`tsmech.kernels.schedules`."""
         if isinstance(self.schedule, Steps):
             rows = zip(self.schedule.alpha, self.schedule.factor, strict=True)
             return np.array([[start, factor * self.learning_rate, 1.0, 0.0] for start, factor in rows])
@@ -251,11 +251,10 @@ class OnlineSGD(System):
         if over_rows is not None:
             observables |= {"generalization_error": over_rows, "test_error": over_rows + self.noise**2 / 2}
         times = self.times()[: len(Q)]
-        escape = _crossing(times, observables["specialization"], 0.5)
-        observables["escape_time"] = np.full(len(Q), escape)
         if self.inputs not in INPUTS:
             observables["gaussian_error"] = gaussian
-        return Curve(observables, self.coordinate, times, diverged_at)
+        escape = _crossing(times, observables["specialization"], 0.5)
+        return Curve.along("alpha", times, observables, summaries={"escape_time": escape}, diverged_at=diverged_at)
 
     def _input_matrix(self) -> NDArray[np.float64]:
         return _matrix(self.inputs, *state(self.inputs, "inputs", INPUTS))

@@ -5,9 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from tsmech.systems.contract import Curve, Observable, System
-from tsmech.systems.parameters import Numbers, parameter
-from tsmech.systems.spectrum import declare, resolve, resolve_dimension, too_few, too_large
+from tsmech.problem.curve import Curve
+from tsmech.problem.inputs import declare, resolve, resolve_dimension, too_few, too_large
+from tsmech.problem.observables import Observable
+from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.system import Convergence, System
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Ridge(System):
         {"alpha": 0.5, "penalty": 0.1, "unseen": 0.3},
         {"alpha": 0.7, "penalty": 0.1, "unseen": 0.2, "spectrum": "two_level", "ratio": 8.0},
     )
-    check_dimensions = (80, 160, 320, 640, 1280, 5120)
+    convergence = Convergence("dimension", (80, 160, 320, 640, 1280, 5120))
 
     alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
     noise: float = parameter("σ", "standard deviation of the label noise", default=0.5, minimum=0)

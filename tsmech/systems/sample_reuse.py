@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.systems import two_layer
-from tsmech.systems.contract import Curve, Observable, System
-from tsmech.systems.parameters import Numbers, parameter
-from tsmech.systems.sampling import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
-from tsmech.systems.start import Overlaps
-from tsmech.systems.stopping import SUMMARY, summary
-from tsmech.systems.two_layer import OBSERVABLES, Activation, declare
+from tsmech.problem import two_layer
+from tsmech.problem.curve import Curve
+from tsmech.problem.observables import Coordinate, Observable
+from tsmech.problem.overlaps import Overlaps
+from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.reports import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
+from tsmech.problem.stopping import SUMMARY, summary
+from tsmech.problem.system import Convergence, System
+from tsmech.problem.two_layer import OBSERVABLES, Activation, declare
 
 ORDERS = ("without", "with", "full")
 LINEAR: dict[str, Any] = {"student_units": 1, "teacher_units": 1, "activation": "linear"}
@@ -48,8 +50,7 @@ class SampleReuse(System):
 
     name = "sample_reuse"
     title = "A two-layer student that learns from the same noisy examples again and again"
-    coordinate = "epoch"
-    coordinate_words = "k   (epochs: passes over the training set)"
+    coordinates: ClassVar = {"epoch": Coordinate("k", "epochs: passes over the training set")}
     observables: ClassVar = {
         "test_error": OBSERVABLES["test_error"],
         "train_error": Observable("ε_train", "training error"),
@@ -78,7 +79,7 @@ class SampleReuse(System):
             "duration": 6.0,
         },
     )
-    check_dimensions = (60, 120, 240, 480)
+    convergence = Convergence("dimension", (60, 120, 240, 480))
 
     alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
     order: str = parameter(
@@ -141,7 +142,7 @@ class SampleReuse(System):
         """Whether no example comes twice: the first epoch without replacement."""
         return self.order == "without" and bool(self.times()[-1] <= 1.0)
 
-    def steps(self) -> float:
+    def simulation_steps(self) -> float:
         """Return the number of steps of a simulation, those for each example where all make one."""
         return self.duration * self.examples / self.batch
 
@@ -235,7 +236,7 @@ class SampleReuse(System):
         return share * self.learning_rate * unit**2, share * self.weight_decay
 
     def _envelope(self) -> Curve:
-        from tsmech.schedules import constant
+        from tsmech.kernels.schedules import constant
         from tsmech.theory.online_sgd import integrate
         from tsmech.theory.sample_reuse import population_flow
 
@@ -254,8 +255,8 @@ class SampleReuse(System):
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         """Return one training of the network on one training set, from weights that have the start's overlaps."""
-        from tsmech.sims.online_starts import embed
         from tsmech.sims.sample_reuse import train
+        from tsmech.sims.two_layer.starts import embed
 
         Q, R, T, v, A = self.start()
         inputs, noise, order, frame = rng.spawn(4)
@@ -291,5 +292,6 @@ class SampleReuse(System):
     ) -> Curve:
         times = self.times()[: len(Q)]
         observables = {"train_error": train_error, **two_layer.observe(self, Q, R, T, v, A, error)}
-        observables |= summary(times, observables["test_error"]) if len(times) else dict.fromkeys(SUMMARY, np.empty(0))
-        return Curve({name: observables[name] for name in self.observables}, self.coordinate, times, diverged_at)
+        ordered = {name: observables[name] for name in self.observables if name in observables}
+        best = summary(times, observables["test_error"])
+        return Curve.along("epoch", times, ordered, summaries=best, diverged_at=diverged_at)

@@ -10,20 +10,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tsmech.activations import TAGS
 from tsmech.errors import InputError
-from tsmech.theory.gaussian import squared_output
-from tsmech.theory.lattice import Lattice
-from tsmech.theory.mixtures import Mixture, Parts, TwoSlopes, parts, two_slopes_of
-from tsmech.theory.quadrature import FUNCTIONS, Pair, Quadrature
+from tsmech.kernels.activations import TAGS
+from tsmech.theory.fields.gaussian import squared_output
+from tsmech.theory.fields.lattice import Lattice
+from tsmech.theory.fields.mixtures import Mixture, Parts, TwoSlopes, parts, two_slopes_of
+from tsmech.theory.fields.quadrature import FUNCTIONS, Pair, Quadrature
 
 FloatArray = NDArray[np.float64]
 
 Activation = str | Pair
-"""One of the names in ``tsmech.activations.TAGS``, or a pair (g, g') of functions of arrays."""
+"""One of the names in ``tsmech.kernels.activations.TAGS``, or a pair (g, g') of functions of arrays."""
 
 CLOSED = ("erf", "relu", "linear", "quadratic")
-"""Activations whose averages are those of :mod:`tsmech.theory.gaussian` themselves."""
+"""Activations whose averages are those of :mod:`tsmech.theory.fields.gaussian` themselves."""
 
 NEGATIVE = 1e-6
 """A mean square below minus this part of its terms comes from overlaps that no network has."""
@@ -36,7 +36,7 @@ class Exact(NamedTuple):
     teacher: int
 
     def squared_output(self, C: FloatArray, c: FloatArray, K: int) -> float:
-        """Return E[Δ²] by :func:`tsmech.theory.gaussian.squared_output`."""
+        """Return E[Δ²] by :func:`tsmech.theory.fields.gaussian.squared_output`."""
         return float(squared_output(C, c, K, self.student, self.teacher))
 
 
@@ -69,7 +69,7 @@ def averages(student: Activation, teacher: Activation) -> Exact | TwoSlopes | Mi
 def measured(student: Activation, teacher: Activation) -> Exact | TwoSlopes | Lattice:
     """Return how a simulation measures its error: not by the rule that theory goes by, unless that is a closed form.
 
-    tanh too, whose averages are those of a sum, is measured by :class:`tsmech.theory.lattice.Lattice`.
+    tanh too, whose averages are those of a sum, is measured by :class:`tsmech.theory.fields.lattice.Lattice`.
     """
     mean = averages(student, teacher)
     return mean if isinstance(mean, Exact | TwoSlopes) else Lattice(*_functions(student, teacher))

@@ -11,8 +11,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tsmech.checks import in_range
 from tsmech.errors import InputError
-from tsmech.theory.spectra import bracketed_root, effective_penalty, excess, fixed_point, in_range, positive_part
+from tsmech.theory.spectra import bracketed_root, effective_penalty, excess, fixed_point, positive_part
 
 Array = NDArray[np.float64]
 

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tsmech.checks import in_range
 from tsmech.errors import ConvergenceError, InputError
-from tsmech.schedules import constant
-from tsmech.theory import marchenko_pastur
+from tsmech.kernels.schedules import constant
 from tsmech.theory.online_sgd import Trajectory, integrate
 from tsmech.theory.overlaps import Activation
-from tsmech.theory.spectra import in_range
+from tsmech.theory.spectra import marchenko_pastur
 
 Array = NDArray[np.float64]
 

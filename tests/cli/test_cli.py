@@ -1,0 +1,637 @@
+"""The command line: what a person types, what comes out where, and with which exit code."""
+
+import csv
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import tsmech
+from tests.commands import TIMEOUT, Said, command
+from tests.gauge import Gauge, register
+from tsmech import experiment, plots
+from tsmech.engine import executors
+from tsmech.store.directory import PRODUCTS
+from tsmech.store.locks import FILE
+from tsmech.systems import REGISTRY
+from tsmech.words import printable
+
+SMALL = ("--workers", 1, "--replicates", 2)
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register the toy systems, and work in an empty directory."""
+    register(monkeypatch.setitem)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save empty pictures, which are quick."""
+
+    def save(figure: Any, directory: Path, stem: str, formats: tuple[str, ...]) -> list[Path]:
+        paths = [directory / f"{stem}.{kind}" for kind in formats]
+        for path in paths:
+            path.touch()
+        return paths
+
+    monkeypatch.setattr(plots, "save", save)
+
+
+def strict(said: Said) -> Any:
+    """Read stdout as JSON that any parser takes, after a command that went well."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    assert said.code == 0, said.err
+    return json.loads(said.out, parse_constant=refuse)
+
+
+# Run
+
+
+def test_a_run_prints_a_table_and_where_the_rest_is(unpainted: None) -> None:
+    said = command("run", "gauge", "--level", "1,2", *SMALL)
+    assert (said.code, said.err) == (0, "")
+    lines = said.out.splitlines()
+    (directory,) = Path("runs").iterdir()
+    assert re.fullmatch(r"gauge-[0-9a-f]{8}", directory.name)
+    assert lines[0] == "mean of the readings:"
+    assert lines[1].split() == ["level", "theory", "reduced", "direct", "agreement"]
+    assert lines[4].startswith("agreement: ")
+    assert len(lines) == 2 + 2 + 1 + len(PRODUCTS)
+    assert lines[5:] == [str(directory / name) for name in PRODUCTS]
+    assert {path.name for path in directory.iterdir()} == {FILE, *PRODUCTS}
+
+
+def test_json_is_all_there_is_on_stdout_and_nothing_is_written() -> None:
+    rows = strict(command("run", "gauge", "--level", "1,2", *SMALL, "--json"))
+    assert [row["answer"] for row in rows] == ["theory", "reduced", "direct"] * 2
+    assert list(rows[0]) == ["system", "answer", "level", "level_read", "spread", "luck"]
+    assert list(rows[1]) == [
+        "system", "answer", "level", "level_read", "level_read_sem", "spread", "spread_sem",
+        "luck", "luck_sem", "replicates",
+    ]  # fmt: skip
+    assert not list(Path().iterdir())
+
+
+def test_json_has_the_coordinate_and_the_entries_of_a_matrix() -> None:
+    rows = strict(command("run", "walk", "--length", 3, "--answers", "theory", "--json"))
+    assert rows == [
+        {"system": "walk", "answer": "theory", "time": t, "position": t}
+        | {"overlap[0, 0]": 1.0, "overlap[0, 1]": t, "overlap[1, 0]": t, "overlap[1, 1]": t**2 + t}
+        for t in (1.0, 2.0, 3.0)
+    ]
+
+
+def test_infinity_is_a_number_in_json() -> None:
+    rows = strict(command("run", "ridge", "--alpha", "0.5,1", "--answers", "theory", "--json"))
+    assert [row["generalization_error"] for row in rows] == [pytest.approx(0.375), math.inf]
+    rows = strict(command("run", "gauge", "--level", 1, "--fault", "inf", *SMALL, "--json"))
+    assert rows[2]["level_read"] == math.inf
+
+
+def test_options_a_file_and_python_give_the_same_table(unpainted: None) -> None:
+    Path("e.toml").write_text(
+        'system = "gauge"\nanswers = ["theory", "direct"]\nreplicates = 3\nseed = 7\n'
+        '[parameters]\nnoise = 0.3\nlevel = "0.5:2:4"\n'
+    )
+    words = ("--level", "0.5:2:4", "--noise", 0.3, "--answers", "theory,direct", "--replicates", 3, "--seed", 7)
+    tsmech.run("gauge", level="0.5:2:4", noise=0.3, answers="theory,direct", replicates=3, seed=7, out="python")
+    for out in ("options", "toml"):
+        what = ("gauge", *words) if out == "options" else ("e.toml",)
+        assert command("run", *what, "--workers", 1, "--out", out).code == 0
+    tables = [Path(out, "table.csv").read_bytes() for out in ("options", "toml", "python")]
+    assert tables[0] == tables[1] == tables[2]
+    rows = strict(command("export", "toml", "--format", "json"))
+    assert rows == strict(command("run", "e.toml", "--workers", 1, "--json"))
+
+
+def test_names_take_hyphens_or_underscores() -> None:
+    given = ("--alpha", 1, "--answers", "theory", "--json")
+    one, other = (strict(command("run", "ridge", *given, "--spectrum", name)) for name in ("two-level", "two_level"))
+    assert one == other
+    assert command("run", "ridge", *given, "--dry_run").out == command("run", "ridge", *given, "--dry-run").out
+    assert command("show", "double-descent").out == command("show", "double_descent").out != ""
+
+
+def test_quiet_says_nothing(unpainted: None) -> None:
+    assert command("run", "gauge", "--level", 1, *SMALL, "--quiet") == (0, "", "")
+    assert list(Path("runs").iterdir())
+
+
+def test_a_dry_run_shows_what_would_be_run_and_runs_nothing() -> None:
+    said = command("run", "gauge", "--level", "0.1:4:40", "--noise", "0.1,0.2", "--dry-run", "--fresh", "--out", "x")
+    assert (said.code, said.err) == (0, "")
+    assert not list(Path().iterdir())
+    Path("again.toml").write_text(said.out)
+    assert (
+        experiment.from_file("again.toml").digest()
+        == experiment.build(Gauge, {"level": "0.1:4:40", "noise": [0.1, 0.2]}).digest()
+    )
+    assert command("show", "again.toml").out == said.out
+
+
+def test_every_experiment_that_comes_along_is_shown_as_toml_that_says_the_same() -> None:
+    for name, path in experiment.experiments().items():
+        Path(f"{name}.toml").write_text(command("show", name).out)
+        assert experiment.from_file(f"{name}.toml") == experiment.from_file(path)
+
+
+def test_parameters_replace_what_a_file_says() -> None:
+    Path("e.toml").write_text('system = "gauge"\n[parameters]\nlevel = 1\n[plot]\nx = "level"\n')
+    (row,) = strict(command("run", "e.toml", "--level", 5, "--answers", "theory", "--json"))
+    assert row["level_read"] == 5.0
+
+
+def test_an_experiment_can_be_run_at_one_point_of_its_axis(unpainted: None) -> None:
+    said = command("run", "double_descent", "--alpha", 2, "--answers", "theory")
+    assert said.code == 0, said.err
+    assert "penalty" in said.out
+
+
+def test_the_same_command_continues_and_fresh_starts_anew(unpainted: None) -> None:
+    words = ("run", "gauge", "--level", 1, *SMALL, "--out", "d")
+    assert command(*words).code == 0
+    table = Path("d/table.csv").read_bytes()
+    Path("d/notes.txt").write_text("mine")
+    said = command(*words)
+    assert (said.code, said.err) == (0, "")
+    said = command(*words, "--seed", 1)
+    assert said.code == 2
+    assert "seed is 0 there and 1 here" in said.err
+    said = command(*words, "--seed", 1, "--fresh")
+    assert said.code == 0
+    assert said.err.splitlines() == ["removing table.csv, figure.png, figure.svg, run.sqlite in d"]
+    assert Path("d/table.csv").read_bytes() != table
+    assert Path("d/notes.txt").read_text() == "mine"
+
+
+def test_fresh_removes_nothing_for_an_experiment_that_is_refused(unpainted: None) -> None:
+    command("run", "gauge", "--level", 1, *SMALL, "--out", "d")
+    before = {path: path.read_bytes() for path in Path("d").iterdir()}
+    said = command("run", "gauge", "--level", "nan", "--out", "d", "--fresh")
+    assert said.code == 2
+    assert "removing" not in said.err
+    assert {path: path.read_bytes() for path in Path("d").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        ("--timeout", "soon"),
+        ("--timeout", "-1"),
+        ("--executor", "nowhere"),
+        ("--scheduler", "tcp://127.0.0.1:9"),
+        ("--executor", "dask", "--scheduler", "nonsense"),
+        ("--executor", "dask", "--scheduler", "tcp://127.0.0.1:9"),
+        ("--replicates", "none"),
+        ("--shard", "3/2"),
+    ],
+    ids=" ".join,
+)
+def test_fresh_removes_nothing_where_the_command_is_refused(
+    refused: tuple[str, ...], unpainted: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can be refused is refused first, the address of a scheduler that is not there included."""
+    if "dask" in refused:
+        pytest.importorskip("distributed")
+        monkeypatch.setattr("tsmech.engine.cluster.SCHEDULER_SECONDS", 0.3)
+    words = ("run", "gauge", "--level", 1, "--replicates", 2, "--out", "d")
+    assert command(*words).code == 0
+    before = {path: path.read_bytes() for path in Path("d").iterdir()}
+    said = command(*words, "--fresh", *refused)
+    assert said.code == 2
+    assert len(said.err.splitlines()) == 1
+    assert {path: path.read_bytes() for path in Path("d").iterdir()} == before
+
+
+# What goes wrong
+
+
+def test_failed_points_are_four_and_the_rest_is_kept(unpainted: None) -> None:
+    said = command("run", "gauge", "--level", "1,2", "--fault", "none,nan,raise", *SMALL, "--out", "d")
+    assert said.code == 4
+    (line,) = said.err.splitlines()
+    assert re.search(r"18 tasks failed, the first \w+: .*; what was finished is kept", line)
+    with Path("d/table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["fault"], row["answer"]) for row in rows} == {
+        ("none", "theory"), ("none", "reduced"), ("none", "direct"), ("nan", "theory")
+    }  # fmt: skip
+    assert not any("nan" in row[name] for row in rows for name in row if name != "fault")
+    shown = command("show", "d", "--failures")
+    assert shown.code == 0
+    assert shown.out.count("Traceback (most recent call last)") == 18
+    assert "ZeroDivisionError: the gauge" in shown.out
+    assert "returned NaN as spread" in shown.out
+    assert "fault = raise" in shown.out
+    assert "# failed: 18" in command("show", "d").out
+
+
+def test_an_error_in_words_that_nothing_can_store_is_stored_and_shown(
+    monkeypatch: pytest.MonkeyPatch, unpainted: None
+) -> None:
+    """A lone surrogate is no UTF-8, and escapes would colour the terminal; the other points are kept."""
+
+    def broken(gauge: Gauge) -> None:
+        raise ValueError("\ud800 \x1b[31mred\x9b" + "x" * 10_000)
+
+    monkeypatch.setattr(Gauge, "_go_wrong", broken)
+    said = command("run", "gauge", "--level", 1, *SMALL, "--answers", "theory", "--out", "d")
+    assert said.code == 4
+    assert r"theory: ValueError: \ud800 \u001b[31mred\u009bxxx" in said.err
+    assert len(said.err) < 600
+    for words in (("show", "d"), ("show", "d", "--failures"), ("export", "d")):
+        shown = command(*words)
+        assert shown.code == 0
+        assert printable(shown.out) == shown.out
+
+
+def test_titles_and_names_of_files_reach_terminal_and_picture_without_escapes() -> None:
+    title = r"\u001b[31mred\u0000\u009b"
+    text = f'system = "gauge"\ntitle = "{title}"\nanswers = ["theory"]\n[parameters]\nlevel = [1, 2]\n'
+    name = "\x1b[32mgreen.toml"
+    Path(name).write_text(text)
+    said = command("run", name)
+    assert said.code == 0, said.err
+    (directory,) = Path("runs").iterdir()
+    assert directory.name.startswith(r"\u001b[32mgreen-")
+    for words in (("show", directory), ("show", name), ("plot", directory), ("run", name, "--dry-run")):
+        shown = command(*words)
+        assert shown.code == 0, shown.err
+        assert printable(shown.out + shown.err) == shown.out + shown.err
+    ElementTree.parse(directory / "figure.svg")
+
+
+def test_a_solver_that_does_not_converge_is_three() -> None:
+    said = command("run", "gauge", "--level", 1, "--fault", "none,unsolved", *SMALL, "--json")
+    assert said.code == 3
+    assert "ConvergenceError: the gauge does not settle" in said.err
+    assert len(said.err.splitlines()) == 1
+    assert {row["fault"] for row in json.loads(said.out)} == {"none"}
+
+
+def test_a_bug_is_one_and_a_traceback_is_for_debug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("broken\nin two lines")
+
+    monkeypatch.setattr("tsmech.runs.tables.to_json", broken)
+    said = command("run", "gauge", "--level", 1, "--answers", "theory", "--json")
+    assert said.code == 1
+    assert len(said.err.splitlines()) == 1
+    assert "RuntimeError" in said.err
+    assert "--debug" in said.err
+    for words in (("--debug", "run", "gauge"), ("run", "gauge", "--debug")):
+        traced = command(*words, "--level", 1, "--answers", "theory", "--json")
+        assert traced.code == 1
+        assert "Traceback" in traced.err
+        assert traced.err.splitlines()[-1] == said.err.splitlines()[0]
+
+
+def test_an_interruption_is_130_and_says_how_to_continue(monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:
+    calls: list[int] = []
+    original = executors.perform_one
+
+    def perform_one(*task: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return original(*task)
+
+    monkeypatch.setattr(executors, "perform_one", perform_one)
+    words = ("run", "gauge", "--level", "1:9:9", "--out", "my run", "--answers", "theory")
+    said = command(*words, "--fresh")
+    assert said.code == 130
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.endswith("tsmech run gauge --level 1:9:9 --out 'my run' --answers theory")
+    assert re.search(r"# finished: 3 theory", command("show", "my run").out)
+    assert command(*words).code == 0
+    assert len(calls) == 4 + (9 - 3), "what was finished is not performed again"
+
+
+def test_an_interruption_of_what_is_not_kept_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Gauge, "curve", interrupted)
+    for words in (("run", "gauge", "--level", 1, "--json", "--answers", "theory"), ("check", "gauge", "--workers", 1)):
+        said = command(*words)
+        assert said.code == 130
+        assert "is kept" not in said.err
+        assert len(said.err.splitlines()) == 1
+
+
+# The other commands
+
+
+def test_help_lists_each_parameter_with_symbol_meaning_range_and_default() -> None:
+    said = command("run", "ridge", "--help")
+    assert said.code == 0
+    words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", said.out).split())
+    for name, declared in tsmech.Ridge.parameters().items():
+        assert f"--{name.replace('_', '-')}" in words
+        assert declared.symbol in words
+        assert declared.help[:20] in words
+    assert "a number above 0" in words
+    assert "default 0.5" in words
+    for option in ("--answers", "--replicates", "--seed", "--out", "--workers", "--json", "--fresh", "--dry-run"):
+        assert option in words
+
+
+def test_help_is_had_without_a_mistake() -> None:
+    for words in (("--help",), ("-h",), ("run", "--help"), ("check", "--help"), ("run", "double_descent", "--help")):
+        said = command(*words)
+        assert (said.code, said.err) == (0, "")
+        assert "Usage" in said.out
+    assert "ridge" in command("run", "--help").out
+
+
+def test_the_version_is_printed() -> None:
+    assert command("--version") == (0, f"{tsmech.__version__}\n", "")
+
+
+def test_systems_and_experiments_are_listed() -> None:
+    said = command("list")
+    assert said.code == 0
+    for name in [*REGISTRY, *experiment.experiments()]:
+        assert name in said.out
+
+
+def test_a_finished_run_is_shown(unpainted: None) -> None:
+    command("run", "gauge", "--level", "1,2", *SMALL, "--out", "d")
+    said = command("show", "d")
+    assert said.code == 0
+    assert 'system = "gauge"' in said.out
+    assert "level = [1.0, 2.0]" in said.out
+    assert re.search(r"# finished: .*2 theory \(.* s each\)", said.out)
+    assert "# failed: 0" in said.out
+    assert f"tsmech: {tsmech.__version__}" in said.out
+
+
+def test_a_run_is_drawn_again_without_computing() -> None:
+    command("run", "gauge", "--level", "1,2", "--noise", "0.1,0.2", "--answers", "theory", "--out", "d")
+    before = Path("d/figure.svg").read_bytes()
+    said = command("plot", "d", "--x", "noise", "--y", "spread,luck", "--by", "level")
+    assert (said.code, said.out, said.err) == (0, "d/figure.png\nd/figure.svg\n", "")
+    assert Path("d/figure.svg").read_bytes() != before
+    assert command("plot", "d", "--out", "pic").out == "pic.png\npic.svg\n"
+    assert Path("pic.svg").read_bytes() == before
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("pdf", b"%PDF"), ("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_the_suffix_says_what_a_picture_is_written_as(kind: str, begins: bytes) -> None:
+    command("run", "gauge", "--level", "1,2", "--answers", "theory", "--out", "d")
+    before = {*Path().iterdir()}
+    said = command("plot", "d", "--log", "y", "--out", f"p.{kind}")
+    assert (said.code, said.out, said.err) == (0, f"p.{kind}\n", "")
+    assert {*Path().iterdir()} - before == {Path(f"p.{kind}")}
+    found = Path(f"p.{kind}").read_bytes()
+    assert found.startswith(begins)
+    command("plot", "d", "--log", "y", "--out", f"p.{kind}")
+    assert Path(f"p.{kind}").read_bytes() == found
+
+
+def test_a_run_is_drawn_again_as_a_map_and_with_observables_together() -> None:
+    command("run", "gauge", "--level", "1,2", "--noise", "0.1,0.2", "--answers", "theory", "--out", "d")
+    words = [
+        ("--value", "spread", "--x", "noise", "--y", "level"),
+        ("--y", "spread,luck", "--together"),
+        ("--y", "spread,luck", "--apart"),
+    ]
+    found = set()
+    for number, options in enumerate(words):
+        said = command("plot", "d", *options, "--out", f"{number}.svg")
+        assert (said.code, said.out, said.err) == (0, f"{number}.svg\n", "")
+        found.add(Path(f"{number}.svg").read_bytes())
+    assert len(found) == 3
+
+
+def test_a_run_that_is_drawn_as_a_map_ends_with_the_table_of_what_it_shows(unpainted: None) -> None:
+    text = 'system = "gauge"\nanswers = ["theory"]\n[parameters]\nlevel = [1, 2]\nnoise = [0.1, 0.2]\n'
+    Path("e.toml").write_text(text + '[plot]\nvalue = "spread"\nx = "level"\ny = "noise"\n')
+    said = command("run", "e.toml", "--out", "d")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("mean square deviation of the readings:\n")
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_a_run_is_exported(kind: str, unpainted: None) -> None:
+    command("run", "gauge", "--level", "1,2", *SMALL, "--out", "d")
+    said = command("export", "d", "--format", kind, "--out", f"t.{kind}")
+    assert said == (0, "", "")
+    if kind == "parquet":
+        assert Path("t.parquet").read_bytes().startswith(b"PAR1")
+    else:
+        assert command("export", "d", "--format", kind).out == Path(f"t.{kind}").read_text()
+    if kind == "csv":
+        assert Path("t.csv").read_bytes() == Path("d/table.csv").read_bytes()
+
+
+def test_the_suffix_of_a_file_says_how_a_run_is_exported(unpainted: None) -> None:
+    command("run", "gauge", "--level", "1,2", *SMALL, "--out", "d")
+    for name, kind in (("t.csv", "csv"), ("t.JSON", "json"), ("t.parquet", "parquet"), ("t.pq", "parquet")):
+        assert command("export", "d", "--out", name) == (0, "", "")
+        assert command("export", "d", "--format", kind, "--out", f"same.{kind}") == (0, "", "")
+        assert Path(name).read_bytes() == Path(f"same.{kind}").read_bytes()
+    assert command("export", "d", "--format", "json", "--out", "t.txt") == (0, "", "")
+    assert Path("t.txt").read_bytes() == Path("t.JSON").read_bytes()
+
+
+def test_checks_sum_each_observable_up_and_the_exit_code_is_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = command("check", "gauge", "--workers", 1)
+    assert said.code == 0
+    assert re.fullmatch(r"\d\d comparisons with 200 replicates, 0 disagree", said.out.splitlines()[-1])
+    assert said.err == ""
+    rows = said.out.splitlines()[1:-1]
+    assert [row.split()[:2] for row in rows] == [["gauge", name] for name in Gauge.observables]
+    assert all(row.endswith("yes") and row.count("tests, p >=") == 2 for row in rows)
+    original = Gauge.theory_curve
+    monkeypatch.setattr("tsmech.compare.REPLICATES", 50)
+    monkeypatch.setattr(Gauge, "theory_curve", lambda gauge: original(Gauge(level=1.05 * gauge.level)))
+    said = command("check", "gauge", "--workers", 1, "--json")
+    assert said.code == 1
+    verdicts = json.loads(said.out)
+    assert {verdict["observable"] for verdict in verdicts if not verdict["agrees"]} >= {"level_read"}
+    wrong = command("check", "gauge", "--workers", 1).out
+    assert re.search(r"gauge +level_read .* NO\n", wrong)
+    assert "reduced -> theory" in wrong.partition("\n\n")[2], "what disagrees is shown one by one"
+
+
+def test_a_strict_check_has_more_replicates_and_a_short_one_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tsmech.compare.STRICT_REPLICATES", 30)
+    assert "with 30 replicates" in command("check", "gauge", "--workers", 1, "--strict").out
+    assert "with 50 replicates" in command("check", "gauge", "--workers", 1, "--short").out
+    assert command("check", "gauge", "--strict", "--short").code == 2
+
+
+def test_experiments_are_reproduced_as_pictures(monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:
+    Path("sims").mkdir()
+    Path("sims/small.toml").write_text('system = "gauge"\nanswers = ["theory"]\n[parameters]\nlevel = [1, 2]\n')
+    found = {"small": Path("sims/small.toml")}
+    monkeypatch.setattr(experiment, "experiments", lambda: found)
+    said = command("reproduce", "--workers", 1)
+    assert said.code == 0, said.err
+    assert {path.name for path in Path("figures").iterdir()} == {"small.png", "small.svg"}
+    assert command("reproduce", "small", "--workers", 1, "--quiet") == (0, "", "")
+    said = command("reproduce", "smal")
+    assert (said.code, said.err) == (2, "tsmech: experiment smal is unknown: did you mean small?\n")
+
+
+# Starting up
+
+
+CHILD = """
+import sys
+sys.argv = ["tsmech", *{words!r}]
+from tsmech.cli import main
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+print(*(name for name in {heavy!r} if name in sys.modules), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "heavy"),
+    [
+        (["--help"], ["numpy", "scipy", "pandas", "numba", "matplotlib", "sqlite3", "multiprocessing"]),
+        (
+            ["run", "ridge", "--alpha", "2", "--answers", "theory", "--json"],
+            ["scipy", "pandas", "numba", "matplotlib", "pyarrow"],
+        ),
+        (["run", "ridge", "--help"], ["scipy", "pandas", "numba", "matplotlib"]),
+    ],
+)
+def test_what_is_not_needed_is_not_imported(words: list[str], heavy: list[str]) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD.format(words=words, heavy=heavy)], capture_output=True, text=True, timeout=TIMEOUT
+    )
+    assert child.returncode == 0, child.stderr
+    assert child.stderr.split() == []
+    assert child.stdout
+
+
+def test_the_command_is_installed() -> None:
+    script = Path(sys.executable).with_name("tsmech")
+    child = subprocess.run([script, "--version"], capture_output=True, text=True, timeout=TIMEOUT)
+    assert (child.returncode, child.stdout) == (0, f"{tsmech.__version__}\n")
+
+
+def test_an_output_without_greek_is_no_error() -> None:
+    script = Path(sys.executable).with_name("tsmech")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    words = [script, "run", "ridge", "--help"]
+    child = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, env=environment)
+    assert (child.returncode, child.stderr) == (0, "")
+    assert "penalty" in child.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    script = f"'{Path(sys.executable).with_name('tsmech')}' list | true; exit ${{PIPESTATUS[0]}}"
+    child = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=TIMEOUT)
+    assert (child.returncode, child.stderr) == (0, "")
+
+
+def test_columns_of_a_file_are_chosen_and_standardised_by_options(tmp_path: Path) -> None:
+    """Two correlated columns beside an index and words: eigenvalues 1 ± r once standardised."""
+    table = np.random.default_rng(0).standard_normal((50, 2)) @ [[1.0, 0.5], [0.0, 1e3]]
+    lines = [f"{i},{a!r},{b!r},word" for i, (a, b) in enumerate(table.tolist())]
+    Path("t.csv").write_text("\n".join([",a,b,kind", *lines]))
+    words = ("run", "ridge", "--alpha", 0.5, "--spectrum", "t.csv", "--answers", "theory", "--json")
+    r = np.corrcoef(table.T)[0, 1]
+    expected = tsmech.Ridge(alpha=0.5, eigenvalues=[1 + r, 1 - r]).theory().test_error[0]
+    (chosen,) = strict(command(*words, "--columns", "-kind", "--standardise"))
+    (named,) = strict(command(*words, "--columns=a,b", "--standardise"))
+    (plain,) = strict(command(*words, "--columns", "1,2", "--no-standardise"))
+    assert chosen["test_error"] == named["test_error"] == pytest.approx(expected, rel=1e-9)
+    values = np.linalg.eigvalsh(np.cov(table.T, bias=True))
+    assert plain["test_error"] == pytest.approx(tsmech.Ridge(alpha=0.5, eigenvalues=values).theory().test_error[0])
+
+
+def test_a_switch_is_an_axis_of_a_sweep_and_another_setting_is_another_experiment(tmp_path: Path) -> None:
+    np.save("t.npy", np.random.default_rng(0).standard_normal((50, 3)) * [1.0, 10.0, 100.0])
+    text = 'system = "ridge"\nanswers = ["theory"]\n[parameters]\nalpha = 0.5\nspectrum = "t.npy"\n'
+    Path("both.toml").write_text(text + "standardise = [false, true]\n")
+    rows = strict(command("run", "both.toml", "--json"))
+    assert [row["standardise"] for row in rows] == [False, True]
+    assert rows[0]["test_error"] != rows[1]["test_error"]
+    Path("one.toml").write_text(text)
+    assert command("run", "one.toml", "--out", "d", "--quiet").code == 0
+    said = command("run", "one.toml", "--out", "d", "--standardise")
+    assert said.code == 2
+    assert "d holds another experiment: standardise is False there and True here" in said.err
+    assert command("run", "one.toml", "--out", "d", "--no-standardise", "--quiet").code == 0
+
+
+# Ways to it
+
+
+def test_python_can_run_the_module() -> None:
+    run = (subprocess.run([*way, "--version"], capture_output=True, text=True, timeout=TIMEOUT) for way in WAYS)
+    assert [child.stdout for child in run] == [f"{tsmech.__version__}\n"] * 2
+
+
+WAYS = ([sys.executable, "-m", "tsmech"], [Path(sys.executable).with_name("tsmech")])
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("tsmech exp", ["export"]),
+        ("tsmech run gradient", ["gradient-flow"]),
+        ("tsmech run double", ["double_descent"]),
+        ("tsmech run ridge --pen", ["--penalty"]),
+        ("tsmech run double_descent --pen", ["--penalty"]),
+    ],
+)
+def test_a_shell_completes_what_was_begun(typed: str, offered: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands, systems, the experiments that come along, and the options of each."""
+    count = len(typed.split()) - 1
+    for name, value in {"_TSMECH_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(count)}.items():
+        monkeypatch.setenv(name, value)
+    said = command()
+    assert said.code == 0
+    assert [word.replace("-", "_") for word in said.out.split()] == [word.replace("-", "_") for word in offered]
+
+
+def test_the_list_says_which_answers_a_system_has() -> None:
+    lines = command("list").out.splitlines()
+    for name, title, has in (
+        ("gauge", Gauge.title, "theory, reduced, direct"),
+        ("walk", "A random walk", "theory, direct"),
+    ):
+        assert f"  {name:24} {title} ({has})" in lines
+
+
+@pytest.mark.parametrize("words", [[], ["run", "gauge"], ["run", "ridge"], ["plot"], ["check"], ["reproduce"]])
+def test_help_names_values_and_no_types(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    said = command(*words, "--help")
+    assert said.code == 0
+    for kind in ("<bool>", "<str>", "<int", "<path>"):
+        assert kind not in "".join(line for line in said.out.splitlines() if "--" in line)
+
+
+def test_the_help_of_a_run_is_in_groups() -> None:
+    """The system's parameters, what is computed, where, and what becomes of it: each option in one of them."""
+    said = command("run", "gauge", "--help").out
+    groups = re.split(r"╭─ (.*?) ─+╮", said)[1:]
+    found = {title: re.findall(r"--[a-z-]+", body) for title, body in zip(groups[::2], groups[1::2], strict=True)}
+    assert found["Parameters"] == ["--level", "--noise", "--dimension", "--fault"]
+    assert found["Options"] == ["--help"]
+    assert found["What is computed"][:2] == ["--answers", "--replicates"]
+    assert {"--workers", "--executor", "--scheduler", "--timeout", "--shard"} <= {*found["Where it is computed"]}
+    assert {"--out", "--json", "--fresh", "--dry-run", "--yes", "--quiet"} <= {*found["What becomes of it"]}

@@ -1,0 +1,849 @@
+"""How a picture is drawn: theory as lines, reduced filled, direct open, maps, and nothing broken by infinity."""
+
+import itertools
+import math
+import os
+import random
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm, to_rgba
+from matplotlib.contour import ContourSet
+from matplotlib.figure import Figure
+
+from tests.commands import ROOT
+from tests.gauge import Gauge, Walk
+from tsmech import plots
+from tsmech.errors import InputError
+from tsmech.experiment import Experiment, build
+from tsmech.plots import draw, save
+from tsmech.plots.curves import MARKERS, draw_panel
+from tsmech.plots.picture import is_geometric
+from tsmech.plots.style import printable
+from tsmech.problem.curve import Curve
+from tsmech.runs import carry_out
+
+
+def finished(
+    kind: Any = Gauge, plot: Any = None, answers: Any = None, replicates: int = 3, **parameters: Any
+) -> tuple[Experiment, list[dict[str, Any]]]:
+    """Return an experiment and the rows that it gives."""
+    experiment = build(kind, parameters, replicates=replicates, plot=plot, answers=answers)
+    with carry_out(experiment) as store:
+        return experiment, list(store.rows())
+
+
+SWEEP = {"level": [1, 2, 3], "noise": [0.1, 0.2]}
+
+
+@pytest.fixture(scope="module")
+def sweep() -> tuple[Experiment, list[dict[str, Any]]]:
+    return finished(**SWEEP)
+
+
+def labels(figure: Figure) -> list[str]:
+    """Return the words of the legend, wherever it is."""
+    legends = [*figure.legends, *(panel.get_legend() for panel in figure.axes)]
+    return [text.get_text() for legend in legends if legend for text in legend.get_texts()]
+
+
+# How it is shown
+
+
+def test_theory_is_a_line_and_simulations_are_markers(sweep: tuple[Experiment, list[dict[str, Any]]]) -> None:
+    experiment, rows = sweep
+    (panel,) = draw(experiment, rows, y=["level_read"]).axes
+    lines = [line for line in panel.lines if line.get_linestyle() != "None"]
+    marked = [line for line in panel.lines if line.get_marker() in MARKERS]
+    assert len(lines) == 2
+    assert len(marked) == 2 * 2
+    for line in lines:
+        assert line.get_marker() in ("None", "")
+        stored = {row["level"]: row["level_read"] for row in rows if row["answer"] == "theory"}
+        drawn = dict(zip(line.get_xdata(), line.get_ydata(), strict=True))
+        assert stored.items() <= drawn.items(), "the line must pass through the stored points"
+        assert list(drawn) == sorted(drawn)
+    faces = [to_rgba(line.get_markerfacecolor()) for line in marked]
+    filled = [to_rgba(line.get_color()) for line in marked]
+    assert sum(face == colour for face, colour in zip(faces, filled, strict=True)) == 2
+    assert faces.count(to_rgba("none")) == 2
+
+
+def test_markers_are_the_means_with_their_standard_errors(sweep: tuple[Experiment, list[dict[str, Any]]]) -> None:
+    experiment, rows = sweep
+    panel = draw_panel(experiment, rows, "level", "spread", "noise")
+    shown = {
+        (x, y) for line in panel.lines if line.get_marker() in MARKERS for x, y in zip(*line.get_data(), strict=True)
+    }
+    assert shown == {(row["level"], row["spread"]) for row in rows if row["answer"] != "theory"}
+    bars = [container.lines[2][0].get_segments() for container in panel.containers]
+    lengths = {float(segment[1, 1] - segment[0, 1]) for segments in bars for segment in segments}
+    errors = [2 * row["spread_sem"] for row in rows if row["answer"] != "theory"]
+    np.testing.assert_allclose(sorted(lengths), sorted(errors), rtol=1e-9)
+
+
+def test_colour_is_never_the_only_code(sweep: tuple[Experiment, list[dict[str, Any]]]) -> None:
+    experiment, rows = sweep
+    panel = draw_panel(experiment, rows, "level", "spread", "noise")
+    lines = [line for line in panel.lines if line.get_linestyle() != "None"]
+    marked = [line for line in panel.lines if line.get_marker() in MARKERS]
+    for group in (lines, marked):
+        assert len({line.get_color() for line in group}) == 2
+    assert len({line.get_linestyle() for line in lines}) == 2
+    assert len({line.get_marker() for line in marked}) == 2
+
+
+def test_the_legend_names_the_answers_and_the_values(sweep: tuple[Experiment, list[dict[str, Any]]]) -> None:
+    found = labels(draw(*sweep))
+    assert {"theory", "reduced", "direct"} <= set(found)
+    assert any("σ" in label and "0.1" in label for label in found)
+    assert any("σ" in label and "0.2" in label for label in found)
+
+
+def test_axis_labels_carry_symbol_and_words(sweep: tuple[Experiment, list[dict[str, Any]]]) -> None:
+    figure = draw(*sweep)
+    assert len(figure.axes) == 2
+    assert "what is read" in figure.axes[0].get_xlabel()
+    assert figure.axes[0].get_xlabel().lstrip("$").startswith("l")
+    assert "mean square deviation of the readings" in figure.axes[1].get_ylabel()
+    assert "read" in figure.axes[0].get_ylabel()
+    walk = draw(*finished(Walk, drift=[0, 1]), y=["position"])
+    assert walk.axes[0].get_xlabel() == "t   (time)"
+
+
+def test_the_title_is_shown() -> None:
+    experiment = build(Gauge, {"level": [1, 2]}, answers="theory", title="A gauge")
+    with carry_out(experiment) as store:
+        figure = draw(experiment, store.rows())
+    assert figure.get_suptitle() == "A gauge"
+
+
+def test_infinity_breaks_no_axis() -> None:
+    """... and where there is nothing else the picture is drawn all the same."""
+    for parameters in ({"level": [1, 2, 3], "fault": ["none", "inf"]}, {"level": [1, 2], "fault": "inf"}):
+        experiment, rows = finished(**parameters)
+        figure = draw(experiment, rows)
+        figure.draw_without_rendering()
+        for panel in figure.axes:
+            assert np.isfinite([*panel.get_xlim(), *panel.get_ylim()]).all()
+
+
+@pytest.mark.parametrize("alpha", [1.0, [0.5, 1.0, 2.0], [1.0, 2.0]])
+def test_an_infinite_theory_breaks_no_axis(alpha: Any) -> None:
+    experiment = build("ridge", {"alpha": alpha, "penalty": 0}, answers="theory")
+    with carry_out(experiment) as store:
+        figure = draw(experiment, store.rows())
+    figure.draw_without_rendering()
+    for panel in figure.axes:
+        assert np.isfinite([*panel.get_xlim(), *panel.get_ylim()]).all()
+
+
+def test_a_line_leaves_the_picture_on_both_sides_of_an_infinite_value() -> None:
+    experiment = build("ridge", {"alpha": [0.5, 1.0, 2.0]}, answers="theory")
+    with carry_out(experiment) as store:
+        panel = draw_panel(experiment, store.rows(), "alpha", "generalization_error")
+    (line,) = panel.lines
+    x, y = line.get_data()
+    assert np.isnan(y[x == 1.0]).all()
+    below, above = y[(x < 1.0)][-1], y[(x > 1.0)][0]
+    assert min(below, above) > 10 * max(y[0], y[-1])
+
+
+def test_a_line_is_fine_where_theory_is_quick_and_coarse_where_the_axis_is_whole() -> None:
+    for parameters, x, fine in (
+        ({"level": [1.0, 2.0]}, "level", True),
+        ({"level": 1, "dimension": [2, 4]}, "dimension", False),
+    ):
+        experiment = build(Gauge, parameters, answers="theory")
+        with carry_out(experiment) as store:
+            panel = draw_panel(experiment, store.rows(), x, "level_read")
+        assert (len(panel.lines[0].get_xdata()) > 100) == fine
+
+
+def test_a_theory_that_fails_between_the_points_leaves_the_line_through_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment, rows = finished(level=[1, 2, 3])
+    original = Gauge.theory_curve
+
+    def fail(gauge: Gauge) -> Any:
+        if gauge.level != round(gauge.level):
+            raise ArithmeticError("no solution here")
+        return original(gauge)
+
+    monkeypatch.setattr(Gauge, "theory_curve", fail)
+    panel = draw_panel(experiment, rows, "level", "level_read")
+    line = next(line for line in panel.lines if line.get_linestyle() != "None")
+    assert {(1.0, 1.0), (2.0, 2.0), (3.0, 3.0)} <= set(zip(*line.get_data(), strict=True))
+
+
+def test_geometric_sweeps_have_logarithmic_axes() -> None:
+    assert draw_panel(*finished(level="log:0.01:10:6"), "level", "luck").get_xscale() == "log"
+    assert draw_panel(*finished(level="0.1:4:6"), "level", "luck").get_xscale() == "linear"
+    assert draw_panel(*finished(level=[1, 2], noise="log:0.01:10:4"), "noise", "spread").get_yscale() == "log"
+
+
+@given(st.floats(1e-3, 1e3), st.floats(10, 1e6), st.integers(3, 30), st.integers(0, 100))
+@settings(deadline=None)
+def test_geometric_spacing_is_told_from_even_spacing(start: float, ratio: float, count: int, seed: int) -> None:
+    order = random.Random(seed).sample(range(count), count)
+    assert is_geometric(np.geomspace(start, start * ratio, count)[order])
+    assert not is_geometric(np.linspace(start, start * ratio, count)[order])
+    assert not is_geometric(np.linspace(-start, start * ratio, count))
+
+
+def test_many_values_have_as_many_colours() -> None:
+    experiment, rows = finished(level=[1, 2], noise=[k / 10 for k in range(1, 13)])
+    panel = draw_panel(experiment, rows, "level", "spread", "noise")
+    assert len({str(line.get_color()) for line in panel.lines if line.get_linestyle() != "None"}) == 12
+
+
+def test_axes_come_in_and_go_out_and_the_style_stays_inside(sweep: tuple[Experiment, list[dict[str, Any]]]) -> None:
+    before = dict(mpl.rcParams)
+    mine = Figure().add_subplot()
+    assert draw_panel(*sweep, "level", "spread", ax=mine) is mine
+    assert draw_panel(*sweep, "level", "spread") is not mine
+    draw(*sweep)
+    assert dict(mpl.rcParams) == before
+
+
+def test_pictures_are_the_same_every_time(tmp_path: Path, sweep: tuple[Experiment, list[dict[str, Any]]]) -> None:
+    found = []
+    for name in ("one", "two"):
+        files = save(draw(*sweep), tmp_path, name)
+        assert files == [tmp_path / f"{name}.png", tmp_path / f"{name}.svg"]
+        found.append([file.read_bytes() for file in files])
+    assert found[0] == found[1]
+    assert found[0][0].startswith(b"\x89PNG")
+    assert b"<svg" in found[0][1]
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_run_of_one_point_is_drawn() -> None:
+    experiment, rows = finished(level=1)
+    draw(experiment, rows).draw_without_rendering()
+
+
+def test_a_run_along_a_coordinate_is_drawn_over_it_and_over_a_parameter() -> None:
+    experiment, rows = finished(Walk, drift=[0, 1, 2], length=5)
+    draw(experiment, rows, y=["position"]).draw_without_rendering()
+    draw(experiment, rows, x="drift", y=["position"]).draw_without_rendering()
+
+
+def test_single_draws_have_no_error_bars_and_are_drawn() -> None:
+    experiment = build(Gauge, {"level": [1, 2]}, replicates=1)
+    with carry_out(experiment) as store:
+        draw(experiment, store.rows()).draw_without_rendering()
+
+
+def test_zeros_and_negative_values_are_drawn() -> None:
+    for parameters in ({"level": [-1, 0, 1]}, {"level": 0, "noise": [0, 1e-3, 10]}, {"level": [0, 1], "noise": 0}):
+        figure = draw(*finished(**parameters))
+        figure.draw_without_rendering()
+        for panel in figure.axes:
+            low, high = panel.get_ylim()
+            assert math.isfinite(low)
+            assert low < high
+
+
+def test_colours_are_told_apart_without_colour_vision() -> None:
+    """Okabe and Ito's palette, without the yellow that is unreadable on white."""
+    with mpl.style.context(plots.STYLE):
+        cycle = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+    palette = {"0072B2", "D55E00", "009E73", "CC79A7", "E69F00", "56B4E9", "000000"}
+    assert {colour.lstrip("#").upper() for colour in cycle} == palette
+
+
+# Several observables, single networks, small multiples
+
+
+def drawn(kind: Any = Gauge, *, asked: Any = None, title: str = "", **given: Any) -> Figure:
+    """Return the figure of a run with options of the experiment among the parameters."""
+    options = {key: given.pop(key) for key in ("answers", "replicates", "plot") if key in given}
+    experiment = build(kind, given, title=title, **{"replicates": 3, **options})
+    with carry_out(experiment) as store:
+        figure = draw(experiment, store.rows(), **(asked or {}))
+    figure.draw_without_rendering()
+    return figure
+
+
+def words(figure: Figure) -> str:
+    """Return the small print."""
+    return " ".join(figure.get_supxlabel().split())
+
+
+def test_observables_together_share_a_panel_and_are_told_apart_by_colour_and_in_the_legend() -> None:
+    figure = drawn(level=[1, 2, 3], asked={"y": ["level_read", "spread"], "together": True})
+    (panel,) = figure.axes
+    lines = [line for line in panel.lines if line.get_linestyle() != "None"]
+    assert len({line.get_color() for line in lines}) == len({line.get_linestyle() for line in lines}) == len(lines) == 2
+    assert {"mean of the readings", "mean square deviation of the readings"} <= set(labels(figure))
+    assert "mathrm{read}" in panel.get_ylabel()
+    assert "s" in panel.get_ylabel()
+
+
+def test_observables_together_leave_a_panel_to_each_value_of_the_other_axes_and_keep_their_colour() -> None:
+    figure = drawn(**SWEEP, asked={"y": ["level_read", "spread"], "together": True})
+    assert [panel.get_title() for panel in figure.axes] == ["σ = 0.1", "σ = 0.2"]
+    colours = [[line.get_color() for line in panel.lines] for panel in figure.axes]
+    assert colours[0] == colours[1]
+
+
+def test_single_networks_along_the_coordinate_are_thin_lines_and_theory_is_dashed() -> None:
+    figure = drawn(Walk, drift=[0, 1], length=30, replicates=1, asked={"y": ["position"]})
+    (panel,) = figure.axes
+    dashed = [line for line in panel.lines if line.get_linestyle() == "--"]
+    solid = [line for line in panel.lines if line.get_linestyle() == "-"]
+    assert len(dashed) == len(solid) == 2
+    assert max(line.get_linewidth() for line in solid) < min(line.get_linewidth() for line in dashed)
+    assert {line.get_color() for line in dashed} == {line.get_color() for line in solid}
+    assert all(len(line.get_xdata()) == 30 for line in solid)
+    assert len({line.get_marker() for line in solid}) == 2
+    assert any("one network" in label for label in labels(figure))
+
+
+def test_means_of_several_networks_are_markers_along_the_coordinate_too() -> None:
+    figure = drawn(Walk, drift=1, length=30, replicates=2, asked={"y": ["position"]})
+    assert [line.get_linestyle() for line in figure.axes[0].lines if line.get_marker() in MARKERS] == ["None"]
+    assert not any("one network" in label for label in labels(figure))
+
+
+def test_a_third_axis_makes_small_multiples_on_one_scale() -> None:
+    figure = drawn(level=[1, 2, 3], noise=[0.1, 0.2], dimension=[10, 20], asked={"y": ["spread"]})
+    assert [panel.get_title() for panel in figure.axes] == ["N = 10", "N = 20"]
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    for panel in figure.axes:
+        assert len([line for line in panel.lines if line.get_linestyle() != "None"]) == 2
+    assert [bool(panel.get_ylabel()) for panel in figure.axes] == [True, False]
+
+
+def test_a_panel_holds_the_rows_of_its_own_values_alone() -> None:
+    experiment, rows = finished(level=[1, 2, 3], noise=[0.1, 0.2], dimension=[10, 20])
+    figure = draw(experiment, rows, y=["spread"])
+    for panel, dimension in zip(figure.axes, (10, 20), strict=True):
+        found = {y for line in panel.lines if line.get_marker() in MARKERS for y in line.get_ydata()}
+        kept = [row for row in rows if row["answer"] != "theory" and row["dimension"] == dimension]
+        assert found == {row["spread"] for row in kept}
+
+
+def test_of_a_long_axis_some_values_have_panels_and_the_small_print_says_so() -> None:
+    figure = drawn(
+        level=[1, 2], noise=[0.1, 0.2], dimension="2:40:20", answers="theory", asked={"x": "level", "y": ["spread"]}
+    )
+    assert len(figure.axes) == 6
+    assert "6 of the 20 values of dimension" in words(figure)
+
+
+def test_many_numbers_have_a_colour_bar_and_many_words_stay_in_the_legend() -> None:
+    figure = drawn(level=[1, 2], noise=[k / 10 for k in range(1, 31)], asked={"x": "level", "y": ["spread"]})
+    panel, bar = figure.axes
+    assert not any("σ" in label for label in labels(figure))
+    assert "σ" in bar.get_ylabel()
+    assert bar.get_ylim() == (0.1, 3.0)
+    lines = [line for line in panel.lines if line.get_linestyle() != "None"]
+    light = [sum(line.get_color()[:3]) for line in lines]
+    assert len(lines) == 30
+    assert light == sorted(light), "the colour follows the number"
+    few = drawn(level=[1, 2], noise=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], asked={"x": "level", "y": ["spread"]})
+    assert sum("σ" in label for label in labels(few)) == 6
+
+
+def test_a_long_title_is_broken_into_lines() -> None:
+    figure = drawn(level=[1, 2], answers="theory", title="a title of many words " * 6, asked={"y": ["spread"]})
+    assert max(map(len, figure.get_suptitle().splitlines())) < 70
+
+
+# What a reader must know
+
+
+@dataclass(frozen=True)
+class Hedged(Gauge):
+    """A gauge whose theory is no prediction at a high level."""
+
+    name = "hedged"
+
+    def remark(self) -> str | None:
+        return "the readings are rounded" if self.level > 1 else None
+
+    def answer_label(self, answer: str) -> str:
+        return "envelope for N → ∞" if answer == "theory" else super().answer_label(answer)
+
+
+def test_a_remark_of_the_system_is_in_the_small_print() -> None:
+    assert "the readings are rounded" in words(drawn(Hedged, level=[1, 2]))
+    assert "the readings are rounded" in words(drawn(Hedged, level=[1, 2], noise=[1, 2], asked={"value": "spread"}))
+    assert words(drawn(Hedged, level=[0, 1])) == "N = 20, means of 3 draws"
+
+
+def test_a_network_alone_needs_no_remark_on_theory() -> None:
+    assert words(drawn(Hedged, level=[1, 2], answers="direct")) == "N = 20, means of 3 draws"
+
+
+@pytest.mark.parametrize(
+    ("answers", "line", "marked", "filled"),
+    [("theory", True, False, False), ("direct", False, True, False), ("theory,reduced", True, True, True)],
+)
+def test_the_legend_shows_a_value_as_the_picture_does(answers: str, line: bool, marked: bool, filled: bool) -> None:
+    figure = drawn(**SWEEP, answers=answers)
+    entry = next(handle for handle in figure.legends[0].legend_handles if "σ" in handle.get_label())
+    assert (entry.get_linestyle() != "None") == line
+    assert (entry.get_marker() in set(MARKERS)) == marked
+    assert (entry.get_markerfacecolor() == entry.get_color()) == filled
+
+
+def test_the_system_names_its_answers_in_legend_and_titles() -> None:
+    found = labels(drawn(Hedged, level=[1, 2]))
+    assert "envelope for N → ∞" in found
+    assert "theory" not in found
+    assert "direct" in found
+    figure = drawn(Hedged, level=[1, 2], noise=[1, 2], asked={"value": "spread"})
+    assert [panel.get_title() for panel in figure.axes[:3]] == ["envelope for N → ∞", "reduced", "direct"]
+
+
+def test_where_curves_are_shown_by_their_ends_the_small_print_says_where() -> None:
+    figure = drawn(Walk, drift=[0, 1], length=5, asked={"x": "drift", "y": ["position"]})
+    assert words(figure) == "n = 5, means of 3 draws; at time = 5"
+    figure = drawn(Walk, drift=[0, 1], length=[5, 6], asked={"x": "drift", "y": ["position"]})
+    assert words(figure) == "means of 3 draws; at the end of each curve"
+
+
+def test_zero_on_a_logarithmic_axis_is_owned_up_to() -> None:
+    assert "level = 0 has no place" in words(drawn(level=[0, 0.01, 0.1, 1, 10]))
+    assert "no place" not in words(drawn(level=[0, 1, 2, 3]))
+
+
+def test_a_matrix_is_left_out_where_it_was_not_asked_for_and_is_no_value_of_a_map() -> None:
+    assert len(drawn(Walk, drift=1).axes) == 1
+    assert len(drawn(Walk, drift=1, asked={"y": ["position", "overlap"]}).axes) == 2
+    with pytest.raises(InputError, match="--value overlap cannot be drawn: a map shows single numbers"):
+        drawn(Walk, drift=[0, 1], asked={"value": "overlap"})
+
+
+# Maps
+
+MAP = {"level": "1:3:5", "noise": "0.1:0.4:4"}
+
+
+def cells(panel: Any) -> np.ma.MaskedArray:
+    """Return the table of values that a map shows."""
+    (mesh,) = [found for found in panel.collections if isinstance(found, QuadMesh)]
+    return mesh.get_array()
+
+
+def test_a_map_has_a_panel_for_each_answer_with_its_own_values_on_one_scale_with_one_bar() -> None:
+    experiment, rows = finished(**MAP)
+    figure = draw(experiment, rows, value="spread", x="level", y="noise")
+    assert [panel.get_title() for panel in figure.axes[:3]] == ["theory", "reduced", "direct"]
+    assert len(figure.axes) == 4
+    for panel in figure.axes[:3]:
+        expected = {(row["level"], row["noise"]): row["spread"] for row in rows if row["answer"] == panel.get_title()}
+        table = [[expected[level, noise] for level in (1, 1.5, 2, 2.5, 3)] for noise in (0.1, 0.2, 0.3, 0.4)]
+        np.testing.assert_array_equal(cells(panel), table)
+        assert "what is read" in panel.get_xlabel()
+    scales = {panel.collections[0].norm.vmin for panel in figure.axes[:3]}
+    assert len(scales) == 1
+    assert "mean square deviation" in figure.axes[3].get_ylabel()
+
+
+def test_a_map_follows_a_plane_along_the_right_axes() -> None:
+    """The cell around (x, y) has the value of (x, y), and the map ends where its values end."""
+    panel = drawn(**MAP, answers="theory", asked={"value": "level_read", "x": "noise", "y": "level"}).axes[0]
+    table = cells(panel)
+    assert table.shape == (5, 4)
+    assert (table == np.array([1, 1.5, 2, 2.5, 3])[:, None]).all()
+    assert (*panel.get_xlim(), *panel.get_ylim()) == (0.1, 0.4, 1, 3)
+
+
+def test_the_coordinate_can_be_an_axis_of_a_map() -> None:
+    figure = drawn(Walk, drift=[0, 1, 2], length=4, answers="theory", asked={"value": "position", "x": "drift"})
+    np.testing.assert_array_equal(cells(figure.axes[0]), [[0, t, 2 * t] for t in (1, 2, 3, 4)])
+    assert figure.axes[0].get_ylabel() == "t   (time)"
+
+
+def test_contours_lie_where_the_value_has_the_levels_of_the_bar() -> None:
+    """The mean square is σ², so that its contours are at the roots of their levels."""
+    figure = drawn(level=[1, 2, 3], noise="1:2:80", answers="theory", asked={"value": "spread", "y": "noise"})
+    panel, bar = figure.axes
+    (contours,) = [found for found in panel.collections if isinstance(found, ContourSet)]
+    heights = [path.vertices[:, 1].mean() for path in contours.get_paths()]
+    np.testing.assert_allclose(heights, np.sqrt(bar.get_yticks()), rtol=1e-3)
+    assert len(heights) >= 3
+
+
+def test_colours_are_logarithmic_where_the_range_asks_for_it() -> None:
+    for noise, logarithmic in (("log:0.01:10:8", True), ("1:1.5:8", False)):
+        panel = drawn(level=[1, 2], noise=noise, answers="theory", asked={"value": "spread"}).axes[0]
+        assert isinstance(panel.collections[0].norm, LogNorm) == logarithmic
+    assert panel.get_xscale() == panel.get_yscale() == "linear"
+
+
+def test_infinite_values_are_hatched_and_stretch_no_scale() -> None:
+    figure = drawn(
+        "ridge", alpha="0.5:1.5:5", penalty=[0, 0.5, 1], dimension=20, answers=["theory", "reduced"],
+        asked={"value": "test_error", "y": "penalty"},
+    )  # fmt: skip
+    theory, reduced, _ = figure.axes
+    assert cells(theory).mask.sum() == 1
+    assert cells(theory).mask[0, 2]
+    assert [found.get_hatch() for found in theory.collections if found.get_hatch()] == ["////"]
+    assert not any(found.get_hatch() for found in reduced.collections)
+    assert "hatched: infinite" in words(figure)
+    inside = np.delete(np.stack([cells(theory).filled(0), cells(reduced).filled(0)]).reshape(2, -1), 2, axis=1)
+    norm = theory.collections[0].norm
+    assert (norm.vmin, norm.vmax) == (inside.min(), inside.max())
+
+
+def test_maps_of_nothing_but_infinity_or_of_one_value_are_drawn() -> None:
+    drawn(level=[1, 2], dimension=[2, 3], fault="inf", answers="reduced", asked={"value": "level_read"})
+    drawn(level=[1, 2], dimension=[2, 3], noise=0, asked={"value": "spread"})
+
+
+def test_more_axes_make_a_map_for_each_value_and_answer() -> None:
+    figure = drawn(**MAP, dimension=[10, 20], asked={"value": "spread", "x": "level", "y": "noise"})
+    titles = [f"{answer}, N = {N}" for answer in ("theory", "reduced", "direct") for N in (10, 20)]
+    assert [panel.get_title() for panel in figure.axes[:-1]] == titles
+
+
+class Runaway(Walk):
+    """A walk that diverges at time 3 with a drift above 1."""
+
+    name = "runaway"
+
+    def curve(self, answer: str, rng: Any = None) -> Curve:
+        whole = super().curve(answer, rng)
+        if self.drift <= 1:
+            return whole
+        kept = {name: 1e30 * values[:2] for name, values in whole.observables.items()}
+        return Curve.along("time", np.array([1.0, 2.0]), kept, diverged_at=2.5)
+
+
+def test_what_diverged_is_grey_and_does_not_set_the_scale() -> None:
+    figure = drawn(Runaway, drift=[0.5, 1, 2], length=5, asked={"value": "position", "y": "drift"})
+    for panel in figure.axes[:2]:
+        missing = np.ma.getmaskarray(cells(panel))
+        assert missing.tolist() == [[False] * 5, [False] * 5, [False, False, True, True, True]]
+        assert panel.collections[0].norm.vmax < 100
+    assert "theory: 1 of 3 curves diverged; direct: some draws of 1 of 3 curves diverged" in words(figure)
+    assert "grey: no value" in words(figure)
+
+
+def test_what_diverged_has_no_value_at_its_end() -> None:
+    figure = drawn(Runaway, drift=[0.5, 1, 2], length=5, asked={"x": "drift", "y": ["position"]})
+    theory = next(line for line in figure.axes[0].lines if line.get_linestyle() == "-")
+    assert np.isfinite(theory.get_ydata()).tolist() == [True, True, False]
+    assert "at time = 5" in words(figure)
+    shown = drawn(Runaway, drift=[0.5, 1, 2], length=[5, 6], asked={"value": "position", "x": "drift", "y": "length"})
+    assert "hatched: infinite, or diverged" in words(shown)
+    assert np.ma.getmaskarray(cells(shown.axes[0])).tolist() == [[False, False, True]] * 2
+
+
+def test_maps_are_the_same_every_time(tmp_path: Path) -> None:
+    experiment, rows = finished(**MAP)
+    for name in ("one", "two"):
+        save(draw(experiment, rows, value="spread"), tmp_path, name)
+    for suffix in (".png", ".svg"):
+        assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()
+
+
+# What a picture must not depend on
+
+
+def pictures(experiment: Experiment, rows: list[dict[str, Any]], folder: Path) -> list[bytes]:
+    """Return a picture as it is written."""
+    return [path.read_bytes() for path in save(draw(experiment, rows), folder)]
+
+
+def test_a_picture_has_the_style_of_the_package_whatever_the_user_has_set(
+    tmp_path: Path, sweep: tuple[Experiment, list[dict[str, Any]]]
+) -> None:
+    expected = pictures(*sweep, tmp_path)
+    with mpl.rc_context({"text.usetex": True, "font.size": 30, "axes.facecolor": "red", "svg.fonttype": "none"}):
+        assert pictures(*sweep, tmp_path) == expected
+
+
+@pytest.mark.parametrize("backend", ["module://a_backend.that_is_not_there", "nonsense", "svg"])
+def test_a_picture_is_made_whatever_backend_the_environment_names(backend: str, tmp_path: Path) -> None:
+    code = (
+        "import os\n"
+        "from pathlib import Path\n"
+        "from tsmech.plots import save\n"
+        "from tsmech.plots.style import own_style\n"
+        "with own_style():\n"
+        "    import matplotlib\n"
+        "    from matplotlib.figure import Figure\n"
+        "save(Figure(), Path('.'))\n"
+        "print(os.environ['MPLBACKEND'], matplotlib.rcParams['backend'] == os.environ['MPLBACKEND'])\n"
+    )
+    environment = {**os.environ, "MPLBACKEND": backend, "PYTHONPATH": str(ROOT)}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.split() == [backend, str(backend != "nonsense")]
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "$x^$",
+        "costs $5",
+        "$",
+        "a $x^ b$ c " * 9,
+        "\x1b[31mred\x00\x07",
+        "\udcff",
+        "<&>--\uffff",
+        "汉字 🎉",
+        "\\frac{",
+        "",
+    ],
+)
+def test_any_title_makes_a_picture_and_the_svg_is_well_formed(title: str, tmp_path: Path) -> None:
+    experiment = build(Gauge, {"level": [1, 2]}, answers="theory", title=title)
+    with carry_out(experiment) as store:
+        _, svg = save(draw(experiment, store.rows()), tmp_path)
+    root = ElementTree.fromstring(svg.read_bytes())
+    assert root.tag.endswith("svg")
+
+
+def test_a_formula_in_a_title_is_set_as_one() -> None:
+    assert printable(r"at $\alpha = 1$", mathematics=True) == r"at $\alpha = 1$"
+    assert printable(r"at $\alpha = 1$") == r"at \$\alpha = 1\$"
+    assert printable("one\ttwo\x00", mathematics=True) == "one two "
+
+
+def test_names_with_dollar_signs_are_words(tmp_path: Path) -> None:
+    """A file of eigenvalues, and a function, may be called anything."""
+    file = tmp_path / "a$x^$.csv"
+    file.write_text("1\n2\n")
+    experiment = build("ridge", {"alpha": [1, 2], "spectrum": str(file), "penalty": 1}, answers="theory")
+    with carry_out(experiment) as store:
+        figure = draw(experiment, store.rows())
+    save(figure, tmp_path)
+    assert r"spectrum = a\$x^\$.csv" in words(figure)
+
+
+# Theory
+
+
+def ridge(alpha: Any, answers: str = "theory", **more: Any) -> tuple[Experiment, list[dict[str, Any]]]:
+    experiment = build("ridge", {"alpha": alpha, **more}, answers=answers, replicates=2)
+    with carry_out(experiment) as store:
+        return experiment, list(store.rows())
+
+
+@pytest.mark.parametrize("alpha", ["0.1:4:39", "0.1:4:40", "0.35:2.9:7", [0.5, 0.999, 1.5]])
+def test_a_pole_is_infinite_whether_or_not_the_sweep_meets_it(alpha: Any) -> None:
+    panel = draw_panel(*ridge(alpha), "alpha", "test_error")
+    x, y = panel.lines[0].get_data()
+    assert np.isnan(y[x == 1.0]).all()
+    assert (x == 1.0).sum() == 1
+    (place,) = np.flatnonzero(x == 1.0)
+    assert min(y[place - 1], y[place + 1]) > 100 * panel.get_ylim()[1]
+
+
+def test_the_height_of_a_peak_does_not_depend_on_the_grid() -> None:
+    """The range is that of theory at a fortieth of the axis from the pole or farther."""
+    heights = []
+    for alpha in ("0.1:3.4:34", "0.1:3.4:133", "0.1:3.4:331", [*np.linspace(0.1, 3.4, 34), 0.9999, 1.0001]):
+        heights.append(draw_panel(*ridge(alpha), "alpha", "generalization_error").get_ylim()[1])
+    nearest = 0.025 * 3.3
+    assert max(heights) <= 1.5 * 0.125 * (1 + nearest) / nearest * 1.01
+    assert max(heights) < 1.2 * min(heights)
+
+
+def test_a_finite_observable_has_no_break_at_the_pole_of_others() -> None:
+    panel = draw_panel(*ridge("0.1:4:39"), "alpha", "train_error")
+    assert np.isfinite(panel.lines[0].get_ydata()).all()
+
+
+class Counted(Gauge):
+    """A gauge that takes longer every time, and counts."""
+
+    name = "counted"
+    calls: ClassVar[list[float]] = []
+
+    def theory_curve(self) -> Curve:
+        self.calls.append(self.level)
+        return super().theory_curve()
+
+
+def test_what_is_drawn_depends_on_a_number_and_not_on_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(0.0, 1e6)
+    experiment, rows = finished(Counted, level=[1.0, 2.0, 3.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    Counted.calls.clear()
+    figure = draw(experiment, rows)
+    assert len(figure.axes) == 2
+    assert Counted(level=1).line_points() - 3 <= len(Counted.calls) <= Counted(level=1).line_points()
+    assert len(Counted.calls) == len({*Counted.calls}), "each point is computed once for both panels"
+    assert len(figure.axes[0].lines[0].get_xdata()) >= Counted(level=1).line_points()
+
+
+def test_a_line_along_a_parameter_is_smooth_where_answers_are_curves() -> None:
+    """Between alpha = 0.8 and 1.2 the error at t = 300 is far above the chord of the stored points."""
+    fixed = {"noise": 0.7, "duration": 300, "samples": 3}
+    experiment = build("gradient_flow", {"alpha": [0.8, 1.2, 1.6], **fixed}, answers="theory")
+    with carry_out(experiment) as store:
+        panel = draw_panel(experiment, list(store.rows()), "alpha", "final_error")
+    x, y = panel.lines[0].get_data()
+    assert len(x) > 100
+    assert y[np.abs(x - 1.0).argmin()] > 1.9 * max(y[0], y[x == 1.2][0])
+
+
+class Early(Walk):
+    """A walk whose theory diverges before its first time with a drift above 1."""
+
+    name = "early"
+
+    def curve(self, answer: str, rng: Any = None) -> Curve:
+        whole = super().curve(answer, rng)
+        if self.drift <= 1 or answer != "theory":
+            return whole
+        first = {name: values[:1] for name, values in whole.observables.items()}
+        return Curve.along("time", np.ones(1), first, diverged_at=1.5)
+
+
+def test_a_theory_that_diverges_before_its_second_value_draws_no_line() -> None:
+    figure = drawn(Early, drift=[1, 2, 3], length=5, asked={"y": ["position"]})
+    lines = [line for line in figure.axes[0].lines if line.get_linestyle() != "None"]
+    assert len(lines) == 1
+    assert "theory: 2 of 3 curves diverged" in words(figure)
+
+
+def test_what_diverges_does_not_hide_what_does_not() -> None:
+    figure = drawn(Runaway, drift=[0.5, 1, 2], length=5, asked={"y": ["position"]})
+    assert figure.axes[0].get_ylim()[1] < 100
+
+
+# Axes
+
+
+def texts(axis: Any) -> list[Any]:
+    """Return the extents of an axis's numbers that are shown."""
+    low, high = sorted(axis.get_view_interval())
+    ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+    return [
+        tick.label1.get_window_extent() for tick in ticks if tick.label1.get_text() and low <= tick.get_loc() <= high
+    ]
+
+
+@pytest.mark.parametrize("decades", [0.2, 0.5, 0.7, 1.0, 1.4, 2.0, 2.3, 3.0, 5.0, 9.0, 14.0])
+def test_the_numbers_of_a_logarithmic_axis_do_not_overlap_and_are_enough(decades: float) -> None:
+    penalties = np.geomspace(1.0, 10.0**decades, 9).tolist()
+    rows = [{"answer": "direct", "penalty": x, "bias": 0.3 * x, "bias_sem": 0.0, "replicates": 2} for x in penalties]
+    figure = draw(build("ridge", {"alpha": 1, "penalty": penalties}), rows, y=["bias"], log="x,y")
+    figure.draw_without_rendering()
+    (panel,) = figure.axes
+    for axis in (panel.xaxis, panel.yaxis):
+        found = texts(axis)
+        assert len(found) >= 2
+        for one, other in itertools.combinations(found, 2):
+            assert not one.overlaps(other)
+
+
+def test_zeros_lie_below_the_floor_of_a_logarithmic_axis_that_is_asked_for() -> None:
+    """An error that falls to nothing: a line that leaves the picture, and arrowheads at its edge."""
+    times = np.arange(1.0, 9.0)
+    values = np.append(10.0 ** -(3 * times[:6]), [0.0, 0.0])
+    experiment = build(Walk, {"drift": 0, "length": 8})
+    theory = [{"answer": "theory", "time": t, "position": v} for t, v in zip(times, values, strict=True)]
+    direct = [{**row, "answer": "direct", "position_sem": 0.0, "replicates": 3} for row in theory]
+    assert draw(experiment, theory + direct, y=["position"]).axes[0].get_yscale() == "linear"
+    figure = draw(experiment, theory + direct, y=["position"], log="y")
+    figure.draw_without_rendering()
+    (panel,) = figure.axes
+    low, high = panel.get_ylim()
+    assert panel.get_yscale() == "log"
+    assert 1e-19 <= low < 1e-15
+    assert high > 1e-3
+    line = next(line for line in panel.lines if line.get_linestyle() != "None")
+    assert (line.get_ydata()[:5] == values[:5]).all()
+    assert (line.get_ydata()[6:] > 0).all()
+    assert (line.get_ydata()[6:] < low).all()
+    (arrows,) = [line for line in panel.lines if line.get_marker() == "v"]
+    assert arrows.get_ydata().tolist() == [low, low]
+    assert "off the scale" in labels(figure)
+
+
+def test_a_map_of_two_rows_ends_at_its_values_and_has_no_contours() -> None:
+    figure = drawn(
+        "ridge", alpha="0.2:2:7", penalty=[0.1, 0.3], dimension=20, replicates=2, asked={"value": "test_error"}
+    )
+    for panel in figure.axes[:-1]:
+        assert (*panel.get_xlim(), *panel.get_ylim()) == (0.2, 2.0, 0.1, 0.3)
+        assert not [found for found in panel.collections if isinstance(found, ContourSet)]
+        assert [text.get_text() for text in panel.get_yticklabels()] == ["0.1", "0.3"]
+    assert "contours" not in words(figure)
+
+
+def test_three_by_three_panels_are_three_by_three() -> None:
+    figure = drawn(
+        level=[1, 2], noise=[0.1, 0.2, 0.3], dimension=[2, 3, 4], fault=["none", "inf"], answers="theory",
+        asked={"x": "level", "y": ["spread"], "by": "fault"},
+    )  # fmt: skip
+    assert len(figure.axes) == 9
+    places = [panel.get_position() for panel in figure.axes]
+    assert len({round(place.x0, 3) for place in places}) == len({round(place.y0, 3) for place in places}) == 3
+    four = drawn(
+        level=[1, 2], noise=[1, 2, 3, 4], dimension=[2, 3], answers="theory", asked={"by": "dimension", "y": ["spread"]}
+    )
+    assert len({round(panel.get_position().x0, 3) for panel in four.axes}) == 2
+
+
+def test_markers_keep_the_ends_the_middle_and_the_extremes() -> None:
+    experiment, rows = finished(level=np.linspace(0, 1, 201).tolist(), answers="direct", replicates=2)
+    peak = {**next(row for row in rows if row["level"] == 0.615), "spread": 9.0}
+    rows = [peak if row["level"] == 0.615 else row for row in rows]
+    panel = draw_panel(experiment, rows, "level", "spread")
+    shown = {x for line in panel.lines if line.get_marker() in MARKERS for x in line.get_xdata()}
+    assert {0.0, 0.5, 0.615, 1.0} <= shown
+    assert len(shown) <= 43
+
+
+# What a picture says
+
+
+def test_a_picture_without_a_title_has_that_of_the_system_and_states_its_parameters() -> None:
+    figure = drawn("ridge", alpha=[0.5, 1, 2], dimension=20, penalty=0.1, replicates=4)
+    assert figure.get_suptitle() == "Ridge regression of a noisy linear teacher"
+    assert words(figure) == "σ = 0.5, λ = 0.1, N = 20, means of 4 draws"
+    assert words(drawn("ridge", alpha=[0.5, 1, 2], answers="theory", noise=1)) == "σ = 1"
+
+
+def test_a_marked_number_is_a_line_in_curves_and_in_maps() -> None:
+    plot = {"x": "alpha", "y": "test_error", "by": "penalty", "mark": {"alpha": 0.3, "penalty": 0.25}}
+    figure = drawn("ridge", alpha=[0.2, 1, 2], penalty=[0.1, 0.2, 0.3], answers="theory", plot=plot)
+    (line,) = [line for line in figure.axes[0].lines if [*line.get_xdata()] == [0.3, 0.3]]
+    assert line.get_linestyle() != "-"
+    assert "α = 0.3" in labels(figure)
+    assert "λ = 0.25" not in labels(figure)
+    shown = drawn(
+        "ridge", alpha=[0.2, 1, 2], penalty=[0.1, 0.2, 0.3], answers="theory", plot=plot, asked={"value": "test_error"}
+    )
+    assert {(*line.get_xdata(),) for line in shown.axes[0].lines} == {(0.3, 0.3), (0.0, 1.0)}
+    assert "dotted: α = 0.3, λ = 0.25" in words(shown)
+
+
+def test_an_observable_that_theory_alone_has_is_a_line_in_the_legend() -> None:
+    figure = drawn(
+        "gradient_flow", alpha=[0.5, 2.0], dimension=20, duration=5, samples=5, answers=["theory", "reduced"],
+        asked={"x": "alpha", "y": ["early_stopping_error", "best_ridge_error"], "together": True},
+    )  # fmt: skip
+    marked = {str(entry.get_label()): entry.get_marker() in {*MARKERS} for entry in figure.legends[0].legend_handles}
+    assert marked["test error at the best time to stop"]
+    assert not marked["test error of ridge at its best penalty"]
+
+
+def test_the_first_time_of_a_logarithmic_report_needs_no_remark() -> None:
+    figure = drawn("gradient_flow", alpha=1, duration=50, samples=20, spacing="log", answers="theory")
+    assert figure.axes[0].get_xscale() == "log"
+    assert "no place" not in words(figure)

@@ -1,0 +1,433 @@
+"""The run directory: what is finished stays, what fits extends it, and everything else is refused with the reason."""
+
+import math
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from tests.gauge import LOG, Gauge, register
+from tsmech.engine import Outcome, perform
+from tsmech.errors import IncompleteError, InputError
+from tsmech.experiment import Task, build
+from tsmech.problem.curve import Curve
+from tsmech.runs import carry_out, publish, tables
+from tsmech.runs.merging import merge
+from tsmech.runs.shards import Shard
+from tsmech.store import Store
+from tsmech.store.locks import FILE
+
+
+@pytest.fixture(autouse=True)
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Register the toy systems, and keep a log of what is performed."""
+    register(monkeypatch.setitem)
+    path = tmp_path / "log"
+    path.touch()
+    monkeypatch.setenv(LOG, str(path))
+    return path
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "run"
+
+
+def run(directory: Path | None, level: Any = (1, 2), **options: Any) -> list[dict[str, Any]]:
+    parameters = {name: options.pop(name) for name in list(options) if name in Gauge.parameters()}
+    experiment = build("gauge", {"level": level, **parameters}, **{"replicates": 2, **options})
+    with carry_out(experiment, directory) as store:
+        return list(store.rows())
+
+
+def performed(log: Path) -> int:
+    """Count the tasks performed since the last call."""
+    lines = log.read_text().splitlines()
+    log.write_text("")
+    return sum(not line.startswith("end") for line in lines)
+
+
+# Resuming and extending
+
+
+def test_the_same_again_performs_nothing_and_says_the_same(directory: Path, log: Path) -> None:
+    first = run(directory)
+    assert performed(log) == 2 * 5
+    assert run(directory) == first
+    assert performed(log) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "added"),
+    [
+        ({"level": (1, 2, 3)}, 5),
+        ({"level": (0, 3)}, 10),
+        ({"replicates": 5}, 2 * 2 * 3),
+        ({"answers": "theory"}, 0),
+        ({"level": (2, 3), "replicates": 3}, 2 + 7),
+    ],
+)
+def test_more_of_the_same_experiment_reuses_what_is_finished(
+    directory: Path, log: Path, more: dict[str, Any], added: int
+) -> None:
+    before = run(directory)
+    performed(log)
+    after = run(directory, **more)
+    assert performed(log) == added
+    if "replicates" not in more:
+        assert [row for row in after if row in before] == before, "a number that was there has changed"
+
+
+def test_answers_are_added(directory: Path, log: Path) -> None:
+    theory = run(directory, answers="theory")
+    assert performed(log) == 2
+    rows = run(directory, answers="direct")
+    assert performed(log) == 4
+    assert [row for row in rows if row["answer"] == "theory"] == theory
+    assert {row["answer"] for row in rows} == {"theory", "direct"}
+
+
+def test_an_extended_run_is_the_run_that_was_asked_for_at_once(tmp_path: Path) -> None:
+    run(tmp_path / "slowly", level=(2, 3), replicates=1, answers="direct")
+    run(tmp_path / "slowly", level=(1, 3), replicates=3, answers="theory")
+    grown = run(tmp_path / "slowly", level=(1, 2, 3), replicates=3)
+    assert grown == run(tmp_path / "at once", level=(1, 2, 3), replicates=3)
+
+
+def test_one_point_grows_into_a_sweep_and_a_sweep_takes_one_of_its_points(directory: Path, log: Path) -> None:
+    run(directory, level=1)
+    assert performed(log) == 5
+    rows = run(directory, level=(1, 2))
+    assert performed(log) == 5
+    assert run(directory, level=2) == rows
+    assert performed(log) == 0
+
+
+def test_an_axis_may_grow_from_a_default_that_depends(directory: Path, log: Path) -> None:
+    """Ridge's dimension is 400 where none is given: a later sweep of it finds that point."""
+    first = build("ridge", {"alpha": 2.0}, answers="theory")
+    carry_out(first, directory).close()
+    with carry_out(build("ridge", {"alpha": 2.0, "dimension": [400, 800]}, answers="theory"), directory) as store:
+        assert [row["dimension"] for row in store.rows()] == [400, 800]
+        assert store.counts() == {"theory": 2}
+
+
+def test_a_file_is_the_same_by_any_path(tmp_path: Path, directory: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    rows = []
+    for path in (tmp_path / "s.csv", tmp_path / "sub" / "t.csv"):
+        path.write_text("1\n2\n")
+        with carry_out(build("ridge", {"alpha": [1, 2], "spectrum": str(path)}, answers="theory"), directory) as store:
+            rows.append(list(store.rows()))
+            assert list(store.experiment.axes) == ["alpha"]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ({"level": 3}, r"level is an axis .* there and 3\.0 here"),
+        ({"noise": 0.5}, r"noise is 0\.2 there and 0\.5 here"),
+        ({"dimension": 30}, r"dimension is 20 there and 30 here"),
+        ({"fault": "inf"}, r"fault is none there and inf here"),
+        ({"seed": 1}, r"seed is 0 there and 1 here"),
+    ],
+)
+def test_another_experiment_is_refused_with_what_differs(directory: Path, other: dict[str, Any], says: str) -> None:
+    run(directory)
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    with pytest.raises(InputError, match=says) as refused:
+        run(directory, **other)
+    assert str(directory) in str(refused.value)
+    assert "--fresh" in str(refused.value)
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+
+
+def test_another_system_is_refused(directory: Path) -> None:
+    run(directory)
+    with pytest.raises(InputError, match="system is gauge there and walk here"):
+        carry_out(build("walk", {}), directory)
+
+
+def test_what_a_default_says_may_be_said(directory: Path, log: Path) -> None:
+    run(directory)
+    performed(log)
+    run(directory, noise=0.2, fault="none")
+    assert performed(log) == 0
+
+
+def test_a_failure_is_recorded_and_tried_again(directory: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Gauge, "_end", lambda *_: 1 / 0)
+    rows = run(directory, level=1)
+    assert [row["answer"] for row in rows] == ["theory"]
+    with Store.open(directory) as store:
+        failures = store.failures()
+    assert len(failures) == 4
+    assert failures[0]["answer"] == "direct"
+    assert failures[0]["level"] == 1.0
+    assert failures[0]["error"] == "ZeroDivisionError: division by zero"
+    assert "Traceback" in failures[0]["trace"]
+    monkeypatch.undo()
+    register(monkeypatch.setitem)
+    rows = run(directory, level=1)
+    assert {row["answer"] for row in rows} == {"theory", "reduced", "direct"}
+    with Store.open(directory) as store:
+        assert store.failures() == []
+
+
+@pytest.mark.parametrize("seed", [2**63 - 1, 2**63, 2**64 + 1, 10**40])
+def test_a_seed_of_any_size_runs_continues_and_merges(tmp_path: Path, log: Path, seed: int) -> None:
+    expected = run(None, seed=seed)
+    directory = tmp_path / "run"
+    run(directory, level=1, seed=seed)
+    performed(log)
+    assert run(directory, seed=seed) == expected
+    assert performed(log) == 5
+    with Store.open(directory) as store:
+        assert store.experiment.seed == seed
+        assert list(store.rows()) == expected
+    experiment = build("gauge", {"level": (1, 2)}, replicates=2, seed=seed)
+    shards = [tmp_path / "a", tmp_path / "b"]
+    for number, place in enumerate(shards, 1):
+        carry_out(experiment, place, shard=Shard(number, 2)).close()
+    with merge(tmp_path / "merged", shards) as store:
+        assert list(store.rows()) == expected
+    with open(directory / FILE, "r+b") as file:
+        file.truncate(6 * 4096)
+    with pytest.raises(InputError, match="is damaged"):
+        Store.open(directory)
+    assert run(directory, seed=seed) == expected
+
+
+# What is kept
+
+
+def test_a_run_in_memory_writes_nothing(tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.rglob("*"))
+    with carry_out(build("gauge", {"level": [1, 2]}, replicates=2), None) as store:
+        assert publish(store) == []
+        rows = list(store.rows())
+    assert set(tmp_path.rglob("*")) == before
+    assert rows == run(tmp_path / "stored")
+
+
+def test_a_closed_run_is_one_plain_file(directory: Path) -> None:
+    run(directory)
+    assert [path.name for path in directory.iterdir()] == [FILE]
+    with sqlite3.connect(directory / FILE) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+
+
+def test_opening_a_run_finds_the_experiment_the_rows_and_where_they_come_from(directory: Path) -> None:
+    rows = run(directory, title="A gauge")
+    before = (directory / FILE).read_bytes()
+    with Store.open(directory) as store:
+        assert list(store.rows()) == rows
+        assert store.experiment.title == "A gauge"
+        assert store.experiment.axes == {"level": (1.0, 2.0)}
+        assert store.counts() == {"theory": 2, "reduced": 4, "direct": 4}
+        assert all(seconds >= 0 for seconds in store.timing().values())
+        (begun,) = store.history()
+        assert {"begun", "tsmech", "numpy", "python", "machine"} <= set(begun)
+    assert (directory / FILE).read_bytes() == before
+
+
+def test_a_run_can_be_read_while_it_is_written(directory: Path) -> None:
+    experiment = build("gauge", {"level": [1, 2]}, answers="direct", replicates=3)
+    with Store.create(experiment, directory) as writing:
+        writing.add(perform(list(experiment.tasks())[:4], 0))
+        with Store.open(directory) as reading:
+            assert sum(reading.counts().values()) == 4
+            writing.add(perform(list(experiment.tasks())[4:], 0))
+            assert sum(reading.counts().values()) == 6
+
+
+def test_matrices_and_coordinates_are_kept(directory: Path) -> None:
+    experiment = build("walk", {"length": 3}, replicates=2)
+    with carry_out(experiment, directory):
+        pass
+    with Store.open(directory) as store:
+        rows = list(store.rows())
+        (_, answer, (theory,)), (_, _, draws) = store.curves()
+    assert answer == "theory"
+    assert list(theory.coordinates) == ["time"]
+    assert theory.observables["overlap"].shape == (3, 2, 2)
+    np.testing.assert_array_equal(theory.observables["overlap"][2], [[1, 3], [3, 12]])
+    assert len(draws) == 2
+    assert [row["time"] for row in rows] == [1, 2, 3, 1, 2, 3]
+    assert [rows[2][f"overlap[{i}, {j}]"] for i in (0, 1) for j in (0, 1)] == [1, 3, 3, 12]
+    assert {f"overlap[{i}, {j}]_sem" for i in (0, 1) for j in (0, 1)} <= set(rows[3])
+
+
+@given(
+    st.integers(1, 4).flatmap(
+        lambda count: st.dictionaries(
+            st.text(min_size=1, max_size=4),
+            st.sampled_from([(), (2,), (2, 3)]).flatmap(
+                lambda shape: arrays.arrays(float, (count, *shape), elements=st.floats(allow_nan=False))
+            ),
+            min_size=1,
+            max_size=3,
+        )
+    )
+)
+@settings(deadline=None, max_examples=40)
+def test_a_curve_comes_back_bit_for_bit(observables: dict[str, np.ndarray]) -> None:
+    experiment = build(Gauge, {"level": 1}, answers="theory")
+    task = Task(Gauge(level=1.0), "theory", 0)
+    with Store.create(experiment, None) as store:
+        store.add([Outcome(task, Curve(observables), 0.1)])
+        ((_, _, (found,)),) = store.curves()
+    assert list(found.observables) == list(observables)
+    for name, values in observables.items():
+        assert found.observables[name].shape == values.shape
+        assert found.observables[name].tobytes() == values.tobytes()
+
+
+# What the table says
+
+
+def add_draws(values: list[float]) -> dict[str, Any]:
+    """Return the row of draws of one observable."""
+    experiment = build(Gauge, {"level": 1}, answers="direct", replicates=len(values))
+    with Store.create(experiment, None) as store:
+        store.add(
+            Outcome(task, Curve.point({"luck": value}), 0.1)
+            for task, value in zip(experiment.tasks(), values, strict=True)
+        )
+        (row,) = store.rows()
+    return row
+
+
+@given(st.lists(st.floats(-1e100, 1e100), min_size=2, max_size=20))
+@settings(deadline=None, max_examples=60)
+def test_means_and_standard_errors_are_numpys(values: list[float]) -> None:
+    row, scale = add_draws(values), max(map(abs, values))
+    assert row["replicates"] == len(values)
+    # Sums of at most 20 terms: NumPy's are off by some units in the last place of the largest.
+    assert row["luck"] == pytest.approx(np.mean(values), rel=1e-13, abs=1e-13 * scale)
+    expected = np.std(np.array(values), ddof=1) / math.sqrt(len(values))
+    assert row["luck_sem"] == pytest.approx(expected, rel=1e-7, abs=1e-13 * scale)
+
+
+@given(st.lists(st.floats(-1e100, 1e100), min_size=2, max_size=8))
+@settings(deadline=None, max_examples=30)
+def test_the_table_does_not_depend_on_the_order_in_which_draws_are_finished(values: list[float]) -> None:
+    experiment = build(Gauge, {"level": 1}, answers="direct", replicates=len(values))
+    draws = [
+        Outcome(task, Curve.point({"luck": value}), 0.1) for task, value in zip(experiment.tasks(), values, strict=True)
+    ]
+    found = []
+    for order in (draws, draws[::-1]):
+        with Store.create(experiment, None) as store:
+            store.add(order)
+            found.append(list(store.rows()))
+    assert found[0] == found[1]
+
+
+def test_one_draw_has_no_standard_error() -> None:
+    assert add_draws([1.5]) == {"system": "gauge", "answer": "direct", "luck": 1.5, "luck_sem": None, "replicates": 1}
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [([1.0, math.inf], math.inf), ([-math.inf, 1.0], -math.inf), ([math.inf, math.inf], math.inf)],
+)
+def test_an_infinite_draw_makes_the_mean_infinite_and_leaves_no_error(values: list[float], mean: float) -> None:
+    row = add_draws(values)
+    assert row["luck"] == mean
+    assert row["luck_sem"] is None
+
+
+def test_no_nan_and_no_overflow_reach_the_table() -> None:
+    for values in ([1e308, 1e308, -1e308], [1e308, 1e308], [1e200, -1e200]):
+        row = add_draws(values)
+        assert row["luck"] == pytest.approx(np.mean(np.array(values) / len(values)) * len(values), rel=1e-12)
+        assert row["luck_sem"] is None or row["luck_sem"] >= 0
+
+
+def walked(position: np.ndarray, end: float | None = None) -> Curve:
+    """Return a walk with these positions, which ends where it diverged."""
+    return Curve.along("time", np.arange(1.0, len(position) + 1), {"position": position}, diverged_at=end)
+
+
+def test_draws_that_diverge_count_as_far_as_they_go(directory: Path) -> None:
+    experiment = build("walk", {"drift": [0, 1], "length": 3}, answers="direct", replicates=3)
+    ends = [None, 2.5, 1.5, None, None, None]
+    with Store.create(experiment, directory) as store:
+        store.add(
+            Outcome(task, walked(np.full(rows, 2.0), end), 0.1)
+            for task, end in zip(experiment.tasks(), ends, strict=True)
+            for rows in [3 if end is None else int(end)]
+        )
+    with Store.open(directory) as store:
+        rows = list(store.rows())
+        assert store.divergences() == [{"drift": 0.0, "answer": "direct", "diverged": 2, "diverged_at": 1.5}]
+        ((_, _, curves), _) = store.curves()
+        assert [curve.diverged_at for curve in curves] == ends[:3]
+    assert [(row["time"], row["replicates"]) for row in rows[:3]] == [(1.0, 3), (2.0, 2), (3.0, 1)]
+    assert [row["diverged_at"] for row in rows[:3]] == [1.5] * 3
+    assert "diverged_at" not in rows[3]
+    assert not any(isinstance(value, float) and math.isnan(value) for row in rows for value in row.values())
+
+
+def test_rows_are_in_the_order_of_the_parameters_not_of_the_work(directory: Path) -> None:
+    run(directory, level=(3, 5))
+    rows = run(directory, level=(4, 1))
+    assert [row["level"] for row in rows] == [level for level in (1, 3, 4, 5) for _ in range(3)]
+    assert [row["answer"] for row in rows[:3]] == ["theory", "reduced", "direct"]
+
+
+def test_columns_are_those_of_the_rows_in_their_order(tmp_path: Path) -> None:
+    for number, experiment in enumerate(
+        (
+            build("gauge", {"level": [1, 2], "noise": [0.1, 0.2]}, replicates=2),
+            build("walk", {"drift": [0, 1], "length": 3}, replicates=2),
+            build("gauge", {"level": 1}, answers="theory"),
+        )
+    ):
+        with carry_out(experiment, tmp_path / str(number)) as store:
+            assert store.columns() == tables.columns(store.rows())
+
+
+def test_what_is_lacking_is_told_without_going_through_it(directory: Path) -> None:
+    experiment = build("gauge", {"level": (1, 2, 3)}, replicates=2)
+    with Store.create(experiment, directory) as store:
+        assert store.lacks(experiment) == (15, 3)
+        store.add(perform(list(experiment.tasks())[:7], 0))
+        assert store.lacks(experiment) == (8, 2)
+        assert store.lacks(build("gauge", {"level": (1, 2)}, replicates=2)) is None
+    more = build("gauge", {"level": (1, 2, 3)}, replicates=3)
+    with Store.create(more, directory) as store:
+        remaining = list(store.remaining(more.tasks()))
+        assert store.lacks(more) == (len(remaining), len({task.system for task in remaining}))
+
+
+def test_what_does_not_fit_beside_others_is_stored_alone(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk in the midst of a batch: what still fits stays, and what was entered with the rest is taken back."""
+    experiment = build("gauge", {"level": (1, 2, 3)}, answers="theory")
+    outcomes = perform(experiment.tasks(), 0)
+    original = Store._add_one
+
+    def fail(store: Store, outcome: Outcome) -> None:
+        original(store, outcome)
+        if outcome.task == outcomes[2].task:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    with Store.create(experiment, directory) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "_add_one", fail)
+            with pytest.raises(IncompleteError, match="disk is full"):
+                store.add(outcomes)
+        assert store.counts() == {"theory": 2}
+        store.add(outcomes[2:])
+    with Store.open(directory) as store:
+        assert [row["level"] for row in store.rows()] == [1, 2, 3]

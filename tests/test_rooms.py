@@ -1,0 +1,120 @@
+"""The order of the rooms: who imports whom, read from the sources, also where an import waits inside a function."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import tsmech
+
+TOP = Path(tsmech.__file__).parent
+ORDER = (
+    ("words",),
+    ("errors",),
+    ("checks",),
+    ("machine",),
+    ("kernels",),
+    ("theory", "sims"),
+    ("problem",),
+    ("systems",),
+    ("experiment",),
+    ("engine",),
+    ("store",),
+    ("compare", "plots"),
+    ("runs",),
+    ("cli",),
+)
+"""Rooms from the bottom: each imports those below it, and no other beside it."""
+LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
+DOORS = ("tsmech", "tsmech.__main__")
+"""The package's own modules, which hand out what is public from all rooms."""
+EXCEPTIONS = {
+    ("tsmech.sims.gradient_flow", "tsmech.theory.gradient_flow"): (
+        "a step that is too long is refused by one bound for all answers; no number of the simulation comes from it"
+    ),
+}
+"""Imports against the order, each with its reason."""
+
+
+def modules() -> dict[str, Path]:
+    """Return all modules of the package by name."""
+    found = {}
+    for path in TOP.rglob("*.py"):
+        parts = ("tsmech", *path.relative_to(TOP).with_suffix("").parts)
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
+    """Yield the package's modules that a file imports, wherever it does."""
+    pending: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports by a relative name"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                if inner in known or node.module in known:
+                    yield inner if inner in known else str(node.module)
+        pending.extend(ast.iter_child_nodes(node))
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def against_the_order() -> Iterator[tuple[str, str]]:
+    """Yield the pairs of modules of which the first imports the second from a room that is not below its own."""
+    known = modules()
+    for name, path in known.items():
+        for other in imports(path, known) if name not in DOORS else ():
+            if other == "tsmech":  # for its version
+                continue
+            if room(name) != room(other) and LEVELS[room(other)] >= LEVELS[room(name)]:
+                yield name, other
+
+
+def test_every_module_is_in_a_room() -> None:
+    assert {room(name) for name in modules() if name not in DOORS} == set(LEVELS)
+
+
+def test_rooms_import_what_is_below_them_alone() -> None:
+    found = set(against_the_order())
+    assert found - set(EXCEPTIONS) == set()
+    assert set(EXCEPTIONS) - found == set(), "an exception that is none any more"
+
+
+def test_modules_are_imported_in_no_circle() -> None:
+    """... not even where an import waits inside a function; a package's own module only hands out its parts."""
+    known = modules()
+    below = {name: set(imports(path, known)) for name, path in known.items() if name not in DOORS}
+    order: dict[str, None] = {}
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join([*trail[trail.index(name) :], name])
+        if name in order or name not in below:
+            return
+        for other in sorted(below[name]):
+            visit(other, (*trail, name))
+        order[name] = None
+
+    for name in below:
+        visit(name, ())
+    assert len(order) == len(below)
+
+
+def test_an_import_against_the_order_would_be_noticed(tmp_path: Path) -> None:
+    """The negative control: each way to write an import is read."""
+    known = modules()
+    file = tmp_path / "module.py"
+    ways = {
+        "import tsmech.cli.run": "tsmech.cli.run",
+        "from tsmech.cli import run": "tsmech.cli.run",
+        "from tsmech.cli.run import perform": "tsmech.cli.run",
+        "def f():\n    from tsmech import cli": "tsmech.cli",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from tsmech.store import Store": "tsmech.store",
+    }
+    for text, expected in ways.items():
+        file.write_text(text)
+        assert list(imports(file, known)) == [expected]

@@ -1,0 +1,33 @@
+"""What is asked: a system, fixed parameters, axes to sweep, answers, replicates, a seed; and the tasks of work."""
+
+from tsmech.experiment.experiment import (
+    LARGEST_SEED,
+    REPLICATES,
+    Experiment,
+    Task,
+    build,
+    experiments,
+    find_file,
+    from_file,
+    in_order,
+    restore,
+    whole,
+)
+from tsmech.experiment.plot import is_family, read_plot, split_names
+
+__all__ = [
+    "LARGEST_SEED",
+    "REPLICATES",
+    "Experiment",
+    "Task",
+    "build",
+    "experiments",
+    "find_file",
+    "from_file",
+    "in_order",
+    "is_family",
+    "read_plot",
+    "restore",
+    "split_names",
+    "whole",
+]

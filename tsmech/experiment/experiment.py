@@ -1,0 +1,475 @@
+"""What is asked: a system, fixed parameters, axes to sweep, answers, replicates, a seed; and the tasks of work."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import math
+import operator
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tsmech.errors import InputError
+from tsmech.experiment.plot import read_plot
+from tsmech.problem.answers import USUAL
+from tsmech.problem.files import check_regular
+from tsmech.problem.observables import observable_of
+from tsmech.problem.parameters import Parameter, nearest, plain
+from tsmech.problem.system import System
+from tsmech.systems import find
+from tsmech.words import one_line, printable, shown
+
+REPLICATES = 20
+MOST_POINTS = 2_000_000
+MOST_REPLICATES = 10_000_000
+MOST_STEPS = 1e17
+"""Steps of one simulation that no computer makes: some thirty years of a core."""
+LARGEST_SEED = 2**256
+LARGEST_FILE = 1_000_000
+"""Most bytes of an experiment's file."""
+BARE = re.compile(r"[A-Za-z0-9_-]+")
+DOTTED = re.compile(r"(?:[\w-]+[ \t]*\.[ \t]*){50}")
+"""A key of more parts than any experiment has; the time to read one grows as their square."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """The smallest piece of work: one replicate of one answer at one point; theory has the replicate 0 alone."""
+
+    system: System
+    answer: str
+    replicate: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A system, its parameters (one value, or several: an axis), the answers wanted, how often and from which seed.
+
+    :meth:`build` makes one from words and checks all of it; the constructor takes checked values alone.
+
+    Parameters
+    ----------
+    system
+        The system's class.
+    parameters
+        Tuples of checked values by name; a parameter that is not named has its default.  More than one value
+        makes it an axis, and the points are the product of all axes.
+    answers
+        Which of the system's answers, in its order.
+    replicates
+        Number of independent draws of each simulation at each point.
+    seed
+        The one number that all randomness comes from.
+    target_error, max_replicates
+        Relative standard error of the first plotted observable at which a simulation has draws enough, in the worst
+        row of its curve, and the cap on their number; without a target there are just so many ``replicates``.
+    name
+        Names the run's directory.
+    title, source
+        What the experiment shows and the publication it speaks to.
+    plot
+        What a picture of it shows, by the keys of :func:`read_plot`.
+    """
+
+    system: type[System]
+    parameters: Mapping[str, tuple[Any, ...]]
+    answers: tuple[str, ...] = tuple(USUAL)
+    replicates: int = REPLICATES
+    seed: int = 0
+    target_error: float | None = None
+    max_replicates: int | None = None
+    name: str = ""
+    title: str = ""
+    source: str = ""
+    plot: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what is of another type than declared; words of title, source and name are made printable."""
+        checked = isinstance(self.system, type) and issubclass(self.system, System)
+        known = {*self.system.answers} if checked else set()
+        for name, fits, allowed in (
+            ("system", checked, "a system's class"),
+            ("parameters", _are_tuples(self.parameters), "tuples of checked values by name"),
+            ("answers", isinstance(self.answers, tuple) and {*self.answers} <= known, "a tuple of answers"),
+            ("replicates", type(self.replicates) is int, "a whole number"),
+            ("seed", type(self.seed) is int, "a whole number"),
+            ("plot", isinstance(self.plot, Mapping), "a table"),
+            *((name, isinstance(getattr(self, name), str), "a text") for name in ("name", "title", "source")),
+        ):
+            if not fits:
+                value = shown(getattr(self, name))
+                raise InputError(f"{name} = {value} is not {allowed}: Experiment.build makes an experiment from words")
+        for name in ("name", "title", "source"):
+            object.__setattr__(self, name, one_line(getattr(self, name)))
+
+    @classmethod
+    def build(
+        cls,
+        system: str | type[System],
+        parameters: Mapping[str, Any],
+        *,
+        answers: Any = None,
+        replicates: Any = REPLICATES,
+        seed: Any = 0,
+        target_error: Any = None,
+        max_replicates: Any = None,
+        name: str = "",
+        title: str = "",
+        source: str = "",
+        plot: Mapping[str, Any] | None = None,
+    ) -> "Experiment":
+        """Return the experiment that options, a file or Python arguments describe; all of it is checked here.
+
+        Parameters
+        ----------
+        system
+            A system's name or class.
+        parameters
+            For each parameter a value, a list, or words (``0.1:4:40``), by name with hyphens or underscores.
+        answers
+            Names of answers, a list or separated by commas; None takes all that the problem has.
+        replicates, seed
+            Whole numbers, at least 1 and at least 0.
+        target_error, max_replicates
+            The relative standard error to reach by more replicates, and how many there may be; both or neither.
+        name, title, source, plot
+            As in :class:`Experiment`; the name is the system's where none is given.
+
+        Raises
+        ------
+        InputError
+            Where anything is unknown, missing or not allowed.
+
+        Examples
+        --------
+        >>> import tsmech
+        >>> asked = tsmech.Experiment.build("ridge", {"alpha": "0.5:4:8", "noise": [0.1, 0.5]}, answers="theory")
+        >>> asked.size, list(asked.axes)
+        (16, ['alpha', 'noise'])
+        """
+        kind = find(system) if isinstance(system, str) else system
+        if not (isinstance(kind, type) and issubclass(kind, System)):
+            raise InputError(f"system = {shown(kind)} is not allowed: it must be a system's name or class")
+        declared = kind.parameters()
+        read: dict[str, tuple[Any, ...]] = {}
+        for known, value in _underscored(parameters).items():
+            if known not in declared:
+                raise InputError(f"{kind.name} has no parameter {shown(known)}: {nearest(known, declared)}")
+            read[known] = declared[known].read(value)
+        for known, parameter in declared.items():
+            if known not in read and parameter.required:
+                raise InputError(f"{kind.name} needs {known} ({parameter.symbol}): {parameter.help}")
+        ordered = {
+            known: read.get(known, (parameter.default,))
+            for known, parameter in declared.items()
+            if known in read or parameter.default is not None
+        }
+        experiment = cls(
+            kind,
+            ordered,
+            tuple(kind.answers),
+            replicates=whole("replicates", replicates, 1, MOST_REPLICATES),
+            seed=whole("seed", seed, 0, LARGEST_SEED),
+            **_read_target(target_error, max_replicates, whole("replicates", replicates, 1, MOST_REPLICATES)),
+            name=name or kind.name,
+            title=title,
+            source=source,
+        )
+        if experiment.size > MOST_POINTS:
+            raise InputError(f"{experiment.size} points are too many: a sweep can have {MOST_POINTS}")
+        lacking, steps = _check_points(experiment)
+        seen = next(experiment.points()).values()
+        resolved = {known: ordered.get(known, (seen[known],)) for known in declared if seen[known] is not None}
+        experiment = dataclasses.replace(experiment, parameters=resolved)
+        chosen = _read_answers(answers, list(kind.answers), lacking)
+        if steps > MOST_STEPS and any(not kind.answers[answer].predicts for answer in chosen):
+            raise InputError(f"one simulation would take {steps:.1g} steps: at most {MOST_STEPS:.0g} can be made")
+        return dataclasses.replace(experiment, answers=chosen, plot=read_plot(plot or {}, kind))
+
+    @property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        """The parameters that have more than one value."""
+        return {name: values for name, values in self.parameters.items() if len(values) > 1}
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The parameters that have one value."""
+        return {name: values[0] for name, values in self.parameters.items() if len(values) == 1}
+
+    def points(self) -> Iterator[System]:
+        """Yield the system at each point of the sweep, the last axis running fastest."""
+        names = list(self.parameters)
+        for values in itertools.product(*self.parameters.values()):
+            yield self.system(**dict(zip(names, values, strict=True)))
+
+    @property
+    def size(self) -> int:
+        """Number of points."""
+        return math.prod(len(values) for values in self.parameters.values())
+
+    def tasks(self) -> Iterator[Task]:
+        """Yield all tasks of work, point by point."""
+        for point in self.points():
+            for answer in self.answers:
+                for replicate in range(self.draws(answer)):
+                    yield Task(point, answer, replicate)
+
+    def simulates(self, answer: str) -> bool:
+        """Return whether an answer is a simulation, of which there are several draws."""
+        return not self.system.answers[answer].predicts
+
+    def draws(self, answer: str) -> int:
+        """Return how many curves of an answer are asked for at each point."""
+        return self.replicates if self.simulates(answer) else 1
+
+    @property
+    def tasks_a_point(self) -> int:
+        """Number of tasks that :meth:`tasks` yields for each point."""
+        return sum(map(self.draws, self.answers))
+
+    @property
+    def judged(self) -> str:
+        """The observable whose error is judged against the target: the first that is plotted."""
+        plotted = self.plot.get("y", [])
+        named = [self.plot.get("value"), *(plotted if isinstance(plotted, list) else [plotted])]
+        seen = self.system.observables
+        wanted = [observable_of(str(name)) for name in [*named, self.plot.get("matrix")]]
+        return next(name for name in [*wanted, *self.system.pictured, *seen] if name in seen)
+
+    def remarks(self) -> list[str]:
+        """Return what a reader of the answers must know, such as an approximation that the theory makes."""
+        if self.system.remark is System.remark:
+            return []
+        found = dict.fromkeys(point.remark() for point in self.points())
+        return [remark for remark in found if remark]
+
+    def identity(self) -> dict[str, list[Any]]:
+        """Return what tells run directories apart: system, seed, and each parameter's values as the answers see them.
+
+        A parameter with one value is taken from a point, which knows what its default resolves to; a file is
+        identified by its contents.  Words that are not given and switches that are off are left out.
+        """
+        point = next(self.points())
+        seen, values = point.identity(), point.values()
+        declared = self.system.parameters()
+        optional = {
+            name for name in values if declared[name].kinds in (("word",), ("bool",)) and not declared[name].choices
+        }
+        values = {name: value for name, value in values.items() if value or name in self.axes or name not in optional}
+        identity = {name: plain(self.axes.get(name, ())) or [seen.get(name, plain(values[name]))] for name in values}
+        return {"system": [self.system.name], "seed": [self.seed], **identity}
+
+    def digest(self) -> str:
+        """Return a short hash of the experiment: eight hexadecimal digits."""
+        text = json.dumps(self.identity(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the resolved experiment as plain numbers, words, lists and tables: what its TOML file would hold."""
+        described: dict[str, Any] = {"title": self.title, "source": self.source, "system": self.system.name}
+        described |= {"answers": list(self.answers), "replicates": self.replicates, "seed": self.seed}
+        if self.target_error is not None:
+            described |= {"target_error": self.target_error, "max_replicates": self.max_replicates}
+        described["parameters"] = {
+            name: plain(values) if len(values) > 1 else plain(values[0]) for name, values in self.parameters.items()
+        }
+        described["plot"] = dict(self.plot)
+        return {key: value for key, value in described.items() if value not in ("", {})}
+
+    def to_toml(self) -> str:
+        """Return the resolved experiment as a TOML file would say it."""
+        described = self.describe()
+        tables = {key: described.pop(key) for key in ("parameters", "plot") if key in described}
+        lines = [f"{key} = {_toml(value)}" for key, value in described.items()]
+        for name, table in tables.items():
+            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+        return "\n".join(lines)
+
+    def joined(self, other: "Experiment") -> "Experiment":
+        """Return the experiment that asks for what either asks for; the other's words and plot prevail."""
+        parameters = {}
+        for name in {**self.parameters, **other.parameters}:
+            mine, others = self.parameters.get(name, ()), other.parameters.get(name, ())
+            # One value on both sides is the same one, though a file may be named in two ways.
+            single = len(mine) == len(others) == 1
+            parameters[name] = mine if single else tuple(sorted({*mine, *others}, key=in_order))
+        answers = tuple(answer for answer in self.system.answers if answer in {*self.answers, *other.answers})
+        replicates = max(self.replicates, other.replicates)
+        return dataclasses.replace(other, parameters=parameters, answers=answers, replicates=replicates)
+
+
+build = Experiment.build
+
+
+def restore(described: Mapping[str, Any]) -> Experiment:
+    """Return the experiment that :meth:`Experiment.describe` described, without the files that it names."""
+    table = dict(described)
+    kind = find(table.pop("system"))
+    declared = kind.parameters()
+    parameters = {name: declared[name].read(value) for name, value in table.pop("parameters").items()}
+    return Experiment(kind, parameters, tuple(table.pop("answers")), **table)
+
+
+def from_file(path: str | Path, overrides: Mapping[str, Any] | None = None, **options: Any) -> Experiment:
+    """Return the experiment that a TOML file describes, with some parameters and options replaced."""
+    path = Path(path)
+    table = _read_toml(path)
+    options_known = ("answers", "replicates", "seed", "target_error", "max_replicates")
+    known = ("title", "source", "system", *options_known, "parameters", "plot")
+    for key, value in table.items():
+        if key not in known:
+            raise InputError(f"{path} has an unknown key {shown(key)}: {nearest(key, known)}")
+        form = {"parameters": dict, "plot": dict, "title": str, "source": str, "system": str}.get(key)
+        if form is not None and not isinstance(value, form):
+            words = "a table" if form is dict else "words in quotes"
+            raise InputError(f"{path}: {key} = {shown(repr(value))} must be {words}")
+    if not isinstance(table.get("system"), str):
+        raise InputError(f'{path} must name its system: system = "ridge", say')
+    table |= {key: value for key, value in options.items() if value is not None}
+    parameters = _underscored(table.pop("parameters", {}))
+    _locate_files(find(table["system"]).parameters(), parameters, path.parent)
+    parameters |= _underscored(overrides or {})
+    return build(table.pop("system"), parameters, name=path.stem, **table)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    """Return the table in a TOML file, or refuse what is no file, or no TOML."""
+    try:
+        state = path.stat()
+        check_regular(state.st_mode, f"{path} cannot be read")
+        if state.st_size > LARGEST_FILE:
+            raise InputError(f"{path} of {state.st_size} bytes is not allowed: it must have at most {LARGEST_FILE}")
+        text = path.read_text(encoding="utf-8-sig")
+        if DOTTED.search(text):
+            raise RecursionError
+        return tomllib.loads(text)
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
+        raise InputError(f"{path} is not a TOML file: {shown(str(error), 200)}") from None
+    except RecursionError:
+        raise InputError(f"{path} is not a TOML file that can be read: its values are nested too deeply") from None
+
+
+def find_file(name: str) -> Path | None:
+    """Return the TOML file of an experiment: a path, or the name of one of the experiments that come along."""
+    if name.lower().endswith(".toml"):
+        return Path(name)
+    return experiments().get(name.replace("-", "_"))
+
+
+def experiments() -> dict[str, Path]:
+    """Return the experiments that come along (``sims/``), by name."""
+    package = Path(__file__).parents[1]
+    for folder in (package / "experiments", package.parent / "sims"):
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    return {}
+
+
+def _underscored(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters by their names with underscores, and refuse one that is there with hyphens too."""
+    named: dict[str, Any] = {}
+    for given, value in parameters.items():
+        known = str(given).replace("-", "_")
+        if known in named:
+            raise InputError(f"{shown(known)} is given twice, with a hyphen and with an underscore")
+        named[known] = value
+    return named
+
+
+def _locate_files(declared: Mapping[str, Parameter], parameters: dict[str, Any], folder: Path) -> None:
+    """Take a file that an experiment names as lying beside the experiment's own file, where it is there."""
+    for name, value in parameters.items():
+        file = isinstance(value, str) and name in declared and declared[name].file
+        if file and value.replace("-", "_") not in declared[name].choices and os.path.isfile(folder / value):
+            parameters[name] = str(folder / value)
+
+
+def _are_tuples(parameters: Any) -> bool:
+    return isinstance(parameters, Mapping) and all(type(values) is tuple for values in parameters.values())
+
+
+def _check_points(experiment: Experiment) -> tuple[dict[str, str], float]:
+    """Build each point, so that what is forbidden is refused now; return which answers lack, and the most steps."""
+    lacking: dict[str, str] = {}
+    steps = 0.0
+    for point in experiment.points():
+        steps = max(steps, point.simulation_steps())
+        for answer in point.answers:
+            reason = point.lacks(answer)
+            if reason:
+                lacking[answer] = reason
+    return lacking, steps
+
+
+def _read_answers(given: Any, known: Sequence[str], lacking: Mapping[str, str]) -> tuple[str, ...]:
+    if given is None:
+        return tuple(answer for answer in known if answer not in lacking)
+    if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
+        raise InputError(f"answers = {shown(given)} is not allowed: it must be a list of {', '.join(known)}")
+    names = [piece.strip() for piece in given.split(",")] if isinstance(given, str) else list(given)
+    for name in names:
+        if name not in known:
+            raise InputError(f"answer {shown(name)} is unknown: {nearest(str(name), known)}")
+        if name in lacking:
+            raise InputError(lacking[name])
+    if not names:
+        raise InputError("answers is empty: name at least one of " + ", ".join(known))
+    return tuple(answer for answer in known if answer in names)
+
+
+def _read_target(target_error: Any, max_replicates: Any, replicates: int) -> dict[str, Any]:
+    if target_error is None:
+        if max_replicates is not None:
+            raise InputError(f"max_replicates = {shown(max_replicates)} is the cap of a target: give target_error too")
+        return {}
+    try:
+        target = math.nan if isinstance(target_error, bool) else float(target_error)
+    except (TypeError, ValueError, OverflowError):
+        target = math.nan
+    if not 0 < target < math.inf:
+        raise InputError(
+            f"target_error = {shown(target_error)} is not allowed: it must be a number above 0, such as 0.01"
+        )
+    if max_replicates is None:
+        raise InputError(f"target_error = {target:g} needs a cap: give max_replicates, the most draws of a point")
+    most = whole("max_replicates", max_replicates, replicates, MOST_REPLICATES)
+    return {"target_error": target, "max_replicates": most}
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items()) + " }"
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
+def _toml_key(key: str) -> str:
+    """Return a key as TOML has it: in quotes where it is not of letters, digits, hyphens and underscores alone."""
+    return key if BARE.fullmatch(key) else _toml(key)
+
+
+def in_order(value: Any) -> Any:
+    """Return what sorts the values of an axis: numbers by size, then words, then tables by what they hold."""
+    if isinstance(value, (bool, int, float)):
+        return (0, value, "")
+    return (1, 0, value) if isinstance(value, str) else (2, 0, repr(value))
+
+
+def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return an option that is a whole number, given as a number or in words, or refuse it."""
+    try:
+        number = int(value) if isinstance(value, str) else operator.index(value)
+    except (TypeError, ValueError):
+        number = least - 1
+    if isinstance(value, bool) or number < least or (most is not None and number > most):
+        bounds = f"at least {least}" + (f" and at most {shown(float(most))}" if most is not None else "")
+        words = shown(value if isinstance(value, int) else str(value))
+        raise InputError(f"{name} = {words} is not allowed: it must be a whole number of {bounds}")
+    return number

@@ -1,0 +1,65 @@
+"""One observable against another: lines and markers whose colour is where on the curve they are."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.experiment import Experiment
+from tsmech.plots import curves
+from tsmech.plots.picture import Picture, Row, is_logarithmic, thinned
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
+
+
+def places(shown: Mapping[str, Sequence[Row]], picture: Picture) -> list[float]:
+    """Return what runs along the trajectories, at each row."""
+    return [float(row[str(picture.along)]) for rows in shown.values() for row in rows]
+
+
+def draw_trajectories(
+    ax: "Axes", experiment: Experiment, rows: Sequence[Row], picture: Picture, observable: str, norm: "Normalize"
+) -> None:
+    """Draw one observable against ``picture.x``: theory as a line, reduced filled and direct open, with errors."""
+    import matplotlib
+    from matplotlib.collections import LineCollection
+
+    colours = matplotlib.colormaps[curves.COLOURS]
+    answers: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: float(row[str(picture.along)])):
+        answers.setdefault(row["answer"], []).append(row)
+    for axis, name in (("x", picture.x), ("y", observable)):
+        values = [row[name] for row in rows]
+        if values and is_logarithmic(picture, axis, values) and picture.log is not None:
+            ax.set(**{f"{axis}scale": "log"})
+    for answer, members in answers.items():
+        if experiment.simulates(answer):
+            along = [float(row[str(picture.along)]) for row in members]
+            kept = {*thinned(along, curves.MOST_MARKERS)}
+            members = [row for row in members if float(row[str(picture.along)]) in kept]
+        at, x, y = (_column(members, name) for name in (str(picture.along), picture.x, observable))
+        tint = colours(norm(at))
+        if not experiment.simulates(answer):
+            middle = colours(norm((at[1:] + at[:-1]) / 2))
+            segments = np.stack([np.stack([x, y], 1)[:-1], np.stack([x, y], 1)[1:]], 1)
+            ax.add_collection(LineCollection(list(segments), colors=middle, linewidths=2.0, zorder=2))
+            ax.update_datalim(np.stack([x, y], 1)[np.isfinite(x) & np.isfinite(y)])
+            continue
+        network = curves.is_network(experiment, answer)
+        errors = [_column(members, f"{name}_sem") for name in (picture.x, observable)]
+        bars = [np.stack([x, y - errors[1]], 1), np.stack([x, y + errors[1]], 1)]
+        across = [np.stack([x - errors[0], y], 1), np.stack([x + errors[0], y], 1)]
+        order = 4 if network else 3
+        for low, high in (bars, across):
+            ax.add_collection(LineCollection(list(np.stack([low, high], 1)), colors=tint, linewidths=1.0, zorder=order))
+        style: dict[str, Any] = {"facecolors": "none", "edgecolors": tint} if network else {"color": tint}
+        size = curves.OPEN if network else curves.FILLED
+        ax.scatter(x, y, s=size**2, marker=curves.MARKERS[0], zorder=order, **style)
+    ax.autoscale_view()
+
+
+def _column(rows: Sequence[Row], name: str) -> NDArray[np.float64]:
+    return np.array([row.get(name) or 0.0 for row in rows], dtype=float)

@@ -1,0 +1,1 @@
+"""What a problem says of itself: the contract of systems, parameters, files, and parameters that systems share."""

@@ -1,0 +1,96 @@
+"""Which columns of a table are inputs: those that a person chooses, else all but an index."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.problem.parameters import LARGEST, nearest
+
+FEW = 3
+"""Rows from which a first column 0, 1, 2, ... or 1, 2, 3, ... may be an index."""
+
+
+class Columns(NamedTuple):
+    """Words that choose columns, as a person gave them, and whether there is such a parameter at all.
+
+    ``0,2,age`` takes columns by number (from 0, as they lie in the file) or by the name in the header, ``-id,-3`` takes
+    all but these, ``all`` takes even what looks like an index.
+    """
+
+    words: str | None = None
+    parameter: bool = False
+
+    @property
+    def decided(self) -> bool:
+        """Whether the wanted columns are said one by one, or all are, so that none can be an index unseen."""
+        return self.words is not None and not all(piece.startswith("-") for piece in self._pieces())
+
+    def _pieces(self) -> list[str]:
+        return [piece.strip() for piece in (self.words or "").split(",")]
+
+    def choose(self, names: Sequence[str] | None, width: int) -> list[int]:
+        """Return the numbers of the wanted columns of a table so wide, whose header has these names."""
+        everything = list(range(width))
+        if self.words in (None, "all"):
+            return everything
+        known = list(names or [])
+        taken, dropped = set(), set()
+        for piece in self._pieces():
+            if piece.startswith("-") and piece not in known:
+                dropped.add(_find(piece[1:], known, width))
+            else:
+                taken.add(_find(piece, known, width))
+        if taken and dropped:
+            raise ValueError(f"columns = {self.words} both takes columns and drops some: do one of them")
+        wanted = sorted(taken) if taken else [column for column in everything if column not in dropped]
+        if not wanted:
+            raise ValueError(f"columns = {self.words} leaves no column")
+        return wanted
+
+    def decide(self, question: str) -> ValueError:
+        """Return the refusal of a table whose first column can be an index or an input."""
+        way = "columns = -0 leaves it out, columns = all takes it" if self.parameter else "write the file without it"
+        return ValueError(f"{question}: it may be an index or an input ({way})")
+
+
+def _find(piece: str, names: Sequence[str], width: int) -> int:
+    if not piece:
+        raise ValueError("columns: a name or a number is missing between two commas")
+    number = int(piece) if piece.isascii() and piece.isdigit() and len(piece) < 10 else None
+    places = [i for i, name in enumerate(names) if name == piece]
+    if len(places) > 1:
+        raise ValueError(f"columns: {len(places)} columns have the name {piece}: give the number of one, from 0")
+    if places and number is not None and number < width and number != places[0]:
+        raise ValueError(
+            f"columns: {piece} is the name of column {places[0]} and the number of another: name the columns in words"
+        )
+    if places:
+        return places[0]
+    if number is None:
+        named = [name for name in names if name][:20]
+        hint = nearest(piece, named) if named else "the file names none: give numbers, from 0"
+        raise ValueError(f"columns: no column has the name {piece} ({hint})")
+    if number >= width:
+        raise ValueError(f"columns: there is no column {number}: they are numbered 0 to {width - 1}")
+    return number
+
+
+def index_by_name(name: str) -> bool:
+    """Return whether pandas gives this name to an index that has none."""
+    return name.startswith(("__index_level_", "Unnamed: 0"))
+
+
+def all_finite(table: NDArray[np.float64]) -> bool:
+    """Return whether a table that is not empty holds numbers of at most ``LARGEST`` alone."""
+    return bool(table.min() >= -LARGEST and table.max() <= LARGEST)
+
+
+def refuse_a_count(table: NDArray[np.float64], name: str | None, columns: Columns) -> None:
+    """Refuse a table whose first column, not chosen by a person, counts the rows."""
+    if columns.decided or table.shape[0] < FEW or table.shape[1] < 2:
+        return
+    if table[0, 0] in (0.0, 1.0) and (np.diff(table[:, 0]) == 1.0).all():
+        called = "" if name is None else f" ({name[:40]})"
+        raise columns.decide(f"its first column{called} counts {table[0, 0]:g}, {table[1, 0]:g}, {table[2, 0]:g}, ...")

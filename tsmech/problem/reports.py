@@ -1,0 +1,82 @@
+"""When the answers that run in time report: parameters that several systems declare alike."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.errors import InputError
+from tsmech.kernels.steps import ROUNDING, completed_steps
+from tsmech.problem.parameters import parameter
+
+REPORTS = ("samples", "spacing")
+"""Parameters that say when a curve is reported, and nothing of the problem."""
+MOST = 100_000
+EARLIEST = 1e-4
+"""First of the logarithmic times after 0, as a share of the duration."""
+LARGE_BATCH = 0.1
+"""Examples a step over N from which on a reader is told that theory takes this share for small."""
+
+
+def declare_samples(default: int = 100) -> Any:
+    """Declare the field ``samples``."""
+    return parameter(
+        "n",
+        "times to report, met by whole steps where training goes in steps: how many after 0, or a list of two times or "
+        "more",
+        default=(float(default),),
+        minimum=0,
+    )
+
+
+def declare_spacing() -> Any:
+    """Declare the field ``spacing``."""
+    return parameter(
+        "Δ", "spacing of a number of samples: linear, or log after 0", default="linear", choices=("linear", "log")
+    )
+
+
+def sample_times(duration: float, samples: Any, spacing: str) -> NDArray[np.float64]:
+    """Return the times of the report, increasing, from 0 to the duration or as listed, or refuse them.
+
+    One that is after the duration by rounding is the duration.
+    """
+    if len(samples) > 1:
+        if max(samples) > duration * (1.0 + ROUNDING):
+            raise InputError(f"samples has {max(samples):.12g}, which is after the duration {duration:.12g}")
+        return np.unique(np.minimum(samples, duration))
+    count = int(samples[0])
+    if not 1 <= count <= MOST or count != samples[0]:
+        raise InputError(
+            f"samples = {samples[0]:g} is not allowed: it must be how many times (1 to {MOST}), or a list of two times "
+            "or more (0 may be one)"
+        )
+    if spacing == "linear":
+        return np.linspace(0.0, duration, count + 1)
+    return np.concatenate([[0.0], np.geomspace(EARLIEST * duration, duration, count)])
+
+
+def times_of_steps(times: NDArray[np.float64], batch: int, examples: int) -> NDArray[np.float64]:
+    """Return when the last step ends by each of the times, every one once: whole steps times ``batch/examples``.
+
+    Parameters
+    ----------
+    times
+        What is asked for, increasing.
+    batch, examples
+        Examples a step and in a unit of time: N for the time alpha, P for epochs.
+    """
+    steps = np.unique(completed_steps(times, batch / examples))
+    if steps[-1] == 0.0 and times[-1] > 0.0:
+        raise InputError(
+            f"batch = {batch} is not allowed: the first step ends at {batch / examples:g}, after the last time of the "
+            f"report, {times[-1]:g}"
+        )
+    return steps * batch / examples
+
+
+def remark_on_batch(batch: int, dimension: int) -> str | None:
+    """Return that theory does not hold for a batch that is not small against the dimension, or None where it is."""
+    if batch <= LARGE_BATCH * dimension:
+        return None
+    return f"theory leaves out terms of order batch/dimension = {batch / dimension:.3g}"

@@ -1,0 +1,76 @@
+"""Early stopping: when a learning curve is at its best, how good it is then, and how good it is in the end."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tsmech.errors import InputError
+from tsmech.problem.observables import Observable
+
+SUMMARY = {
+    "early_stopping_time": Observable("t*", "best time to stop", summary=True),
+    "early_stopping_error": Observable("ε*", "test error at the best time to stop", summary=True),
+    "final_error": Observable("ε_end", "test error in the end", summary=True),
+}
+"""The observables that a system with an early-stopping summary declares besides its others."""
+
+
+class EarlyStopping(NamedTuple):
+    """The best time of a learning curve among those reported, its error, and the error at the end."""
+
+    time: float
+    error: float
+    final_error: float
+
+
+def early_stopping(times: ArrayLike, errors: ArrayLike) -> EarlyStopping:
+    """Return the best time to stop, the error there and the error at the end.
+
+    Parameters
+    ----------
+    times, errors : array_like, shape (n,)
+        A learning curve, as the columns of an answer: the coordinate and ``test_error``, say.
+
+    Notes
+    -----
+    The best is taken among the times given, so it is as fine as they are; the first of equally good ones.
+
+    Examples
+    --------
+    >>> early_stopping([0.0, 1.0, 2.0, 3.0], [1.0, 0.4, 0.5, 0.7])
+    EarlyStopping(time=1.0, error=0.4, final_error=0.7)
+    """
+    at, found = np.asarray(times, dtype=float), np.asarray(errors, dtype=float)
+    if at.shape != found.shape or at.ndim != 1 or at.size == 0:
+        raise InputError(f"times and errors must be two lists of as many numbers: shapes {at.shape} and {found.shape}")
+    if np.isnan(at).any() or np.isnan(found).any():
+        raise InputError("times and errors must be numbers, but some are NaN")
+    best = int(np.argmin(found))
+    return EarlyStopping(float(at[best]), float(found[best]), float(found[-1]))
+
+
+def summary(times: NDArray[np.float64], errors: NDArray[np.float64], *, smooth: bool = False) -> dict[str, float]:
+    """Return the observables :data:`SUMMARY` of a curve; none of one that ends before its first row.
+
+    Of a ``smooth`` curve the best time is that of the parabola through the least error reported and its neighbours,
+    so that it is finer than the times reported; it lies within half of their distance.
+    """
+    if len(times) == 0:
+        return {}
+    found = early_stopping(times, errors)
+    if smooth:
+        found = found._replace(time=_vertex(times, errors))
+    return dict(zip(SUMMARY, found, strict=True))
+
+
+def _vertex(times: NDArray[np.float64], errors: NDArray[np.float64]) -> float:
+    """Return where the parabola through the least of the errors and its neighbours is least, by divided differences."""
+    best = int(np.argmin(errors))
+    if not 0 < best < len(times) - 1:
+        return float(times[best])
+    (before, at, after), values = times[best - 1 : best + 2], errors[best - 1 : best + 2]
+    fall, rise = (values[1] - values[0]) / (at - before), (values[2] - values[1]) / (after - at)
+    if not rise > fall:
+        return float(at)
+    return float((before + at) / 2 - fall / 2 * (after - before) / (rise - fall))

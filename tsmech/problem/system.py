@@ -1,0 +1,351 @@
+"""The contract of every system: declared parameters, observables and coordinates, and answers that are curves."""
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import pickle
+import re
+import typing
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from tsmech.errors import InputError
+from tsmech.problem.answers import USUAL, Answer
+from tsmech.problem.curve import Curve, fault, undefined
+from tsmech.problem.observables import Coordinate, Observable
+from tsmech.problem.parameters import Parameter, file_identity, kinds, plain
+from tsmech.problem.references import Reference
+from tsmech.words import shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN_OPTIONS = (
+    "answers", "replicates", "seed", "target_error", "max_replicates", "out", "workers", "executor", "scheduler",
+    "timeout", "shard", "progress",
+)  # fmt: skip
+"""What a run is told beside the parameters of its system, and what no parameter may therefore be called."""
+COLUMNS = ("system", "answer", "replicates", "replicate", "diverged_at")
+"""Columns that every table has, or may have."""
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """Along what ``tsmech check`` extrapolates simulations to the prediction.
+
+    Parameters
+    ----------
+    parameter
+        The parameter whose limit the prediction is: the dimension, a width, a step.
+    sizes
+        Its values, from the cheapest; simulations are compared with each other at the first two.
+    power
+        A mean is fitted as limit + slope · size ** power: -1 for a dimension, 1 for a step.
+    """
+
+    parameter: str
+    sizes: tuple[float, ...]
+    power: float = -1.0
+
+
+@dataclass(frozen=True)
+class System:
+    """Base of all systems: a frozen dataclass whose fields are the problem's parameters.
+
+    A subclass declares ``name``, ``title``, ``observables`` and its fields (with
+    :func:`~tsmech.problem.parameters.parameter`), and defines a method ``NAME_curve`` for each of its answers, of
+    which a simulation, and a prediction that draws random numbers, takes a generator: ``theory_curve()``,
+    ``reduced_curve(rng)``, ``direct_curve(rng)``.  What it declares is checked when the class is made, what its
+    answers return when they return.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    observables: ClassVar[Mapping[str, Observable]]
+    coordinates: ClassVar[Mapping[str, Coordinate]] = {}
+    """What the answers run along: nothing, ``alpha`` or ``time``, ``task`` and ``time``; two at most."""
+    answers: ClassVar[Mapping[str, Answer]] = USUAL
+    """The answers that there may be, in the order in which they are shown."""
+    pictured: ClassVar[tuple[str, ...]] = ()
+    """Observables that a picture shows, and a table begins with, where nothing is said; the first two if empty."""
+    stated: ClassVar[tuple[str, ...]] = ()
+    """Parameters that a picture states even where they have their defaults."""
+    references: ClassVar[tuple[Reference, ...]] = ()
+    checks: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+    """Parameters of the points at which ``tsmech check`` compares the answers."""
+    convergence: ClassVar[Convergence | None] = None
+    """How simulations approach the prediction; None where they do not depend on a size."""
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        """Refuse what a system cannot declare, when its class is made; a mixin of parameters has no name."""
+        super().__init_subclass__(**given)
+        if "name" not in cls.__dict__:
+            return
+        for complaint in _complaints(cls):
+            raise TypeError(f"{cls.__name__}: {complaint}")
+        _document(cls)
+
+    def __post_init__(self) -> None:
+        """Bring each parameter into its own type, or refuse it."""
+        for name, declared in self.parameters().items():
+            value = getattr(self, name)
+            several = (list, range, np.ndarray) if declared.table else (list, tuple, range, np.ndarray)
+            if not declared.single and isinstance(value, several) and _is_flat(value):
+                raise InputError(
+                    f"{name} = {shown(value)} is not allowed: a system has one value; "
+                    f'tsmech.run("{self.name}", {name}=...) runs along several'
+                )
+            object.__setattr__(self, name, declared.check(value))
+
+    @classmethod
+    def parameters(cls) -> dict[str, Parameter]:
+        """Return the declared parameters by name: the system's own, then those that it shares with others."""
+        found = cls.__dict__.get("_parameters")
+        if found is None:
+            hints = typing.get_type_hints(cls)
+            fields = {field.name: field for field in dataclasses.fields(cls)}
+            ordered = dict.fromkeys([*(name for name in inspect.get_annotations(cls) if name in fields), *fields])
+            found = {name: _parameter(name, fields[name], hints[name]) for name in ordered}
+            cls._parameters = found  # type: ignore[attr-defined]
+        return found
+
+    @classmethod
+    def running(cls) -> str | None:
+        """Return the name of the coordinate that is a number, the last one, or None."""
+        numbers = [name for name, coordinate in cls.coordinates.items() if not coordinate.names]
+        return numbers[-1] if numbers else None
+
+    def values(self) -> dict[str, Any]:
+        """Return the parameters' values by name."""
+        return {name: getattr(self, name) for name in self.parameters()}
+
+    def identity(self) -> dict[str, Any]:
+        """Return the values that differ from their defaults, a file by its contents: what the answers depend on."""
+        declared = self.parameters()
+        return {
+            name: file_identity(str(value)) if declared[name].is_file(value) else plain(value)
+            for name, value in self.values().items()
+            if value != declared[name].default
+        }
+
+    def key(self) -> str:
+        """Return a stable hash of the system and its parameters, 32 hexadecimal digits."""
+        text = json.dumps([self.name, self.identity()], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def lacks(self, answer: str) -> str | None:
+        """Return why this problem has no such answer, or None where it has it."""
+        return None if has(type(self), answer) else f"{self.name} has no {answer} answer"
+
+    def remark(self) -> str | None:
+        """Return what a reader of the answers must know (an approximation that the theory makes), or None."""
+        return None
+
+    def answer_label(self, answer: str) -> str:
+        """Return what a picture calls an answer: its name, unless a reader would take it for more than it is."""
+        return answer
+
+    def poles(self, name: str) -> tuple[float, ...]:
+        """Return the values of a parameter at which theory is infinite, the other parameters being this point's."""
+        return ()
+
+    def line_points(self) -> int:
+        """Return at how many values of a parameter a picture computes theory between the stored ones."""
+        return 0 if self.coordinates else 400
+
+    def simulation_steps(self) -> float:
+        """Return how many steps a simulation takes: where that is very many, a person is asked first."""
+        return 0.0
+
+    def stream(self, answer: str, seed: int, replicate: int) -> np.random.Generator:
+        """Return the random generator of one replicate of an answer.
+
+        Its address is the seed, the hash of the point, the answer and the replicate: nothing that depends on other
+        points, on the order of work or on the number of workers.  A prediction has one stream of its own.
+        """
+        declared = self.answers[answer]
+        point = int.from_bytes(hashlib.sha256(self.key().encode()).digest()[:16])
+        first, last = (0, 0) if declared.predicts else (seed, replicate)
+        address = np.random.SeedSequence(first, spawn_key=(point, declared.stream, last))
+        return np.random.Generator(np.random.PCG64(address))
+
+    def curve(self, answer: str, rng: np.random.Generator | int | None = None) -> Curve:
+        """Return one answer's curve; a simulation draws from ``rng``, a generator or a seed.
+
+        Its streams are addressed by the seed of a new generator, and by the state of one that has been drawn from.  A
+        prediction that is solved by sampling has a stream of its own.
+
+        Raises
+        ------
+        InputError
+            Where this problem has no such answer.
+        TypeError
+            Where the answer returns what the system does not declare.
+        ArithmeticError
+            Where it returns NaN as an observable that is always defined.
+        """
+        reason = self.lacks(answer)
+        if reason:
+            raise InputError(reason)
+        declared = self.answers[answer]
+        method = getattr(self, f"{answer}_curve")
+        if declared.random:
+            generator = self.stream(answer, 0, 0) if declared.predicts else _generator(rng)
+            result: Curve = method(generator if _is_new(generator) else _descend(generator))
+        else:
+            result = method()
+        if not isinstance(result, Curve):
+            raise TypeError(f"{self.name}: {answer} returned {type(result).__name__}, not a Curve")
+        if wrong := fault(result, self.observables, self.coordinates, predicts=declared.predicts):
+            raise TypeError(f"{self.name}: {answer} {wrong}")
+        if (name := undefined(result, self.observables)) is not None:
+            raise ArithmeticError(f"{answer} returned NaN as {name}")
+        return result
+
+    def answer(self, answer: str, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
+        """Return one answer as a table, one row for each value of the coordinate; warn of what ``remark()`` says.
+
+        Of a simulation that is one draw.  ``rng`` is a seed, or a generator: its state decides the draw, which moves it
+        on.
+        """
+        known = self.answers.get(answer)
+        if known is not None and known.predicts:
+            if remark := self.remark():
+                warnings.warn(remark, stacklevel=3)
+            return self.curve(answer).to_frame(self.observables)
+        return self.curve(answer, _descend(_generator(rng))).to_frame(self.observables)
+
+    def theory(self) -> "pd.DataFrame":
+        """Return the prediction for N → ∞, one row a coordinate value; warn of what ``remark()`` says."""
+        return self.answer("theory")
+
+    def reduced(self, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
+        """Return one draw of the exact reduced simulation at finite N, as :meth:`answer`."""
+        return self.answer("reduced", rng)
+
+    def direct(self, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
+        """Return one draw of the network itself at finite N, as :meth:`answer`."""
+        return self.answer("direct", rng)
+
+
+def _is_flat(value: Any) -> bool:
+    """Return whether a list holds values and no lists."""
+    return (
+        np.ndim(value) == 1 if isinstance(value, np.ndarray) else not any(isinstance(v, (list, tuple)) for v in value)
+    )
+
+
+def _descend(rng: np.random.Generator) -> np.random.Generator:
+    """Return a new generator that the numbers of another decide: the same state has the same descendant."""
+    return np.random.default_rng(rng.integers(2**32, size=8, dtype=np.uint32).tolist())
+
+
+def _is_new(rng: np.random.Generator) -> bool:
+    """Return whether a generator is as its seed made it."""
+    bits = rng.bit_generator
+    if not isinstance(bits.seed_seq, np.random.SeedSequence):
+        return False
+    return pickle.dumps(bits.state) == pickle.dumps(type(bits)(bits.seed_seq).state)
+
+
+def _generator(rng: Any) -> np.random.Generator:
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        allowed = "a numpy.random.Generator, a whole number of at least 0, or None"
+        raise InputError(f"rng = {shown(repr(rng))} is not allowed: it must be {allowed}") from None
+
+
+def has(system: type[System], answer: str) -> bool:
+    """Return whether a system defines an answer, though not every problem of it may have it."""
+    return answer in system.answers and hasattr(system, f"{answer}_curve")
+
+
+def predictions(system: type[System]) -> list[str]:
+    """Return the names of a system's predictions."""
+    return [name for name, answer in system.answers.items() if answer.predicts and has(system, name)]
+
+
+def simulations(system: type[System]) -> list[str]:
+    """Return the names of a system's simulations, the one that is most like the network last."""
+    return [name for name, answer in system.answers.items() if not answer.predicts and has(system, name)]
+
+
+def _of_class(declared: Any) -> bool:
+    """Return whether a type says that what bears it is of the class, and no field."""
+    return declared is ClassVar or typing.get_origin(declared) is ClassVar
+
+
+def _parameter(name: str, field: "dataclasses.Field[Any]", declared: Any) -> Parameter:
+    admitted, table = kinds(declared)
+    return Parameter(name, admitted, table=table, **field.metadata["parameter"])
+
+
+def _complaints(cls: type[System]) -> Iterator[str]:
+    """Yield what is wrong with the declarations of a class that is about to become a dataclass."""
+    try:
+        hints = typing.get_type_hints(cls)
+    except NameError as error:
+        yield f"a type is not known where the class is made: {error}"
+        return
+    shared = {name for base in cls.__mro__[1:] for name in getattr(base, "__dataclass_fields__", {})}
+    own = [name for name in inspect.get_annotations(cls) if not _of_class(hints[name])]
+    for name in own:
+        field = cls.__dict__.get(name)
+        if not isinstance(field, dataclasses.Field) or "parameter" not in field.metadata:
+            yield f"{name} is no parameter: declare it with parameter()"
+            return
+        try:
+            _parameter(name, field, hints[name])
+        except TypeError as error:
+            yield f"parameter {name}: {error}"
+    parameters = {name for name in (*shared, *own) if not _of_class(hints[name])}
+    if hidden := parameters & {*dir(System), *RUN_OPTIONS, *COLUMNS}:
+        yield f"no parameter may be named {', '.join(sorted(hidden))}: it is a method, an option of runs or a column"
+    if len(cls.coordinates) > 2:
+        yield f"has {len(cls.coordinates)} coordinates: two at most"
+    columns = {column for name in cls.observables for column in (name, f"{name}_sem")}
+    named = [*sorted(parameters), *cls.coordinates, *sorted(columns), *COLUMNS]
+    if twice := {name for name in named if named.count(name) > 1}:
+        yield f"{', '.join(sorted(twice))} names two things: parameters, coordinates, observables and columns differ"
+    for name in (*cls.observables, *cls.coordinates):
+        if not name.isidentifier():
+            yield f"{name!r} is no name of an observable or a coordinate: letters, digits and underscores"
+    streams = [answer.stream for answer in cls.answers.values()]
+    if len(set(streams)) < len(streams):
+        yield "two answers have the same number of their random streams"
+    known = [answer for answer in cls.answers if hasattr(cls, f"{answer}_curve")]
+    if not known:
+        yield f"has no answer: define {' or '.join(f'{answer}_curve' for answer in cls.answers)}"
+    if cls.answers is not USUAL and len(known) < len(cls.answers):
+        yield f"declares the answers {', '.join(cls.answers)}, but defines {', '.join(known) or 'none'} of their curves"
+    if stray := [
+        name for name in vars(cls) if name.endswith("_curve") and name[:-6] not in cls.answers and name[0] != "_"
+    ]:
+        yield f"defines {', '.join(stray)}, which is no declared answer"
+    for point in cls.checks:
+        if unknown := set(point) - parameters:
+            yield f"checks name {', '.join(sorted(unknown))}, which is no parameter"
+    if cls.convergence is not None and cls.convergence.parameter not in parameters:
+        yield f"convergence names {cls.convergence.parameter}, which is no parameter"
+
+
+def _document(cls: type[System]) -> None:
+    """Add the declared parameters to the docstring of a class that is about to become a dataclass."""
+    hints = typing.get_type_hints(cls)
+    fields = {name: cls.__dict__[name] for name in inspect.get_annotations(cls) if not _of_class(hints[name])}
+    for base in cls.__mro__[1:]:
+        ready = getattr(base, "__dataclass_fields__", {})
+        fields |= {name: field for name, field in ready.items() if name not in fields and not _of_class(hints[name])}
+    words = inspect.cleandoc(str(cls.__doc__))
+    described = [_parameter(name, field, hints[name]).describe() for name, field in fields.items()]
+    if described and cls.__dict__.get("__doc__"):
+        section = "\n".join(["Parameters", "----------", *described])
+        after = re.search(r"^\w+\n-+$", words, re.MULTILINE)
+        parts = (words[: after.start()], section, words[after.start() :]) if after else (words, section)
+        cls.__doc__ = "\n\n".join(part.strip() for part in parts) + "\n"

@@ -1,0 +1,228 @@
+"""Tables in text: what separates the cells, which row is a header and which column an index; numbers by NumPy."""
+
+import csv
+import gzip
+import itertools
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from typing import IO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.machine import memory
+from tsmech.problem.columns import Columns, all_finite, index_by_name, refuse_a_count
+from tsmech.problem.parameters import LARGEST
+
+SEPARATORS = ("\t", ";", ",", " ")
+"""What may separate cells; the last stands for any white space."""
+SAMPLE = 20
+"""Rows that are looked at to find the separator."""
+LONGEST_LINE = 1 << 26
+"""Characters of a line from which a file is no table: one without line ends would be read into memory whole."""
+
+
+class Layout(NamedTuple):
+    """How a table is written."""
+
+    separator: str
+    header: int
+    """Number of rows above the numbers."""
+    names: list[str] | None
+    width: int
+    numbered: bool = False
+    """Whether all columns but the first are named 0, 1, 2, ..., so that the first is an index."""
+    mixed: bool = False
+    """Whether the first row has words and numbers, and none of the words again below: it may be a header."""
+
+
+def read(path: str, columns: Columns) -> NDArray[np.float64]:
+    """Return the wanted columns of a table, or raise ``ValueError`` with the row and the column of what is wrong."""
+    layout = _layout(path)
+    wanted = columns.choose(layout.names, layout.width)
+    if wanted[0] == 0 and not columns.decided and _has_index(path, layout, columns):
+        wanted = wanted[1:]
+    if not wanted:
+        raise ValueError("it holds an index alone")
+    with closing(_lines(path)) as lines:
+        numbers = itertools.islice(lines, layout.header, None)
+        first = next(numbers, None)
+        if first is None:
+            return np.empty((0, len(wanted)))
+        if layout.mixed and all(_is_number(_split(first, layout.separator)[column]) for column in wanted):
+            raise ValueError("its first row may be a header or numbers: name the columns in words")
+        try:
+            table = np.loadtxt(
+                _within_memory(itertools.chain([first], numbers), 8 * len(wanted)),
+                delimiter=layout.separator.strip(" ") or None,
+                comments=None,
+                quotechar='"',
+                usecols=None if len(wanted) == layout.width else wanted,
+                ndmin=2,
+            )
+        except ValueError as error:
+            raise _fault(path, layout, wanted) or error from None
+    if table.shape[1] != len(wanted) or not all_finite(table):
+        raise _fault(path, layout, wanted) or ValueError("its rows differ in length")
+    if wanted[0] == 0:
+        refuse_a_count(table, layout.names[0] if layout.names else None, columns)
+    return table
+
+
+def _lines(path: str, comments: bool = False) -> Generator[str]:
+    """Yield the lines that hold something, without those that begin with # unless they are asked for."""
+    with _opened(path) as file:
+        for line in iter(lambda: file.readline(LONGEST_LINE), ""):
+            if len(line) == LONGEST_LINE:
+                raise ValueError(f"it has a line of {LONGEST_LINE} characters or more")
+            if line.strip() and (comments or not line.lstrip().startswith("#")):
+                yield line
+
+
+def _opened(path: str) -> IO[str]:
+    if path.lower().endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return open(path, encoding="utf-8-sig")
+
+
+def _within_memory(lines: Iterator[str], row: int) -> Iterator[str]:
+    """Yield lines as long as their numbers, so many bytes a row, fit into memory: a packed file may unfold for ever."""
+    left = memory.available()
+    for number, line in enumerate(lines, start=1):
+        if left is not None and number * row > left:
+            raise MemoryError(f"its first {number} rows fill the {memory.in_words(left)} of memory that were left")
+        yield line
+
+
+# How it is written
+
+
+def _layout(path: str) -> Layout:
+    remark, sample = "", []
+    with closing(_lines(path, comments=True)) as lines:
+        for line in lines:
+            if not line.lstrip().startswith("#"):
+                sample.append(line)
+            elif not sample:
+                remark = line
+            if len(sample) == SAMPLE:
+                break
+    if not sample:
+        raise ValueError("it is empty")
+    separator = _separator(sample)
+    first, *rows = (_split(line, separator) for line in sample)
+    if rows and all(len(row) == len(first) + 1 for row in rows) and (_words(first) or _counts(first)):
+        first = ["", *first]  # as R writes row names: without one of their own
+    numbered = len(first) > 1 and not _like_number(first[0]) and _counts(first[1:])
+    if numbered or _words(first) or (rows and _is_header_of_numbers(first, rows)):
+        return Layout(separator, 1, first, len(first), numbered=numbered)
+    names = _split(remark.lstrip().lstrip("#"), separator) if remark else []
+    named = len(names) == len(first) and _words(names)
+    words = [column for column, cell in enumerate(first) if not _like_number(cell)]
+    mixed = bool(words) and not any(row[i : i + 1] == [first[i]] for row in rows for i in words)
+    return Layout(separator, 0, names if named else None, len(first), mixed=mixed)
+
+
+def _separator(sample: Sequence[str]) -> str:
+    """Return what splits all rows into as many cells, most of them numbers."""
+    best, most = "", -1.0
+    for separator in SEPARATORS:
+        first, *rows = (_split(line, separator) for line in sample)
+        lengths = {len(row) for row in rows}
+        if max(lengths, default=len(first)) > 1 and (not rows or lengths in ({len(first)}, {len(first) + 1})):
+            cells = [cell for row in rows or [first] for cell in row]
+            share = sum(map(_like_number, cells)) / len(cells)
+            if share > most:
+                best, most = separator, share
+    return best or next((s for s in SEPARATORS if len(_split(sample[0], s)) > 1), ",")
+
+
+def _split(line: str, separator: str) -> list[str]:
+    if separator == " ":
+        line = " ".join(line.split())
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
+
+
+def _words(cells: Sequence[str]) -> bool:
+    return not any(map(_like_number, cells))
+
+
+def _counts(cells: Sequence[str], start: int = 0) -> bool:
+    return list(cells) == [str(number) for number in range(start, start + len(cells))]
+
+
+def _is_header_of_numbers(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a first row 0, 1, 2, ... is a header as pandas writes it, or refuse what may be one."""
+    start = int(first[0]) if first[0].isascii() and first[0].isdigit() and len(first[0]) < 10 else None
+    if start is None or not _counts(first, start) or (start > 0 and len(first) < 3):
+        return False
+    below = [row[0] for row in rows]
+    whole = all(cell.lstrip("+-").isdigit() for row in rows for cell in row if _like_number(cell))
+    if start > 0 and whole:
+        return False
+    column = [float(first[0]), *(float(cell) if _is_number(cell) else -np.inf for cell in below)]
+    if start == 0 and not whole and column != sorted(column):
+        return True
+    shown = ",".join(first[:3]) + (",..." if len(first) > 3 else "")
+    raise ValueError(f"its first row {shown} may be a header or numbers: name the columns in words, or write {start}.0")
+
+
+def _has_index(path: str, layout: Layout, columns: Columns) -> bool:
+    """Return whether the first column is an index by its name, or by having none and holding what an index does."""
+    if layout.names is None or layout.width == 1:
+        return False
+    if layout.numbered or index_by_name(layout.names[0]):
+        return True
+    if layout.names[0]:
+        return False
+    with closing(_lines(path)) as lines:
+        cells = (_split(line, layout.separator)[0] for line in itertools.islice(lines, layout.header, None))
+        try:
+            values = np.fromiter(map(float, cells), dtype=float)
+        except ValueError:
+            return True
+    if (values == np.round(values)).all() and np.unique(values).size == values.size:
+        return True
+    raise columns.decide("its first column has no name")
+
+
+# What is wrong with it
+
+
+def _fault(path: str, layout: Layout, wanted: Sequence[int]) -> ValueError | None:
+    """Return what is wrong with the first cell of the wanted columns that holds no number, or None."""
+    with closing(_lines(path)) as lines:
+        for number, line in enumerate(lines, start=1):
+            cells = _split(line, layout.separator)
+            if number <= layout.header:
+                continue
+            if len(cells) != layout.width:
+                return ValueError(f"row {number} has {len(cells)} cells, the first row {layout.width}")
+            for column in wanted:
+                fault = _wrong(cells[column], f"row {number}, column {column + 1}")
+                if fault:
+                    return ValueError(fault)
+    return None
+
+
+def _wrong(cell: str, place: str) -> str | None:
+    shown = cell if len(cell) <= 40 else cell[:37] + "..."
+    if not _is_number(cell):
+        comma = ", a decimal comma: write decimals with a point" if _like_number(cell) else ""
+        return f"{place} holds {shown!r}{comma}"
+    if not abs(float(cell)) <= LARGEST:
+        return f"{shown} in {place}: numbers must be finite and at most {LARGEST:g}"
+    return None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def _like_number(cell: str) -> bool:
+    """Return whether a cell is a number, be it with a decimal comma."""
+    return _is_number(cell) or _is_number(cell.replace(",", ".", 1))

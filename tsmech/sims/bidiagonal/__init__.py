@@ -1,0 +1,1 @@
+"""Reductions of linear regression to narrow matrices with independent entries."""

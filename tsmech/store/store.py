@@ -1,0 +1,554 @@
+"""The run directory: one SQLite file in which what is finished stays, and the tables that are made from it.
+
+The coordinating process alone writes, in transactions, on a disk of its own machine in SQLite's write-ahead mode:
+killing it at any moment loses nothing that was committed.  A run that was closed properly is one plain file.  Whoever
+opens one reads all of it and refuses it where a row is damaged or missing.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tsmech.engine import Outcome
+from tsmech.errors import CutShortError, IncompleteError, InputError
+from tsmech.experiment import Experiment, Task, in_order
+from tsmech.problem.curve import Curve, Stop
+from tsmech.problem.system import System
+from tsmech.store.database import (
+    begin_writing,
+    check_versions,
+    connect,
+    continued,
+    initialise,
+    is_new,
+    joined_identity,
+    stored_experiment,
+    write_experiment,
+    write_origin,
+    written_parameters,
+)
+from tsmech.store.directory import check
+from tsmech.store.locks import FILE, Lock, on_network, take_lock
+from tsmech.store.seals import DamageError, Tally, examine, mark, mark_of_curve, meta, reason, seal
+from tsmech.store.summary import Row, pack, summarise, summary_columns, unpack
+
+Address = tuple[int, str, int]
+"""Where a curve or a failure stands: its point's number in the file, its answer and its replicate."""
+
+MOST_REMEMBERED = 10_000
+"""Points whose numbers in the file are kept in memory."""
+
+
+class Store:
+    """A run's finished work: opened for an experiment by :meth:`create`, or as it is by :meth:`open`.
+
+    Attributes
+    ----------
+    experiment
+        All that the run has been asked for so far.
+    directory
+        The run directory, or None for a run that is kept in memory alone.
+    notice
+        What a person must know of its opening: that it was damaged, or lies on a disk without locks.
+    surplus
+        What it holds that was not asked for, in words.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, experiment: Experiment, directory: Path | None, tally: Tally
+    ) -> None:
+        self._connection = connection
+        self._lock: Lock | None = None
+        self._file = None if directory is None else (directory / FILE).stat()
+        self._tally = tally
+        self._any_failed = connection.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is not None
+        self.experiment = experiment
+        self.directory = directory
+        self.notice = ""
+        self.surplus = ""
+        self._points: dict[str, tuple[int, str]] = {}
+        self._layouts: dict[str, int] = dict(connection.execute("SELECT layout, id FROM layouts"))
+
+    @classmethod
+    def create(cls, experiment: Experiment, directory: Path | None, shard: str = "") -> "Store":
+        """Open the run directory of an experiment to extend it, or make it; None keeps the run in memory.
+
+        A file that is damaged is set aside, and what can be read of it is taken over.
+
+        Raises
+        ------
+        InputError
+            Where the directory cannot be written, is in use, or holds something else, another shard, or a run that
+            differs in more than points, replicates and answers.
+        """
+        if directory is None:
+            connection = sqlite3.connect(":memory:")
+            initialise(connection)
+            return cls(connection, experiment, None, Tally())
+        check(directory)
+        lock = Lock()
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            lock = take_lock(directory)
+            store = cls._create(experiment, directory, shard, lock)
+        except (OSError, sqlite3.OperationalError) as error:
+            lock.release()
+            words = error.strerror if isinstance(error, OSError) else str(error)
+            raise InputError(f"the run directory {directory} cannot be written: {words}") from None
+        except BaseException:
+            lock.release()
+            raise
+        store._lock = lock
+        store.notice = "; ".join(filter(None, [store.notice, lock.words]))
+        return store
+
+    @classmethod
+    def _create(cls, asked: Experiment, directory: Path, shard: str, lock: Lock) -> "Store":
+        connection, tally, notice = _open_whole(directory, asked, shard, locks=not lock.words)
+        experiment, surplus = asked, ""
+        try:
+            if is_new(connection):
+                initialise(connection, asked, shard)
+                begin_writing(connection, lock.local)
+            else:
+                stored = meta(connection)
+                if stored.get("shard", "") != shard:
+                    there, here = (f"shard {words}" if words else "a whole run" for words in (stored["shard"], shard))
+                    raise InputError(f"{directory} holds {there}, not {here}: name another --out")
+                identity = joined_identity(stored, asked, directory)
+                experiment = stored_experiment(connection).joined(asked)
+                surplus = _surplus(connection, experiment, asked, directory)
+                begin_writing(connection, lock.local)
+                with connection:
+                    write_experiment(connection, experiment, identity)
+                    write_origin(connection, continued(stored))
+                    tally.write(connection)
+            store = cls(connection, experiment, directory, tally)
+        except BaseException:
+            connection.close()
+            raise
+        store.notice, store.surplus = notice, surplus
+        return store
+
+    @classmethod
+    def open(cls, directory: Path, checked: bool = False) -> "Store":
+        """Open a run directory to read it, and read all of it once, unless that was just done.
+
+        Raises
+        ------
+        InputError
+            Where it is no run, or a damaged one.
+        """
+        file = directory / FILE
+        if not os.path.isfile(file):
+            raise InputError(f"{directory} is not a run directory: it has no {FILE}")
+        try:
+            connection = connect(file)
+        except DamageError as error:
+            raise damaged(directory, error) from None
+        try:
+            if is_new(connection):
+                raise InputError(f"{directory} is a run that never began: run its command again")
+            tally = Tally() if checked else examine(connection)
+            return cls(connection, stored_experiment(connection), directory, tally)
+        except InputError:  # a run that never began, or a system that is not known here
+            connection.close()
+            raise
+        except DamageError as error:
+            connection.close()
+            raise damaged(directory, error) from None
+        except (sqlite3.DatabaseError, OSError) as error:
+            connection.close()
+            raise InputError(f"{directory} cannot be read: {error}") from None
+
+    def close(self) -> None:
+        """Close the file; where it was written and nobody else reads it, leave it as one plain file."""
+        if self._lock is not None:
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._connection.execute("PRAGMA journal_mode = DELETE")
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def check_kept(self) -> None:
+        """Look whether the file is still where it was opened.
+
+        Raises
+        ------
+        IncompleteError
+            Where it was removed, or another stands in its place.
+        """
+        if self.directory is None or self._file is None:
+            return
+        try:
+            found = (self.directory / FILE).stat()
+        except OSError:
+            gone = True
+        else:  # on a network disk a file's number may change
+            gone = not os.path.samestat(found, self._file) and not on_network(self.directory)
+        if gone:
+            raise IncompleteError(
+                f"{self.directory / FILE} was removed while the run was under way, and what was finished with it: "
+                "run the command again"
+            )
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def is_empty(self) -> bool:
+        """Return whether nothing has been finished yet."""
+        return self._connection.execute("SELECT 1 FROM curves LIMIT 1").fetchone() is None
+
+    def lacks(self, experiment: Experiment) -> tuple[int, int] | None:
+        """Return how many tasks of an experiment are not finished, and how many points they belong to.
+
+        None where that cannot be told without going through them: the run has points that the experiment has not.
+        """
+        if self.experiment.parameters != experiment.parameters:
+            return None
+        answers = ", ".join(f"'{answer}'" for answer in experiment.answers)
+        query = (
+            f"SELECT count(*) FROM curves WHERE answer IN ({answers}) AND replicate < {experiment.replicates} "
+            "GROUP BY point"
+        )
+        counts = [count for (count,) in self._connection.execute(query)]
+        tasks = experiment.tasks_a_point
+        return experiment.size * tasks - sum(counts), experiment.size - sum(count == tasks for count in counts)
+
+    def remaining(self, tasks: Iterable[Task]) -> Iterator[Task]:
+        """Yield the tasks that are not finished, in order; a point's tasks must follow one another."""
+        if self.is_empty():
+            yield from tasks
+            return
+        system = None
+        finished: set[tuple[str, int]] = set()
+        query = "SELECT answer, replicate FROM curves WHERE point = (SELECT id FROM points WHERE key = ?)"
+        for task in tasks:
+            if task.system is not system:
+                system = task.system
+                finished = set(self._connection.execute(query, (system.key(),)))
+            if (task.answer, task.replicate) not in finished:
+                yield task
+
+    def draws(self, system: System, answer: str, count: int) -> list[Curve]:
+        """Return the curves of a point's first replicates."""
+        query = (
+            "SELECT stop, stopped_at, layouts.layout, data FROM curves JOIN layouts ON layouts.id = curves.layout "
+            "WHERE (point, answer) = ((SELECT id FROM points WHERE key = ?), ?) AND replicate < ? ORDER BY replicate"
+        )
+        found = self._connection.execute(query, (system.key(), answer, count))
+        return [_curve(*row) for row in found]
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Write outcomes, in one transaction where they can be.
+
+        Raises
+        ------
+        CutShortError
+            Where they cannot all be written (a full disk); what was stored before, and what still fits, stays.
+        """
+        try:
+            try:
+                self._add_together(outcomes)
+            except sqlite3.DatabaseError:
+                for outcome in outcomes:
+                    self._add_together([outcome])
+        except sqlite3.DatabaseError as error:
+            self.check_kept()
+            raise CutShortError(
+                f"{self.directory}: results cannot be stored ({error}); all that was stored before is kept"
+            ) from None
+
+    def _add_together(self, outcomes: Sequence[Outcome]) -> None:
+        with self._transaction():
+            for outcome in outcomes:
+                self._add_one(outcome)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Write rows and their tally together, or neither."""
+        tally = self._tally.copy()
+        try:
+            with self._connection:
+                yield
+                self._tally.write(self._connection)
+        except BaseException:
+            # What was entered with them is taken back, too.
+            self._tally = tally
+            self._points.clear()
+            self._layouts = dict(self._connection.execute("SELECT layout, id FROM layouts"))
+            raise
+
+    def _add_one(self, outcome: Outcome) -> None:
+        task = outcome.task
+        point, key = self._point(task.system)
+        address = (point, task.answer, task.replicate)
+        if outcome.curve is None:
+            self._enter_failure(address, key, outcome.error, outcome.trace)
+            return
+        layout, data = pack(outcome.curve)
+        stop = outcome.curve.stop
+        ended = (None, None) if stop is None else (stop.reason, float(stop.at))
+        sealed = seal(self.experiment.seed, key, task.answer, task.replicate, ended, layout, data)
+        values = (outcome.seconds, *ended, self._layout(layout), data, sealed)
+        self._enter_curve(address, key, values)
+
+    def _enter_curve(self, address: Address, key: str, values: tuple[Any, ...]) -> bool:
+        """Enter a curve, in place of its failure; return whether there was none before, which stays."""
+        self._remove_failure(address, key)
+        statement = "INSERT OR IGNORE INTO curves VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        entered = bool(self._connection.execute(statement, (*address, *values)).rowcount)
+        if entered:
+            self._tally.add(mark_of_curve(values[-1], values[0]))
+        return entered
+
+    def _enter_failure(self, address: Address, key: str, error: str, trace: str) -> None:
+        """Enter a failure, in place of an earlier one."""
+        self._remove_failure(address, key)
+        self._connection.execute("INSERT INTO failures VALUES (?, ?, ?, ?, ?)", (*address, error, trace))
+        self._any_failed = True
+        self._tally.add(mark(key, *address[1:], error, trace))
+
+    def _remove_failure(self, address: Address, key: str) -> None:
+        if not self._any_failed:
+            return
+        statement = "DELETE FROM failures WHERE (point, answer, replicate) = (?, ?, ?) RETURNING error, trace"
+        for error, trace in self._connection.execute(statement, address).fetchall():
+            self._tally.remove(mark(key, *address[1:], error, trace))
+
+    def _point(self, system: System) -> tuple[int, str]:
+        """Return a point's number in the file, and its key with its parameters; a new one is entered."""
+        key = system.key()
+        if key not in self._points:
+            if len(self._points) >= MOST_REMEMBERED:
+                self._points.clear()
+            values = written_parameters(system)
+            self._points[key] = (self._enter_point(key, values), key + values)
+        return self._points[key]
+
+    def _enter_point(self, key: str, parameters: str) -> int:
+        row = self._connection.execute("SELECT id FROM points WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            statement = "INSERT INTO points (key, parameters) VALUES (?, ?) RETURNING id"
+            row = self._connection.execute(statement, (key, parameters)).fetchone()
+            self._tally.add(mark(key, parameters))
+        return int(row[0])
+
+    def _layout(self, layout: str) -> int:
+        if layout not in self._layouts:
+            cursor = self._connection.execute("INSERT INTO layouts (layout) VALUES (?)", (layout,))
+            self._layouts[layout] = int(cursor.lastrowid or 0)
+            self._tally.add(mark(layout))
+        return self._layouts[layout]
+
+    @property
+    def shard(self) -> str:
+        """Which shard the run is, as ``3/10``; empty for a whole run."""
+        return meta(self._connection).get("shard", "")
+
+    def absorb(self, sources: Iterable[Path]) -> None:
+        """Take over all that other runs of the same experiment have finished, in one transaction.
+
+        The caller has opened and checked them.
+
+        Raises
+        ------
+        InputError
+            Where two runs have different curves of one task.
+        CutShortError
+            Where it cannot be written.
+        """
+        try:
+            with self._transaction():
+                for source in sources:
+                    with Store.open(source, checked=True) as other:
+                        self._absorb_one(other)
+        except sqlite3.DatabaseError as error:
+            raise CutShortError(f"{self.directory} cannot be written ({error})") from None
+
+    def _absorb_one(self, other: "Store") -> None:
+        points: dict[int, tuple[int, str]] = {}
+        for number, key, parameters in other._connection.execute("SELECT id, key, parameters FROM points"):
+            points[number] = (self._enter_point(key, parameters), key + parameters)
+        layouts = {number: self._layout(layout) for layout, number in other._layouts.items()}
+        query = "SELECT point, answer, replicate, seconds, stop, stopped_at, layout, data, seal FROM curves"
+        for there, answer, replicate, *values, layout, data, sealed in other._connection.execute(query):
+            point, key = points[there]
+            address = (point, answer, replicate)
+            if not self._enter_curve(address, key, (*values, layouts[layout], data, sealed)):
+                where = "WHERE (point, answer, replicate) = (?, ?, ?)"
+                (before,) = self._connection.execute(f"SELECT seal FROM curves {where}", address).fetchone()
+                if before != sealed:
+                    raise InputError(
+                        f"{other.directory} has another {answer}, replicate {replicate}, than what was merged before: "
+                        "the two were not made by the same version on the same kind of machine"
+                    )
+        query = "SELECT point, answer, replicate, error, trace FROM failures"
+        known = "SELECT 1 FROM {} WHERE (point, answer, replicate) = (?, ?, ?)"
+        for there, answer, replicate, error, trace in other._connection.execute(query):
+            point, key = points[there]
+            address = (point, answer, replicate)
+            if not any(self._connection.execute(known.format(t), address).fetchone() for t in ("curves", "failures")):
+                self._enter_failure(address, key, error, trace)
+
+    def failures(self) -> list[Row]:
+        """Return the failed tasks: their parameters, answer, replicate, error and traceback."""
+        query = (
+            "SELECT parameters, answer, replicate, error, trace FROM failures JOIN points ON points.id = point "
+            "ORDER BY point, answer, replicate"
+        )
+        return [
+            {
+                **json.loads(parameters),
+                "answer": answer,
+                "replicate": replicate,
+                "error": error,
+                "trace": trace,
+            }
+            for parameters, answer, replicate, error, trace in self._connection.execute(query)
+        ]
+
+    def timing(self) -> dict[str, float]:
+        """Return the seconds that one task of each answer took on average."""
+        return dict(self._connection.execute("SELECT answer, avg(seconds) FROM curves GROUP BY answer"))
+
+    def counts(self) -> dict[str, int]:
+        """Return how many curves of each answer are stored."""
+        return dict(self._connection.execute("SELECT answer, count(*) FROM curves GROUP BY answer"))
+
+    def history(self) -> list[dict[str, str]]:
+        """Return with which versions, on which machine and when the run was begun, and each change of these since."""
+        found: list[dict[str, str]] = json.loads(meta(self._connection)["history"])
+        return found
+
+    def curves(self) -> Iterator[tuple[dict[str, Any], str, list[Curve]]]:
+        """Yield for each point, in the order of its axes, and each answer the axes' values and all replicates' curves.
+
+        Raises
+        ------
+        InputError
+            Where the file turns out to be damaged.
+        """
+        try:
+            yield from self._curves()
+        except (sqlite3.DatabaseError, ValueError, LookupError) as error:
+            raise damaged(self.directory, reason(error)) from None
+
+    def _curves(self) -> Iterator[tuple[dict[str, Any], str, list[Curve]]]:
+        axes, seed = list(self.experiment.axes), self.experiment.seed
+        points = []
+        for text, number in self._connection.execute("SELECT parameters, id FROM points"):
+            parameters = json.loads(text)
+            points.append(([parameters[name] for name in axes], number))
+        points.sort(key=lambda point: ([in_order(value) for value in point[0]], point[1]))
+        query = (
+            "SELECT answer, replicate, stop, stopped_at, layouts.layout, data, seal, key || parameters FROM curves "
+            "JOIN points ON points.id = point JOIN layouts ON layouts.id = curves.layout "
+            "WHERE point = ? ORDER BY answer, replicate"
+        )
+        for values, number in points:
+            found: dict[str, list[Curve]] = {}
+            for answer, replicate, *ended, layout, data, sealed, key in self._connection.execute(query, (number,)):
+                if seal(seed, key, answer, replicate, ended, layout, data) != sealed:
+                    raise DamageError("a curve does not bear its seal")
+                found.setdefault(answer, []).append(_curve(ended[0], ended[1], layout, data))
+            for answer in self.experiment.system.answers:
+                if answer in found:
+                    yield dict(zip(axes, values, strict=True)), answer, found[answer]
+
+    def columns(self) -> list[str]:
+        """Return the names of all columns of :meth:`rows`, without making them."""
+        names = dict.fromkeys(["system", "answer", *self.experiment.axes])
+        query = "SELECT DISTINCT answer, layouts.layout FROM curves JOIN layouts ON layouts.id = curves.layout"
+        system = self.experiment.system
+        order = list(system.answers)
+        found = sorted(self._connection.execute(query), key=lambda pair: (order.index(pair[0]), pair[1]))
+        for answer, layout in found:
+            names |= dict.fromkeys(summary_columns(layout, system, predicts=system.answers[answer].predicts))
+        query = "SELECT 1 FROM curves WHERE stop = 'diverged' LIMIT 1"
+        return [*names, *(["diverged_at"] if self._connection.execute(query).fetchone() else [])]
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the summary table's rows: system, answer, varied parameters, coordinate, observables.
+
+        A simulation's observable ``X`` is the mean over ``replicates`` draws, ``X_sem`` the standard error of
+        that mean (None where one draw leaves it undefined).  Where draws diverged, ``diverged_at`` is the first
+        coordinate at which one did, and each row counts the ``replicates`` that had not diverged by then.
+        """
+        for parameters, answer, found in self.curves():
+            head = {"system": self.experiment.system.name, "answer": answer}
+            head |= parameters
+            diverged = [curve.diverged_at for curve in found if curve.diverged_at is not None]
+            tail = {"diverged_at": min(diverged)} if diverged else {}
+            predicts = not self.experiment.simulates(answer)
+            for row in summarise(found, self.experiment.system, predicts=predicts):
+                yield head | row | tail
+
+    def divergences(self) -> list[Row]:
+        """Return for each point and answer of which draws diverged, how many and where the first did."""
+        query = (
+            "SELECT parameters, answer, count(*), min(stopped_at) FROM curves JOIN points ON points.id = point "
+            "WHERE stop = 'diverged' GROUP BY point, answer"
+        )
+        axes = list(self.experiment.axes)
+        return [
+            {name: json.loads(parameters)[name] for name in axes}
+            | {"answer": answer, "diverged": count, "diverged_at": first}
+            for parameters, answer, count, first in self._connection.execute(query)
+        ]
+
+
+def _open_whole(directory: Path, asked: Experiment, shard: str, locks: bool) -> tuple[sqlite3.Connection, Tally, str]:
+    """Open the file of a run to write it, salvaged where it is damaged; return what there is to say of that, too."""
+    from tsmech.store.salvage import salvage
+
+    file, notice = directory / FILE, ""
+    while True:
+        try:
+            connection = connect(file, locks)
+            try:
+                check_versions(file)
+                return connection, Tally() if is_new(connection) else examine(connection), notice
+            except BaseException:
+                connection.close()
+                raise
+        except DamageError as error:
+            if notice:
+                raise damaged(directory, error) from None
+            notice = salvage(directory, asked, shard, str(error))
+
+
+def _surplus(connection: sqlite3.Connection, joined: Experiment, asked: Experiment, directory: Path) -> str:
+    """Return in words what a run holds beyond what is asked for, which the table shows as well."""
+    held = connection.execute("SELECT max(replicate) + 1 FROM curves").fetchone()[0] or 0
+    most = asked.max_replicates or asked.replicates
+    words = (
+        [f"{held} replicates (asked for: {most})"] if held > most and any(map(asked.simulates, asked.answers)) else []
+    )
+    if set(joined.answers) > set(asked.answers):
+        words.append(f"the answers {', '.join(joined.answers)} (asked for: {', '.join(asked.answers)})")
+    for name, values in joined.parameters.items():
+        if len(values) > (count := len(asked.parameters.get(name, (None,)))):
+            words.append(f"{len(values)} values of {name} (asked for: {count})")
+    more = "the table and the picture show all that it holds; name another directory for less"
+    return f"{directory} holds {'; '.join(words)}: {more}" if words else ""
+
+
+def _curve(reason: Any, at: float | None, layout: str, data: bytes) -> Curve:
+    curve = unpack(layout, data)
+    return curve if at is None else dataclasses.replace(curve, stop=Stop(reason, at))
+
+
+def damaged(directory: Path | None, reason: object) -> InputError:
+    """Return the error that says that a run can be read no more as it is."""
+    return InputError(
+        f"{directory} is damaged ({reason}): run its command again, which salvages what is whole and performs the rest"
+    )

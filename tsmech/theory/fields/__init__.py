@@ -1,0 +1,1 @@
+"""Averages over Gaussian fields: closed forms, four-field averages, orthant probabilities, quadrature."""

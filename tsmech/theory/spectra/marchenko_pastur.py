@@ -1,0 +1,338 @@
+r"""Averages over the eigenvalues of a sample covariance, for N → ∞ at fixed alpha = P/N.
+
+P Gaussian examples of covariance C have the sample covariance :math:`\hat C = X^T X / P`.  An average such as
+:math:`\frac1N \mathrm{tr}\, C f(\hat C)` tends to an integral over the spectrum of Ĉ.  :func:`isotropic` takes it along
+the real axis, over the density of Marchenko and Pastur; :func:`anisotropic` takes it around the spectrum, on a contour
+from which the gaps between clusters of eigenvalues are not seen and need not be resolved.  The two share no formula
+but the grid, which is fine near both edges at every scale: late times of a dynamics cost no more than early ones.
+Equation numbers are those of theory/gradient_flow.md.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tsmech.checks import in_range
+from tsmech.errors import ConvergenceError
+from tsmech.theory.spectra import excess, fixed_point, positive_part
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Numbers = Array | Complex
+
+REAL_STEP, CONTOUR_STEP = 0.3, 0.15
+"""Spacing of the grid along the real axis and on the contour: errors of exp(-π²/step) and exp(-π²/2 step), 5e-15."""
+
+CONTOUR_ANGLE = math.pi / 4
+"""Angle between the contour and the real axis at both edges."""
+
+RESOLUTION = 1e-9
+"""To how much the contour must give back the number and the sum of the eigenvalues, both known."""
+
+
+@dataclass(frozen=True)
+class SampleSpectrum:
+    r"""The spectrum of a sample covariance as a quadrature rule for :math:`\frac1N \mathrm{tr}\, M f(\hat C)`.
+
+    Parameters
+    ----------
+    nodes : ndarray, shape (K,)
+        Eigenvalues l at which f is to be evaluated, real or complex.  The last is l = 0: the directions that the
+        examples do not reach.
+    weights, input_weights, teacher_weights : ndarray, shape (K,)
+        The rule for M = 1, for the covariance C of the inputs, and for the square teacher weights Θ = diag(τ).
+    low, high : float
+        The edges of the spectrum without l = 0.
+    teacher : float
+        τ, where all directions have the same.
+    pairs : tuple of ndarray, shape (K, K), optional
+        Where they have not: the rule for f(l) g(l') and that for f(l) and the conjugate of g(l').
+    """
+
+    nodes: Numbers
+    weights: Numbers
+    input_weights: Numbers
+    teacher_weights: Numbers
+    low: float
+    high: float
+    teacher: float
+    pairs: tuple[Complex, Complex] | None = None
+
+    def mean(self, f: Numbers) -> Array:
+        """Return (1/N) tr f(Ĉ) of a function given at the nodes, shape (..., K)."""
+        return np.real(f @ self.weights)
+
+    def input_mean(self, f: Numbers) -> Array:
+        """Return (1/N) tr C f(Ĉ)."""
+        return np.real(f @ self.input_weights)
+
+    def teacher_mean(self, f: Numbers) -> Array:
+        """Return (1/N) tr Θ f(Ĉ)."""
+        return np.real(f @ self.teacher_weights)
+
+    def pair_mean(self, f: Numbers, g: Numbers) -> Array:
+        """Return (1/N) tr Θ f(Ĉ) C g(Ĉ)."""
+        if self.pairs is None:
+            return self.teacher * self.input_mean(f * g)
+        same, conjugate = self.pairs
+        return np.real(((f @ same) * g + (f @ conjugate) * np.conj(g)).sum(axis=-1))
+
+
+def edges(alpha: float, eigenvalues: ArrayLike, shares: ArrayLike | None = None) -> tuple[float, float]:
+    r"""Least and largest eigenvalue of the sample covariance :math:`X^T X / P`, zeros left out.
+
+    .. math:: l = \frac{\kappa^2}{\alpha} \Bigl\langle \frac{s}{(s + \kappa)^2} \Bigr\rangle
+        \quad\text{where}\quad \Bigl\langle \frac{s^2}{(s + \kappa)^2} \Bigr\rangle = \alpha ,
+
+    at the root κ above all -s and at the root below them.
+
+    Parameters
+    ----------
+    alpha : float
+        Examples per input dimension, > 0.
+    eigenvalues, shares : array_like, shape (n,)
+        The spectrum of the inputs' covariance, as in :func:`tsmech.theory.spectra.positive_part`.
+
+    Returns
+    -------
+    low, high : float
+        For isotropic inputs (1 ∓ alpha^(-1/2))².  `low` is 0 exactly at alpha = f, the share of the positive s.
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its range.
+
+    Notes
+    -----
+    Limit N → ∞; at finite N the extreme eigenvalues fluctuate around the edges on the scale N^(-2/3).
+
+    References
+    ----------
+    theory/gradient_flow.md, eqs. 21 and 22.  Silverstein & Choi, J. Multivariate Anal. 54, 295 (1995).
+
+    Examples
+    --------
+    >>> print(edges(4.0, [1.0]))
+    (0.25, 2.25)
+    """
+    in_range("alpha", alpha, positive=True)
+    s, weights, _, rank = positive_part(eigenvalues, shares)
+    population = _Population(alpha, s, weights, rank, float(excess(alpha, rank)))
+    right, left = population.critical_points()
+    return population.edge(right), population.edge(left)
+
+
+def isotropic(alpha: float, teacher: float, scales: ArrayLike, eigenvalue: float = 1.0) -> SampleSpectrum:
+    r"""Marchenko-Pastur law of inputs that are alike in all directions.
+
+    .. math:: \rho(l) = \frac{\alpha}{2 \pi l} \sqrt{(l_+ - l)(l - l_-)}, \qquad l_\pm = (1 \pm \alpha^{-1/2})^2, \qquad
+        \text{and a share } \max(1 - \alpha, 0) \text{ at } l = 0
+
+    Parameters
+    ----------
+    alpha : float
+        Examples per input dimension, > 0.
+    teacher : float
+        τ >= 0, square teacher weight along each direction.
+    scales : array_like
+        Distances from the edges at which the functions to be averaged change.
+    eigenvalue : float
+        s > 0, the variance of the inputs: every l is s times that above.
+
+    Returns
+    -------
+    SampleSpectrum
+        Of real nodes and non-negative weights.
+
+    References
+    ----------
+    theory/gradient_flow.md, eqs. 13-15.
+    """
+    root = math.sqrt(alpha)
+    low = (float(excess(alpha, 1.0)) / (root * (1 + root))) ** 2
+    width = 4 / root
+    p, q = _grid(REAL_STEP, 0.0, low, width, np.asarray(scales, dtype=float) / eigenvalue)
+    nodes = low + width * p.real
+    weights = REAL_STEP * 8 / math.pi * (p.real * q.real) ** 1.5 / nodes
+    nodes, weights = eigenvalue * np.append(nodes, 0.0), np.append(weights, max(1 - alpha, 0.0))
+    high = (1 + 1 / root) ** 2
+    return SampleSpectrum(
+        nodes, weights, eigenvalue * weights, teacher * weights, eigenvalue * low, eigenvalue * high, teacher
+    )
+
+
+def anisotropic(
+    alpha: float, eigenvalues: ArrayLike, teacher: ArrayLike, shares: ArrayLike | None, scales: ArrayLike
+) -> SampleSpectrum:
+    r"""Spectrum of the sample covariance of inputs of any covariance, by its Stieltjes transform.
+
+    .. math:: \frac1N \mathrm{tr}\, M f(\hat C) = \frac{1}{2 \pi i} \oint f(l)\, \frac{\kappa}{l}
+            \Bigl\langle \frac{m}{s + \kappa} \Bigr\rangle\, dl, \qquad
+        -l = \kappa \Bigl[ 1 - \frac1\alpha \Bigl\langle \frac{s}{s + \kappa} \Bigr\rangle \Bigr]
+
+    Parameters
+    ----------
+    alpha : float
+        Examples per input dimension, > 0.
+    eigenvalues, shares : array_like, shape (n,)
+        The spectrum of the inputs' covariance, as in :func:`tsmech.theory.spectra.positive_part`.
+    teacher : array_like, shape (n,)
+        τ >= 0, square teacher weight along each eigenvector.
+    scales : array_like
+        As in :func:`isotropic`.
+
+    Returns
+    -------
+    SampleSpectrum
+        Its nodes are complex, on the upper half of the contour: functions must be analytic in the disk over the
+        spectrum, and real on the real axis.
+
+    Raises
+    ------
+    InputError
+        If a spectrum is refused by :func:`tsmech.theory.spectra.positive_part`.
+    ConvergenceError
+        If the rule does not give back the number and the sum of the eigenvalues.
+
+    Notes
+    -----
+    O(K n) with K of about 600; with unequal teacher weights also O(K² n).  The terms of an average cancel in part: its
+    relative accuracy is about 1e-15 divided by the share of the eigenvalues that count in it, and by alpha where that
+    is below 1 (section 6 of the note); 1e-8 or better unless they are fewer than one in a million.
+
+    References
+    ----------
+    theory/gradient_flow.md, eqs. 19-30.  Silverstein & Choi, J. Multivariate Anal. 54, 295 (1995).
+    """
+    s, weights, kept, rank = positive_part(eigenvalues, shares)
+    tau = np.asarray(teacher, dtype=float)[kept]
+    population = _Population(alpha, s, weights, rank, float(excess(alpha, rank)))
+    critical = population.critical_points()
+    low, high = (population.edge(kappa) for kappa in critical)
+    p, q = _grid(CONTOUR_STEP, CONTOUR_ANGLE, low, high - low, np.asarray(scales, dtype=float))
+    nodes = low + (high - low) * p
+    kappa = _stieltjes(population, nodes, (high - low) * np.stack([p, q]), critical)
+    measure = 1j * CONTOUR_STEP / math.pi * (high - low) * p * q * kappa / nodes
+
+    unreached = fixed_point(alpha, 0.0, s, weights, rank)
+    nodes, kappa, measure = np.append(nodes, 0.0), np.append(kappa, unreached), np.append(measure, unreached)
+    averages = np.stack([weights, weights * s, weights * tau])
+    count, inputs, seen = measure * np.stack([averages @ (1 / (s + k)) for k in kappa], axis=1)
+    number, total = count[:-1].real.sum() / min(alpha, rank), (count @ nodes).real / (weights @ s)
+    if not abs(number - 1) + abs(total - 1) < RESOLUTION:
+        raise ConvergenceError(f"the spectrum of the sample covariance at alpha = {alpha!r} was not resolved")
+    count[-1] += 1 - rank
+    equal = bool((tau == tau[0]).all())
+    pairs = None if equal else _pairs(population, measure, kappa, tau)
+    return SampleSpectrum(nodes, count, inputs, seen, low, high, float(tau[0]), pairs)
+
+
+def _grid(step: float, angle: float, low: float, width: float, scales: Array) -> tuple[Complex, Complex]:
+    """Return the distances from the lower and the upper edge, in units of the width, along the arc (eqs. 14 and 23).
+
+    Both shrink geometrically towards their edges, to far below the least distance at which something changes.
+    """
+    finest = min([width, *(x for x in (low, *np.ravel(scales)) if x > 0)])
+    reach = math.log(width / finest)
+    tail = 36 if low > 0 else 72
+    u = step * np.arange(math.floor(-(tail + reach) / step), math.ceil((36 + reach) / step) + 1)
+    return 1 / (1 + np.exp(-u - 1j * angle)), 1 / (1 + np.exp(u + 1j * angle))
+
+
+class _Population(NamedTuple):
+    """Inputs that vary: alpha, their eigenvalues s, the share of the directions that has each, f and alpha - f."""
+
+    alpha: float
+    s: Array
+    weights: Array
+    rank: float
+    over: float
+
+    def critical_points(self) -> tuple[float, float]:
+        """Return the roots of ⟨s²/(s + κ)²⟩ = alpha above and below all -s, in the brackets of eq. 22."""
+        from scipy.optimize import brentq
+
+        alpha, s, weights, rank, over = self
+
+        def above(kappa: float) -> float:
+            return over + kappa * float(weights @ ((2 * s + kappa) / (s + kappa) ** 2))
+
+        def below(x: float) -> float:
+            return float(weights @ (s / (x - s)) ** 2) - alpha
+
+        least, most = s.min(), s.max()
+        whole = math.sqrt(rank / alpha) * (1 + 1e-9)
+        at_least, at_most = (math.sqrt(weights[s == x].sum() / alpha) * (1 - 1e-9) for x in (least, most))
+        left = -brentq(below, most * (1 + at_most), most * (1 + whole), xtol=1e-300, rtol=8.9e-16)
+        if over == 0:
+            return 0.0, left
+        bounds = least * (at_least - 1), (most if over < 0 else least) * (whole - 1)
+        return brentq(above, *bounds, xtol=1e-300, rtol=8.9e-16), left
+
+    def edge(self, kappa: float) -> float:
+        """Return the eigenvalue l at a critical point (eq. 21)."""
+        return kappa**2 / self.alpha * float(self.weights @ (self.s / (self.s + kappa) ** 2))
+
+    def equation(self, kappa: complex) -> tuple[complex, complex]:
+        """Return z and dz/dκ (eq. 19)."""
+        g = 1 / (self.s + kappa)
+        first, second = complex(self.weights @ g), complex(self.weights @ (self.s * g * g))
+        return kappa * (self.over + kappa * first) / self.alpha, (self.over + kappa * (first + second)) / self.alpha
+
+
+def _stieltjes(population: _Population, nodes: Complex, distances: Complex, critical: tuple[float, float]) -> Complex:
+    """Return κ at the nodes, by Newton's method in eq. 19 from each to the next.
+
+    The first, in the middle, is reached from far off the real axis, where κ = -l.  Close to the edges, where rounding
+    hides how far κ is from its critical point, this distance goes with the square root of that of l.
+    """
+
+    def solve(kappa: complex, node: complex) -> tuple[complex, complex]:
+        for _ in range(50):
+            value, slope = population.equation(kappa)
+            change = (value + node) / slope
+            kappa -= change
+            if abs(change) <= 1e-9 * min(abs(kappa - critical[0]), abs(kappa - critical[1])):
+                break  # the next change would be of the order of the square
+        return kappa, slope
+
+    middle = int(np.argmin(abs(abs(distances[0]) - abs(distances[1]))))
+    edges = [population.edge(kappa) for kappa in critical]
+    height = 16 * (edges[1] + population.s.max())
+    kappa = complex(-nodes[middle] - 1j * height)
+    while height > nodes[middle].imag / 4:
+        kappa, _ = solve(kappa, complex(nodes[middle] + 1j * height))
+        height /= 2
+    start = solve(kappa, complex(nodes[middle]))
+
+    found = np.full(nodes.size, start[0])
+    for side, path in enumerate((range(middle, 0, -1), range(middle, nodes.size - 1))):
+        to_next, slope = (-1, 1)[side], start[1]
+        for j in path:
+            k = j + to_next
+            if abs(distances[side, k]) > 1e-13 * edges[side]:
+                found[k], slope = solve(found[j] - (nodes[k] - nodes[j]) / slope, complex(nodes[k]))
+            else:
+                ratio = distances[side, k] / distances[side, j]
+                found[k] = critical[side] + (found[j] - critical[side]) * ratio**0.5
+    return found
+
+
+def _pairs(population: _Population, measure: Complex, kappa: Complex, tau: Array) -> tuple[Complex, Complex]:
+    """Return the rules for two functions (eq. 30): with both on the upper half, and with the second on the lower."""
+    alpha, s, weights, _, over = population
+    g = 1 / (s + kappa[:, None])
+
+    def rule(measure_two: Complex, kappa_two: Complex, g_two: Complex) -> Complex:
+        denominator = np.multiply.outer(kappa, kappa_two) * ((g * weights) @ g_two.T)
+        denominator += np.add.outer(kappa, kappa_two) * ((g * (weights * s)) @ g_two.T)
+        denominator += over
+        found = np.multiply.outer(measure, measure_two) * ((g * (weights * s * tau)) @ g_two.T)
+        found *= alpha / 2
+        return np.divide(found, denominator, out=found, where=denominator != 0)
+
+    return rule(measure, kappa, g), rule(measure.conj(), kappa.conj(), g.conj())
