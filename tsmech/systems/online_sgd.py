@@ -16,8 +16,8 @@ from tsmech.problem.files import read_table, state
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.overlaps import Overlaps
 from tsmech.problem.parameters import Numbers, parameter
-from tsmech.problem.reports import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
-from tsmech.problem.system import Convergence, System
+from tsmech.problem.reports import Reports, remark_on_batch, times_of_steps
+from tsmech.problem.system import Convergence
 from tsmech.problem.two_layer import OBSERVABLES, declare
 from tsmech.problem.two_layer import Activation as Activation
 
@@ -42,8 +42,8 @@ class Steps:
         object.__setattr__(self, "factor", tuple(factors.tolist()))
 
 
-@dataclass(frozen=True)
-class OnlineSGD(System):
+@dataclass(frozen=True, kw_only=True)
+class OnlineSGD(Reports):
     r"""One-pass SGD of a two-layer student of a two-layer teacher, in the time alpha = examples/N.
 
     A student φ(x) = Σ_k v_k g(w_k·x/√N) learns labels y of a teacher with weights b_m, A_m and Gaussian noise,
@@ -128,8 +128,6 @@ class OnlineSGD(System):
         file=True,
     )
     duration: float = parameter("α_end", "training time, examples/N", default=100.0, minimum=0, exclusive=True)
-    samples: Numbers = declare_samples()
-    spacing: str = declare_spacing()
     dimension: int = declare("dimension")
 
     def __post_init__(self) -> None:
@@ -144,7 +142,7 @@ class OnlineSGD(System):
 
     def times(self) -> NDArray[np.float64]:
         """Return the times of the report, in alpha: those at which a step of ``batch`` examples ends."""
-        return times_of_steps(sample_times(self.duration, self.samples, self.spacing), self.batch, self.dimension)
+        return times_of_steps(super().times(), self.batch, self.dimension)
 
     def simulation_steps(self) -> float:
         """Return the number of steps of a simulation."""

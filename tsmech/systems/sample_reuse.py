@@ -13,9 +13,9 @@ from tsmech.problem.curve import Curve
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.overlaps import Overlaps
 from tsmech.problem.parameters import Numbers, parameter
-from tsmech.problem.reports import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
+from tsmech.problem.reports import Reports, remark_on_batch, times_of_steps
 from tsmech.problem.stopping import SUMMARY, summary
-from tsmech.problem.system import Convergence, System
+from tsmech.problem.system import Convergence
 from tsmech.problem.two_layer import OBSERVABLES, Activation, declare
 
 ORDERS = ("without", "with", "full")
@@ -23,8 +23,8 @@ LINEAR: dict[str, Any] = {"student_units": 1, "teacher_units": 1, "activation": 
 START: dict[str, Any] = {"initial": {"Q": [[0.5]], "R": [[0.3]]}, "noise": 0.5}
 
 
-@dataclass(frozen=True)
-class SampleReuse(System):
+@dataclass(frozen=True, kw_only=True)
+class SampleReuse(Reports):
     r"""Training of a two-layer student on P = alpha N stored examples of a two-layer teacher, in epochs.
 
     The network and its steps are those of ``online_sgd``,
@@ -104,8 +104,6 @@ class SampleReuse(System):
     initial_scale: float | None = declare("initial_scale")
     start_seed: int = declare("start_seed")
     duration: float = parameter("k_end", "training time in epochs", default=100.0, minimum=0, exclusive=True)
-    samples: Numbers = declare_samples()
-    spacing: str = declare_spacing()
     dimension: int = declare("dimension")
 
     def __post_init__(self) -> None:
@@ -135,7 +133,7 @@ class SampleReuse(System):
     def times(self) -> NDArray[np.float64]:
         """Return the times of the report, in epochs: those at which a step ends, of all examples or of a batch."""
         batch, examples = (1, 1) if self.order == "full" else (self.batch, self.examples)
-        return times_of_steps(sample_times(self.duration, self.samples, self.spacing), batch, examples)
+        return times_of_steps(super().times(), batch, examples)
 
     @property
     def single(self) -> bool:
