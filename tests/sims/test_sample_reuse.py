@@ -172,7 +172,7 @@ def test_without_replacement_each_example_comes_once_an_epoch():
     sequence, chosen = np.arange(P), np.empty(4 * P, dtype=np.int64)
     position = 0
     for begin in range(0, 4 * P, 7):
-        position = choose_examples(ORDERS["without"], rng, sequence, position, chosen[begin : begin + 7])
+        position = choose_examples(ORDERS["without"], rng, sequence, position, chosen[begin : begin + 7], 1)
     epochs = chosen.reshape(4, P)
     for epoch in epochs:
         np.testing.assert_array_equal(np.sort(epoch), np.arange(P))
@@ -182,7 +182,7 @@ def test_without_replacement_each_example_comes_once_an_epoch():
 def test_permutations_are_uniform():
     rng, sequence, counts = np.random.default_rng(0), np.arange(4), {}
     for _ in range(4800):
-        choose_examples(ORDERS["without"], rng, sequence, 4, np.empty(4, dtype=np.int64))
+        choose_examples(ORDERS["without"], rng, sequence, 4, np.empty(4, dtype=np.int64), 1)
         counts[tuple(sequence)] = counts.get(tuple(sequence), 0) + 1
     assert len(counts) == 24
     assert stats.chisquare(list(counts.values())).pvalue > 1e-3
@@ -190,7 +190,7 @@ def test_permutations_are_uniform():
 
 def test_with_replacement_examples_are_independent_and_uniform():
     P, chosen = 20, np.empty(20_000, dtype=np.int64)
-    choose_examples(ORDERS["with"], np.random.default_rng(1), np.arange(P), 0, chosen)
+    choose_examples(ORDERS["with"], np.random.default_rng(1), np.arange(P), 0, chosen, 1)
     assert stats.chisquare(np.bincount(chosen, minlength=P)).pvalue > 1e-3
     pairs = np.bincount(chosen[::2] * P + chosen[1::2], minlength=P * P)
     assert stats.chisquare(pairs).pvalue > 1e-3

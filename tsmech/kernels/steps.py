@@ -1,5 +1,7 @@
 """Whole steps and what decays in them: definitions that theory, simulations and the times of reports share."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -48,3 +50,8 @@ def _log_of_step(x: Numbers) -> Numbers:
     near = 0.5 * np.log1p(np.where(small, abs(x) ** 2 - 2 * np.real(x), 0.0))
     size: Array = np.where(small, near, np.log(np.maximum(abs(left), 1e-304)))
     return np.asarray(size + 1j * np.angle(left))
+
+
+def examples_of(share: float, examples: int) -> int:
+    """Return how many of P examples a share b of them is, ⌈b P⌉; what is whole but for rounding is whole."""
+    return max(1, math.ceil(share * examples * (1.0 - 4.0 * ROUNDING)))

@@ -1,5 +1,6 @@
 """Early stopping: when a learning curve is at its best, how good it is then, and how good it is in the end."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -74,3 +75,18 @@ def _vertex(times: NDArray[np.float64], errors: NDArray[np.float64]) -> float:
     if not rise > fall:
         return float(at)
     return float((before + at) / 2 - fall / 2 * (after - before) / (rise - fall))
+
+
+def first_below(times: NDArray[np.float64], values: NDArray[np.float64], level: float) -> float:
+    """Return when positive values first are at most a level, by their logarithms between times; infinity if never."""
+    if not level > 0:
+        raise InputError(f"level = {level:g} is not allowed: it must be above 0")
+    below = np.flatnonzero(values <= level)
+    if below.size == 0:
+        return math.inf
+    first = int(below[0])
+    if first == 0:
+        return float(times[0])
+    before, after = math.log(values[first - 1]), math.log(max(values[first], 1e-300))
+    share = (before - math.log(level)) / (before - after)
+    return float(times[first - 1] + share * (times[first] - times[first - 1]))

@@ -182,7 +182,7 @@ class RevealedMatrix:
         self._pending = _Pending(pulls, beyond, mix, normal[:count], inner, lengths)
         self._m, self._n = m + new, n + count
         self._coordinates[m : self._m, : self._n] = coordinates
-        return along @ self._coordinates[:m, : self._n] + parts @ coordinates
+        return np.asarray(along @ self._coordinates[:m, : self._n] + parts @ coordinates)
 
     def _write(self, part: slice) -> None:
         """Write one block of the directions that are pending."""

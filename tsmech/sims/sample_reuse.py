@@ -5,7 +5,10 @@ Their order is
 
 - ``without`` replacement: a new random permutation every epoch; a batch may begin in one epoch and end in the next;
 - ``with`` replacement: each example drawn independently;
-- ``full``: gradient descent on the whole training set, one step an epoch, worth N steps of a single example,
+- ``full``: gradient descent on the whole training set, one step an epoch;
+- ``sampled``: a batch of a share of all examples, drawn anew without replacement for each step.
+
+The last two take large steps, each worth N steps of a single example,
 
 .. math::
 
@@ -13,7 +16,8 @@ Their order is
     v_k \to v_k - \eta_v \langle g(\lambda_k)\, \Delta \rangle - \kappa\, v_k ,
 
 so that a rate means the same whatever N is.  The state at an epoch is the one after ⌊epoch P/b⌋ steps, and is recorded
-with its own epoch.  The derivation is in ``theory/sample_reuse.md``.
+with its own epoch.  :func:`train` stores the inputs, :func:`run_reduced` reveals them only along the directions that
+large steps ask for: the same law at every N and P.  The derivation is in ``theory/sample_reuse.md``.
 """
 
 import math
@@ -24,7 +28,9 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import InputError
+from tsmech.kernels.activations import functions
 from tsmech.kernels.rule import Rule
+from tsmech.kernels.steps import examples_of
 from tsmech.machine import memory
 from tsmech.sims.online_sgd import (
     Stream,
@@ -35,10 +41,13 @@ from tsmech.sims.online_sgd import (
     make_trajectory,
     read_second_layer,
 )
+from tsmech.sims.revelation import RevealedMatrix
 from tsmech.sims.streams import QUANTUM
 from tsmech.sims.two_layer.network import into_strips
-from tsmech.sims.two_layer.starts import check_dimension
+from tsmech.sims.two_layer.rule import Problem
+from tsmech.sims.two_layer.starts import check_dimension, coordinates
 from tsmech.sims.two_layer.stored import (
+    ANEW,
     IN_SEQUENCE,
     WITH_REPLACEMENT,
     WITHOUT_REPLACEMENT,
@@ -48,7 +57,9 @@ from tsmech.sims.two_layer.stored import (
 )
 from tsmech.sims.two_layer.units import specialise
 
-ORDERS = {"without": WITHOUT_REPLACEMENT, "with": WITH_REPLACEMENT, "full": IN_SEQUENCE}
+ORDERS = {"without": WITHOUT_REPLACEMENT, "with": WITH_REPLACEMENT, "full": IN_SEQUENCE, "sampled": ANEW}
+LARGE_STEPS = ("full", "sampled")
+"""Orders of which a step is worth N."""
 
 ITEM = np.dtype(np.float32).itemsize
 """Bytes of a stored input: see :func:`train`."""
@@ -85,6 +96,7 @@ def train(
     *,
     examples: int,
     order: str,
+    share: float = 1.0,
     rng: Generator,
     noise_rng: Generator | None = None,
     order_rng: Generator | None = None,
@@ -105,8 +117,10 @@ def train(
         Increasing times of the records.
     examples : int
         P.
-    order : {"without", "with", "full"}
-        See above; with "full" a step has all examples and the rule's batch must be 1.
+    order : {"without", "with", "full", "sampled"}
+        See above; with large steps the rule's batch must be 1.
+    share : float
+        The share b of the examples that a step has with "sampled": ⌈b P⌉ of them.
     rng, noise_rng, order_rng : Generator
         For the inputs, the label noise and the order of the examples; the last two by default spawned from the first.
     stream : {"fast", "numpy"}
@@ -132,16 +146,7 @@ def train(
     (K, N), M = first.shape, teacher.shape[0]
     if teacher.shape[1] != N:
         raise InputError(f"B has rows of {teacher.shape[1]} components, W of {N}: they must be equally long")
-    if order not in ORDERS:
-        raise InputError(f"order = {order!r}: must be one of {', '.join(ORDERS)}")
-    if examples < 1:
-        raise InputError(f"examples = {examples!r}: must be at least 1")
-    if order == "full":
-        if rule.batch != 1:
-            raise InputError(
-                f'batch = {rule.batch!r}: must be 1 with order = "full", which takes all examples in a step'
-            )
-        rule = rule.scaled(N)._replace(batch=examples)
+    rule = _of_steps(rule, order, examples, N, share)
     check_dimension(N, K, M)
     reason = too_large(examples, N)
     if reason:
@@ -161,14 +166,160 @@ def train(
     recorded_v = np.empty((problem.record_at.size, K))
     reached, step = specialise(train_on_stored, problem.rule)(problem, stored, second_layer, recorded_v)
     recorded = from_records(stored.along, stored.rest, reached)
-    network = make_trajectory(problem, seen, reached, step, recorded, recorded_v)
-    record = np.searchsorted(problem.record_at * problem.rule.batch / N, network.alpha)
+    return _training(problem, seen, reached, step, recorded, recorded_v, stored.error, examples)
+
+
+def run_reduced(
+    Q: ArrayLike,
+    R: ArrayLike,
+    T: ArrayLike,
+    v: ArrayLike,
+    A: ArrayLike,
+    rule: Rule,
+    epochs: ArrayLike,
+    *,
+    examples: int,
+    dimension: int,
+    order: str,
+    share: float = 1.0,
+    rng: Generator,
+    noise_rng: Generator | None = None,
+    order_rng: Generator | None = None,
+) -> Training:
+    r"""Train a network in large steps on examples whose inputs are revealed only where training asks for them.
+
+    The law is that of :func:`train` at every N and P.
+
+    Parameters
+    ----------
+    Q, R, T : array_like, shapes (K, K), (K, M) and (M, M)
+        Overlaps at the start.
+    v, A, rule, epochs, examples, share
+        As in :func:`train`.
+    dimension : int
+        N.
+    order : {"full", "sampled"}
+    rng, noise_rng, order_rng : Generator
+        For the matrix of inputs, the label noise and the batches; the last two by default spawned from the first.
+
+    Returns
+    -------
+    Training
+
+    Raises
+    ------
+    InputError
+        If a value is out of range, or memory is short: see :func:`too_many_directions`.
+
+    Notes
+    -----
+    A step of K units in n directions costs about 16 K P n operations, and memory is P numbers for each of the
+    directions, at most 2 K of them a step and N + min(N, P) in all.
+
+    References
+    ----------
+    Y. M. Lu, arXiv:2101.07464; ``theory/sample_reuse.md``, section 5.
+    """
+    if order not in LARGE_STEPS:
+        raise InputError(f"order = {order!r}: must be one of {', '.join(LARGE_STEPS)}, whose steps are large")
+    (start, factor), P, N = coordinates(Q, R, T), examples, dimension
+    rule, seen = _of_steps(rule, order, P, N, share), np.asarray(epochs, dtype=np.float64) * P / N
+    second = read_second_layer(v, len(start))
+    problem = make_problem(start, factor, second, A, rule, N, seen)
+    (K, known), M = start.shape, len(factor)
+    steps, batch, record_at = int(problem.record_at[-1]), rule.batch, problem.record_at
+    if reason := too_many_directions(P, N, K, M, steps):
+        raise InputError(reason)
+    noise_rng, order_rng = noise_rng or rng.spawn(1)[0], order_rng or rng.spawn(1)[0]
+    matrix = RevealedMatrix(P, N, known, K * steps, rng)
+    labels = rule.noise * noise_rng.standard_normal(P)
+    for part, fields in matrix.fields(np.eye(M, known)):
+        labels[part] += problem.A @ functions(rule.teacher)[0](factor @ fields)
+    g, slope = functions(rule.student)
+    rate, decay = float(rule.schedule[0, 1]) / (N * batch), 1.0 - rule.weight_decay / N
+    second_rate = rule.second_layer_rate / (N * batch)
+    weights, recorded = start, 0
+    along, rest = np.empty((record_at.size, K, M)), np.empty((record_at.size, K, K))
+    recorded_v, errors = np.empty((record_at.size, K)), np.empty(record_at.size)
+    chosen, everything = np.zeros(P), batch == P
+    squared, pulled = 0.0, np.zeros(K)
+
+    def respond(part: slice, fields: NDArray[np.float64]) -> NDArray[np.float64]:
+        nonlocal squared, pulled
+        outputs = g(fields)
+        delta = second @ outputs - labels[part]
+        squared += float(delta @ delta)
+        if not everything:
+            delta = delta * chosen[part]
+        pulled = pulled + outputs @ delta
+        return np.asarray(slope(fields) * (second[:, None] * delta))
+
+    for step in range(steps + 1):
+        squared, pulled = 0.0, np.zeros(K)
+        if not max(np.sum(weights**2, axis=1).max(), np.max(second**2)) <= problem.bound:
+            break
+        if not everything:
+            chosen[:] = 0.0
+            chosen[order_rng.choice(P, batch, replace=False, shuffle=False)] = 1.0
+        before = weights
+        if step < steps:
+            product = matrix.product(weights, respond)
+            weights = -rate * product
+            weights[:, : before.shape[1]] += decay * before
+        else:
+            for part, fields in matrix.fields(weights):
+                respond(part, fields)
+        if step == record_at[recorded]:
+            along[recorded], rest[recorded] = before[:, :M], before[:, M:] @ before[:, M:].T
+            recorded_v[recorded], errors[recorded] = second, 0.5 * squared / P
+            recorded += 1
+        if second_rate > 0.0:
+            second = decay * second - second_rate * pulled
+    student = from_records(along, rest, recorded)
+    return _training(problem, seen, recorded, step, student, recorded_v, errors, P)
+
+
+def too_many_directions(examples: int, dimension: int, units: int, teacher_units: int, steps: int) -> str | None:
+    """Return in one line that so many large steps of K units do not fit into the memory that is available, or None."""
+    needed = RevealedMatrix.bytes(examples, dimension, units + teacher_units, units * steps)
+    short = memory.shortage(needed, f"the inputs of {examples:.6g} examples along the directions of {steps} steps", 0)
+    return f"{short}: lower alpha, dimension or duration" if short else None
+
+
+def _of_steps(rule: Rule, order: str, examples: int, dimension: int, share: float) -> Rule:
+    """Return the rule of an order's steps, which may be large."""
+    if order not in ORDERS:
+        raise InputError(f"order = {order!r}: must be one of {', '.join(ORDERS)}")
+    if examples < 1:
+        raise InputError(f"examples = {examples!r}: must be at least 1")
+    if not 0.0 < share <= 1.0 or (share < 1.0 and order != "sampled"):
+        raise InputError(f"share = {share!r}: must be 1, or with order = 'sampled' above 0 and at most 1")
+    if order not in LARGE_STEPS:
+        return rule
+    if rule.batch != 1:
+        raise InputError(f"batch = {rule.batch!r}: must be 1 with order = {order!r}")
+    return rule.scaled(dimension)._replace(batch=examples_of(share, examples))
+
+
+def _training(
+    problem: Problem,
+    seen: NDArray[np.float64],
+    reached: int,
+    step: int,
+    student: NDArray[np.float64],
+    v: NDArray[np.float64],
+    error: NDArray[np.float64],
+    examples: int,
+) -> Training:
+    """Return the records at their epochs, up to where the run diverged."""
+    network = make_trajectory(problem, seen, reached, step, student, v)
+    record = np.searchsorted(problem.record_at * problem.rule.batch / problem.N, network.alpha)
     diverged_at = network.diverged_at
     return Training(
-        network.alpha * N / examples,
+        network.alpha * problem.N / examples,
         network,
-        stored.error[record],
-        None if diverged_at is None else diverged_at * N / examples,
+        error[record],
+        None if diverged_at is None else diverged_at * problem.N / examples,
     )
 
 

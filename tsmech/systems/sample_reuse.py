@@ -1,21 +1,25 @@
 """A two-layer student trained for many epochs on a fixed noisy training set: memorisation and overtraining."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.problem.answers import USUAL, Answer, prediction
 from tsmech.problem.curve import Curve
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import parameter
 from tsmech.problem.reports import Reports, remark_on_batch, times_of_steps
-from tsmech.problem.stopping import SUMMARY, summary
+from tsmech.problem.stopping import SUMMARY, EarlyStopping, first_below, summary
 from tsmech.problem.system import Convergence
 from tsmech.problem.two_layer import OBSERVABLES, TwoLayerNetwork
 
-ORDERS = ("without", "with", "full")
+ORDERS = ("without", "with", "full", "sampled")
+LARGE_STEPS = ("full", "sampled")
+"""Orders of which a step is worth N."""
 LINEAR: dict[str, Any] = {"student_units": 1, "teacher_units": 1, "activation": "linear"}
 START: dict[str, Any] = {"initial": {"Q": [[0.5]], "R": [[0.3]]}, "noise": 0.5}
 
@@ -32,17 +36,21 @@ class SampleReuse(TwoLayerNetwork, Reports):
         v_k \leftarrow v_k - \frac{\eta_v}{N} \langle g(\lambda_k)\, \Delta \rangle - \frac{\kappa}{N} v_k ,
 
     averaged over a mini-batch of the stored examples, which keep their label noise.  With ``order`` = full a step
-    averages over all of them and is worth N steps: η, η_v and κ are N times as large.  The derivation is in
-    ``theory/sample_reuse.md``.
+    averages over all of them, with ``order`` = sampled over a share ``batch_share`` that is drawn anew; it is worth N
+    steps: η, η_v and κ are N times as large.  The derivation is in ``theory/sample_reuse.md``.
 
     Notes
     -----
-    Theory predicts a linear student of a linear teacher (one unit each, the first layer trained): exactly for full
-    batches, for SGD with replacement and in the first epoch without, which is one-pass SGD; from then on for small
-    steps, and not at all above the critical learning rate.  For all others it is the limit of many examples, alpha → ∞
-    at a given number alpha · epoch of examples seen: one-pass SGD, or for full batches gradient flow on the
-    generalization error.  That is an envelope and no prediction at finite alpha, but for the test error of the first
-    epoch without replacement.  :meth:`remark` says what the theory of a problem leaves out.
+    For full and sampled batches theory is dynamical mean-field theory, exact for N → ∞ for any student and at any rate;
+    it is solved by sampling, and carries its own standard error.  ``reduced`` reveals the inputs only along the
+    directions that training asks for, with the network's own law at every N.
+
+    For SGD with and without replacement theory predicts a linear student of a linear teacher (one unit each, the first
+    layer trained): exactly with replacement and in the first epoch without, which is one-pass SGD; from then on for
+    small steps, and not at all above the critical learning rate.  For all other students of SGD it is the limit of many
+    examples, alpha → ∞ at a given number alpha · epoch of examples seen: one-pass SGD.  That is an envelope and no
+    prediction at finite alpha, but for the test error of the first epoch without replacement.  :meth:`remark` says what
+    the theory of a problem leaves out.
     """
 
     name = "sample_reuse"
@@ -54,6 +62,7 @@ class SampleReuse(TwoLayerNetwork, Reports):
         **OBSERVABLES,
         **SUMMARY,
     }
+    answers: ClassVar[Mapping[str, Answer]] = {**USUAL, "theory": prediction(0, random=True)}
     stated = ("student_units", "teacher_units", "learning_rate", "order")
     checks = (
         {**LINEAR, **START, "alpha": 2.0, "order": "full", "samples": (2.0, 8.0, 40.0), "duration": 40.0},
@@ -81,19 +90,34 @@ class SampleReuse(TwoLayerNetwork, Reports):
     alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
     order: str = parameter(
         "order",
-        "how examples are taken: without replacement, a new permutation every epoch; with replacement; or full, "
-        "all in one step an epoch, which is worth N steps",
+        "how examples are taken: without replacement, a new permutation every epoch; with replacement; full, all in "
+        "one step an epoch, which is worth N steps; or sampled, a share of them drawn anew for each such step",
         default="without",
         choices=ORDERS,
+    )
+    batch_share: float = parameter(
+        "b",
+        "sampled: share of the examples in a step, rounded up",
+        default=1.0,
+        minimum=0,
+        maximum=1,
+        range=(0.05, 1.0),
     )
     duration: float = parameter("k_end", "training time in epochs", default=100.0, minimum=0, exclusive=True)
 
     def __post_init__(self) -> None:
         """Check each parameter, and that they fit together."""
         super().__post_init__()
-        if self.order == "full" and self.batch != 1:
+        if self.large_steps and self.batch != 1:
             raise InputError(
-                f"batch = {self.batch} is not allowed with order = full, which takes all examples in a step: leave it 1"
+                f"batch = {self.batch} is not allowed with order = {self.order}, whose steps take all examples or the "
+                "share batch_share of them: leave it 1"
+            )
+        if self.batch_share == 0.0:
+            raise InputError("batch_share = 0 is not allowed: it must be above 0")
+        if self.batch_share != 1.0 and self.order != "sampled":
+            raise InputError(
+                f"batch_share = {self.batch_share:g} has no effect with order = {self.order}: it is of sampled"
             )
         if self.batch > self.examples:
             raise InputError(f"batch = {self.batch} is not allowed: the training set has {self.examples} examples")
@@ -113,8 +137,21 @@ class SampleReuse(TwoLayerNetwork, Reports):
 
     def times(self) -> NDArray[np.float64]:
         """Return the times of the report, in epochs: those at which a step ends, of all examples or of a batch."""
-        batch, examples = (1, 1) if self.order == "full" else (self.batch, self.examples)
-        return times_of_steps(super().times(), batch, examples)
+        return times_of_steps(super().times(), self.examples_a_step, self.examples)
+
+    @property
+    def large_steps(self) -> bool:
+        """Whether a step is worth N: of all examples, or of a share of them."""
+        return self.order in LARGE_STEPS
+
+    @property
+    def examples_a_step(self) -> int:
+        """The number of examples in a step."""
+        if not self.large_steps:
+            return self.batch
+        from tsmech.kernels.steps import examples_of
+
+        return examples_of(self.batch_share, self.examples)
 
     @property
     def single(self) -> bool:
@@ -122,27 +159,47 @@ class SampleReuse(TwoLayerNetwork, Reports):
         return self.order == "without" and bool(self.times()[-1] <= 1.0)
 
     def simulation_steps(self) -> float:
-        """Return the number of steps of a simulation, those for each example where all make one."""
+        """Return the number of steps of a simulation, one for each example that it takes."""
         return self.duration * self.examples / self.batch
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: no reduction is known, or the training set is too large."""
-        if answer == "reduced":
-            return (
-                "sample_reuse has no reduced answer: a student that meets its examples again depends on every one of "
-                "them, not on its overlaps alone"
-            )
-        if answer == "direct":
+        """Return why this problem has no such answer: no reduction is known, or it does not fit into memory."""
+        if answer == "theory" and self.mean_field:
+            from tsmech.theory.sample_reuse import too_long
+
+            reason = too_long(self.student_units, self.steps)
+        elif answer == "reduced":
+            from tsmech.sims.sample_reuse import too_many_directions
+
+            if not self.large_steps:
+                return (
+                    f"sample_reuse has no reduced answer with order = {self.order}: a student that meets its examples "
+                    "one by one again depends on each of them (full and sampled have one)"
+                )
+            units = self.student_units, self.teacher_units
+            reason = too_many_directions(self.examples, self.dimension, *units, self.steps)
+        elif answer == "direct":
             from tsmech.sims.sample_reuse import too_large
 
             reason = too_large(self.examples, self.dimension)
-            return f"sample_reuse has no direct answer here: {reason}" if reason else None
-        return super().lacks(answer)
+        else:
+            return super().lacks(answer)
+        return f"sample_reuse has no {answer} answer here: {reason}" if reason else None
+
+    @property
+    def steps(self) -> int:
+        """The number of large steps up to the last report."""
+        return round(float(self.times()[-1]) * self.examples / self.examples_a_step)
+
+    @property
+    def mean_field(self) -> bool:
+        """Whether theory is dynamical mean-field theory: of large steps, but for full ones of a linear unit."""
+        return self.large_steps and not (self.linear and self.order == "full")
 
     def remark(self) -> str | None:
         """Return what the theory leaves out, and why there is no simulation where there is none."""
-        remarks = [self.lacks("direct"), self._left_out()]
-        if self.order != "full":
+        remarks = [self.lacks("direct"), None if self.large_steps else self._left_out()]
+        if not self.large_steps:
             remarks.append(remark_on_batch(self.batch, self.dimension))
         return "; ".join(filter(None, remarks)) or None
 
@@ -150,9 +207,8 @@ class SampleReuse(TwoLayerNetwork, Reports):
         if not self.linear and self.single:
             return "theory is one-pass SGD: exact in the first epoch, but for the training error"
         if not self.linear:
-            limit = "gradient flow on the generalization error" if self.order == "full" else "one-pass SGD"
             but = ", but for the test error of the first epoch" if self.order == "without" else ""
-            return f"theory is the limit alpha → ∞, {limit}: an envelope, no prediction at finite alpha{but}"
+            return f"theory is the limit alpha → ∞, one-pass SGD: an envelope, no prediction at finite alpha{but}"
         if self.order != "without" or self.single:
             return None
         from tsmech.theory.sample_reuse import unstable
@@ -167,7 +223,7 @@ class SampleReuse(TwoLayerNetwork, Reports):
 
     def answer_label(self, answer: str) -> str:
         """Return what a picture calls an answer: theory is an envelope, or the limit of small steps."""
-        if answer != "theory":
+        if answer != "theory" or self.large_steps:
             return super().answer_label(answer)
         if not self.linear:
             return "theory for α → ∞ (envelope)"
@@ -177,9 +233,30 @@ class SampleReuse(TwoLayerNetwork, Reports):
         """Return at how many values of a parameter a picture computes theory: at none where that takes long."""
         return 120 if self.linear and self.order != "with" else 0
 
-    def theory_curve(self) -> Curve:
-        """Return the prediction for a linear unit, or the envelope for all others."""
+    def theory_curve(self, rng: np.random.Generator) -> Curve:
+        """Return the prediction of mean-field theory or for a linear unit, or the envelope for all others."""
+        if self.mean_field:
+            return self._mean_field_curve(rng)
         return self._linear_curve() if self.linear else self._envelope()
+
+    def _mean_field_curve(self, rng: np.random.Generator) -> Curve:
+        from tsmech.theory.sample_reuse import mean_field
+
+        Q, R, T, v, A = self.start()
+        steps = np.rint(self.times() * self.examples / self.examples_a_step).astype(np.int64)
+        found = mean_field(
+            Q, R, T, *self.scaled_layers(v, A), self.rule(), steps, alpha=self.alpha, share=self.batch_share, rng=rng
+        )
+        each_set = zip(found.Q, found.R, found.v, found.train_error, found.generalization_error, strict=True)
+        sets = [self._curve(Q, R, T, v, A, train, None, error) for Q, R, v, train, error in each_set]
+        stacked = {name: np.array([each.observables[name] for each in sets]) for name in sets[0].observables}
+        means = {name: values.mean(axis=0) for name, values in stacked.items()}
+        errors = {name: values.std(axis=0, ddof=1) / np.sqrt(len(sets)) for name, values in stacked.items()}
+        ended = None if found.diverged_at is None else found.diverged_at * self.examples_a_step / self.examples
+        times = self.times()[: len(means["test_error"])]
+        best = summary(times, means["test_error"])
+        curve = Curve.along("epoch", times, means, summaries=best, diverged_at=ended)
+        return replace(curve, errors=errors)
 
     def _linear_curve(self) -> Curve:
         from tsmech.kernels.divergence import bound
@@ -214,16 +291,10 @@ class SampleReuse(TwoLayerNetwork, Reports):
 
     def _envelope(self) -> Curve:
         from tsmech.theory.online_sgd import integrate
-        from tsmech.theory.sample_reuse import population_flow
 
         Q, R, T, v, A = self.start()
-        start = Q, R, T, *self.scaled_layers(v, A)
-        if self.order == "full":
-            found = population_flow(*start, self.rule(), self.times())
-            ended = found.diverged_at
-        else:
-            found = integrate(*start, self.rule(), self.alpha * self.times())
-            ended = None if found.diverged_at is None else found.diverged_at / self.alpha
+        found = integrate(Q, R, T, *self.scaled_layers(v, A), self.rule(), self.alpha * self.times())
+        ended = None if found.diverged_at is None else found.diverged_at / self.alpha
         error = found.generalization_error
         return self._curve(found.Q, found.R, T, found.v, A, error + self.noise**2 / 2, ended, error)
 
@@ -237,10 +308,43 @@ class SampleReuse(TwoLayerNetwork, Reports):
         W, B = embed(Q, R, T, self.dimension, frame)
         found = train(
             W, B, *self.scaled_layers(v, A), self.rule(), self.times(),
-            examples=self.examples, order=self.order, rng=inputs, noise_rng=noise, order_rng=order,
+            examples=self.examples, order=self.order, share=self.batch_share,
+            rng=inputs, noise_rng=noise, order_rng=order,
         )  # fmt: skip
         network = found.network
         return self._curve(network.Q, network.R, T, network.v, A, found.train_error, found.diverged_at)
+
+    def reduced_curve(self, rng: np.random.Generator) -> Curve:
+        """Return one training in large steps, with inputs that are revealed as training asks for them."""
+        from tsmech.sims.sample_reuse import run_reduced
+
+        Q, R, T, v, A = self.start()
+        inputs, noise, order = rng.spawn(3)
+        found = run_reduced(
+            Q, R, T, *self.scaled_layers(v, A), self.rule(), self.times(),
+            examples=self.examples, dimension=self.dimension, order=self.order, share=self.batch_share,
+            rng=inputs, noise_rng=noise, order_rng=order,
+        )  # fmt: skip
+        network = found.network
+        return self._curve(network.Q, network.R, T, network.v, A, found.train_error, found.diverged_at)
+
+    def optimal_stopping(self) -> EarlyStopping:
+        """Return the best time to stop by theory, in epochs, the test error there and the test error in the end.
+
+        Of the times reported the best, and between it and its neighbours the least of a parabola.
+        """
+        curve = self.curve("theory")
+        found = summary(self.times()[: curve.rows], curve.observables["test_error"], smooth=True)
+        time, error, final = (float(found[name]) for name in SUMMARY)
+        return EarlyStopping(time, error, final)
+
+    def interpolation_time(self, level: float) -> float:
+        """Return the first time by theory, in epochs, at which the training error is at most a level; else infinity.
+
+        Between the times reported its logarithm is taken as linear.
+        """
+        curve = self.curve("theory")
+        return first_below(self.times()[: curve.rows], curve.observables["train_error"], level)
 
     def _curve(
         self,

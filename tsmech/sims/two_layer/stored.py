@@ -18,8 +18,9 @@ from tsmech.sims.two_layer.network import narrow, record_network, squares_of_net
 from tsmech.sims.two_layer.rule import Problem, ask_teacher, follow
 from tsmech.sims.two_layer.units import inlined, respond
 
-WITHOUT_REPLACEMENT, WITH_REPLACEMENT, IN_SEQUENCE = range(3)
-"""The order of the examples: a new permutation every epoch, independent draws, or the stored sequence."""
+WITHOUT_REPLACEMENT, WITH_REPLACEMENT, IN_SEQUENCE, ANEW = range(4)
+"""The order of the examples: a new permutation every epoch, independent draws, the stored sequence, or for each step a
+batch drawn from all of them without replacement."""
 
 Indices = NDArray[np.int64]
 
@@ -39,20 +40,23 @@ def shuffle(sequence: Indices, rng: Generator) -> None:
 
 
 @kernel
-def choose_examples(order: int, rng: Generator, sequence: Indices, position: int, chosen: Indices) -> int:
+def choose_examples(order: int, rng: Generator, sequence: Indices, position: int, chosen: Indices, batch: int) -> int:
     """Choose the next examples.
 
     Parameters
     ----------
     order : int
-        WITHOUT_REPLACEMENT, WITH_REPLACEMENT or IN_SEQUENCE.
+        WITHOUT_REPLACEMENT, WITH_REPLACEMENT, IN_SEQUENCE or ANEW.
     rng : Generator
     sequence : ndarray, shape (P,)
-        A permutation of the examples, shuffled when an epoch begins if drawn without replacement.
+        A permutation of the examples, shuffled when an epoch begins if drawn without replacement, and one by one when
+        they are drawn anew.
     position : int
-        How many examples of the sequence the epoch has had.
+        How many examples of the sequence the epoch has had, or the step if they are drawn anew for each.
     chosen : ndarray, shape (n,)
         Filled with the indices of the examples.
+    batch : int
+        Examples in a step.
 
     Returns
     -------
@@ -63,8 +67,11 @@ def choose_examples(order: int, rng: Generator, sequence: Indices, position: int
         if order == WITH_REPLACEMENT:
             chosen[i] = draw_below(sequence.size, rng)
         else:
-            if position == sequence.size:
+            if position == sequence.size or (order == ANEW and position == batch):
                 position = 0
+            if order == ANEW:
+                other = position + draw_below(sequence.size - position, rng)
+                sequence[position], sequence[other] = sequence[other], sequence[position]
             if position == 0 and order == WITHOUT_REPLACEMENT:
                 shuffle(sequence, rng)
             chosen[i] = sequence[position]
@@ -149,11 +156,11 @@ class Stored(NamedTuple):
     data: Numbers
     labels: Matrix
     order: int
-    """WITHOUT_REPLACEMENT, WITH_REPLACEMENT or IN_SEQUENCE."""
+    """WITHOUT_REPLACEMENT, WITH_REPLACEMENT, IN_SEQUENCE or ANEW."""
     sequence: Indices
     """See :func:`choose_examples`."""
     taken: Indices
-    """How many examples of the sequence the epoch has had, shape (1,)."""
+    """The position of :func:`choose_examples`, shape (1,)."""
     chosen: Indices
     """The examples of a block, shape (BLOCK,)."""
     inputs: Numbers
@@ -238,7 +245,8 @@ def _next_block(problem: Any, stored: Any, progress: Any, count: Any, pushes: An
         if spread and progress[1] == 0:
             copy_rows(ahead[s], weights[s])
     chosen = stored.chosen[:count]
-    stored.taken[0] = choose_examples(stored.order, stored.rng, stored.sequence, stored.taken[0], chosen)
+    batch = problem.rule.batch
+    stored.taken[0] = choose_examples(stored.order, stored.rng, stored.sequence, stored.taken[0], chosen, batch)
     multiply_examples(weights, stored.data, chosen, inputs, stored.fields)
     if not spread:
         stored.gram[:] = 0.0

@@ -17,8 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 from tsmech.checks import in_range
 from tsmech.errors import ConvergenceError, InputError
 from tsmech.kernels.divergence import bound as bound_of
-from tsmech.kernels.rule import Rule
-from tsmech.theory.online_sgd import Trajectory, integrate
 from tsmech.theory.spectra import marchenko_pastur
 
 Array = NDArray[np.float64]
@@ -406,42 +404,3 @@ def _with_fluctuations(at: Array, mean: _Mean, fluctuation: float, limit: float)
     Q, R, generalization, train = mean.observables(reached)
     total, seen = weights @ variances, (nodes * weights) @ variances
     return LinearCurve(Q + total, R, generalization + 0.5 * total, train + 0.5 * seen, diverged_at)
-
-
-def population_flow(
-    Q: ArrayLike,
-    R: ArrayLike,
-    T: ArrayLike,
-    v: ArrayLike,
-    A: ArrayLike,
-    rule: Rule,
-    epochs: ArrayLike,
-) -> Trajectory:
-    r"""Follow the overlaps under gradient flow on the generalization error, what a training set of all inputs gives.
-
-    .. math:: \dot w_k = -\eta N\, \nabla_{w_k} \epsilon_g - \kappa w_k, \qquad
-              \dot v_k = -\eta_v\, \partial_{v_k} \epsilon_g - \kappa v_k \ (\eta_v > 0)
-
-    Parameters
-    ----------
-    Q, R, T, v, A, rule
-        As in :func:`tsmech.theory.online_sgd.integrate`.
-    epochs : array_like, shape (n,)
-        Times to report, increasing.
-
-    Returns
-    -------
-    Trajectory
-        Its ``alpha`` and ``diverged_at`` are epochs.
-
-    Notes
-    -----
-    One-pass SGD with steps that are 1e-9 as large, for 1e9 times as long: its fluctuations are of that order.
-
-    References
-    ----------
-    theory/sample_reuse.md, section 4.
-    """
-    found = integrate(Q, R, T, v, A, rule.scaled(SLOWNESS), np.asarray(epochs, dtype=np.float64) / SLOWNESS)
-    ended = found.diverged_at
-    return found._replace(alpha=SLOWNESS * found.alpha, diverged_at=None if ended is None else SLOWNESS * ended)

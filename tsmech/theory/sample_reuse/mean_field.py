@@ -1,0 +1,337 @@
+r"""Training a two-layer student on P = alpha N stored examples at N → ∞: dynamical mean-field theory by sampled paths.
+
+Full steps, of all examples or of a batch that is drawn anew, on any number of epochs, with every activation, both
+layers, label noise and weight decay.  In the limit the P examples become independent copies of one random process, the
+fields of a single example along the training, and what is averaged over them is a number.  The process is sampled: S
+paths stand for all examples, and the theory is exact but for the error of averages over them, which independent sets of
+paths measure.
+
+**The process.** Weights are given by their coordinates ω, shape (K, n), along orthonormal directions of input space:
+the first M span the teacher's weights, the next K the student's at the start, and each direction in which the pulls of
+training have something new adds one.  A path has along each direction the coordinate V_i, and an example's fields are
+:math:`\lambda = \omega V`.  With the pulls :math:`f_k = v_k\, g'(\lambda_k)\, \Delta` a step is
+
+.. math::
+    \omega_i \to (1 - \kappa)\, \omega_i - \eta\, \langle f V_i \rangle ,
+
+and what f has across all earlier pulls, :math:`|r|\, \hat u` with :math:`\langle \hat u^2 \rangle = 1`, adds
+
+.. math::
+    V_{n+1} = u + \hat u / \sqrt\alpha , \qquad \omega_{n+1} = - \eta\, |r| / \sqrt\alpha ,
+
+u normal and independent of all that came before: the example's own part in the direction in which it has pulled.  Then
+Q = ω ωᵀ, R = ω Lᵀ.  Derivation and equation numbers: ``theory/sample_reuse.md``, section 4.
+
+**Sampling.** Paths come from scrambled Sobol numbers, and each new u is made orthogonal, in the sample, to all normal
+numbers and all û before it: for a linear unit all averages are then exact.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+
+from tsmech.checks import in_range
+from tsmech.errors import InputError
+from tsmech.kernels.activations import functions
+from tsmech.kernels.divergence import bound
+from tsmech.kernels.rule import Rule
+from tsmech.machine.memory import shortage
+from tsmech.theory.overlaps import covariance, generalization_error
+
+Array = NDArray[np.float64]
+
+SETS = 8
+"""Independent sets of paths, from which standard errors come: paths of one set depend on each other."""
+LEAST_PATHS, MOST_PATHS = 2**11, 2**14
+"""Paths of a set at first, and the most where the accuracy asks for more."""
+PATHS_A_DIRECTION = 4
+"""Least number of paths for each direction that may be added."""
+SOBOL = 256
+"""Dimensions for which Sobol numbers are taken; from there on they are no better than pseudo-random ones."""
+MOST_DIRECTIONS = 4000
+"""Directions, K a step, beyond which the theory is refused: each step costs as many products with all of them."""
+
+
+class MeanField(NamedTuple):
+    """What training does at the n steps that it reached, by each of C independent sets of paths."""
+
+    Q: Array
+    """Student-student overlaps, shape (C, n, K, K)."""
+    R: Array
+    """Student-teacher overlaps, shape (C, n, K, M)."""
+    v: Array
+    """Second layers, shape (C, n, K)."""
+    generalization_error: Array
+    """Shape (C, n)."""
+    train_error: Array
+    """½ mean (student − label)² over the training set, shape (C, n)."""
+    paths: int
+    """Paths in each set."""
+    diverged_at: float | None
+    """The first step after which a Q_kk or v_k² exceeds the bound of :mod:`tsmech.kernels.divergence`, or None."""
+
+
+def mean_field(
+    Q: ArrayLike,
+    R: ArrayLike,
+    T: ArrayLike,
+    v: ArrayLike,
+    A: ArrayLike,
+    rule: Rule,
+    steps: ArrayLike,
+    *,
+    alpha: float,
+    rng: Generator,
+    share: float = 1.0,
+    accuracy: float = 1e-3,
+    paths: int | None = None,
+    tolerance: float = 1e-4,
+) -> MeanField:
+    r"""Follow gradient descent on a stored training set, in full steps.
+
+    .. math:: w_k \to (1 - \kappa)\, w_k - \eta \sqrt N\, \langle v_k g'(\lambda_k)\, \Delta\, x \rangle , \qquad
+              v_k \to (1 - \kappa)\, v_k - \eta_v \langle g(\lambda_k)\, \Delta \rangle
+
+    Parameters
+    ----------
+    Q, R, T, v, A : array_like
+        Overlaps and second layers at the start, of shapes (K, K), (K, M), (M, M), (K,) and (M,).
+    rule : Rule
+        Its rates are those of a full step; the schedule must be constant.
+    steps : array_like, shape (n,)
+        Whole numbers of steps after which to report, increasing.
+    alpha : float
+        Training examples per input dimension, P/N > 0.
+    rng : Generator
+        For the paths.
+    share : float
+        b in (0, 1]: each step averages over a share b of the examples, drawn anew without replacement.
+    accuracy : float
+        Standard error of the test error, as a share of it, at which there are paths enough; there are at most
+        ``MOST_PATHS`` in a set, and the standard error that is reached is that of the C results.
+    paths : int, optional
+        Paths in a set, in place of an accuracy.
+    tolerance : float
+        What pulls have in a new direction is carried over to the next steps while it is less than this share of them.
+
+    Returns
+    -------
+    MeanField
+
+    Raises
+    ------
+    InputError
+        If a value is out of range, or there are more steps than memory and time allow: see :func:`too_long`.
+
+    Notes
+    -----
+    Limit N → ∞ at fixed alpha, K, M and number of steps; no limit of small steps.  A step of a set costs 12 products of
+    K vectors with S · n numbers.  A start without any preference for one of the teacher's units keeps its symmetry; in
+    a sample it is broken by the paths' noise, as chance breaks it at finite N.
+
+    References
+    ----------
+    F. Mignacco, F. Krzakala, P. Urbani and L. Zdeborová, arXiv:2006.06098; M. Celentano, C. Cheng and A. Montanari,
+    arXiv:2112.07572; C. Gerbelot et al., arXiv:2210.06591.  The orthonormal form: ``theory/sample_reuse.md``, eqs.
+    19-24.
+    """
+    at = np.asarray(steps, dtype=np.int64)
+    in_range("alpha", alpha, positive=True)
+    if not 0.0 < share <= 1.0:
+        raise InputError(f"share = {share:g} is not allowed: it must be above 0 and at most 1")
+    Q, R, T, v, A = (np.array(each, dtype=np.float64) for each in (Q, R, T, v, A))
+    training = _Training.of(Q, R, T, v, A, rule, alpha, share)
+    if reason := too_long(len(training.start), int(at[-1])):
+        raise InputError(reason)
+    count = paths or paths_for(len(training.start), int(at[-1]))
+    found = training.all_sets(at, count, rng, tolerance)
+    if paths is None:
+        variance = rule.noise**2 / 2
+        test = found.generalization_error + variance
+        spread = test.std(axis=0, ddof=1) / math.sqrt(SETS)
+        worst = float(np.max(spread / np.maximum(test.mean(axis=0), 1e-300), initial=0.0))
+        needed = 1 << math.ceil(math.log2(count * max(1.0, (worst / accuracy) ** 2)))
+        if needed > count and count < MOST_PATHS:
+            found = training.all_sets(at, min(needed, MOST_PATHS), rng, tolerance)
+    return found
+
+
+def paths_for(units: int, steps: int) -> int:
+    """Return how many paths a set has at first: a power of two, several for each direction."""
+    return max(LEAST_PATHS, 1 << math.ceil(math.log2(PATHS_A_DIRECTION * 2 * max(1, units * steps))))
+
+
+def too_long(units: int, steps: int) -> str | None:
+    """Return why so many steps of K units are not followed, or None where they are: memory O(paths · steps · K)."""
+    directions = units * steps
+    if directions > MOST_DIRECTIONS:
+        return f"{steps} full steps of {units} units are too many: units times steps can be {MOST_DIRECTIONS}"
+    numbers = 2 * max(MOST_PATHS, paths_for(units, steps)) * (directions + 4 * units + SOBOL)
+    return shortage(8.0 * numbers, f"paths of {steps} steps")
+
+
+class _Training(NamedTuple):
+    """What is to be learnt and how."""
+
+    start: Array
+    """Coordinates of the student's weights, shape (K, M + K)."""
+    teacher: Array
+    """Coordinates of the teacher's weights along the first M directions, shape (M, M)."""
+    v: Array
+    A: Array
+    rule: Rule
+    alpha: float
+    share: float
+    bound: float
+
+    @classmethod
+    def of(
+        cls, Q: Array, R: Array, T: Array, v: Array, A: Array, rule: Rule, alpha: float, share: float
+    ) -> "_Training":
+        """Return the problem in coordinates: the triangular factor of the overlaps of teacher and student."""
+        M, rule = len(T), rule.checked()
+        order = np.r_[len(Q) : len(Q) + M, : len(Q)]
+        joint = covariance(Q, R, T)[np.ix_(order, order)]
+        values, vectors = np.linalg.eigh(joint)
+        factor = np.asarray(np.linalg.qr((vectors * np.sqrt(np.maximum(values, 0.0))).T, mode="r")).T
+        return cls(factor[M:], factor[:M, :M], v, A, rule, alpha, share, bound(Q, T, v, A))
+
+    def all_sets(self, at: NDArray[np.int64], paths: int, rng: Generator, tolerance: float) -> MeanField:
+        """Return the results of all sets, up to the first step at which one has diverged."""
+        found = [_Set(self, paths, int(at[-1]), child).follow(at, tolerance) for child in rng.spawn(SETS)]
+        reached = min(len(each.v) for each in found)
+        Q, R, v = (np.array([getattr(each, name)[:reached] for each in found]) for name in ("Q", "R", "v"))
+        train = np.array([each.train_error[:reached] for each in found])
+        ended = [each.diverged_at for each in found if each.diverged_at is not None]
+        T = self.teacher @ self.teacher.T
+        error = generalization_error(Q, R, T, v, self.A, self.rule.student, self.rule.teacher)
+        return MeanField(Q, R, v, error, train, paths, min(ended, default=None))
+
+
+class _Records:
+    """What one set of paths has recorded, step after step."""
+
+    def __init__(self) -> None:
+        self.Q: list[Array] = []
+        self.R: list[Array] = []
+        self.v: list[Array] = []
+        self.train_error: list[float] = []
+        self.diverged_at: float | None = None
+
+
+class _Set:
+    """Paths that are sampled together; rows are numbers of all paths."""
+
+    def __init__(self, training: _Training, paths: int, steps: int, rng: Generator) -> None:
+        from scipy.stats import qmc
+
+        self._training, self._paths, self._rng = training, paths, rng
+        (K, self._first), M = training.start.shape, len(training.teacher)
+        most = K * steps
+        self._sobol = qmc.Sobol(min(1 + self._first + most, SOBOL), scramble=True, rng=rng)
+        self._points = np.ascontiguousarray(self._sobol.random(paths).T)
+        self._drawn = 0
+        normal = self._normal(1 + self._first)
+        normal = np.linalg.solve(np.linalg.cholesky(normal @ normal.T / paths), normal)
+        self._noise = normal[0]
+        self._V, self._U = np.empty((self._first + most, paths)), np.empty((most, paths))
+        self._V[: self._first], self._n, self._m = normal[1:], self._first, 0
+        g = functions(training.rule.teacher)[0]
+        self._labels = training.A @ g(training.teacher @ normal[1 : M + 1]) + training.rule.noise * self._noise
+
+    def follow(self, at: NDArray[np.int64], tolerance: float) -> _Records:
+        """Return the state after each of the steps, up to the one at which it has diverged."""
+        training, S = self._training, self._paths
+        rule, L, root = training.rule, training.teacher, 1.0 / math.sqrt(training.alpha)
+        rate, decay = float(rule.schedule[0, 1]), 1.0 - rule.weight_decay
+        g, slope = functions(rule.student)
+        omega, v = training.start, training.v.copy()
+        rest = np.zeros((len(omega), S))
+        records = _Records()
+        for step in range(int(at[-1]) + 1):
+            Q = omega @ omega.T
+            if not max(np.diag(Q).max(), np.square(v).max()) <= training.bound:
+                records.diverged_at = float(step)
+                return records
+            V = self._V[: self._n]
+            fields = omega @ V
+            outputs = g(fields)
+            delta = v @ outputs - self._labels
+            if step in at:
+                records.Q.append(Q)
+                records.R.append(omega[:, : len(L)] @ L.T)
+                records.v.append(v)
+                records.train_error.append(0.5 * float(delta @ delta) / S)
+            if step == at[-1]:
+                break
+            if training.share < 1.0:
+                delta = delta * self._batch()
+            pulls = slope(fields) * v[:, None] * delta
+            omega = decay * omega - rate * (pulls @ V.T) / S
+            if rule.second_layer_rate > 0.0:
+                v = decay * v - rule.second_layer_rate * (outputs @ delta) / S
+            rest *= decay
+            rest += pulls
+            least = tolerance * math.sqrt(np.max(np.sum(pulls**2, axis=1)) / S)
+            omega = np.hstack([omega, -rate * root * self._extend(rest, least, root)])
+        return records
+
+    def _extend(self, rest: Array, least: float, root: float) -> Array:
+        """Add directions for what pulls have across the earlier ones, and return its coordinates, shape (K, new).
+
+        ``rest`` keeps what is below ``least``.
+        """
+        S, before = self._paths, self._m
+        for _ in range(2):
+            rest -= (rest @ self._U[:before].T / S) @ self._U[:before]
+        columns = []
+        for row in rest:
+            if math.sqrt(row @ row / S) <= least:
+                continue
+            new = row - (self._U[: self._m] @ row / S) @ self._U[: self._m]
+            new /= math.sqrt(new @ new / S)
+            self._U[self._m] = new
+            self._m += 1
+            columns.append(rest @ new / S)
+            rest -= columns[-1][:, None] * new
+        count = len(columns)
+        if count:
+            self._V[self._n : self._n + count] = self._fresh(count, before, root) + root * self._U[before : self._m]
+            self._n += count
+        return np.array(columns).reshape(count, len(rest)).T
+
+    def _fresh(self, count: int, before: int, root: float) -> Array:
+        """Return normal numbers orthogonal to each other, to all before and to all û, the last of them new."""
+        S, V, U = self._paths, self._V[: self._n], self._U[: self._m]
+        normal = self._normal(count)
+        normal -= np.outer(normal @ self._noise / S, self._noise)
+        along = normal @ V.T / S
+        along[:, self._first :] -= root * (normal @ U[:before].T) / S
+        normal -= along @ V
+        normal += root * along[:, self._first :] @ U[:before]
+        normal -= (normal @ U.T / S) @ U
+        return np.linalg.solve(np.linalg.cholesky(normal @ normal.T / S), normal)
+
+    def _normal(self, count: int) -> Array:
+        """Return rows of normal numbers of mean 0: quasi-random ones as long as there are."""
+        from scipy.special import ndtri
+
+        rows = np.empty((count, self._paths))
+        for row in rows:
+            if self._drawn < len(self._points):
+                ndtri(self._points[self._drawn] + 2.0**-32, out=row)
+            else:
+                self._rng.standard_normal(out=row)
+            self._drawn += 1
+            row -= row.mean()
+        return rows
+
+    def _batch(self) -> Array:
+        """Return 1/b for a share b of the paths, drawn at random, and 0 for the others."""
+        chosen = np.zeros(self._paths)
+        count = max(1, round(self._training.share * self._paths))
+        chosen[self._rng.permutation(self._paths)[:count]] = self._paths / count
+        return chosen
