@@ -11,6 +11,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from tsmech.kernels.jit import kernel
+from tsmech.kernels.rule import Rule
 from tsmech.kernels.schedules import constant
 from tsmech.sims.online_sgd import run_direct, run_reduced
 from tsmech.sims.streams import GAUSSIAN, fill, no_lanes, seed_lanes
@@ -18,12 +19,7 @@ from tsmech.sims.two_layer.blocks import BLOCK, add_gram, add_products, add_push
 from tsmech.sims.two_layer.starts import embed, random_overlaps
 
 RATE, NOISE = 0.5, 0.1
-RULE = {
-    "student_activation": "erf",
-    "teacher_activation": "erf",
-    "schedule": constant(RATE),
-    "noise": NOISE,
-}
+RULE = Rule("erf", "erf", constant(RATE), noise=NOISE)
 DIRECT = "direct, K = 4, M = 2, erf, N = {} (target: 1.2 ns per step and column; 10 x NumPy, 15 x and 30 x PyTorch)"
 
 
@@ -56,7 +52,7 @@ def measure(benchmark, function, arguments, per, unit="ns_per_step", rounds=10, 
 def test_reduced(benchmark, K, M, target, N):
     benchmark.group = f"100 000 steps of the reduced chain, K = {K}, M = {M} (target: {target / 10:.0f} ms)"
     steps = 100_000
-    options = RULE | {"alphas": [steps / N], "dimension": N, "rng": np.random.default_rng(2)}
+    options = {"rule": RULE, "alphas": [steps / N], "dimension": N, "rng": np.random.default_rng(2)}
     run = measure(benchmark, run_reduced, start(K, M, N), steps, options=options)
     assert run.diverged_at is None
 
@@ -70,12 +66,12 @@ def test_reduced_against_direct(benchmark, answer):
     rng = np.random.default_rng(2)
     if answer == "reduced":
         steps = 128_000
-        options = RULE | {"alphas": [steps / N], "dimension": N, "rng": rng}
+        options = {"rule": RULE, "alphas": [steps / N], "dimension": N, "rng": rng}
         measure(benchmark, run_reduced, (Q, R, T, v, A), steps, options=options)
     else:
         steps = 512
         W, B = embed(Q, R, T, N, rng)
-        options = RULE | {"alphas": [steps / N], "rng": rng}
+        options = {"rule": RULE, "alphas": [steps / N], "rng": rng}
         measure(benchmark, run_direct, (W, B, v, A), steps, options=options, rounds=3)
 
 
@@ -89,7 +85,7 @@ def test_direct(benchmark, N):
     Q, R, T, v, A = start(4, 2, N)
     rng = np.random.default_rng(2)
     W, B = embed(Q, R, T, N, rng)
-    options = RULE | {"alphas": [steps / N], "rng": rng}
+    options = {"rule": RULE, "alphas": [steps / N], "rng": rng}
     run = measure(benchmark, run_direct, (W, B, v, A), steps * N, "ns_per_step_and_column", 5, options)
     assert run.diverged_at is None
 
@@ -112,7 +108,7 @@ def test_direct_elsewhere(benchmark, N, K, M, inputs, batch):
     Q, R, T, v, A = start(K, M, N)
     rng = np.random.default_rng(2)
     W, B = embed(Q, R, T, N, rng)
-    options = RULE | {"alphas": [steps * batch / N], "rng": rng, "inputs": inputs, "batch": batch}
+    options = {"rule": RULE._replace(batch=batch), "alphas": [steps * batch / N], "rng": rng, "inputs": inputs}
     measure(benchmark, run_direct, (W, B, v, A), steps * batch * N, "ns_per_step_and_column", 3, options)
 
 

@@ -8,11 +8,12 @@ import math
 import numpy as np
 import pytest
 
+from tsmech.kernels.activations import functions
 from tsmech.kernels.jit import kernel
+from tsmech.kernels.rule import Rule
 from tsmech.kernels.schedules import constant
 from tsmech.theory.fields.fluctuations import fluctuation
 from tsmech.theory.fields.gaussian import arcsine
-from tsmech.theory.fields.quadrature import FUNCTIONS
 from tsmech.theory.online_sgd import integrate
 
 DIMENSION = 1000
@@ -42,8 +43,7 @@ def start(K, M):
 )
 def test_trajectory(benchmark, K, M, activation, rate, target):
     alphas = np.concatenate([[0.0], np.geomspace(0.1, 1000.0, 100)])
-    options = {"schedule": constant(rate), "noise": 0.1, "alphas": alphas, "rtol": 1e-8}
-    options |= {"student_activation": activation, "teacher_activation": activation}
+    options = {"rule": Rule(activation, activation, constant(rate), noise=0.1), "alphas": alphas, "rtol": 1e-8}
     run = benchmark.pedantic(
         integrate, start(K, M), options, rounds=3 if K == 32 else 10, warmup_rounds=0 if K == 32 else 2
     )
@@ -54,8 +54,8 @@ def test_trajectory(benchmark, K, M, activation, rate, target):
 
 @pytest.mark.benchmark(group="ODE to alpha = 10, erf given as a function: two rules that agree")
 def test_trajectory_by_quadrature(benchmark):
-    options = {"schedule": constant(0.5), "noise": 0.1, "alphas": [10.0], "rtol": 1e-6}
-    options |= {"student_activation": FUNCTIONS["erf"], "teacher_activation": FUNCTIONS["erf"]}
+    rule = Rule(functions("erf"), functions("erf"), constant(0.5), noise=0.1)
+    options = {"rule": rule, "alphas": [10.0], "rtol": 1e-6}
     benchmark.pedantic(integrate, start(2, 2), options, rounds=1)
 
 

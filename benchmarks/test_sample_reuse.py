@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from tsmech.kernels.rule import Rule
+from tsmech.kernels.schedules import constant
 from tsmech.sims.sample_reuse import train
 from tsmech.sims.two_layer.starts import embed, random_overlaps
 
@@ -36,8 +38,8 @@ def start(N):
 
 def train_here(N, batch, epochs, order="without", stream="fast"):
     return train(
-        *start(N), examples=N, order=order, batch=batch, student_activation="erf", teacher_activation="erf",
-        learning_rate=RATE, noise=NOISE, epochs=[epochs], rng=np.random.default_rng(3), stream=stream,
+        *start(N), Rule("erf", "erf", constant(RATE), noise=NOISE, batch=batch), [epochs],
+        examples=N, order=order, rng=np.random.default_rng(3), stream=stream,
     )  # fmt: skip
 
 

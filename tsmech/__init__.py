@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from tsmech.compare import check as check
     from tsmech.errors import InputError as InputError
     from tsmech.experiment import Experiment as Experiment
+    from tsmech.kernels.activations import Activation as Activation
     from tsmech.problem.overlaps import Overlaps as Overlaps
     from tsmech.problem.stopping import early_stopping as early_stopping
-    from tsmech.problem.two_layer import Activation as Activation
     from tsmech.runs import merge as merge
     from tsmech.runs import run as run
     from tsmech.runs.pictures import draw as draw
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 PLACES = {
-    "Activation": "tsmech.problem.two_layer",
+    "Activation": "tsmech.kernels.activations",
     "Experiment": "tsmech.experiment",
     "InputError": "tsmech.errors",
     "Overlaps": "tsmech.problem.overlaps",

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.rules import by_keywords
 from tsmech.errors import InputError
-from tsmech.kernels.activations import TAGS
+from tsmech.kernels.activations import BUILT_IN
 from tsmech.kernels.schedules import constant, learning_rate
-from tsmech.sims.online_sgd import run_direct, run_reduced, steps_at
+from tsmech.sims import online_sgd
+from tsmech.sims.online_sgd import steps_at
 from tsmech.sims.streams import QUANTUM, fill_lengths
 from tsmech.sims.two_layer.blocks import BLOCK
 from tsmech.sims.two_layer.chain import triangularise
@@ -23,6 +25,8 @@ from tsmech.sims.two_layer.starts import (
     semidefinite_factor,
 )
 from tsmech.sims.two_layer.units import respond
+
+run_direct, run_reduced = by_keywords(online_sgd.run_direct), by_keywords(online_sgd.run_reduced)
 
 SQRT_HALF = math.sqrt(0.5)
 FUNCTIONS = {
@@ -39,7 +43,7 @@ DECAYING = np.array([[0.0, 0.7, 1.0, 0.0], [0.4, 0.5, 2.0, 0.5]])
 def rule(activation="erf", rate=0.5, **others):
     named = activation if isinstance(activation, tuple) else (activation, activation)
     schedule = others.pop("schedule", constant(rate))
-    return {"student_activation": named[0], "teacher_activation": named[1], "schedule": schedule} | others
+    return {"student": named[0], "teacher": named[1], "schedule": schedule} | others
 
 
 def start(K=3, M=2, N=60, scale=0.6, seed=0, orthonormal=False):
@@ -88,8 +92,8 @@ STATES = {"rtol": 1e-11, "atol": 1e-12}
 
 def plain(case):
     return {
-        "student": case["student_activation"],
-        "teacher": case["teacher_activation"],
+        "student": case["student"],
+        "teacher": case["teacher"],
         "schedule": case["schedule"],
         "second_layer_rate": case.get("second_layer_rate", 0.0),
         "weight_decay": case.get("weight_decay", 0.0),
@@ -254,7 +258,7 @@ def test_triangularise(shape):
 def test_units_respond(activation):
     """g and g' of the kernels, within 4e-16 and 2e-15 of the library's for erf, also at the edges of the table."""
     x = np.concatenate([np.linspace(-10, 10, 4001), [0.0, 1e-300, -1e-9, 8.96875, 9.0, 1e6]])
-    tag = TAGS[activation]
+    tag = BUILT_IN[activation].tag
     found = np.array([respond(tag, value) for value in x])
     g, slope = FUNCTIONS[activation]
     np.testing.assert_allclose(found[:, 0], [g(value) for value in x], rtol=0, atol=4e-16)
@@ -679,8 +683,8 @@ def test_graded_overlaps_keep_their_small_rows():
         ({"alphas": [2.0, 1.0]}, "alphas"),
         ({"alphas": []}, "alphas"),
         ({"schedule": np.zeros(4)}, "schedule"),
-        ({"student_activation": "swish"}, "'swish' is unknown"),
-        ({"student_activation": (lambda x: x, lambda x: open(x))}, "cannot be compiled"),  # noqa: SIM115
+        ({"student": "swish"}, "'swish' is unknown"),
+        ({"student": (lambda x: x, lambda x: open(x))}, "cannot be compiled"),  # noqa: SIM115
         ({"stream": "slow"}, "stream = 'slow'"),
         ({"v": np.ones(2)}, "v has shape"),
         ({"A": np.ones(3)}, "A has shape"),

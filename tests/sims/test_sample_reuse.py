@@ -10,13 +10,17 @@ from numba.core.runtime import rtsys
 from numba.core.runtime._nrt_python import memsys_enable_stats
 from scipy import stats
 
+from tests.rules import by_keywords
 from tsmech.errors import InputError
 from tsmech.kernels.schedules import constant
 from tsmech.machine import memory
-from tsmech.sims.online_sgd import run_reduced, steps_at
-from tsmech.sims.sample_reuse import ORDERS, train
+from tsmech.sims import online_sgd, sample_reuse
+from tsmech.sims.online_sgd import steps_at
+from tsmech.sims.sample_reuse import ORDERS
 from tsmech.sims.two_layer.starts import embed, random_overlaps
 from tsmech.sims.two_layer.stored import choose_examples
+
+run_reduced, train = by_keywords(online_sgd.run_reduced), by_keywords(sample_reuse.train)
 
 SQRT_HALF = math.sqrt(0.5)
 FUNCTIONS = {
@@ -37,7 +41,7 @@ def network(K=3, M=2, N=60, scale=0.6, seed=0):
 
 def rule(activation="erf", learning_rate=0.5, **others):
     named = activation if isinstance(activation, tuple) else (activation, activation)
-    return {"student_activation": named[0], "teacher_activation": named[1], "learning_rate": learning_rate} | others
+    return {"student": named[0], "teacher": named[1], "learning_rate": learning_rate} | others
 
 
 def generators(seed=0):
@@ -52,7 +56,7 @@ def training_set(W, B, A, P, case, seed=0):
     drawn = generators(seed)
     X = drawn["rng"].standard_normal((P, W.shape[1]))
     xi = drawn["noise_rng"].standard_normal(P) if case.get("noise", 0.0) else np.zeros(P)
-    return X, FUNCTIONS[case["teacher_activation"]][0](X @ B.T / W.shape[1] ** 0.5) @ A + case.get("noise", 0.0) * xi
+    return X, FUNCTIONS[case["teacher"]][0](X @ B.T / W.shape[1] ** 0.5) @ A + case.get("noise", 0.0) * xi
 
 
 def loss(w, v, X, y, activation):
@@ -63,7 +67,7 @@ def loss(w, v, X, y, activation):
 def slow(w, v, X, y, order, steps, case, rng):
     """Return w and v after each step, each written as it stands in the documents."""
     P, N = X.shape
-    g, slope = FUNCTIONS[case["student_activation"]]
+    g, slope = FUNCTIONS[case["student"]]
     b = P if order == "full" else case.get("batch", 1)
     worth = N if order == "full" else 1
     eta, eta_v, kappa = (worth * case.get(k, 0.0) for k in ("learning_rate", "second_layer_rate", "weight_decay"))
@@ -122,7 +126,7 @@ def test_training_is_plain_sgd(case, order, N):
         np.testing.assert_allclose(run.network.Q[i], w @ w.T / N, **STATES)
         np.testing.assert_allclose(run.network.R[i], w @ B.T / N, **STATES)
         np.testing.assert_allclose(run.network.v[i], second, **STATES)
-        expected = loss(w, second, X, y, case["student_activation"])
+        expected = loss(w, second, X, y, case["student"])
         np.testing.assert_allclose(run.train_error[i], expected, rtol=1e-9, atol=1e-14)
     np.testing.assert_allclose(run.network.T, B @ B.T / N, **STATES)
 
@@ -347,7 +351,7 @@ def test_a_training_set_beyond_memory_is_refused_before_it_is_made(monkeypatch):
         ({"noise": -1.0}, "noise = -1.0"),
         ({"learning_rate": math.nan}, "finite"),
         ({"epochs": [1.0, 0.0]}, "not decreasing"),
-        ({"student_activation": "swish"}, "swish"),
+        ({"student": "swish"}, "swish"),
         ({"stream": "slow"}, "stream"),
     ],
 )

@@ -10,10 +10,11 @@ import pytest
 
 from tsmech import compare, run
 from tsmech.errors import InputError
+from tsmech.kernels.activations import Activation
 from tsmech.problem.curve import Curve
 from tsmech.problem.overlaps import Overlaps
 from tsmech.problem.system import Convergence
-from tsmech.systems.online_sgd import Activation, OnlineSGD
+from tsmech.systems.online_sgd import OnlineSGD
 
 START = {"Q": [[0.3, 0.05], [0.05, 0.4]], "R": [[0.2, 0.05], [0.0, 0.25]]}
 
@@ -75,6 +76,28 @@ def test_an_activation_of_ones_own_by_quadrature() -> None:
     mine = OnlineSGD(activation=own, **common).curve("theory").observables["generalization_error"]
     known = OnlineSGD(activation="linear", **common).curve("theory").observables["generalization_error"]
     np.testing.assert_allclose(mine, known, rtol=1e-6)
+
+
+def test_all_answers_report_the_same_divergence() -> None:
+    """One linear unit from defaults but η = 6: the answers said 0.55, 1.21 and 1.13.
+
+    The weights outside the teacher grow, Q → (1 + 24 z²/N) Q in a step but for O(Q/N^{3/2}): ln Q gains 24 a unit of
+    alpha, less 24² E[z⁴]/2N, with a variance of 24² · 2/N.  In alpha that is a delay of 36 alpha/N and a deviation of
+    √(2 alpha/N); a step is 1/N.
+    """
+    for N in (1000, 20_000):
+        system = OnlineSGD(
+            activation="linear", student_units=1, teacher_units=1, learning_rate=6, dimension=N, duration=2, samples=2
+        )
+        predicted = system.curve("theory").diverged_at
+        assert predicted == pytest.approx(0.55, abs=0.02)
+        for answer in ("reduced", "direct"):
+            reported = [system.curve(answer, np.random.default_rng(seed)).diverged_at for seed in range(4)]
+            assert np.mean(reported) == pytest.approx(
+                predicted * (1 + 36 / N), abs=4.5 * np.sqrt(2 * predicted / N / 4) + 36 / N**1.5 + 1 / N
+            )
+            if N > 1000:  # a negative control: a bound a hundred times as high is noticed
+                assert np.mean(reported) < predicted + np.log(100) / 24 / 2
 
 
 def test_too_large_a_rate_diverges_and_says_where() -> None:
@@ -391,19 +414,19 @@ def test_a_run_of_ten_million_is_short_where_nothing_moves() -> None:
 @pytest.mark.parametrize("activation", ["erf", "relu"])
 def test_theory_falls_as_the_chain_does_far_below_the_rounding_of_overlaps(activation: str) -> None:
     """ReLU to 4e-12 at alpha = 200: log ε_g of ten chains of N = 4000, from their coordinates, 4.5 standard errors."""
-    from tsmech.kernels.activations import TAGS
+    from tsmech.kernels.activations import BUILT_IN
+    from tsmech.kernels.rule import Rule
     from tsmech.kernels.schedules import constant
     from tsmech.sims.online_sgd import run_reduced
     from tsmech.theory.fields.deviations import small_square
     from tsmech.theory.online_sgd import integrate
 
     start = np.diag([0.9, 1.1]), np.array([[0.8, 0.1], [0.1, 0.9]]), np.eye(2), np.ones(2), np.ones(2)
-    units = {"student_activation": activation, "teacher_activation": activation}
-    options = {**units, "schedule": constant(0.5), "alphas": [100.0, 200.0]}
-    theory = integrate(*start, **options).generalization_error
-    c, tag, logs = np.array([1.0, 1.0, -1.0, -1.0]), TAGS[activation], []
+    rule, alphas = Rule(activation, activation, constant(0.5)), [100.0, 200.0]
+    theory = integrate(*start, rule, alphas).generalization_error
+    c, tag, logs = np.array([1.0, 1.0, -1.0, -1.0]), BUILT_IN[activation].tag, []
     for seed in range(10):
-        chain = run_reduced(*start, dimension=4000, rng=np.random.default_rng(seed), **options)
+        chain = run_reduced(*start, rule, alphas, dimension=4000, rng=np.random.default_rng(seed))
         units_of = [np.concatenate([student, chain.teacher]) for student in chain.student]
         logs.append([np.log(0.5 * small_square(W, c, 2, tag, tag)) for W in units_of])
     difference = np.mean(logs, axis=0) - np.log(theory)

@@ -1,5 +1,6 @@
-"""When the answers that run in time report: parameters that several systems declare alike."""
+"""When answers that run in time are reported: the parameters of that, and the times that they mean."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,8 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.kernels.steps import ROUNDING, completed_steps
-from tsmech.problem.parameters import parameter
+from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.system import System
 
 REPORTS = ("samples", "spacing")
 """Parameters that say when a curve is reported, and nothing of the problem."""
@@ -34,6 +36,27 @@ def declare_spacing() -> Any:
     return parameter(
         "Δ", "spacing of a number of samples: linear, or log after 0", default="linear", choices=("linear", "log")
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reports(System):
+    """A system whose answers run in time: how long, and when they are reported.
+
+    A system declares ``duration`` anew to give it the unit of its own time.
+    """
+
+    duration: float = parameter("t_end", "training time", default=100.0, minimum=0, exclusive=True)
+    samples: Numbers = declare_samples()
+    spacing: str = declare_spacing()
+
+    def __post_init__(self) -> None:
+        """Check each parameter, and that the times can be had."""
+        super().__post_init__()
+        Reports.times(self)
+
+    def times(self) -> NDArray[np.float64]:
+        """Return the times of the report."""
+        return sample_times(self.duration, self.samples, self.spacing)
 
 
 def sample_times(duration: float, samples: Any, spacing: str) -> NDArray[np.float64]:

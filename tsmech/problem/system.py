@@ -104,13 +104,13 @@ class System:
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
-        """Return the declared parameters by name: the system's own, then those that it shares with others."""
+        """Return the declared parameters by name: the system's own, then those of its mixins, in their order."""
         found = cls.__dict__.get("_parameters")
         if found is None:
             hints = typing.get_type_hints(cls)
             fields = {field.name: field for field in dataclasses.fields(cls)}
-            ordered = dict.fromkeys([*(name for name in inspect.get_annotations(cls) if name in fields), *fields])
-            found = {name: _parameter(name, fields[name], hints[name]) for name in ordered}
+            ordered = dict.fromkeys(name for base in cls.__mro__ for name in inspect.get_annotations(base))
+            found = {name: _parameter(name, fields[name], hints[name]) for name in ordered if name in fields}
             cls._parameters = found  # type: ignore[attr-defined]
         return found
 

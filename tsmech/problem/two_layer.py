@@ -1,20 +1,27 @@
-"""A two-layer student and its two-layer teacher: parameters, starts and observables of the systems that train one."""
+"""A two-layer student and its two-layer teacher: the parameters, starts and observables of systems that train one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.kernels.activations import BUILT_IN, Activation, check_trainable
 from tsmech.problem.observables import Observable
 from tsmech.problem.overlaps import Overlaps
-from tsmech.problem.parameters import LARGEST_DIMENSION, parameter
+from tsmech.problem.parameters import LARGEST_DIMENSION, Numbers, parameter
+from tsmech.problem.system import System
+
+if TYPE_CHECKING:
+    from tsmech.kernels.rule import Rule
+
+FloatArray = NDArray[np.float64]
 
 MOST_UNITS = 10_000
 """Hidden units beyond which the overlaps alone, a number for each pair of them, do not fit a computer."""
-ACTIVATIONS = ("erf", "relu", "linear", "quadratic", "tanh", "leaky_relu")
+ACTIVATIONS = tuple(BUILT_IN)
 NORMALISATIONS: dict[str, Callable[[int], float]] = {
     "committee": lambda units: 1.0,
     "1/sqrt(K)": lambda units: units**-0.5,
@@ -36,236 +43,194 @@ OBSERVABLES = {
 }
 
 
-@dataclass(frozen=True)
-class Activation:
-    """An activation function of one's own, from Python: its name, g(x) and g'(x), functions of arrays and numbers.
+def _activation(which: str, names: tuple[str, ...], default: str | None) -> Any:
+    *formulas, last = (BUILT_IN[name].formula for name in names)
+    return parameter(
+        "g",
+        f"activation of {which}: {', '.join(formulas)} or {last}; from Python also a pair (g, g')",
+        default=default,
+        choices=names,
+    )
 
-    Where one is expected, the pair (g, g') will do; it is named after g.  To reach worker processes both functions
-    have to be defined at the top level of a module.
 
-    Raises
-    ------
-    InputError
-        Where g or g' is no function, or not finite at some of x = -3, -2, ..., 3, or where differences of g say that g'
-        is not its derivative, kinks apart.
-    """
+@dataclass(frozen=True, kw_only=True)
+class TwoLayerNetwork(System):
+    """A system in which a two-layer student learns from a two-layer teacher by SGD."""
 
-    name: str
-    g: Callable[[Any], Any]
-    slope: Callable[[Any], Any]
+    student_units: int = parameter(
+        "K", "hidden units of the student", default=2, minimum=1, maximum=MOST_UNITS, range=(1, 10)
+    )
+    teacher_units: int = parameter(
+        "M", "hidden units of the teacher", default=2, minimum=1, maximum=MOST_UNITS, range=(1, 10)
+    )
+    activation: str | Activation = _activation(
+        "the teacher, and of the student unless it has its own", ACTIVATIONS, "erf"
+    )
+    student_activation: str | Activation | None = _activation(
+        "the student, where it differs", tuple(name for name in ACTIVATIONS if BUILT_IN[name].trainable), None
+    )
+    learning_rate: float = parameter(
+        "η", "learning rate of the first layer", default=0.5, minimum=0, scale="logarithmic", range=(0.01, 10.0)
+    )
+    second_layer_rate: float = parameter(
+        "η_v", "learning rate of the second layer; 0 keeps it fixed", default=0.0, minimum=0, range=(0.0, 2.0)
+    )
+    noise: float = parameter("σ", "standard deviation of the label noise", default=0.0, minimum=0, range=(0.0, 1.0))
+    weight_decay: float = parameter(
+        "κ", "weight decay: a step shrinks the weights by 1 - κ/N", default=0.0, minimum=0, range=(0.0, 1.0)
+    )
+    batch: int = parameter("B", "examples a step", default=1, minimum=1, scale="logarithmic", range=(1, 100))
+    normalisation: str = parameter(
+        "c",
+        "factor of the outputs: 1, or one over √K or K for the student and over √M or M for the teacher",
+        default="committee",
+        choices=tuple(NORMALISATIONS),
+    )
+    teacher_second_layer: Numbers | None = parameter(
+        "A", "second layer of the teacher, M numbers (default: ones)", default=None
+    )
+    initial: str | Overlaps | Mapping[str, Any] = parameter(
+        "w_0",
+        "the student's start: random; small: random but small; informed: near the teacher; denoising: each teacher "
+        "unit shared by several; or overlaps",
+        default="random",
+        choices=tuple(STARTS),
+    )
+    initial_scale: float | None = parameter(
+        "s_0",
+        "standard deviation of the random part of the first weights (default: 1 random, 0.001 small, else 0.1)",
+        default=None,
+        minimum=0,
+        scale="logarithmic",
+        range=(1e-3, 1.0),
+    )
+    start_seed: int = parameter(
+        "#", "seed of the start that answers and replicates share", default=0, minimum=0, range=(0, 100)
+    )
+    dimension: int = parameter(
+        "N",
+        "input dimension of the simulations, and of the start",
+        default=1000,
+        minimum=1,
+        maximum=LARGEST_DIMENSION,
+        scale="logarithmic",
+        range=(10, 100_000),
+    )
 
     def __post_init__(self) -> None:
-        """Refuse what is no function of real numbers."""
-        for field, function in (("g", self.g), ("slope", self.slope)):
-            try:
-                values = np.asarray(function(np.arange(-3.0, 4.0)), dtype=float)
-            except (TypeError, ValueError):
-                raise InputError(f"activation {self.name}: {field} must be a function of an array of numbers") from None
-            if values.shape not in ((), (7,)) or not np.isfinite(values).all():
-                raise InputError(f"activation {self.name}: {field} must be finite numbers, one for each x")
-        x = np.sin(np.arange(1.0, 42.0)) * 3.0
-        slope = np.broadcast_to(np.asarray(self.slope(x), dtype=float), x.shape)
-        misses = np.full(x.shape, np.inf)
-        for h in (1e-3, 1e-4, 1e-5, 1e-6):
-            with np.errstate(all="ignore"):
-                difference = (np.asarray(self.g(x + h), dtype=float) - np.asarray(self.g(x - h), dtype=float)) / (
-                    2.0 * h
-                )
-            misses = np.fmin(misses, np.abs(difference - slope))
-        wrong = np.flatnonzero(misses > 1e-3 * (1.0 + np.abs(slope)))
-        if wrong.size > 1:  # one point may lie beside a kink
-            at, found = float(x[wrong[0]]), float(slope[wrong[0]])
-            raise InputError(f"activation {self.name}: slope({at:.4g}) = {found:.4g} is not the derivative of g there")
+        """Refuse units, activations, second layers and overlaps that do not fit together."""
+        super().__post_init__()
+        K, M, N = self.student_units, self.teacher_units, self.dimension
+        if N < K + M:
+            raise InputError(
+                f"dimension = {N} is not allowed: it must be at least student_units + teacher_units = {K + M}"
+            )
+        if self.student_activation is None:
+            check_trainable(self.activation, "; for a teacher of it give student_activation")
+        if self.teacher_second_layer is not None and len(self._second_layer()) != M:
+            raise InputError(f"teacher_second_layer has {len(self._second_layer())} numbers: it must have {M}")
+        if isinstance(self.initial, Overlaps) and np.shape(self.initial.R) != (K, M):
+            raise InputError(
+                f"initial has overlaps of {np.shape(self.initial.R)} units: student and teacher have {K}, {M}"
+            )
+        given = self.initial.A if isinstance(self.initial, Overlaps) else None
+        if self.teacher_second_layer is not None and given not in (None, (1.0,) * M, self.teacher_second_layer):
+            raise InputError("teacher_second_layer and the A of initial are both given, and differ: give one")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Refuse functions that no other process could find by their names."""
-        for function in (self.g, self.slope):
-            if "<" in getattr(function, "__qualname__", ""):
-                raise InputError(
-                    f"activation {self.name} cannot be sent to workers: define its functions at the top level of a "
-                    "module, or take workers = 1"
-                )
-        return Activation, (self.name, self.g, self.slope)
+    def start(self) -> tuple[FloatArray, ...]:
+        """Return the overlaps Q, R and T and the second layers v and A that all answers start from.
 
-    @classmethod
-    def from_functions(cls, g: Callable[[Any], Any], slope: Callable[[Any], Any]) -> "Activation":
-        """Return the activation of a pair (g, g'), named after g."""
-        return cls(str(getattr(g, "__qualname__", getattr(g, "__name__", "g"))), g, slope)
+        A ReLU unit without weights has no slope, a leaky one that of one side; where its second layer is not zero it
+        starts from the limit of small weights, in a direction of its own, which does not matter:
+        ``theory/online_sgd.md``, section 4.
+        """
+        Q, R, T, v, A = self._given_start()
+        if (self.student_activation or self.activation) in ("relu", "leaky_relu"):
+            without = np.flatnonzero((np.diag(Q) == 0.0) & (v != 0.0))
+            Q = Q.copy()
+            Q[without, without] = SMALLEST**2
+        return Q, R, T, v, A
 
+    def _given_start(self) -> tuple[FloatArray, ...]:
+        if isinstance(self.initial, Overlaps):
+            Q, R, T, v, A = self.initial.arrays()
+            return Q, R, T, v, A if self.teacher_second_layer is None else self._second_layer()
+        from tsmech.sims.two_layer.starts import random_overlaps
 
-def _activation(which: str, default: Any) -> dict[str, Any]:
-    return {
-        "symbol": "g",
-        "help": f"activation of {which}: erf(x/√2), max(x, 0), x, x², tanh x or max(x, x/100); from Python also a pair "
-        "(g, g')",
-        "default": default,
-        "choices": ACTIVATIONS,
-    }
-
-
-_FIELDS: dict[str, dict[str, Any]] = {
-    "student_units": {
-        "symbol": "K",
-        "help": "hidden units of the student",
-        "default": 2,
-        "minimum": 1,
-        "maximum": MOST_UNITS,
-    },
-    "teacher_units": {
-        "symbol": "M",
-        "help": "hidden units of the teacher",
-        "default": 2,
-        "minimum": 1,
-        "maximum": MOST_UNITS,
-    },
-    "activation": _activation("the teacher, and of the student unless it has its own", "erf"),
-    "student_activation": _activation("the student, where it differs", None),
-    "learning_rate": {"symbol": "η", "help": "learning rate of the first layer", "default": 0.5, "minimum": 0},
-    "second_layer_rate": {
-        "symbol": "η_v",
-        "help": "learning rate of the second layer; 0 keeps it fixed",
-        "default": 0.0,
-        "minimum": 0,
-    },
-    "noise": {"symbol": "σ", "help": "standard deviation of the label noise", "default": 0.0, "minimum": 0},
-    "weight_decay": {
-        "symbol": "κ",
-        "help": "weight decay: a step shrinks the weights by 1 - κ/N",
-        "default": 0.0,
-        "minimum": 0,
-    },
-    "batch": {"symbol": "B", "help": "examples a step", "default": 1, "minimum": 1},
-    "normalisation": {
-        "symbol": "c",
-        "help": "factor of the outputs: 1, or one over √K or K for the student and over √M or M for the teacher",
-        "default": "committee",
-        "choices": tuple(NORMALISATIONS),
-    },
-    "teacher_second_layer": {
-        "symbol": "A",
-        "help": "second layer of the teacher, M numbers (default: ones)",
-        "default": None,
-    },
-    "initial": {
-        "symbol": "w_0",
-        "help": "the student's start: random; small: random but small; informed: near the teacher; denoising: each "
-        "teacher unit shared by several; or overlaps",
-        "default": "random",
-        "choices": tuple(STARTS),
-    },
-    "initial_scale": {
-        "symbol": "s_0",
-        "help": "standard deviation of the random part of the first weights (default: 1 random, 0.001 small, else 0.1)",
-        "default": None,
-        "minimum": 0,
-    },
-    "start_seed": {
-        "symbol": "#",
-        "help": "seed of the start that answers and replicates share",
-        "default": 0,
-        "minimum": 0,
-    },
-    "dimension": {
-        "symbol": "N",
-        "help": "input dimension of the simulations, and of the start",
-        "default": 1000,
-        "minimum": 1,
-        "maximum": LARGEST_DIMENSION,
-    },
-}
-
-
-def declare(name: str) -> Any:
-    """Declare a field that describes student, teacher or steps: the same in every system that has it."""
-    return parameter(**_FIELDS[name])
-
-
-def check(system: Any) -> None:
-    """Refuse units, second layers and overlaps that do not fit together."""
-    K, M, N = system.student_units, system.teacher_units, system.dimension
-    if N < K + M:
-        raise InputError(f"dimension = {N} is not allowed: it must be at least student_units + teacher_units = {K + M}")
-    if system.teacher_second_layer is not None and len(system.teacher_second_layer) != M:
-        raise InputError(f"teacher_second_layer has {len(system.teacher_second_layer)} numbers: it must have {M}")
-    if isinstance(system.initial, Overlaps) and np.shape(system.initial.R) != (K, M):
-        raise InputError(
-            f"initial has overlaps of {np.shape(system.initial.R)} units: student and teacher have {K}, {M}"
+        K, M = self.student_units, self.teacher_units
+        kind = str(self.initial)
+        scale = STARTS[kind] if self.initial_scale is None else self.initial_scale
+        teacher, student, second = np.random.default_rng(self.start_seed).spawn(3)
+        Q, R, T = random_overlaps(
+            K, M, self.dimension, scale, teacher_rng=teacher, student_rng=student, orthonormal=True
         )
-    given = system.initial.A if isinstance(system.initial, Overlaps) else None
-    if system.teacher_second_layer is not None and given not in (None, (1.0,) * M, system.teacher_second_layer):
-        raise InputError("teacher_second_layer and the A of initial are both given, and differ: give one")
+        A = self._second_layer()
+        v = np.ones(K)
+        if kind in ("random", "small"):
+            return Q, R, T, second.normal(0.0, scale, K) if self.second_layer_rate else v, A
+        chosen = np.eye(K, M) if kind == "informed" else np.eye(M)[np.arange(K) % M]
+        sharing = np.maximum(chosen.sum(axis=0), 1.0)
+        known = chosen.sum(axis=1) > 0.0
+        v[known] = (chosen @ (A / sharing))[known] * self._factor(M) / self._factor(K)
+        return Q + chosen @ R.T + R @ chosen.T + chosen @ chosen.T, R + chosen, T, v, A
 
+    def _second_layer(self) -> FloatArray:
+        given = self.teacher_second_layer
+        return np.ones(self.teacher_units) if given is None else np.array(given, dtype=np.float64)
 
-def start(system: Any) -> tuple[NDArray[np.float64], ...]:
-    """Return the overlaps Q, R and T and the second layers v and A that all answers of a system start from.
+    def _factor(self, units: int) -> float:
+        """Return the factor of the outputs of a network of as many units."""
+        return NORMALISATIONS[self.normalisation](units)
 
-    A ReLU unit without weights has no slope, a leaky one that of one side; where its second layer is not zero it starts
-    from the limit of small weights, in a direction of its own, which does not matter: ``theory/online_sgd.md``,
-    section 4.
-    """
-    Q, R, T, v, A = _given_start(system)
-    if (system.student_activation or system.activation) in ("relu", "leaky_relu"):
-        asleep = np.flatnonzero((np.diag(Q) == 0.0) & (v != 0.0))
-        Q = Q.copy()
-        Q[asleep, asleep] = SMALLEST**2
-    return Q, R, T, v, A
+    def scaled_layers(self, v: FloatArray, A: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return second layers as theory and simulations take them, with the factors of the outputs."""
+        return self._factor(v.size) * v, self._factor(A.size) * A
 
+    def rule(self) -> "Rule":
+        """Return the learning rule as theory and simulations take it, the rate of layers with the outputs' factor."""
+        from tsmech.kernels.rule import Rule
 
-def _given_start(system: Any) -> tuple[NDArray[np.float64], ...]:
-    if isinstance(system.initial, Overlaps):
-        Q, R, T, v, A = system.initial.arrays()
-        return Q, R, T, v, A if system.teacher_second_layer is None else np.array(system.teacher_second_layer)
-    from tsmech.sims.two_layer.starts import random_overlaps
+        teacher = _functions(self.activation)
+        student = teacher if self.student_activation is None else _functions(self.student_activation)
+        return Rule(
+            student=student,
+            teacher=teacher,
+            schedule=self.rates(),
+            second_layer_rate=self.second_layer_rate * self._factor(self.student_units) ** 2,
+            noise=self.noise,
+            weight_decay=self.weight_decay,
+            batch=self.batch,
+        )
 
-    K, M = system.student_units, system.teacher_units
-    scale = STARTS[system.initial] if system.initial_scale is None else system.initial_scale
-    teacher, student, second = np.random.default_rng(system.start_seed).spawn(3)
-    Q, R, T = random_overlaps(K, M, system.dimension, scale, teacher_rng=teacher, student_rng=student, orthonormal=True)
-    A = np.ones(M) if system.teacher_second_layer is None else np.array(system.teacher_second_layer)
-    v = np.ones(K)
-    if system.initial in ("random", "small"):
-        return Q, R, T, second.normal(0.0, scale, K) if system.second_layer_rate else v, A
-    chosen = np.eye(K, M) if system.initial == "informed" else np.eye(M)[np.arange(K) % M]
-    sharing = np.maximum(chosen.sum(axis=0), 1.0)
-    known = chosen.sum(axis=1) > 0.0
-    v[known] = (chosen @ (A / sharing))[known] * factor(system, M) / factor(system, K)
-    return Q + chosen @ R.T + R @ chosen.T + chosen @ chosen.T, R + chosen, T, v, A
+    def rates(self) -> FloatArray:
+        """Return the learning rate as a table of :mod:`tsmech.kernels.schedules`: here a constant."""
+        return np.array([[0.0, self.learning_rate, 1.0, 0.0]])
 
+    def observe(
+        self,
+        Q: FloatArray,
+        R: FloatArray,
+        T: FloatArray,
+        v: FloatArray,
+        A: FloatArray,
+        error: FloatArray | None = None,
+    ) -> dict[str, FloatArray]:
+        """Return the observables ``OBSERVABLES`` from overlaps; v has the factor of the outputs in it, A has not."""
+        from tsmech.theory.overlaps import generalization_error, specialization
 
-def factor(system: Any, units: int) -> float:
-    """Return the factor of the outputs of a network of as many units, which is part of v and A in theory and sims."""
-    return NORMALISATIONS[system.normalisation](units)
-
-
-def activations(system: Any) -> dict[str, Any]:
-    """Return the activations as theory and simulations take them, by argument: each a name, or the pair (g, g')."""
-    teacher = _functions(system.activation)
-    student = teacher if system.student_activation is None else _functions(system.student_activation)
-    return {"student_activation": student, "teacher_activation": teacher}
-
-
-def observe(
-    system: Any,
-    Q: NDArray[np.float64],
-    R: NDArray[np.float64],
-    T: NDArray[np.float64],
-    v: NDArray[np.float64],
-    A: NDArray[np.float64],
-    error: NDArray[np.float64] | None = None,
-) -> dict[str, NDArray[np.float64]]:
-    """Return the observables ``OBSERVABLES`` from overlaps; v has the factor of the outputs in it, A has not."""
-    from tsmech.theory.overlaps import generalization_error, specialization
-
-    if error is None:
-        error = generalization_error(Q, R, T, v, factor(system, A.size) * A, independent=True, **activations(system))
-    return {
-        "generalization_error": error,
-        "test_error": error + system.noise**2 / 2,
-        "specialization": specialization(Q, R, T).mean(axis=-1),
-        "Q": Q,
-        "R": R,
-        "v": v / factor(system, system.student_units),
-    }
+        if error is None:
+            rule = self.rule()
+            error = generalization_error(
+                Q, R, T, v, self._factor(A.size) * A, rule.student, rule.teacher, independent=True
+            )
+        return {
+            "generalization_error": error,
+            "test_error": error + self.noise**2 / 2,
+            "specialization": specialization(Q, R, T).mean(axis=-1),
+            "Q": Q,
+            "R": R,
+            "v": v / self._factor(self.student_units),
+        }
 
 
 def _functions(activation: str | Activation) -> Any:

@@ -26,18 +26,18 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import InputError
+from tsmech.kernels.divergence import bound
+from tsmech.kernels.rule import Rule
 from tsmech.kernels.steps import completed_steps
-from tsmech.sims.streams import LAWS, QUANTUM, no_lanes, seed_lanes
-from tsmech.sims.two_layer.blocks import BLOCK, Matrix
-from tsmech.sims.two_layer.chain import follow_chain
-from tsmech.sims.two_layer.network import ROWS, follow_network, into_strips
-from tsmech.sims.two_layer.rule import LARGEST_FIELD, Rule, Task
+from tsmech.sims.streams import LAWS, no_lanes, seed_lanes
+from tsmech.sims.two_layer.blocks import Matrix
+from tsmech.sims.two_layer.chain import follow_chain, make_chain
+from tsmech.sims.two_layer.network import ROWS, follow_network, make_network
+from tsmech.sims.two_layer.rule import Problem
 from tsmech.sims.two_layer.starts import check_dimension, coordinates, semidefinite_factor
-from tsmech.sims.two_layer.units import Activation, compile_unit, specialise
+from tsmech.sims.two_layer.units import compile_unit, specialise
 
 Stream = Literal["fast", "numpy"]
-
-_NORMALS_AT_A_TIME = 8192
 
 
 class Trajectory(NamedTuple):
@@ -57,8 +57,8 @@ class Trajectory(NamedTuple):
     v: NDArray[np.float64]
     """Shape (n, K)."""
     diverged_at: float | None
-    """The alpha at which the run was stopped because a field, an overlap or a second-layer weight exceeded all
-    bounds."""
+    """The alpha at which the run was stopped, because a Q_kk or v_k² exceeded the bound of
+    :mod:`tsmech.kernels.divergence`; None where it was not."""
     error: NDArray[np.float64] | None = None
     """½ mean (student - teacher)² over the rows of a matrix of inputs, without label noise, shape (n,); None where
     inputs are no rows, and the error follows from the overlaps."""
@@ -96,18 +96,12 @@ def run_reduced(
     T: ArrayLike,
     v: ArrayLike,
     A: ArrayLike,
+    rule: Rule,
+    alphas: ArrayLike,
     *,
     dimension: int,
-    student_activation: Activation,
-    teacher_activation: Activation,
-    schedule: ArrayLike,
-    alphas: ArrayLike,
     rng: Generator,
     noise_rng: Generator | None = None,
-    second_layer_rate: float = 0.0,
-    noise: float = 0.0,
-    weight_decay: float = 0.0,
-    batch: int = 1,
     stream: Stream = "fast",
 ) -> Trajectory:
     r"""Return a trajectory of the overlaps, exact in law at every N ≥ K + M, at a cost independent of N.
@@ -118,26 +112,16 @@ def run_reduced(
         Overlaps at the start.
     v, A : array_like, shapes (K,) and (M,)
         Second layers of student and teacher, any normalisation included.
-    dimension : int
-        N ≥ K + M.
-    student_activation, teacher_activation : str or pair of functions
-        A name, or (g, g'), which is compiled anew in every process.
-    schedule : array_like, shape (n, 4)
-        Learning rate η(alpha), see :mod:`tsmech.kernels.schedules`.
+    rule : Rule
+        A pair of functions as activation is compiled anew in every process.
     alphas : array_like, shape (n,)
         Increasing times of the records.
+    dimension : int
+        N ≥ K + M.
     rng : Generator
         For the examples.
     noise_rng : Generator, optional
         For the label noise; by default spawned from ``rng``.
-    second_layer_rate : float
-        η_v; 0 leaves v as it is.
-    noise : float
-        σ, the standard deviation of the label noise.
-    weight_decay : float
-        κ.
-    batch : int
-        Examples in a step.
     stream : {"fast", "numpy"}
         Whether normal numbers come from :func:`tsmech.sims.streams.fill`'s lanes or, ten times as slowly, from
         ``rng`` itself.
@@ -156,34 +140,13 @@ def run_reduced(
     About 0.13 µs an example for K = 4, M = 2, and 0.35 µs for K = M = 10; O(K(K + M)) + O(K³)/24 for large ones.
     """
     start = coordinates(Q, R, T)
-    K, M = start.student.shape[0], start.teacher.shape[0]
-    second_layer = read_second_layer(v, K)
-    task = make_task(
-        start.teacher,
-        A,
-        (student_activation, teacher_activation),
-        schedule,
-        (second_layer_rate, noise, weight_decay),
-        (K, dimension, batch),
-        alphas,
-    )
+    second_layer = read_second_layer(v, len(start.student))
+    problem = make_problem(start.student, start.teacher, second_layer, A, rule, dimension, alphas)
     lanes, precision = make_lanes(stream, rng)
-    records = task.record_at.size
-    student, recorded_v = np.empty((records, K, M + K)), np.empty((records, K))
-    widest = 4 * math.ceil((M + 2 * K + BLOCK) / 4)
-    numbers = max(_NORMALS_AT_A_TIME, QUANTUM * math.ceil(BLOCK * widest / QUANTUM))
-    reached, step = specialise(follow_chain, task.rule.student, task.rule.teacher)(
-        *task,
-        start.student,
-        second_layer,
-        rng,
-        noise_rng or rng.spawn(1)[0],
-        lanes,
-        np.empty(numbers, dtype=precision),
-        student,
-        recorded_v,
-    )
-    return make_trajectory(task, alphas, reached, step, student, recorded_v)
+    chain = make_chain(start.student, problem, lanes, precision, rng, noise_rng or rng.spawn(1)[0])
+    recorded_v = np.empty((problem.record_at.size, second_layer.size))
+    reached, step = specialise(follow_chain, problem.rule)(problem, chain, second_layer, recorded_v)
+    return make_trajectory(problem, alphas, reached, step, chain.recorded, recorded_v)
 
 
 def run_direct(
@@ -191,18 +154,12 @@ def run_direct(
     B: ArrayLike,
     v: ArrayLike,
     A: ArrayLike,
-    *,
-    student_activation: Activation,
-    teacher_activation: Activation,
-    schedule: ArrayLike,
+    rule: Rule,
     alphas: ArrayLike,
+    *,
     rng: Generator,
     noise_rng: Generator | None = None,
     inputs: Literal["gaussian", "binary", "uniform"] | NDArray[Any] = "gaussian",
-    second_layer_rate: float = 0.0,
-    noise: float = 0.0,
-    weight_decay: float = 0.0,
-    batch: int = 1,
     stream: Stream = "fast",
 ) -> Trajectory:
     r"""Return a trajectory of the network itself.
@@ -211,13 +168,12 @@ def run_direct(
     ----------
     W, B : array_like, shapes (K, N) and (M, N)
         First layers of student, at the start, and teacher.
+    v, A, rule, alphas, rng, noise_rng
+        As in :func:`run_reduced`.
     inputs : {"gaussian", "binary", "uniform"} or ndarray, shape (rows, N)
         Independent components of mean 0 and variance 1, normal, ±1 or uniform; or rows to be drawn with replacement.
     stream : {"fast", "numpy"}
         With "fast", inputs are held in single precision.
-    v, A, student_activation, teacher_activation, schedule, alphas, rng, noise_rng, second_layer_rate, noise,
-    weight_decay, batch
-        As in :func:`run_reduced`.
 
     Returns
     -------
@@ -240,42 +196,17 @@ def run_direct(
     second_layer = read_second_layer(v, K)
     check_dimension(N, K, M)
     orthonormal, upper = np.linalg.qr(teacher.T)
-    task = make_task(
-        np.ascontiguousarray(upper.T) / math.sqrt(N),
-        A,
-        (student_activation, teacher_activation),
-        schedule,
-        (second_layer_rate, noise, weight_decay),
-        (K, N, batch),
-        alphas,
-    )
+    student = first / math.sqrt(N)
+    problem = make_problem(student, np.ascontiguousarray(upper.T) / math.sqrt(N), second_layer, A, rule, N, alphas)
     law, data = _law(inputs, N)
     lanes, precision = make_lanes(stream, rng)
-    padding = np.zeros(((K + M) % 2, N))
-    weights = into_strips(np.concatenate([first / math.sqrt(N), orthonormal.T, padding]))
-    records = task.record_at.size
-    along, rest, recorded_v = np.empty((records, K, M)), np.empty((records, K, K)), np.empty((records, K))
-    error = np.empty(records)
-    reached, step = specialise(follow_network, task.rule.student, task.rule.teacher)(
-        *task,
-        weights,
-        second_layer,
-        law,
-        data,
-        rng,
-        noise_rng or rng.spawn(1)[0],
-        lanes,
-        np.zeros((weights.shape[0], BLOCK, weights.shape[2]), dtype=precision),
-        along,
-        rest,
-        recorded_v,
-        error,
-    )
-    student = np.full((records, K, M + K), np.inf)
-    for i in range(reached):
-        if np.all(np.isfinite(rest[i])):
-            student[i, :, :M], student[i, :, M:] = along[i], semidefinite_factor(rest[i])
-    return make_trajectory(task, alphas, reached, step, student, recorded_v, error if law == ROWS else None)
+    noise_rng = noise_rng or rng.spawn(1)[0]
+    network = make_network(student, orthonormal.T, problem, law, data, lanes, precision, rng, noise_rng)
+    recorded_v = np.empty((problem.record_at.size, K))
+    reached, step = specialise(follow_network, problem.rule)(problem, network, second_layer, recorded_v)
+    recorded = from_records(network.along, network.rest, reached)
+    error = network.error if law == ROWS else None
+    return make_trajectory(problem, alphas, reached, step, recorded, recorded_v, error)
 
 
 def read_second_layer(v: ArrayLike, K: int) -> Matrix:
@@ -306,29 +237,27 @@ def _law(inputs: str | NDArray[Any], N: int) -> tuple[int, Matrix]:
     return ROWS, data
 
 
-def make_task(
-    factor: Matrix,
-    A: ArrayLike,
-    activations: tuple[Activation, Activation],
-    schedule: ArrayLike,
-    rates: tuple[float, float, float],
-    sizes: tuple[int, int, int],
-    alphas: ArrayLike,
-) -> Task:
-    """Return a checked task for the kernels."""
-    (K, N, batch), M = sizes, factor.shape[0]
-    check_dimension(N, K, M)
+def make_problem(
+    student: Matrix, factor: Matrix, v: Matrix, A: ArrayLike, rule: Rule, N: int, alphas: ArrayLike
+) -> Problem:
+    r"""Return a checked problem for the kernels.
+
+    Parameters
+    ----------
+    student : ndarray
+        Rows with the student's overlaps: :math:`Q = \mathrm{student}\ \mathrm{student}^\top`.
+    factor : ndarray, shape (M, M)
+        L with T = L Lᵀ.
+    v, A : array_like, shapes (K,) and (M,)
+    rule : Rule
+    N : int
+    alphas : array_like, shape (n,)
+    """
+    M, rule = factor.shape[0], rule.checked()
+    check_dimension(N, len(student), M)
     teacher_second_layer = np.array(A, dtype=np.float64)
     if teacher_second_layer.shape != (M,):
         raise InputError(f"A has shape {teacher_second_layer.shape}: must be ({M},), one weight for each teacher unit")
-    stretches = np.array(schedule, dtype=np.float64)
-    if stretches.ndim != 2 or stretches.shape[0] < 1 or stretches.shape[1] != 4 or not np.all(np.isfinite(stretches)):
-        raise InputError(f"schedule has shape {stretches.shape}: must be (n, 4), finite, see tsmech.kernels.schedules")
-    for name, value in zip(("second_layer_rate", "noise", "weight_decay"), rates, strict=True):
-        if not 0.0 <= value < math.inf:
-            raise InputError(f"{name} = {value!r}: must be finite and not negative")
-    if batch < 1:
-        raise InputError(f"batch = {batch!r}: must be at least 1")
     times = np.asarray(alphas, dtype=np.float64)
     if (
         times.ndim != 1
@@ -338,14 +267,23 @@ def make_task(
         or np.any(np.diff(times) < 0.0)
     ):
         raise InputError("alphas: must be one or more finite times, not negative and not decreasing")
-    student, teacher = (compile_unit(activation) for activation in activations)
-    second_layer_rate, noise, weight_decay = map(float, rates)
-    rule = Rule(student, teacher, second_layer_rate, noise, weight_decay, int(batch), int(N))
-    return Task(rule, factor, teacher_second_layer, stretches, np.unique(steps_at(times, N, batch)))
+    most = bound(student @ student.T, factor @ factor.T, v, teacher_second_layer)
+    record_at = np.unique(steps_at(times, N, rule.batch))
+    compiled = rule._replace(student=compile_unit(rule.student), teacher=compile_unit(rule.teacher))
+    return Problem(compiled, int(N), factor, teacher_second_layer, record_at, most)
+
+
+def from_records(along: Matrix, rest: Matrix, reached: int) -> Matrix:
+    """Return coordinates from :func:`tsmech.sims.two_layer.network.record_network`, infinite where not a number."""
+    student = np.full((*along.shape[:2], along.shape[2] + along.shape[1]), np.inf)
+    for i in range(reached):
+        if np.all(np.isfinite(rest[i])):
+            student[i, :, : along.shape[2]], student[i, :, along.shape[2] :] = along[i], semidefinite_factor(rest[i])
+    return student
 
 
 def make_trajectory(
-    task: Task,
+    problem: Problem,
     alphas: ArrayLike,
     reached: int,
     step: int,
@@ -354,18 +292,19 @@ def make_trajectory(
     error: NDArray[np.float64] | None = None,
 ) -> Trajectory:
     """Return the records in the order of alphas, up to where the run diverged."""
-    ended = reached < task.record_at.size
-    size = np.sum(student[:reached] ** 2, axis=(1, 2))
-    in_bounds = size <= LARGEST_FIELD**2
-    if not np.all(in_bounds):
-        reached = int(np.argmin(in_bounds))
-        ended, step = True, int(task.record_at[reached])
-    steps = steps_at(alphas, task.rule.N, task.rule.batch)
-    record = np.searchsorted(task.record_at, steps)
+    rule, N = problem.rule, problem.N
+    ended = reached < problem.record_at.size
+    squares = np.concatenate([np.sum(student[:reached] ** 2, axis=2), v[:reached] ** 2], axis=1)
+    within = np.all(squares <= problem.bound, axis=1)
+    if not np.all(within):
+        reached = int(np.argmin(within))
+        ended, step = True, int(problem.record_at[reached])
+    steps = steps_at(alphas, N, rule.batch)
+    record = np.searchsorted(problem.record_at, steps)
     record = record[record < reached]
-    K, M = v.shape[1], task.A.size
-    teacher = np.hstack([task.factor, np.zeros((M, K))])
-    times = np.append(steps[: record.size], step) * task.rule.batch / task.rule.N
+    K, M = v.shape[1], problem.A.size
+    teacher = np.hstack([problem.factor, np.zeros((M, K))])
+    times = np.append(steps[: record.size], step) * rule.batch / N
     diverged_at = float(times[-1]) if ended else None
     errors = None if error is None else error[record]
     return Trajectory(times[:-1], student[record], teacher, v[record], diverged_at, errors)

@@ -24,27 +24,29 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import InputError
-from tsmech.kernels.schedules import constant
+from tsmech.kernels.rule import Rule
 from tsmech.machine import memory
 from tsmech.sims.online_sgd import (
     Stream,
     Trajectory,
+    from_records,
     make_lanes,
-    make_task,
+    make_problem,
     make_trajectory,
     read_second_layer,
 )
 from tsmech.sims.streams import QUANTUM
 from tsmech.sims.two_layer.network import into_strips
-from tsmech.sims.two_layer.starts import check_dimension, semidefinite_factor
+from tsmech.sims.two_layer.starts import check_dimension
 from tsmech.sims.two_layer.stored import (
     IN_SEQUENCE,
     WITH_REPLACEMENT,
     WITHOUT_REPLACEMENT,
     draw_training_set,
+    make_stored,
     train_on_stored,
 )
-from tsmech.sims.two_layer.units import Activation, specialise
+from tsmech.sims.two_layer.units import specialise
 
 ORDERS = {"without": WITHOUT_REPLACEMENT, "with": WITH_REPLACEMENT, "full": IN_SEQUENCE}
 
@@ -62,8 +64,8 @@ class Training(NamedTuple):
     train_error: NDArray[np.float64]
     """½ mean (student - label)² over the training set, shape (n,)."""
     diverged_at: float | None
-    """The epoch at which the run was stopped because a field, an overlap or a second-layer weight exceeded all
-    bounds."""
+    """The epoch at which the run was stopped, because a Q_kk or v_k² exceeded the bound of
+    :mod:`tsmech.kernels.divergence`; None where it was not."""
 
 
 def too_large(examples: int, dimension: int) -> str | None:
@@ -78,20 +80,14 @@ def train(
     B: ArrayLike,
     v: ArrayLike,
     A: ArrayLike,
+    rule: Rule,
+    epochs: ArrayLike,
     *,
     examples: int,
     order: str,
-    student_activation: Activation,
-    teacher_activation: Activation,
-    learning_rate: float,
-    epochs: ArrayLike,
     rng: Generator,
     noise_rng: Generator | None = None,
     order_rng: Generator | None = None,
-    second_layer_rate: float = 0.0,
-    noise: float = 0.0,
-    weight_decay: float = 0.0,
-    batch: int = 1,
     stream: Stream = "fast",
 ) -> Training:
     r"""Draw a training set, train a network on it, and return what became of the network.
@@ -102,24 +98,17 @@ def train(
         First layers of student, at the start, and teacher.
     v, A : array_like, shapes (K,) and (M,)
         Second layers, any normalisation included.
+    rule : Rule
+        The label noise is that of the stored examples, which keep it.  A pair of functions as activation is compiled
+        anew in every process.
+    epochs : array_like, shape (n,)
+        Increasing times of the records.
     examples : int
         P.
     order : {"without", "with", "full"}
-        See above; with "full" a step has all examples and ``batch`` must be 1.
-    student_activation, teacher_activation : str or pair of functions
-        A name, or (g, g'), which is compiled anew in every process.
-    learning_rate, second_layer_rate : float
-        η and η_v; with η_v = 0 the second layer stays as it is.
-    epochs : array_like, shape (n,)
-        Increasing times of the records.
+        See above; with "full" a step has all examples and the rule's batch must be 1.
     rng, noise_rng, order_rng : Generator
         For the inputs, the label noise and the order of the examples; the last two by default spawned from the first.
-    noise : float
-        σ, the standard deviation of the label noise, which an example keeps.
-    weight_decay : float
-        κ.
-    batch : int
-        Examples in a step.
     stream : {"fast", "numpy"}
         Where the inputs come from, as in :func:`tsmech.sims.online_sgd.run_direct`; with "fast" they are stored
         in single precision.
@@ -147,65 +136,39 @@ def train(
         raise InputError(f"order = {order!r}: must be one of {', '.join(ORDERS)}")
     if examples < 1:
         raise InputError(f"examples = {examples!r}: must be at least 1")
-    if order == "full" and batch != 1:
-        raise InputError(f'batch = {batch!r}: must be 1 with order = "full", which takes all examples in a step')
+    if order == "full":
+        if rule.batch != 1:
+            raise InputError(
+                f'batch = {rule.batch!r}: must be 1 with order = "full", which takes all examples in a step'
+            )
+        rule = rule.scaled(N)._replace(batch=examples)
     check_dimension(N, K, M)
     reason = too_large(examples, N)
     if reason:
         raise InputError(reason)
     second_layer = read_second_layer(v, K)
-    worth, size = (N, examples) if order == "full" else (1, batch)
     orthonormal, upper = np.linalg.qr(teacher.T)
-    seen = np.asarray(epochs, dtype=np.float64) * examples / N
-    task = make_task(
-        np.ascontiguousarray(upper.T) / math.sqrt(N),
-        A,
-        (student_activation, teacher_activation),
-        constant(worth * learning_rate),
-        (worth * second_layer_rate, noise, worth * weight_decay),
-        (K, N, size),
-        seen,
-    )
+    seen, student = np.asarray(epochs, dtype=np.float64) * examples / N, first / math.sqrt(N)
+    problem = make_problem(student, np.ascontiguousarray(upper.T) / math.sqrt(N), second_layer, A, rule, N, seen)
     noise_rng, order_rng = noise_rng or rng.spawn(1)[0], order_rng or rng.spawn(1)[0]
     lanes, precision = make_lanes(stream, rng)
-    weights = into_strips(_even(first / math.sqrt(N)))
-    basis = into_strips(_even(orthonormal.T))
+    weights, basis = into_strips(_even(student)), into_strips(_even(orthonormal.T))
     data = np.zeros((examples, weights.shape[0] * weights.shape[2]), dtype=precision)
     labels = np.empty(examples)
     buffer = np.empty(QUANTUM * math.ceil(N / QUANTUM) if lanes.size else N, dtype=precision)
-    units = task.rule.student, task.rule.teacher
-    specialise(draw_training_set, *units)(
-        task.rule, task.factor, task.A, basis, rng, noise_rng, lanes, buffer, data, labels
-    )
-    records = task.record_at.size
-    along, rest, recorded_v = np.empty((records, K, M)), np.empty((records, K, K)), np.empty((records, K))
-    error = np.empty(records)
-    reached, step = specialise(train_on_stored, *units)(
-        task.rule,
-        task.schedule,
-        task.record_at,
-        weights,
-        basis,
-        second_layer,
-        ORDERS[order],
-        data,
-        labels,
-        order_rng,
-        np.arange(examples),
-        along,
-        rest,
-        recorded_v,
-        error,
-    )
-    student = np.full((records, K, M + K), np.inf)
-    for i in range(reached):
-        if np.all(np.isfinite(rest[i])):
-            student[i, :, :M], student[i, :, M:] = along[i], semidefinite_factor(rest[i])
-    network = make_trajectory(task, seen, reached, step, student, recorded_v)
-    record = np.searchsorted(task.record_at * size / N, network.alpha)
-    ended = network.diverged_at
+    specialise(draw_training_set, problem.rule)(problem, basis, rng, noise_rng, lanes, buffer, data, labels)
+    stored = make_stored(weights, basis, problem, K, ORDERS[order], data, labels, order_rng)
+    recorded_v = np.empty((problem.record_at.size, K))
+    reached, step = specialise(train_on_stored, problem.rule)(problem, stored, second_layer, recorded_v)
+    recorded = from_records(stored.along, stored.rest, reached)
+    network = make_trajectory(problem, seen, reached, step, recorded, recorded_v)
+    record = np.searchsorted(problem.record_at * problem.rule.batch / N, network.alpha)
+    diverged_at = network.diverged_at
     return Training(
-        network.alpha * N / examples, network, error[record], None if ended is None else ended * N / examples
+        network.alpha * N / examples,
+        network,
+        stored.error[record],
+        None if diverged_at is None else diverged_at * N / examples,
     )
 
 

@@ -10,16 +10,13 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
-from tsmech.problem import two_layer
 from tsmech.problem.curve import Curve
 from tsmech.problem.files import read_table, state
 from tsmech.problem.observables import Coordinate, Observable
-from tsmech.problem.overlaps import Overlaps
-from tsmech.problem.parameters import Numbers, parameter
-from tsmech.problem.reports import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
-from tsmech.problem.system import Convergence, System
-from tsmech.problem.two_layer import OBSERVABLES, declare
-from tsmech.problem.two_layer import Activation as Activation
+from tsmech.problem.parameters import parameter
+from tsmech.problem.reports import Reports, remark_on_batch, times_of_steps
+from tsmech.problem.system import Convergence
+from tsmech.problem.two_layer import OBSERVABLES, TwoLayerNetwork
 
 INPUTS = ("gaussian", "binary", "uniform")
 
@@ -42,8 +39,8 @@ class Steps:
         object.__setattr__(self, "factor", tuple(factors.tolist()))
 
 
-@dataclass(frozen=True)
-class OnlineSGD(System):
+@dataclass(frozen=True, kw_only=True)
+class OnlineSGD(TwoLayerNetwork, Reports):
     r"""One-pass SGD of a two-layer student of a two-layer teacher, in the time alpha = examples/N.
 
     A student φ(x) = Σ_k v_k g(w_k·x/√N) learns labels y of a teacher with weights b_m, A_m and Gaussian noise,
@@ -95,11 +92,6 @@ class OnlineSGD(System):
     )
     convergence = Convergence("dimension", (50, 200, 1000, 10_000, 1_000_000))
 
-    student_units: int = declare("student_units")
-    teacher_units: int = declare("teacher_units")
-    activation: str | Activation = declare("activation")
-    student_activation: str | Activation | None = declare("student_activation")
-    learning_rate: float = declare("learning_rate")
     schedule: str | Steps | Mapping[str, Any] = parameter(
         "η(α)",
         "the learning rate in time: constant, a power decay η (1 + α/decay_time)^-decay_power, or steps",
@@ -110,15 +102,6 @@ class OnlineSGD(System):
         "τ", "power schedule: alpha at which it sets in", default=1.0, minimum=0, exclusive=True
     )
     decay_power: float = parameter("p", "power schedule: its exponent", default=1.0, minimum=0)
-    second_layer_rate: float = declare("second_layer_rate")
-    noise: float = declare("noise")
-    weight_decay: float = declare("weight_decay")
-    batch: int = declare("batch")
-    normalisation: str = declare("normalisation")
-    teacher_second_layer: Numbers | None = declare("teacher_second_layer")
-    initial: str | Overlaps | Mapping[str, Any] = declare("initial")
-    initial_scale: float | None = declare("initial_scale")
-    start_seed: int = declare("start_seed")
     inputs: str = parameter(
         "x",
         "inputs of direct: gaussian, binary (±1), uniform, or a .csv, .parquet or .npy file of a matrix of N columns, "
@@ -128,14 +111,10 @@ class OnlineSGD(System):
         file=True,
     )
     duration: float = parameter("α_end", "training time, examples/N", default=100.0, minimum=0, exclusive=True)
-    samples: Numbers = declare_samples()
-    spacing: str = declare_spacing()
-    dimension: int = declare("dimension")
 
     def __post_init__(self) -> None:
         """Check each parameter, and that they fit together."""
         super().__post_init__()
-        two_layer.check(self)
         self.times()
         if self.inputs not in INPUTS and self._input_matrix().shape[1] != self.dimension:
             raise InputError(
@@ -144,7 +123,7 @@ class OnlineSGD(System):
 
     def times(self) -> NDArray[np.float64]:
         """Return the times of the report, in alpha: those at which a step of ``batch`` examples ends."""
-        return times_of_steps(sample_times(self.duration, self.samples, self.spacing), self.batch, self.dimension)
+        return times_of_steps(super().times(), self.batch, self.dimension)
 
     def simulation_steps(self) -> float:
         """Return the number of steps of a simulation."""
@@ -172,18 +151,12 @@ class OnlineSGD(System):
             )
         return "; ".join(filter(None, remarks)) or None
 
-    def start(self) -> tuple[NDArray[np.float64], ...]:
-        """Return the overlaps Q, R and T and the second layers v and A that all answers start from."""
-        return two_layer.start(self)
-
     def theory_curve(self) -> Curve:
         """Return the solution of the ODEs of the overlaps from the start."""
         from tsmech.theory.online_sgd import integrate
 
         Q, R, T, v, A = self.start()
-        found = integrate(
-            Q, R, T, self._factor(v.size) * v, self._factor(A.size) * A, alphas=self.times(), **self._rule()
-        )
+        found = integrate(Q, R, T, *self.scaled_layers(v, A), self.rule(), self.times())
         return self._curve(found.Q, found.R, T, found.v, A, found.diverged_at, found.generalization_error)
 
     def reduced_curve(self, rng: np.random.Generator) -> Curve:
@@ -193,8 +166,8 @@ class OnlineSGD(System):
         Q, R, T, v, A = self.start()
         examples, noise = rng.spawn(2)
         found = run_reduced(
-            Q, R, T, self._factor(v.size) * v, self._factor(A.size) * A,
-            dimension=self.dimension, alphas=self.times(), rng=examples, noise_rng=noise, **self._rule(),
+            Q, R, T, *self.scaled_layers(v, A), self.rule(), self.times(),
+            dimension=self.dimension, rng=examples, noise_rng=noise,
         )  # fmt: skip
         return self._curve(found.Q, found.R, T, found.v, A, found.diverged_at)
 
@@ -208,26 +181,11 @@ class OnlineSGD(System):
         W, B = embed(Q, R, T, self.dimension, frame)
         inputs: Any = self.inputs if self.inputs in INPUTS else self._input_matrix()
         found = run_direct(
-            W, B, self._factor(v.size) * v, self._factor(A.size) * A,
-            inputs=inputs, alphas=self.times(), rng=examples, noise_rng=noise, **self._rule(),
-        )  # fmt: skip
+            W, B, *self.scaled_layers(v, A), self.rule(), self.times(), rng=examples, noise_rng=noise, inputs=inputs
+        )
         return self._curve(found.Q, found.R, T, found.v, A, found.diverged_at, over_rows=found.error)
 
-    def _factor(self, units: int) -> float:
-        return two_layer.factor(self, units)
-
-    def _rule(self) -> dict[str, Any]:
-        """Return the learning rule as theory and simulations take it; the outputs' factor is part of v and A there."""
-        return {
-            **two_layer.activations(self),
-            "schedule": self._schedule(),
-            "second_layer_rate": self.second_layer_rate * self._factor(self.student_units) ** 2,
-            "noise": self.noise,
-            "weight_decay": self.weight_decay,
-            "batch": self.batch,
-        }
-
-    def _schedule(self) -> NDArray[np.float64]:
+    def rates(self) -> NDArray[np.float64]:
         """Return the learning rate as a table of :mod:`tsmech.kernels.schedules`."""
         if isinstance(self.schedule, Steps):
             rows = zip(self.schedule.alpha, self.schedule.factor, strict=True)
@@ -246,7 +204,7 @@ class OnlineSGD(System):
         error: NDArray[np.float64] | None = None,
         over_rows: NDArray[np.float64] | None = None,
     ) -> Curve:
-        observables = two_layer.observe(self, Q, R, T, v, A, error)
+        observables = self.observe(Q, R, T, v, A, error)
         gaussian = observables["generalization_error"]
         if over_rows is not None:
             observables |= {"generalization_error": over_rows, "test_error": over_rows + self.noise**2 / 2}

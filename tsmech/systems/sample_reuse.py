@@ -1,6 +1,5 @@
 """A two-layer student trained for many epochs on a fixed noisy training set: memorisation and overtraining."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,23 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.problem import two_layer
 from tsmech.problem.curve import Curve
 from tsmech.problem.observables import Coordinate, Observable
-from tsmech.problem.overlaps import Overlaps
-from tsmech.problem.parameters import Numbers, parameter
-from tsmech.problem.reports import declare_samples, declare_spacing, remark_on_batch, sample_times, times_of_steps
+from tsmech.problem.parameters import parameter
+from tsmech.problem.reports import Reports, remark_on_batch, times_of_steps
 from tsmech.problem.stopping import SUMMARY, summary
-from tsmech.problem.system import Convergence, System
-from tsmech.problem.two_layer import OBSERVABLES, Activation, declare
+from tsmech.problem.system import Convergence
+from tsmech.problem.two_layer import OBSERVABLES, TwoLayerNetwork
 
 ORDERS = ("without", "with", "full")
 LINEAR: dict[str, Any] = {"student_units": 1, "teacher_units": 1, "activation": "linear"}
 START: dict[str, Any] = {"initial": {"Q": [[0.5]], "R": [[0.3]]}, "noise": 0.5}
 
 
-@dataclass(frozen=True)
-class SampleReuse(System):
+@dataclass(frozen=True, kw_only=True)
+class SampleReuse(TwoLayerNetwork, Reports):
     r"""Training of a two-layer student on P = alpha N stored examples of a two-layer teacher, in epochs.
 
     The network and its steps are those of ``online_sgd``,
@@ -89,29 +86,11 @@ class SampleReuse(System):
         default="without",
         choices=ORDERS,
     )
-    student_units: int = declare("student_units")
-    teacher_units: int = declare("teacher_units")
-    activation: str | Activation = declare("activation")
-    student_activation: str | Activation | None = declare("student_activation")
-    learning_rate: float = declare("learning_rate")
-    second_layer_rate: float = declare("second_layer_rate")
-    noise: float = declare("noise")
-    weight_decay: float = declare("weight_decay")
-    batch: int = declare("batch")
-    normalisation: str = declare("normalisation")
-    teacher_second_layer: Numbers | None = declare("teacher_second_layer")
-    initial: str | Overlaps | Mapping[str, Any] = declare("initial")
-    initial_scale: float | None = declare("initial_scale")
-    start_seed: int = declare("start_seed")
     duration: float = parameter("k_end", "training time in epochs", default=100.0, minimum=0, exclusive=True)
-    samples: Numbers = declare_samples()
-    spacing: str = declare_spacing()
-    dimension: int = declare("dimension")
 
     def __post_init__(self) -> None:
         """Check each parameter, and that they fit together."""
         super().__post_init__()
-        two_layer.check(self)
         if self.order == "full" and self.batch != 1:
             raise InputError(
                 f"batch = {self.batch} is not allowed with order = full, which takes all examples in a step: leave it 1"
@@ -135,7 +114,7 @@ class SampleReuse(System):
     def times(self) -> NDArray[np.float64]:
         """Return the times of the report, in epochs: those at which a step ends, of all examples or of a batch."""
         batch, examples = (1, 1) if self.order == "full" else (self.batch, self.examples)
-        return times_of_steps(sample_times(self.duration, self.samples, self.spacing), batch, examples)
+        return times_of_steps(super().times(), batch, examples)
 
     @property
     def single(self) -> bool:
@@ -198,26 +177,24 @@ class SampleReuse(System):
         """Return at how many values of a parameter a picture computes theory: at none where that takes long."""
         return 120 if self.linear and self.order != "with" else 0
 
-    def start(self) -> tuple[NDArray[np.float64], ...]:
-        """Return the overlaps Q, R and T and the second layers v and A that both answers start from."""
-        return two_layer.start(self)
-
     def theory_curve(self) -> Curve:
         """Return the prediction for a linear unit, or the envelope for all others."""
         return self._linear_curve() if self.linear else self._envelope()
 
     def _linear_curve(self) -> Curve:
+        from tsmech.kernels.divergence import bound
         from tsmech.theory.sample_reuse import linear_unit, without_replacement
 
         Q, R, T, v, A = self.start()
         length, unit = float(np.sqrt(T[0, 0])), float(v[0])
         rate, decay = self._rates(unit)
-        given: dict[str, float] = {
+        given = {
             "Q": unit**2 * float(Q[0, 0]),
             "R": unit * float(R[0, 0]) / length if length > 0 else 0.0,
             "teacher": float(A[0]) * length,
             "rate": rate,
             "decay": decay,
+            "bound": unit**2 * bound(Q, T, v, A),
         }
         problem = self.times(), self.alpha, self.noise
         if self.order == "without":
@@ -236,19 +213,16 @@ class SampleReuse(System):
         return share * self.learning_rate * unit**2, share * self.weight_decay
 
     def _envelope(self) -> Curve:
-        from tsmech.kernels.schedules import constant
         from tsmech.theory.online_sgd import integrate
         from tsmech.theory.sample_reuse import population_flow
 
         Q, R, T, v, A = self.start()
-        arguments = Q, R, T, two_layer.factor(self, v.size) * v, two_layer.factor(self, A.size) * A
-        rule = self._rule()
+        start = Q, R, T, *self.scaled_layers(v, A)
         if self.order == "full":
-            found = population_flow(*arguments, epochs=self.times(), **rule)
+            found = population_flow(*start, self.rule(), self.times())
             ended = found.diverged_at
         else:
-            rule["schedule"] = constant(rule.pop("learning_rate"))
-            found = integrate(*arguments, alphas=self.alpha * self.times(), batch=self.batch, **rule)
+            found = integrate(*start, self.rule(), self.alpha * self.times())
             ended = None if found.diverged_at is None else found.diverged_at / self.alpha
         error = found.generalization_error
         return self._curve(found.Q, found.R, T, found.v, A, error + self.noise**2 / 2, ended, error)
@@ -262,22 +236,11 @@ class SampleReuse(System):
         inputs, noise, order, frame = rng.spawn(4)
         W, B = embed(Q, R, T, self.dimension, frame)
         found = train(
-            W, B, two_layer.factor(self, v.size) * v, two_layer.factor(self, A.size) * A,
-            examples=self.examples, order=self.order, epochs=self.times(), batch=self.batch,
-            rng=inputs, noise_rng=noise, order_rng=order, **self._rule(),
+            W, B, *self.scaled_layers(v, A), self.rule(), self.times(),
+            examples=self.examples, order=self.order, rng=inputs, noise_rng=noise, order_rng=order,
         )  # fmt: skip
         network = found.network
         return self._curve(network.Q, network.R, T, network.v, A, found.train_error, found.diverged_at)
-
-    def _rule(self) -> dict[str, Any]:
-        """Return the learning rule as theory and simulations take it; the outputs' factor is part of v and A there."""
-        return {
-            **two_layer.activations(self),
-            "learning_rate": self.learning_rate,
-            "second_layer_rate": self.second_layer_rate * two_layer.factor(self, self.student_units) ** 2,
-            "noise": self.noise,
-            "weight_decay": self.weight_decay,
-        }
 
     def _curve(
         self,
@@ -291,7 +254,7 @@ class SampleReuse(System):
         error: NDArray[np.float64] | None = None,
     ) -> Curve:
         times = self.times()[: len(Q)]
-        observables = {"train_error": train_error, **two_layer.observe(self, Q, R, T, v, A, error)}
+        observables = {"train_error": train_error, **self.observe(Q, R, T, v, A, error)}
         ordered = {name: observables[name] for name in self.observables if name in observables}
         best = summary(times, observables["test_error"])
         return Curve.along("epoch", times, ordered, summaries=best, diverged_at=diverged_at)

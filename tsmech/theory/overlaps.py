@@ -11,19 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import InputError
-from tsmech.kernels.activations import TAGS
+from tsmech.kernels.activations import Pair, built_in, functions
 from tsmech.theory.fields.gaussian import squared_output
 from tsmech.theory.fields.lattice import Lattice
 from tsmech.theory.fields.mixtures import Mixture, Parts, TwoSlopes, parts, two_slopes_of
-from tsmech.theory.fields.quadrature import FUNCTIONS, Pair, Quadrature
+from tsmech.theory.fields.quadrature import Quadrature
 
 FloatArray = NDArray[np.float64]
 
 Activation = str | Pair
-"""One of the names in ``tsmech.kernels.activations.TAGS``, or a pair (g, g') of functions of arrays."""
-
-CLOSED = ("erf", "relu", "linear", "quadratic")
-"""Activations whose averages are those of :mod:`tsmech.theory.fields.gaussian` themselves."""
+"""One of the names in ``tsmech.kernels.activations.BUILT_IN``, or a pair (g, g') of functions of arrays."""
 
 NEGATIVE = 1e-6
 """A mean square below minus this part of its terms comes from overlaps that no network has."""
@@ -43,27 +40,24 @@ class Exact(NamedTuple):
 def averages(student: Activation, teacher: Activation) -> Exact | TwoSlopes | Mixture | Quadrature:
     """Return how averages are taken: in closed form where both activations allow it, otherwise by quadrature.
 
-    Closed forms exist for the built-in activations and for pairs that are linear on either side of zero.
+    Closed forms exist for the activations of which ``BUILT_IN`` says so, and for pairs that are linear on either side
+    of zero.
 
     Raises
     ------
     InputError
         If a name is unknown or a pair is not two functions.
     """
-    for activation in (student, teacher):
-        if isinstance(activation, str):
-            if activation not in TAGS:
-                raise InputError(f"activation {activation!r} is unknown: one of {', '.join(TAGS)} or a pair (g, g')")
-        elif not isinstance(activation, tuple) or len(activation) != 2 or not all(callable(f) for f in activation):
-            raise InputError(f"activation {activation!r} must be a pair (g, g') of functions of arrays")
-    if student in CLOSED and teacher in CLOSED:
-        return Exact(TAGS[str(student)], TAGS[str(teacher)])
+    pairs = functions(student), functions(teacher)
+    tags = [built_in(a).tag for a in (student, teacher) if isinstance(a, str) and built_in(a).averages == "closed"]
+    if len(tags) == 2:
+        return Exact(*tags)
     of_student, of_teacher = _parts(student), _parts(teacher)
     if of_student is not None and of_teacher is not None:
         if of_student.slopes is not None and of_teacher.slopes is not None:
             return TwoSlopes(of_student.slopes, of_teacher.slopes)
         return Mixture(of_student, of_teacher)
-    return Quadrature(*_functions(student, teacher))
+    return Quadrature(*pairs)
 
 
 def measured(student: Activation, teacher: Activation) -> Exact | TwoSlopes | Lattice:
@@ -72,15 +66,11 @@ def measured(student: Activation, teacher: Activation) -> Exact | TwoSlopes | La
     tanh too, whose averages are those of a sum, is measured by :class:`tsmech.theory.fields.lattice.Lattice`.
     """
     mean = averages(student, teacher)
-    return mean if isinstance(mean, Exact | TwoSlopes) else Lattice(*_functions(student, teacher))
+    return mean if isinstance(mean, Exact | TwoSlopes) else Lattice(functions(student), functions(teacher))
 
 
 def _parts(activation: Activation) -> Parts | None:
     return parts(activation) if isinstance(activation, str) else two_slopes_of(*activation)
-
-
-def _functions(*activations: Activation) -> list[Pair]:
-    return [FUNCTIONS[a] if isinstance(a, str) else a for a in activations]
 
 
 def covariance(Q: FloatArray, R: FloatArray, T: FloatArray) -> FloatArray:
@@ -96,9 +86,9 @@ def generalization_error(
     T: ArrayLike,
     v: ArrayLike,
     A: ArrayLike,
+    student: Activation,
+    teacher: Activation,
     *,
-    student_activation: Activation,
-    teacher_activation: Activation,
     independent: bool = False,
 ) -> FloatArray:
     r"""Half the mean squared difference of student and teacher on a fresh input, the teacher without noise.
@@ -110,8 +100,8 @@ def generalization_error(
     ----------
     Q, R, T, v, A : array_like
         Overlaps of shapes (..., K, K), (..., K, M), (M, M) and second layers of shapes (..., K) and (M,).
-    student_activation, teacher_activation
-        A name, or a pair (g, g').
+    student, teacher
+        Their activations: a name, or a pair (g, g').
     independent
         Whether averages that need a numerical rule are taken by another one than the ODEs are, as simulations do.
 
@@ -135,7 +125,7 @@ def generalization_error(
     """
     Q, R, T, v, A = (np.asarray(a, dtype=np.float64) for a in (Q, R, T, v, A))
     check_shapes(Q, R, T, v, A)
-    mean = (measured if independent else averages)(student_activation, teacher_activation)
+    mean = (measured if independent else averages)(student, teacher)
     K = Q.shape[-1]
     n = K + T.shape[-1]
     lead = np.broadcast_shapes(Q.shape[:-2], v.shape[:-1])

@@ -16,15 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from tsmech.checks import in_range
 from tsmech.errors import ConvergenceError, InputError
-from tsmech.kernels.schedules import constant
+from tsmech.kernels.divergence import bound as bound_of
+from tsmech.kernels.rule import Rule
 from tsmech.theory.online_sgd import Trajectory, integrate
-from tsmech.theory.overlaps import Activation
 from tsmech.theory.spectra import marchenko_pastur
 
 Array = NDArray[np.float64]
-
-DIVERGED = 1e12
-"""A run has diverged when an error is this many times the error at the start, or 1."""
 
 SLOWNESS = 1e-9
 """Step of the flow in :func:`population_flow`; fluctuations, of this relative order, are left out."""
@@ -43,7 +40,7 @@ class LinearCurve(NamedTuple):
     generalization_error: Array
     train_error: Array
     diverged_at: float | None
-    """The epoch at which an error passed all bounds."""
+    """The epoch at which Q exceeded its bound, see :mod:`tsmech.kernels.divergence`; None where it did not."""
 
     def until(self, count: int) -> "LinearCurve":
         """Return the first so many epochs."""
@@ -61,6 +58,7 @@ def linear_unit(
     teacher: float = 1.0,
     rate: float,
     decay: float = 0.0,
+    bound: float | None = None,
     discrete: bool = False,
     fluctuation: float = 0.0,
 ) -> LinearCurve:
@@ -98,6 +96,8 @@ def linear_unit(
         β, the teacher's length over √N; negative for one that looks the other way.
     rate, decay : float
         a and c, per epoch.
+    bound : float, optional
+        The largest Q of a run that has not diverged; by default that of second layers 1.
     discrete : bool
         Whether an epoch is one step of gradient descent.
     fluctuation : float
@@ -137,10 +137,10 @@ def linear_unit(
     spectrum = marchenko_pastur.isotropic(alpha, 1.0, scales)
     nodes, weights = np.real(spectrum.nodes), np.real(spectrum.weights)
     mean = _Mean(alpha, noise, nodes, weights, max(Q - R * R, 0.0), R, teacher, rate, decay, discrete)
-    limit = DIVERGED * max(1.0, float(mean.observables(np.zeros(1))[3][0]))
+    limit = _bound(Q, teacher, bound)
     if fluctuation == 0.0:
         found = mean.observables(at)
-        ended, diverged_at = _first_beyond(at, found[2], limit, mean) if discrete else (at.size, None)
+        ended, diverged_at = _first_beyond(at, found[0], limit, mean) if discrete else (at.size, None)
         return LinearCurve(*found, diverged_at).until(ended)
     return _with_fluctuations(at, mean, fluctuation, limit)
 
@@ -155,6 +155,7 @@ def first_epoch(
     teacher: float = 1.0,
     rate: float,
     decay: float = 0.0,
+    bound: float | None = None,
 ) -> LinearCurve:
     r"""Follow a linear student of a linear teacher by SGD in the first epoch without replacement: one pass.
 
@@ -171,7 +172,7 @@ def first_epoch(
     ----------
     epochs : array_like, shape (n,)
         Increasing, from 0 to 1.
-    alpha, noise, Q, R, teacher, rate, decay
+    alpha, noise, Q, R, teacher, rate, decay, bound
         As in :func:`linear_unit`.
 
     Returns
@@ -223,15 +224,15 @@ def first_epoch(
             return e + 2 * teacher * p + teacher**2, p + teacher, e / 2, train / 2
 
     found = observables(at)
-    limit = DIVERGED * max(1.0, float(start[2] + variance) / 2)
-    beyond = ~(found[2] <= limit)
+    limit = _bound(Q, teacher, bound)
+    beyond = ~(found[0] <= limit)
     reached = int(np.argmax(beyond)) if beyond.any() else at.size
     diverged_at = None
     if reached < at.size:
         low, diverged_at = (float(at[reached - 1]) if reached else 0.0), float(at[reached])
         while diverged_at - low > 1e-9 * diverged_at:
             middle = (low + diverged_at) / 2
-            low, diverged_at = (middle, diverged_at) if observables(np.array([middle]))[2] <= limit else (low, middle)
+            low, diverged_at = (middle, diverged_at) if observables(np.array([middle]))[0] <= limit else (low, middle)
     return LinearCurve(*found, diverged_at).until(reached)
 
 
@@ -245,6 +246,7 @@ def without_replacement(
     teacher: float = 1.0,
     rate: float,
     decay: float = 0.0,
+    bound: float | None = None,
 ) -> LinearCurve:
     """Follow a linear student by SGD without replacement: exactly in the first epoch, from then on for small steps.
 
@@ -253,7 +255,7 @@ def without_replacement(
 
     Parameters
     ----------
-    epochs, alpha, noise, Q, R, teacher, rate, decay
+    epochs, alpha, noise, Q, R, teacher, rate, decay, bound
         As in :func:`linear_unit`.
 
     Returns
@@ -266,6 +268,7 @@ def without_replacement(
     """
     at = _checked(epochs, alpha, Q, R, noise=noise, rate=rate, decay=decay)
     given: Any = {"alpha": alpha, "noise": noise, "Q": Q, "R": R, "teacher": teacher, "rate": rate, "decay": decay}
+    given["bound"] = bound
     single = at[at <= 1.0]
     found = first_epoch(np.append(single, 1.0), **given)
     if found.diverged_at is not None:
@@ -283,6 +286,11 @@ def without_replacement(
         np.append(found.train_error, later.train_error),
         None,
     )
+
+
+def _bound(Q: float, teacher: float, bound: float | None) -> float:
+    """Return the largest Q of a run that has not diverged, where none is given that of second layers 1."""
+    return bound_of([[Q]], [[teacher**2]], [1.0], [1.0]) if bound is None else bound
 
 
 def unstable(alpha: float, rate: float, decay: float) -> bool:
@@ -348,16 +356,16 @@ class _Mean(NamedTuple):
             )
 
 
-def _first_beyond(at: Array, errors: Array, limit: float, mean: _Mean) -> tuple[int, float | None]:
-    """Return how many errors are within the limit, and the first whole epoch at which one is not."""
-    beyond = ~(errors <= limit)
+def _first_beyond(at: Array, Q: Array, limit: float, mean: _Mean) -> tuple[int, float | None]:
+    """Return how many Q are within the limit, and the first whole epoch at which one is not."""
+    beyond = ~(limit >= Q)
     if not beyond.any():
         return at.size, None
     first = int(np.argmax(beyond))
     low, high = (int(at[first - 1]) if first else 0), int(at[first])
     while high - low > 1:
         middle = (low + high) // 2
-        if mean.observables(np.array([float(middle)]))[2][0] <= limit:
+        if mean.observables(np.array([float(middle)]))[0][0] <= limit:
             low = middle
         else:
             high = middle
@@ -380,7 +388,8 @@ def _with_fluctuations(at: Array, mean: _Mean, fluctuation: float, limit: float)
         return decay * variances + 2.0 * fluctuation * train_error(k, variances) * nodes
 
     def room(k: float, variances: Array) -> float:
-        return math.log(limit) - math.log(max(train_error(k, variances), 1e-300))
+        size = float(mean.observables(np.array([k]))[0][0] + weights @ variances)
+        return math.log(limit) - math.log(max(size, 1e-300))
 
     event: Any = room
     event.terminal = True
@@ -405,14 +414,8 @@ def population_flow(
     T: ArrayLike,
     v: ArrayLike,
     A: ArrayLike,
-    *,
-    student_activation: Activation,
-    teacher_activation: Activation,
-    learning_rate: float,
+    rule: Rule,
     epochs: ArrayLike,
-    second_layer_rate: float = 0.0,
-    noise: float = 0.0,
-    weight_decay: float = 0.0,
 ) -> Trajectory:
     r"""Follow the overlaps under gradient flow on the generalization error, what a training set of all inputs gives.
 
@@ -421,10 +424,8 @@ def population_flow(
 
     Parameters
     ----------
-    Q, R, T, v, A, student_activation, teacher_activation, second_layer_rate, noise, weight_decay
-        As in :func:`tsmech.theory.online_sgd.integrate`; v is trained if ``second_layer_rate`` > 0.
-    learning_rate : float
-        η.
+    Q, R, T, v, A, rule
+        As in :func:`tsmech.theory.online_sgd.integrate`.
     epochs : array_like, shape (n,)
         Times to report, increasing.
 
@@ -441,15 +442,6 @@ def population_flow(
     ----------
     theory/sample_reuse.md, section 4.
     """
-    found = integrate(
-        Q, R, T, v, A,
-        student_activation=student_activation,
-        teacher_activation=teacher_activation,
-        schedule=constant(SLOWNESS * learning_rate),
-        second_layer_rate=SLOWNESS * second_layer_rate,
-        noise=noise,
-        weight_decay=SLOWNESS * weight_decay,
-        alphas=np.asarray(epochs, dtype=np.float64) / SLOWNESS,
-    )  # fmt: skip
+    found = integrate(Q, R, T, v, A, rule.scaled(SLOWNESS), np.asarray(epochs, dtype=np.float64) / SLOWNESS)
     ended = found.diverged_at
     return found._replace(alpha=SLOWNESS * found.alpha, diverged_at=None if ended is None else SLOWNESS * ended)

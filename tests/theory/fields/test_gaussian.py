@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU
+from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU, functions
 from tsmech.theory.fields.deviations import small_fluctuation, small_square, two_slopes
 from tsmech.theory.fields.fluctuations import fluctuation
 from tsmech.theory.fields.gaussian import (
@@ -22,13 +22,13 @@ from tsmech.theory.fields.gaussian import (
     squared_output,
 )
 from tsmech.theory.fields.orthants import orthant_moment, sign_product, step_product
-from tsmech.theory.fields.quadrature import FUNCTIONS, OF_FOUR, Quadrature
+from tsmech.theory.fields.quadrature import OF_FOUR, Quadrature
 from tsmech.theory.fields.wedges import relu_drift_averages
 
 NAMES = ["erf", "relu", "linear", "quadratic"]
 PAIRS = list(itertools.product(range(4), repeat=2))
-G = [FUNCTIONS[name][0] for name in NAMES]
-SLOPE = [FUNCTIONS[name][1] for name in NAMES]
+G = [functions(name)[0] for name in NAMES]
+SLOPE = [functions(name)[1] for name in NAMES]
 
 
 def plane(vectors):
@@ -329,7 +329,7 @@ def test_quadrature_converges_to_the_exact_averages():
     K, c = 2, np.array([1.0, 0.5, -1.0, -0.7])
     C = random_covariance(rng, 4, scale=0.5)
     exact = (*drift_averages(C, c, K, ERF, ERF), fluctuation(C, c, K, ERF, ERF), squared_output(C, c, K, ERF, ERF))
-    rule = Quadrature(FUNCTIONS["erf"], FUNCTIONS["erf"])
+    rule = Quadrature(functions("erf"), functions("erf"))
     rule.verify(C, c, K)
     ours = (*rule.drift_averages(C, c, K), rule.fluctuation(C, c, K), rule.squared_output(C, c, K))
     for mine, theirs in zip(ours, exact, strict=True):
@@ -339,11 +339,11 @@ def test_quadrature_converges_to_the_exact_averages():
 def test_quadrature_of_mixed_pairs_and_degenerate_fields():
     rng = np.random.default_rng(9)
     C, c = random_covariance(rng, 3, scale=0.5), np.array([1.0, -0.4, -0.8])
-    rule = Quadrature(FUNCTIONS["quadratic"], FUNCTIONS["erf"])
+    rule = Quadrature(functions("quadratic"), functions("erf"))
     rule.verify(C, c, 1)
     np.testing.assert_allclose(rule.fluctuation(C, c, 1), fluctuation(C, c, 1, QUADRATIC, ERF), rtol=OF_FOUR)
     same = np.ones((2, 2))
-    rule = Quadrature(FUNCTIONS["erf"], FUNCTIONS["erf"])
+    rule = Quadrature(functions("erf"), functions("erf"))
     assert abs(rule.squared_output(same, np.array([1.0, -1.0]), 1)) < 1e-15
     assert abs(rule.fluctuation(same, np.array([1.0, -1.0]), 1)[0, 0]) < 1e-15
     still = np.array([[0.0, 0.0], [0.0, 1.0]])

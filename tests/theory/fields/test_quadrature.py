@@ -4,19 +4,24 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from tests.rules import by_keywords
 from tsmech.errors import ConvergenceError, InputError
+from tsmech.kernels.activations import functions
 from tsmech.kernels.schedules import constant
+from tsmech.theory import online_sgd
 from tsmech.theory.fields.kinks import kinks
 from tsmech.theory.fields.lattice import Lattice
 from tsmech.theory.fields.mixtures import Mixture, TwoSlopes, parts, two_slopes
 from tsmech.theory.fields.panels import Panels, Unit
-from tsmech.theory.fields.quadrature import FUNCTIONS, PANELS, Quadrature
-from tsmech.theory.online_sgd import critical_learning_rate, generalization_error, integrate
+from tsmech.theory.fields.quadrature import PANELS, Quadrature
+from tsmech.theory.online_sgd import critical_learning_rate, generalization_error
 from tsmech.theory.overlaps import measured
+
+integrate = by_keywords(online_sgd.integrate)
 
 STEP = (lambda x: (x > 0.0) * 1.0, lambda x: 0.0 * x)
 SIZE = (np.abs, np.sign)
-TANH = FUNCTIONS["tanh"]
+TANH = functions("tanh")
 
 
 @pytest.mark.parametrize("independent", [False, True])
@@ -34,7 +39,7 @@ TANH = FUNCTIONS["tanh"]
 def test_errors_of_functions_with_kinks_and_of_wide_fields(activation, overlaps, error, independent):
     """By the rule of the ODEs and by the one of simulations; Gauss-Hermite with 32 nodes was 10 % off."""
     Q, R, T = ([[value]] for value in overlaps)
-    units = {"student_activation": activation, "teacher_activation": activation}
+    units = {"student": activation, "teacher": activation}
     found = generalization_error(Q, R, T, [1.0], [1.0], independent=independent, **units)
     assert found == pytest.approx(error, rel=1e-6)
 
@@ -43,7 +48,7 @@ def test_errors_of_functions_with_kinks_and_of_wide_fields(activation, overlaps,
 def test_wide_tanh_far_from_the_start(activation):
     """From erf parts and from quadrature of tanh itself, at T = 4: 56 % off with 32 nodes."""
     found = integrate(
-        [[4.0]], [[0.4]], [[4.0]], [1.0], [1.0], student_activation=activation, teacher_activation=activation,
+        [[4.0]], [[0.4]], [[4.0]], [1.0], [1.0], student=activation, teacher=activation,
         schedule=constant(1.0), alphas=[5.0, 20.0],
     )  # fmt: skip
     np.testing.assert_allclose(found.generalization_error, [0.26468807, 0.00305374665], rtol=1e-6)
@@ -70,7 +75,7 @@ def test_wide_tanh_by_an_integration_of_its_own(T, Q, R):
     times = [0.0, 5.0, 20.0]
     end = solve_ivp(velocity, (0.0, 20.0), [Q, R], t_eval=times, method="DOP853", rtol=1e-10, atol=1e-12).y
     run = integrate(
-        [[Q]], [[R]], [[T]], [1.0], [1.0], student_activation="tanh", teacher_activation="tanh",
+        [[Q]], [[R]], [[T]], [1.0], [1.0], student="tanh", teacher="tanh",
         schedule=constant(1.0), alphas=times,
     )  # fmt: skip
     np.testing.assert_allclose([run.Q[:, 0, 0], run.R[:, 0, 0]], end, rtol=1e-6)
@@ -82,13 +87,13 @@ def test_a_student_without_a_slope_stays_still():
     """A step has slope zero: no gradient moves it, whatever it jumps; one with another slope is refused."""
     start = [[1.0, 0.2], [0.2, 0.7]], [[0.5], [0.1]], [[1.0]], [1.0, 0.5], [1.0]
     options = {"schedule": constant(0.5), "noise": 0.2, "alphas": [0.0, 3.0]}
-    run = integrate(*start, student_activation=STEP, teacher_activation=SIZE, **options)
+    run = integrate(*start, student=STEP, teacher=SIZE, **options)
     np.testing.assert_allclose(run.Q, np.tile(start[0], (2, 1, 1)), rtol=1e-14)
     np.testing.assert_allclose(run.R, np.tile(start[1], (2, 1, 1)), rtol=1e-14)
     assert run.generalization_error[0] == pytest.approx(run.generalization_error[1], rel=1e-12)
     tilted = (lambda x: (x > 0.5) * 1.0 + 0.1 * x, lambda x: 0.1 + 0.0 * x)
     with pytest.raises(InputError, match=r"jumps at x = 0\.5, which gradient descent does not see") as refused:
-        integrate(*start, student_activation=tilted, teacher_activation=SIZE, **options)
+        integrate(*start, student=tilted, teacher=SIZE, **options)
     assert "\n" not in str(refused.value)
 
 
@@ -108,8 +113,8 @@ def test_functions_that_grow_too_fast_diverge_in_finite_time():
     eta = 2.0
     end = solve_ivp(rates, (0.5, 5.0), [0.0, 0.3], method="DOP853", rtol=1e-10, atol=1e-14).y[0, -1]
     run = integrate(
-        [[0.5]], [[0.3]], [[1.0]], [1.0], [1.0], student_activation=(np.exp, np.exp),
-        teacher_activation=(np.exp, np.exp), schedule=constant(eta), alphas=[0.0, 1.0],
+        [[0.5]], [[0.3]], [[1.0]], [1.0], [1.0], student=(np.exp, np.exp),
+        teacher=(np.exp, np.exp), schedule=constant(eta), alphas=[0.0, 1.0],
     )  # fmt: skip
     assert run.alpha.tolist() == [0.0]
     assert run.diverged_at == pytest.approx(end, rel=1e-5)  # the accuracy of F
@@ -125,7 +130,7 @@ def test_kinks_are_found_and_smooth_functions_have_none():
     assert kinks(*SIZE).tolist() == [0.0]
     np.testing.assert_allclose(kinks(lambda x: np.clip(x, -1, 0.3), lambda x: ((x > -1) & (x < 0.3)) * 1.0), [-1, 0.3])
     for smooth in ("tanh", "erf", "quadratic", "linear"):
-        assert kinks(*FUNCTIONS[smooth]).size == 0
+        assert kinks(*functions(smooth)).size == 0
 
 
 LEAKY, BOTH_SIDES = parts("leaky_relu"), two_slopes(-0.7, 0.4)
@@ -204,8 +209,8 @@ def test_errors_of_sums_fall_from_every_start(name, K, starts, rate, end, last):
         rng = np.random.default_rng(seed)
         w, b = rng.normal(size=(K, 1000)), np.linalg.qr(rng.normal(size=(1000, K)))[0].T * np.sqrt(1000)
         run = integrate(
-            w @ w.T / 1000, w @ b.T / 1000, np.eye(K), np.ones(K), np.ones(K), student_activation=name,
-            teacher_activation=name, schedule=constant(rate), alphas=np.linspace(0.0, end, 301),
+            w @ w.T / 1000, w @ b.T / 1000, np.eye(K), np.ones(K), np.ones(K), student=name,
+            teacher=name, schedule=constant(rate), alphas=np.linspace(0.0, end, 301),
         )  # fmt: skip
         assert (np.diff(run.generalization_error) < 0).all()
         assert 0 < run.generalization_error[-1] < last
@@ -216,7 +221,7 @@ def test_errors_of_sums_fall_from_every_start(name, K, starts, rate, end, last):
 def test_a_pair_is_learnt_down_to_what_its_rules_see_and_rests_there(pair):
     """1e-11 of E[φ²]: below it the solver followed the rules' rounding, without end."""
     run = integrate(
-        [[0.5]], [[0.3]], [[1.0]], [1.0], [1.0], student_activation=pair, teacher_activation=pair,
+        [[0.5]], [[0.3]], [[1.0]], [1.0], [1.0], student=pair, teacher=pair,
         schedule=constant(1.0), alphas=[0.0, 20.0, 40.0, 300.0, 1e7],
     )  # fmt: skip
     assert (np.diff(run.generalization_error[:4]) < 0).all()
@@ -226,7 +231,5 @@ def test_a_pair_is_learnt_down_to_what_its_rules_see_and_rests_there(pair):
 def test_what_no_rule_resolves_is_an_error_and_no_number():
     sharp = (lambda x: np.tanh(300.0 * x), lambda x: 300.0 / np.cosh(np.minimum(300.0 * np.abs(x), 300.0)) ** 2)
     with pytest.raises(ConvergenceError, match="are known to") as refused:
-        generalization_error(
-            [[1.0]], [[0.5]], [[1.0]], [1.0], [1.0], student_activation=sharp, teacher_activation=sharp
-        )
+        generalization_error([[1.0]], [[0.5]], [[1.0]], [1.0], [1.0], student=sharp, teacher=sharp)
     assert "\n" not in str(refused.value)

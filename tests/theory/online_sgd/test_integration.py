@@ -8,21 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.rules import by_keywords
 from tsmech.errors import ConvergenceError, InputError
+from tsmech.kernels.activations import functions
 from tsmech.kernels.schedules import constant
-from tsmech.theory.fields.quadrature import FUNCTIONS
 from tsmech.theory.online_sgd import (
     asymptotic_error,
     critical_learning_rate,
     generalization_error,
-    integrate,
     integration,
     linear_recursion,
     specialization,
     symmetric_plateau,
-    velocity,
 )
 from tsmech.theory.overlaps import covariance
+
+integrate, velocity = by_keywords(integration.integrate), by_keywords(integration.velocity)
 
 NAMES = ["erf", "relu", "linear", "quadratic"]
 PAIRS = list(itertools.product(NAMES, repeat=2))
@@ -39,12 +40,12 @@ def overlaps(w, b):
 
 
 def named(student, teacher=None):
-    return {"student_activation": student, "teacher_activation": teacher or student}
+    return {"student": student, "teacher": teacher or student}
 
 
 def sgd_step(w, v, b, A, x, noise, *, student, teacher, rate, second_layer_rate, weight_decay):
     """One step of many independent students, w (..., K, N), v (..., K), on batches x (..., B, N); the obvious NumPy."""
-    (g, slope), target, N = FUNCTIONS[student], FUNCTIONS[teacher][0], b.shape[1]
+    (g, slope), target, N = functions(student), functions(teacher)[0], b.shape[1]
     fields = x @ np.swapaxes(w, -1, -2) / math.sqrt(N)
     delta = (g(fields) * v[..., None, :]).sum(-1) - target(x @ b.T / math.sqrt(N)) @ A - noise
     push = delta[..., None] * slope(fields) * v[..., None, :]
@@ -386,11 +387,11 @@ def test_functions_of_ones_own_follow_the_same_path():
     start = (*overlaps(w, b), np.ones(2), np.ones(1))
     options = {"schedule": constant(0.5), "noise": 0.1, "second_layer_rate": 0.1, "alphas": [0.0, 2.0, 5.0]}
     exact = integrate(*start, **named("erf"), **options)
-    ours = integrate(*start, **named(FUNCTIONS["erf"]), **options, rtol=1e-6)
+    ours = integrate(*start, **named(functions("erf")), **options, rtol=1e-6)
     np.testing.assert_allclose(ours.Q, exact.Q, atol=1e-5)
     np.testing.assert_allclose(ours.generalization_error, exact.generalization_error, atol=1e-5)
     mixed = integrate(
-        *start, **named("quadratic", FUNCTIONS["erf"]), **options | {"schedule": constant(0.05)}, rtol=1e-6
+        *start, **named("quadratic", functions("erf")), **options | {"schedule": constant(0.05)}, rtol=1e-6
     )
     exact = integrate(*start, **named("quadratic", "erf"), **options | {"schedule": constant(0.05)})
     np.testing.assert_allclose(mixed.Q, exact.Q, atol=1e-5)
@@ -404,7 +405,7 @@ def test_critical_learning_rate(name, value):
     assert critical_learning_rate(name) == pytest.approx(value, rel=1e-14)
     assert critical_learning_rate(name, batch=3) == pytest.approx(3 * value, rel=1e-14)
     if name != "relu":
-        assert critical_learning_rate(FUNCTIONS[name], 0.5) == pytest.approx(
+        assert critical_learning_rate(functions(name), 0.5) == pytest.approx(
             critical_learning_rate(name, 0.5), rel=1e-10
         )
     for T in (1.0, 2.5):
@@ -516,7 +517,7 @@ def test_the_symmetric_plateau_is_at_rest(K, T):
 def test_an_asymmetry_grows_at_the_escape_rate_of_the_plateau(K, T):
     """Equation (30), as the derivative of the ODEs' right-hand side along the asymmetry, at a vanishing rate."""
     plateau = symmetric_plateau(K, T)
-    ones, units = np.ones(K), {"student_activation": "erf", "teacher_activation": "erf", "rate": 1e-9}
+    ones, units = np.ones(K), {"student": "erf", "teacher": "erf", "rate": 1e-9}
     asymmetry = np.eye(K) - 1.0 / K
     small = 1e-5 * plateau.R
 
@@ -590,17 +591,17 @@ GOOD = {"Q": [[1.0]], "R": [[0.5]], "T": [[1.0]], "v": [1.0], "A": [1.0], "sched
         ({"Q": [[0.2]]}, "no negative eigenvalue"),
         ({"Q": np.eye(2)}, "R has shape"),
         ({"Q": [[np.nan]]}, "Q must be finite"),
-        ({"noise": -0.1}, "noise must be a finite number >= 0"),
-        ({"second_layer_rate": np.inf}, "second_layer_rate must be"),
-        ({"weight_decay": np.nan}, "weight_decay must be"),
-        ({"batch": 0}, "batch must be a whole number"),
-        ({"batch": 1.5}, "batch must be a whole number"),
+        ({"noise": -0.1}, r"noise = -0\.1: must be finite and not negative"),
+        ({"second_layer_rate": np.inf}, "second_layer_rate = inf"),
+        ({"weight_decay": np.nan}, "weight_decay = nan"),
+        ({"batch": 0}, "batch = 0"),
+        ({"batch": 1.5}, r"batch = 1\.5: must be a whole number"),
         ({"alphas": [2.0, 1.0]}, "alphas must be finite, increasing"),
         ({"alphas": [-1.0]}, "alphas must be finite, increasing"),
         ({"schedule": np.array([[1.0, 0.5, 1.0, 0.0]])}, "schedule must have rows"),
         ({"schedule": constant(np.nan)}, "schedule must have rows"),
-        ({"student_activation": "swish"}, "'swish' is unknown: one of erf, relu"),
-        ({"teacher_activation": (np.tanh,)}, r"must be a pair \(g, g'\)"),
+        ({"student": "swish"}, "'swish' is unknown: one of erf, relu"),
+        ({"teacher": (np.tanh,)}, r"must be a pair \(g, g'\)"),
     ],
 )
 def test_bad_parameters_are_refused_by_name(change, message):

@@ -7,6 +7,7 @@ and a rest outside it of which only the scalar products matter: the triangular f
 """
 
 import math
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -14,9 +15,12 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from tsmech.kernels.jit import kernel
-from tsmech.sims.streams import GAUSSIAN, fill, fill_lengths
+from tsmech.sims.streams import GAUSSIAN, QUANTUM, fill, fill_lengths
 from tsmech.sims.two_layer.blocks import BLOCK, Matrix, Numbers, add_pushes, copy_rows, merged
-from tsmech.sims.two_layer.rule import Rule, ask_teacher, learn
+from tsmech.sims.two_layer.rule import Problem, ask_teacher, follow
+from tsmech.sims.two_layer.units import inlined
+
+_NORMALS_AT_A_TIME = 8192
 
 
 @merged
@@ -116,114 +120,116 @@ def multiply_inputs(weights: Matrix, inputs: Matrix, fields: Matrix, along: Matr
             gram[i, j] = product
 
 
-@kernel
-def follow_chain(
-    rule: Rule,
-    factor: Matrix,
-    A: Matrix,
-    schedule: Matrix,
-    record_at: NDArray[np.int64],
-    start: Matrix,
-    v: Matrix,
-    rng: Generator,
-    noise_rng: Generator,
-    lanes: NDArray[np.uint32],
-    buffer: Numbers,
-    recorded_coordinates: Matrix,
-    recorded_v: Matrix,
-) -> tuple[int, int]:
-    """Run the chain and record it; return how many records were made and at which step it ended.
+class Chain(NamedTuple):
+    """Arrays and generators of the chain.
 
-    Parameters
-    ----------
-    rule, factor, A, schedule, record_at
-        See :class:`tsmech.sims.two_layer.rule.Task`.
-    start : ndarray, shape (K, M + K)
-        The student's coordinates.
-    v : ndarray, shape (K,)
-        The second layer, changed in place.
-    rng, noise_rng : Generator
-    lanes : ndarray
-        See :func:`tsmech.sims.streams.fill`.
-    buffer : ndarray, shape (n,)
-        To be filled with normal numbers; single precision if there are lanes.
-    recorded_coordinates, recorded_v : ndarray, shapes (n, K, M + K) and (n, K)
-
-    Notes
-    -----
-    A batch of at most BLOCK examples is a step inside a block.  A larger one is spread over several blocks: the weights
-    stay as they are, and ``ahead``, which may leave their span, becomes what they will be after the step.
+    Where a batch is spread over several blocks, ``weights`` stay as they are and ``ahead``, which may leave their span,
+    becomes what they will be after the step; else both are one array.
     """
-    K, M, N, batch = v.size, A.size, rule.N, rule.batch
-    n = M + K
-    spread = batch > BLOCK
-    known = n + min(K, N - n) if spread else n
-    new = min(BLOCK, N - known)
+
+    weights: Matrix
+    """The student's coordinates, shape (K, width)."""
+    ahead: Matrix
+    low: Matrix
+    """See :func:`add_small_pushes`, shape (K, M)."""
+    scratch: Matrix
+    known: int
+    """Directions in which the coordinates of an example are normal numbers."""
+    normals: Numbers
+    """For so many blocks, shape (blocks, BLOCK, width)."""
+    degrees: NDArray[np.int64]
+    """Degrees of freedom of the lengths, shape (blocks · new,)."""
+    lengths: Matrix
+    """Shape (blocks, new)."""
+    begun: NDArray[np.int64]
+    """How many of these blocks have begun, -1 before the first, shape (1,)."""
+    inputs: Matrix
+    """Shape (BLOCK, width)."""
+    fields: Matrix
+    along: Matrix
+    gram: Matrix
+    buffer: Numbers
+    """Holds the normal numbers; single precision if there are lanes."""
+    lanes: NDArray[np.uint32]
+    """See :func:`tsmech.sims.streams.fill`."""
+    rng: Generator
+    noise_rng: Generator
+    recorded: Matrix
+    """The student's coordinates at each record, shape (n, K, M + K)."""
+
+
+def make_chain(
+    start: Matrix, problem: Problem, lanes: NDArray[np.uint32], precision: type, rng: Generator, noise_rng: Generator
+) -> Chain:
+    """Return the chain of a student whose coordinates, shape (K, M + K), are those at the start."""
+    K, n = start.shape
+    M = n - K
+    spread = problem.rule.batch > BLOCK
+    known = n + min(K, problem.N - n) if spread else n
+    new = min(BLOCK, problem.N - known)
     width = -(-(known + new) // 4) * 4  # whole vectors
     weights = np.zeros((K, width))
-    copy_rows(start, weights[:, :n])
-    ahead = weights.copy() if spread else weights
-    low, scratch = np.zeros((K, M)), np.empty((K, M))
-
+    weights[:, :n] = start
+    widest = 4 * math.ceil((M + 2 * K + BLOCK) / 4)
+    buffer = np.empty(max(_NORMALS_AT_A_TIME, QUANTUM * math.ceil(BLOCK * widest / QUANTUM)), dtype=precision)
     blocks = buffer.size // (BLOCK * width)
-    normals = buffer[: blocks * BLOCK * width].reshape(blocks, BLOCK, width)
-    degrees, lengths = np.empty(blocks * new, dtype=np.int64), np.empty((blocks, new))
-    for i in range(degrees.size):
-        degrees[i] = N - known - i % new
-    inputs = np.zeros((BLOCK, width))
-    fields, along, labels = np.empty((K, BLOCK)), np.empty((M, BLOCK)), np.empty(BLOCK)
-    gram = np.zeros((BLOCK, BLOCK))
-    pushes = np.zeros((K, BLOCK))
-    pulls, values = np.zeros(K), np.empty(K)
+    return Chain(
+        weights,
+        weights.copy() if spread else weights,
+        np.zeros((K, M)),
+        np.empty((K, M)),
+        known,
+        buffer[: blocks * BLOCK * width].reshape(blocks, BLOCK, width),
+        np.tile(problem.N - known - np.arange(new), blocks),
+        np.empty((blocks, new)),
+        np.full(1, -1),
+        np.zeros((BLOCK, width)),
+        np.empty((K, BLOCK)),
+        np.empty((M, BLOCK)),
+        np.zeros((BLOCK, BLOCK)),
+        buffer,
+        lanes,
+        rng,
+        noise_rng,
+        np.empty((problem.record_at.size, K, n)),
+    )
 
-    decay = 1.0 - rule.weight_decay / N
-    progress = 0, 0, 1.0
-    recorded = 0
-    block = blocks
-    if record_at[0] == 0:
-        record_chain(weights, 1.0, pushes, inputs, M, recorded_coordinates[0])
-        recorded_v[0] = v
-        recorded = 1
-    while recorded < record_at.size:
-        if block == blocks:
-            fill(GAUSSIAN, lanes, rng, buffer)
-            fill_lengths(degrees, rng, lengths.reshape(-1))
-            block = 0
-        draw_inputs(block, normals, lengths, known, inputs)
-        multiply_inputs(weights, inputs, fields, along, gram)
-        block += 1
-        count = min(BLOCK, batch - progress[1]) if spread else BLOCK // batch * batch
-        progress = progress[0], progress[1], decay if spread and progress[1] == 0 else 1.0
-        pushes[:] = 0.0
-        ask_teacher(rule, factor, A, along, count, noise_rng, labels)
-        position = 0
-        while position < count:
-            position, progress, bounded = learn(
-                rule,
-                schedule,
-                v,
-                fields,
-                labels,
-                gram,
-                position,
-                count,
-                progress,
-                record_at[recorded],
-                pushes,
-                pulls,
-                values,
-            )
-            if not bounded:
-                return recorded, progress[0]
-            if progress[0] == record_at[recorded]:
-                record_chain(ahead, progress[2], pushes, inputs, M, recorded_coordinates[recorded])
-                recorded_v[recorded] = v
-                recorded += 1
-                if recorded == record_at.size:
-                    return recorded, progress[0]
-        add_small_pushes(ahead, low, scratch, progress[2], pushes, inputs)
-        triangularise(ahead, n if spread else M)
+
+@inlined
+def _next_block(problem: Any, chain: Any, progress: Any, count: Any, pushes: Any, labels: Any) -> None:
+    rule, (K, M) = problem.rule, chain.low.shape
+    spread = rule.batch > BLOCK
+    if chain.begun[0] >= 0:
+        add_small_pushes(chain.ahead, chain.low, chain.scratch, progress[2], pushes, chain.inputs)
+        triangularise(chain.ahead, M + K if spread else M)
         if spread and progress[1] == 0:
-            triangularise(ahead, M)
-            copy_rows(ahead, weights)
-    return recorded, progress[0]
+            triangularise(chain.ahead, M)
+            copy_rows(chain.ahead, chain.weights)
+    if chain.begun[0] < 0 or chain.begun[0] == chain.lengths.shape[0]:
+        fill(GAUSSIAN, chain.lanes, chain.rng, chain.buffer)
+        fill_lengths(chain.degrees, chain.rng, chain.lengths.reshape(-1))
+        chain.begun[0] = 0
+    draw_inputs(chain.begun[0], chain.normals, chain.lengths, chain.known, chain.inputs)
+    multiply_inputs(chain.weights, chain.inputs, chain.fields, chain.along, chain.gram)
+    chain.begun[0] += 1
+    ask_teacher(rule, problem.factor, problem.A, chain.along, count, chain.noise_rng, labels)
+
+
+@inlined
+def _record(problem: Any, chain: Any, v: Any, shrink: Any, pushes: Any, row: Any) -> None:
+    record_chain(chain.ahead, shrink, pushes, chain.inputs, chain.low.shape[1], chain.recorded[row])
+
+
+@inlined
+def _squares(problem: Any, chain: Any, shrink: Any, pushes: Any, out: Any) -> None:
+    moved = chain.ahead.copy()
+    add_pushes(moved, shrink, 1.0, pushes, chain.inputs)
+    for k in range(out.size):
+        out[k] = np.sum(moved[k] * moved[k])
+
+
+@kernel
+def follow_chain(problem: Problem, chain: Chain, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
+    """Run the chain and record it: see :func:`tsmech.sims.two_layer.rule.follow`."""
+    result: tuple[int, int] = follow(problem, chain, v, recorded_v, _next_block, _record, _squares)
+    return result

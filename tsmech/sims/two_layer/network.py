@@ -11,14 +11,17 @@ precision, of K more if a batch is larger than BLOCK, and as much again where th
 error is an average over all of them.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from tsmech.kernels.jit import kernel
+from tsmech.kernels.rule import Rule
 from tsmech.sims.streams import QUANTUM, fill
 from tsmech.sims.two_layer.blocks import BLOCK, Matrix, Numbers, add_gram, add_products, add_pushes, copy_rows
-from tsmech.sims.two_layer.rule import Rule, ask_teacher, learn
+from tsmech.sims.two_layer.rule import Problem, ask_teacher, follow
 from tsmech.sims.two_layer.units import inlined, respond
 
 ROWS = 3
@@ -111,21 +114,23 @@ def record_network(
 
 
 @inlined
-def error_over_rows(rule, factor, A, v, weights, data, rng, lanes, read, fields, labels):  # type: ignore[no-untyped-def]
+def error_over_rows(problem: Any, network: Any, v: Any) -> Any:
     r"""Return the error :math:`\frac12 \overline{(\phi(x) - y(x))^2}` over all rows of the data, without label noise.
 
-    They are read as they are learnt, a block at a time and in the precision of ``read``; the last three are scratch.
+    The weights are the ``moved`` ones.  Rows are read as they are learnt, a block at a time, in the inputs' precision.
     """
-    quiet = Rule(rule.student, rule.teacher, rule.second_layer_rate, 0.0, rule.weight_decay, rule.batch, rule.N)
-    K, width = v.size, weights.shape[2]
+    K, width, rule, data = v.size, network.moved.shape[2], problem.rule, network.data
+    quiet = Rule(rule.student, rule.teacher, rule.schedule, rule.second_layer_rate, 0.0, rule.weight_decay, rule.batch)
+    fields, labels = np.zeros_like(network.fields), np.zeros(BLOCK)
     total = 0.0
     for first in range(0, data.shape[0], BLOCK):
         rows = np.arange(first, min(first + BLOCK, data.shape[0]))
         fields[:] = 0.0
-        for s in range(weights.shape[0]):
-            draw_strip(ROWS, data, rows, rng, lanes, s * width, min(rule.N, (s + 1) * width), read[s])
-            add_products(weights[s], read[s], fields)
-        ask_teacher(quiet, factor, A, fields[K:], rows.size, rng, labels)
+        for s in range(network.moved.shape[0]):
+            end = min(problem.N, (s + 1) * width)
+            draw_strip(ROWS, data, rows, network.rng, network.lanes, s * width, end, network.read[s])
+            add_products(network.moved[s], network.read[s], fields)
+        ask_teacher(quiet, problem.factor, problem.A, fields[K:], rows.size, network.rng, labels)
         for i in range(rows.size):
             difference = -labels[i]
             for k in range(K):
@@ -134,124 +139,131 @@ def error_over_rows(rule, factor, A, v, weights, data, rng, lanes, read, fields,
     return 0.5 * total / data.shape[0]
 
 
-@kernel
-def follow_network(
-    rule: Rule,
-    factor: Matrix,
-    A: Matrix,
-    schedule: Matrix,
-    record_at: NDArray[np.int64],
-    weights: Matrix,
-    v: Matrix,
+class Network(NamedTuple):
+    """Arrays and generators of a network that learns from fresh examples.
+
+    Weights and inputs are in the strips of :func:`into_strips`.  Weights and fields are in double precision.  With
+    single-precision inputs the products of inputs with each other and with the pushes are single, too: a relative error
+    of 1e-7 in a step, not in the weights, so that a student without noise still converges to rounding.
+    """
+
+    weights: Numbers
+    """The student's vectors over √N, M orthonormal rows that span the teacher's, and zeros to make their number even:
+    shape (strips, K + M or one more, columns)."""
+    ahead: Numbers
+    """What the student's become after the step, where a batch is spread over several blocks; else ``weights``."""
+    law: int
+    """GAUSSIAN, BINARY, UNIFORM or ROWS."""
+    data: Matrix
+    """For ROWS, shape (rows, N)."""
+    inputs: Numbers
+    """Shape (strips, BLOCK, columns), single precision if there are lanes."""
+    narrowed: Numbers
+    """The pushes in the precision of the inputs, shape (K, BLOCK)."""
+    fields: Matrix
+    gram: Matrix
+    moved: Numbers
+    """For ROWS room for weights, else empty."""
+    read: Numbers
+    """For ROWS room for inputs, else empty."""
+    lanes: NDArray[np.uint32]
+    """See :func:`tsmech.sims.streams.fill`."""
+    rng: Generator
+    noise_rng: Generator
+    along: Matrix
+    """Records of :func:`record_network`, shape (n, K, M)."""
+    rest: Matrix
+    """Shape (n, K, K)."""
+    error: Matrix
+    """For ROWS the error over all of them, shape (n,)."""
+
+
+def make_network(
+    student: Matrix,
+    basis: Matrix,
+    problem: Problem,
     law: int,
     data: Matrix,
+    lanes: NDArray[np.uint32],
+    precision: type,
     rng: Generator,
     noise_rng: Generator,
-    lanes: NDArray[np.uint32],
-    inputs: Numbers,
-    recorded_along: Matrix,
-    recorded_rest: Matrix,
-    recorded_v: Matrix,
-    recorded_error: Matrix,
-) -> tuple[int, int]:
-    """Train the network and record it; return how many records were made and at which step it ended.
+) -> Network:
+    """Return the network of a student, shape (K, N) and over √N, and M orthonormal rows that span the teacher's."""
+    (K, N), M, records = student.shape, len(basis), problem.record_at.size
+    weights = into_strips(np.concatenate([student, basis, np.zeros(((K + M) % 2, N))]))
+    inputs: Numbers = np.zeros((weights.shape[0], BLOCK, weights.shape[2]), dtype=precision)
+    rows = law == ROWS
+    return Network(
+        weights,
+        weights[:, :K].copy() if problem.rule.batch > BLOCK else weights,
+        law,
+        data,
+        inputs,
+        np.zeros((K, BLOCK), dtype=precision),
+        np.zeros((weights.shape[1], BLOCK)),
+        np.zeros((BLOCK, BLOCK)),
+        np.zeros_like(weights if rows else weights[:0]),
+        np.zeros_like(inputs if rows else inputs[:0]),
+        lanes,
+        rng,
+        noise_rng,
+        np.empty((records, K, M)),
+        np.empty((records, K, K)),
+        np.empty(records),
+    )
 
-    Parameters
-    ----------
-    rule, factor, A, schedule, record_at
-        See :class:`tsmech.sims.two_layer.rule.Task`.
-    weights : ndarray, shape (strips, K + M or one more, columns)
-        In the strips of :func:`into_strips`: the student's vectors over √N, changed in place, M orthonormal rows that
-        span the teacher's, and zeros to make their number even.
-    v : ndarray, shape (K,)
-        The second layer, changed in place.
-    law : int
-        GAUSSIAN, BINARY, UNIFORM or ROWS.
-    data : ndarray, shape (rows, N)
-        For ROWS.
-    rng, noise_rng : Generator
-    lanes : ndarray
-        See :func:`tsmech.sims.streams.fill`.
-    inputs : ndarray, shape (strips, BLOCK, columns)
-        Zeros, single precision if there are lanes.
-    recorded_along, recorded_rest, recorded_v : ndarray, shapes (n, K, M), (n, K, K) and (n, K)
-        See :func:`record_network`.
-    recorded_error : ndarray, shape (n,)
-        For ROWS filled with the errors over all of them.
 
-    Notes
-    -----
-    Weights and fields are in double precision.  With single-precision inputs the products of inputs with each other
-    and with the pushes are single, too: a relative error of 1e-7 in a step, not in the weights, so that a student
-    without noise still converges to rounding.  Batches larger than BLOCK are treated as in the reduced chain.
-    """
-    K, M, N, batch = v.size, A.size, rule.N, rule.batch
-    spread = batch > BLOCK
-    ahead = weights[:, :K].copy() if spread else weights
-    basis = weights[:, K : K + M]
-    width = weights.shape[2]
-    fields, gram, labels = np.zeros((weights.shape[1], BLOCK)), np.zeros((BLOCK, BLOCK)), np.empty(BLOCK)
-    pushes, narrowed = np.zeros((K, BLOCK)), np.zeros((K, BLOCK), dtype=inputs.dtype)
-    pulls, values = np.zeros(K), np.empty(K)
-    decay = 1.0 - rule.weight_decay / N
-    scale = 0.0
-    moved, read = np.zeros_like(weights[:0]), np.zeros_like(inputs[:0])
-    if law == ROWS:
-        moved, read = np.zeros_like(weights), np.zeros_like(inputs)
-    read_fields, answers = np.zeros_like(fields), np.zeros(BLOCK)
-    progress = 0, 0, 1.0
-    recorded = count = position = 0
-    while True:
-        if progress[0] == record_at[recorded]:
-            record_network(
-                ahead, basis, progress[2], scale, narrowed, inputs, recorded_along[recorded], recorded_rest[recorded]
-            )
-            recorded_v[recorded] = v
-            if law == ROWS:
-                for s in range(weights.shape[0]):
-                    copy_rows(weights[s], moved[s])
-                    copy_rows(ahead[s, :K], moved[s, :K])
-                    add_pushes(moved[s, :K], progress[2], scale, narrowed, inputs[s])
-                recorded_error[recorded] = error_over_rows(
-                    rule, factor, A, v, moved, data, rng, lanes, read, read_fields, answers
-                )
-            recorded += 1
-            if recorded == record_at.size:
-                return recorded, progress[0]
-        if position == count:
-            count = min(BLOCK, batch - progress[1]) if spread else BLOCK // batch * batch
-            chosen = np.zeros(count, dtype=np.int64)
-            if law == ROWS:
-                for i in range(count):
-                    chosen[i] = rng.integers(0, data.shape[0])
-            fields[:] = 0.0
-            gram[:] = 0.0
-            for s in range(weights.shape[0]):
-                add_pushes(ahead[s, :K], progress[2], scale, narrowed, inputs[s])
-                if spread and progress[1] == 0:
-                    copy_rows(ahead[s], weights[s, :K])
-                draw_strip(law, data, chosen, rng, lanes, s * width, min(N, (s + 1) * width), inputs[s])
-                add_products(weights[s], inputs[s], fields)
-                add_gram(inputs[s], gram)
-            ask_teacher(rule, factor, A, fields[K:], count, noise_rng, labels)
-            pushes[:] = 0.0
-            progress = progress[0], progress[1], decay if spread and progress[1] == 0 else 1.0
-            position = 0
-        position, progress, bounded = learn(
-            rule,
-            schedule,
-            v,
-            fields,
-            labels,
-            gram,
-            position,
-            count,
-            progress,
-            record_at[recorded],
-            pushes,
-            pulls,
-            values,
-        )
-        if not bounded:
-            return recorded, progress[0]
-        scale = narrow(pushes, narrowed)
+@inlined
+def _next_block(problem: Any, network: Any, progress: Any, count: Any, pushes: Any, labels: Any) -> None:
+    weights, ahead, inputs, rule, N = network.weights, network.ahead, network.inputs, problem.rule, problem.N
+    K, width = pushes.shape[0], weights.shape[2]
+    step_ends = rule.batch > BLOCK and progress[1] == 0
+    scale = narrow(pushes, network.narrowed)
+    chosen = np.zeros(count, dtype=np.int64)
+    if network.law == ROWS:
+        for i in range(count):
+            chosen[i] = network.rng.integers(0, network.data.shape[0])
+    network.fields[:] = 0.0
+    network.gram[:] = 0.0
+    for s in range(weights.shape[0]):
+        add_pushes(ahead[s, :K], progress[2], scale, network.narrowed, inputs[s])
+        if step_ends:
+            copy_rows(ahead[s], weights[s, :K])
+        end = min(N, (s + 1) * width)
+        draw_strip(network.law, network.data, chosen, network.rng, network.lanes, s * width, end, inputs[s])
+        add_products(weights[s], inputs[s], network.fields)
+        add_gram(inputs[s], network.gram)
+    ask_teacher(rule, problem.factor, problem.A, network.fields[K:], count, network.noise_rng, labels)
+
+
+@inlined
+def _record(problem: Any, network: Any, v: Any, shrink: Any, pushes: Any, row: Any) -> None:
+    scale, narrowed, inputs = narrow(pushes, network.narrowed), network.narrowed, network.inputs
+    basis = network.weights[:, v.size : v.size + problem.A.size]
+    record_network(network.ahead, basis, shrink, scale, narrowed, inputs, network.along[row], network.rest[row])
+    if network.law == ROWS:
+        for s in range(network.weights.shape[0]):
+            copy_rows(network.weights[s], network.moved[s])
+            copy_rows(network.ahead[s, : v.size], network.moved[s, : v.size])
+            add_pushes(network.moved[s, : v.size], shrink, scale, narrowed, inputs[s])
+        network.error[row] = error_over_rows(problem, network, v)
+
+
+@inlined
+def squares_of_network(problem: Any, network: Any, shrink: Any, pushes: Any, out: Any) -> None:
+    """Fill in Q_kk after the pushes."""
+    scale = narrow(pushes, network.narrowed)
+    out[:] = 0.0
+    for s in range(network.ahead.shape[0]):
+        moved = network.ahead[s, : out.size].copy()
+        add_pushes(moved, shrink, scale, network.narrowed, network.inputs[s])
+        for k in range(out.size):
+            out[k] += np.sum(moved[k] * moved[k])
+
+
+@kernel
+def follow_network(problem: Problem, network: Network, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
+    """Train the network and record it: see :func:`tsmech.sims.two_layer.rule.follow`."""
+    result: tuple[int, int] = follow(problem, network, v, recorded_v, _next_block, _record, squares_of_network)
+    return result

@@ -1,4 +1,4 @@
-r"""The learning rule of a two-layer network, seen from within a block of examples.
+r"""Learning in blocks of examples: the loop that the chain, the network and training on stored examples share.
 
 Both simulations take their examples x_1 ... x_b in blocks.  The rule needs no more of a block than the fields at its
 start and the examples' scalar products, because a step along x_i changes the field of a later x_j by a multiple of
@@ -9,49 +9,46 @@ x_i·x_j.  It finds, one after the other, the d_ki in
 in a space whose size has nothing to do with N.  What the examples are, N numbers each or their coordinates in the span
 of the weights, is for the simulation to know.  See ``theory/online_sgd.md``, section 8.
 
-The two functions are put in place in the kernels, which infer their types (a unit is a tag or a function, and each has
-a specialisation): they have no annotations, and their docstrings give shapes.
+A simulation is a value (arrays, generators) and three functions of it, which :func:`follow` takes as arguments:
+
+- ``next_block(problem, machine, progress, count, pushes, labels)`` makes the steps of the block before, if there was
+  one, and takes the next ``count`` examples: their fields, scalar products and labels;
+- ``record(problem, machine, v, shrink, pushes, row)`` records the state after the steps so far;
+- ``squares(problem, machine, shrink, pushes, out)`` fills in its Q_kk.
+
+All functions here are inlined into the kernels, which infer the types (a unit is a tag or a function, and each has a
+specialisation), so that no unit ends up in Numba's cache.
 """
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.kernels.rule import Rule
 from tsmech.kernels.schedules import learning_rate
 from tsmech.sims.two_layer.blocks import BLOCK, Matrix
-from tsmech.sims.two_layer.units import Unit, inlined, respond
-
-LARGEST_FIELD = 1e6
-"""A run has diverged when a field or a second-layer weight exceeds this in absolute value, or is not a number."""
+from tsmech.sims.two_layer.units import inlined, respond
 
 
-class Rule(NamedTuple):
-    """What is learnt and how, but for the arrays: numbers alone, so that it costs a kernel nothing to pass them on."""
-
-    student: Unit
-    teacher: Unit
-    second_layer_rate: float
-    noise: float
-    weight_decay: float
-    batch: int
-    N: int
-
-
-class Task(NamedTuple):
-    """A rule with its arrays, in the order in which the kernels take them."""
+class Problem(NamedTuple):
+    """What is learnt and how, as the kernels take it."""
 
     rule: Rule
+    """Its activations are tags or compiled functions."""
+    N: int
     factor: Matrix
     """Lower-triangular L, shape (M, M), with T = L Lᵀ."""
     A: Matrix
-    schedule: Matrix
     record_at: NDArray[np.int64]
     """Steps after which the state is recorded, increasing."""
+    bound: float
+    """Largest Q_kk or v_k² of a run that has not diverged: see :mod:`tsmech.kernels.divergence`."""
 
 
 @inlined
-def ask_teacher(rule, factor, A, along, count, noise_rng, labels):  # type: ignore[no-untyped-def]
+def ask_teacher(rule: Any, factor: Any, A: Any, along: Any, count: Any, noise_rng: Any, labels: Any) -> None:
     r"""Fill in the labels of a block, :math:`y_i = \sum_m A_m g(\nu_{mi}) + \sigma\xi_i` with ν = L ``along``.
 
     Parameters
@@ -75,8 +72,21 @@ def ask_teacher(rule, factor, A, along, count, noise_rng, labels):  # type: igno
 
 
 @inlined
-def learn(rule, schedule, v, fields, labels, gram, position, count, progress, stop, pushes, pulls, values):  # type: ignore[no-untyped-def]
-    r"""Learn from the examples of a block, up to its end or to the end of a given step.
+def learn(
+    problem: Any,
+    v: Any,
+    fields: Any,
+    labels: Any,
+    gram: Any,
+    position: Any,
+    count: Any,
+    progress: Any,
+    stop: Any,
+    pushes: Any,
+    scratch: Any,
+    calm: Any,
+) -> Any:
+    r"""Learn from the examples of a block: up to its end, to the end of a given step, or of one with a large field.
 
     .. math:: d_{ki} = -\frac{\eta}{N b}\, v_k\, g'(\lambda_{ki})\, \Delta_i, \qquad
               \lambda_{kj} \to \Bigl(1 - \frac\kappa N\Bigr) \lambda_{kj} + \sum_{i} d_{ki}\, x_i \cdot x_j
@@ -85,8 +95,7 @@ def learn(rule, schedule, v, fields, labels, gram, position, count, progress, st
 
     Parameters
     ----------
-    rule : Rule
-    schedule : ndarray, shape (n, 4)
+    problem : Problem
     v : ndarray, shape (K,)
         The second layer, changed in place.
     fields : ndarray, shape (K, BLOCK)
@@ -103,16 +112,24 @@ def learn(rule, schedule, v, fields, labels, gram, position, count, progress, st
         The step to stop after.
     pushes : ndarray, shape (K, BLOCK)
         Filled with the d_ki, decayed since.
-    pulls, values : ndarray, shape (K,)
-        Sum of g(λ_ki) Δ_i over the step under way, and scratch.
+    scratch : ndarray, shape (2, K)
+        Sum of g(λ_ki) Δ_i over the step under way, and room for values.
+    calm : bool
+        False where a field of the step under way has exceeded half the root of the bound.
 
     Returns
     -------
-    position, progress : as above
-    bounded : bool
-        False where the run has diverged.
+    position, progress, calm : as above
+        ``calm`` is False, too, where a v_k² exceeds the bound.
+
+    Notes
+    -----
+    A unit at the bound has so large a field in 62 % of the examples: it is noticed within a few of them.
     """
-    K, N, batch = v.size, rule.N, rule.batch
+    rule, N, bound = problem.rule, problem.N, problem.bound
+    schedule, batch = rule.schedule, rule.batch
+    K, pulls, values = v.size, scratch[0], scratch[1]
+    large = 0.5 * math.sqrt(bound)
     decay = 1.0 - rule.weight_decay / N
     second_rate = rule.second_layer_rate / (N * batch)
     varying = schedule.shape[0] > 1 or schedule[0, 3] != 0.0
@@ -122,8 +139,8 @@ def learn(rule, schedule, v, fields, labels, gram, position, count, progress, st
     while position < count and step < stop:
         error = -labels[position]
         for k in range(K):
-            if not abs(fields[k, position]) <= LARGEST_FIELD:
-                return position, (step, taken, shrink), False
+            if not abs(fields[k, position]) <= large:
+                calm = False
             values[k], pushes[k, position] = respond(rule.student, fields[k, position])
             error += v[k] * values[k]
         for k in range(K):
@@ -146,8 +163,8 @@ def learn(rule, schedule, v, fields, labels, gram, position, count, progress, st
                 for k in range(K):
                     v[k] = decay * v[k] - second_rate * pulls[k]
                     pulls[k] = 0.0
-                    if not abs(v[k]) <= LARGEST_FIELD:
-                        return position, (step, taken, shrink), False
+                    if not v[k] * v[k] <= bound:
+                        calm = False
             if batch <= BLOCK:
                 shrink *= decay
             taken = 0
@@ -155,4 +172,74 @@ def learn(rule, schedule, v, fields, labels, gram, position, count, progress, st
             first = position
             if varying:
                 rate = learning_rate(schedule, step * batch / N) / (N * batch)
-    return position, (step, taken, shrink), True
+            if not calm:
+                break
+    return position, (step, taken, shrink), calm
+
+
+@inlined
+def follow(problem: Any, machine: Any, v: Any, recorded_v: Any, next_block: Any, record: Any, squares: Any) -> Any:
+    """Train up to the last record, or until the run has diverged.
+
+    Parameters
+    ----------
+    problem : Problem
+    machine : NamedTuple
+        What a simulation needs, with ``fields`` and ``gram`` as :func:`learn` takes them.
+    v : ndarray, shape (K,)
+        The second layer, changed in place.
+    recorded_v : ndarray, shape (n, K)
+    next_block, record, squares
+        See above.
+
+    Returns
+    -------
+    int, int
+        How many records were made, and the step that the run ended after.
+
+    Notes
+    -----
+    A batch of at most BLOCK examples is a step inside a block.  A larger one is spread over several blocks: the weights
+    stay as they are until it is complete.
+    """
+    batch, record_at, bound = problem.rule.batch, problem.record_at, problem.bound
+    spread = batch > BLOCK
+    decay = 1.0 - problem.rule.weight_decay / problem.N
+    labels, pushes = np.zeros(BLOCK), np.zeros((v.size, BLOCK))
+    scratch, sizes = np.zeros((2, v.size)), np.zeros(v.size)
+    progress = 0, 0, 1.0
+    recorded = count = position = 0
+    calm = True
+    while True:
+        if progress[0] == record_at[recorded]:
+            record(problem, machine, v, progress[2], pushes, recorded)
+            recorded_v[recorded] = v
+            recorded += 1
+            if recorded == record_at.size:
+                return recorded, progress[0]
+        if position == count:
+            count = min(BLOCK, batch - progress[1]) if spread else BLOCK // batch * batch
+            next_block(problem, machine, progress, count, pushes, labels)
+            pushes[:] = 0.0
+            progress = progress[0], progress[1], decay if spread and progress[1] == 0 else 1.0
+            position = 0
+        position, progress, calm = learn(
+            problem,
+            v,
+            machine.fields,
+            labels,
+            machine.gram,
+            position,
+            count,
+            progress,
+            record_at[recorded],
+            pushes,
+            scratch,
+            calm,
+        )
+        if not calm and progress[1] == 0:
+            squares(problem, machine, progress[2], pushes, sizes)
+            calm = True
+            for k in range(v.size):
+                if not (sizes[k] <= bound and v[k] * v[k] <= bound):
+                    return recorded, progress[0]

@@ -5,6 +5,8 @@ Training is that of :mod:`tsmech.sims.two_layer.network`, a block of examples at
 ``theory/sample_reuse.md``, section 5.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -12,8 +14,8 @@ from numpy.typing import NDArray
 from tsmech.kernels.jit import kernel
 from tsmech.sims.streams import GAUSSIAN, fill
 from tsmech.sims.two_layer.blocks import BLOCK, Matrix, Numbers, add_gram, add_products, add_pushes, copy_rows
-from tsmech.sims.two_layer.network import narrow, record_network
-from tsmech.sims.two_layer.rule import Rule, ask_teacher, learn
+from tsmech.sims.two_layer.network import narrow, record_network, squares_of_network
+from tsmech.sims.two_layer.rule import Problem, ask_teacher, follow
 from tsmech.sims.two_layer.units import inlined, respond
 
 WITHOUT_REPLACEMENT, WITH_REPLACEMENT, IN_SEQUENCE = range(3)
@@ -90,9 +92,7 @@ def multiply_examples(weights: Numbers, data: Numbers, chosen: Indices, inputs: 
 
 @kernel
 def draw_training_set(
-    rule: Rule,
-    factor: Matrix,
-    A: Matrix,
+    problem: Problem,
     basis: Numbers,
     rng: Generator,
     noise_rng: Generator,
@@ -105,8 +105,7 @@ def draw_training_set(
 
     Parameters
     ----------
-    rule, factor, A
-        See :class:`tsmech.sims.two_layer.rule.Task`.
+    problem : Problem
     basis : ndarray, shape (strips, M or M + 1, columns)
         Orthonormal rows that span the teacher's, in the strips of :func:`tsmech.sims.two_layer.network.into_strips`.
     rng, noise_rng : Generator
@@ -119,7 +118,7 @@ def draw_training_set(
     for i in range(labels.size):
         fill(GAUSSIAN, lanes, rng, buffer)
         row = data[i]
-        for c in range(rule.N):
+        for c in range(problem.N):
             row[c] = buffer[c]
     inputs = np.zeros((basis.shape[0], BLOCK, basis.shape[2]), dtype=data.dtype)
     fields, chosen = np.empty((basis.shape[1], BLOCK)), np.arange(BLOCK)
@@ -127,129 +126,141 @@ def draw_training_set(
     for first in range(0, labels.size, BLOCK):
         count = min(BLOCK, labels.size - first)
         multiply_examples(basis, data, chosen[:count], inputs, fields)
-        ask_teacher(rule, factor, A, fields, count, noise_rng, block)
+        ask_teacher(problem.rule, problem.factor, problem.A, fields, count, noise_rng, block)
         for i in range(count):
             labels[first + i] = block[i]
             chosen[i] += BLOCK
 
 
-@inlined
-def training_error(rule, v, weights, data, labels, chosen, inputs, fields):  # type: ignore[no-untyped-def]
-    r"""Return the training error :math:`\frac1{2P} \sum_\mu (\phi(x_\mu) - y_\mu)^2`; the last three are scratch."""
-    total = 0.0
-    for first in range(0, labels.size, BLOCK):
-        count = min(BLOCK, labels.size - first)
-        for i in range(count):
-            chosen[i] = first + i
-        multiply_examples(weights, data, chosen[:count], inputs, fields)
-        for i in range(count):
-            residual = -labels[first + i]
-            for k in range(v.size):
-                residual += v[k] * respond(rule.student, fields[k, i])[0]
-            total += residual * residual
-    return 0.5 * total / labels.size
+class Stored(NamedTuple):
+    """Arrays and generators of a network that learns from a stored training set.
+
+    Weights and inputs are in strips; steps take no memory, a record a copy of the student's weights.
+    """
+
+    weights: Numbers
+    """The student's vectors over √N, and zeros to make their number even: shape (strips, K or K + 1, columns)."""
+    ahead: Numbers
+    """What they become after the step, where a batch is spread over several blocks; else ``weights``."""
+    moved: Numbers
+    """Room for weights."""
+    basis: Numbers
+    """See :func:`draw_training_set`."""
+    data: Numbers
+    labels: Matrix
+    order: int
+    """WITHOUT_REPLACEMENT, WITH_REPLACEMENT or IN_SEQUENCE."""
+    sequence: Indices
+    """See :func:`choose_examples`."""
+    taken: Indices
+    """How many examples of the sequence the epoch has had, shape (1,)."""
+    chosen: Indices
+    """The examples of a block, shape (BLOCK,)."""
+    inputs: Numbers
+    """Shape (strips, BLOCK, columns), in the precision of the data."""
+    read: Numbers
+    """Room for inputs."""
+    narrowed: Numbers
+    """The pushes in the precision of the data, shape (K, BLOCK)."""
+    fields: Matrix
+    gram: Matrix
+    rng: Generator
+    along: Matrix
+    """Records of :func:`tsmech.sims.two_layer.network.record_network`, shape (n, K, M)."""
+    rest: Matrix
+    """Shape (n, K, K)."""
+    error: Matrix
+    """The training error, shape (n,)."""
 
 
-@kernel
-def train_on_stored(
-    rule: Rule,
-    schedule: Matrix,
-    record_at: Indices,
-    weights: Matrix,
-    basis: Matrix,
-    v: Matrix,
+def make_stored(
+    weights: Numbers,
+    basis: Numbers,
+    problem: Problem,
+    K: int,
     order: int,
     data: Numbers,
     labels: Matrix,
     rng: Generator,
-    sequence: Indices,
-    recorded_along: Matrix,
-    recorded_rest: Matrix,
-    recorded_v: Matrix,
-    recorded_error: Matrix,
-) -> tuple[int, int]:
-    """Train the network and record it; return how many records were made and at which step it ended.
-
-    Parameters
-    ----------
-    rule, schedule, record_at
-        See :class:`tsmech.sims.two_layer.rule.Task`.
-    weights : ndarray, shape (strips, K or K + 1, columns)
-        The student's vectors over √N in strips, changed in place, and zeros to make their number even.
-    basis, data, labels
-        See :func:`draw_training_set`.
-    v : ndarray, shape (K,)
-        The second layer, changed in place.
-    order, rng, sequence
-        See :func:`choose_examples`.
-    recorded_along, recorded_rest : ndarray, shapes (n, K, M) and (n, K, K)
-        See :func:`tsmech.sims.two_layer.network.record_network`.
-    recorded_v, recorded_error : ndarray, shapes (n, K) and (n,)
-        The second layer and the training error.
-
-    Notes
-    -----
-    Steps take no memory, a record only a copy of the student's weights.  A record reads the
-    whole training set once.
-    """
-    K, N, batch = v.size, rule.N, rule.batch
-    strips, _, width = weights.shape
-    spread = batch > BLOCK
-    ahead = weights.copy() if spread else weights
-    moved = np.zeros_like(weights)
+) -> Stored:
+    """Return a network of K hidden units and its training set, as :class:`Stored` describes them."""
+    strips, rows, width = weights.shape
     inputs = np.zeros((strips, BLOCK, width), dtype=data.dtype)
-    read = np.zeros_like(inputs)
-    fields, gram, block_labels = np.zeros((weights.shape[1], BLOCK)), np.zeros((BLOCK, BLOCK)), np.zeros(BLOCK)
-    pushes, narrowed, none = np.zeros((K, BLOCK)), np.zeros((K, BLOCK), data.dtype), np.zeros((K, BLOCK), data.dtype)
-    pulls, values, answers = np.zeros(K), np.empty(K), np.zeros_like(fields)
-    chosen, examined = np.zeros(BLOCK, dtype=np.int64), np.zeros(BLOCK, dtype=np.int64)
-    decay = 1.0 - rule.weight_decay / N
-    scale = 0.0
-    progress = 0, 0, 1.0
-    sequence_position = recorded = count = position = 0
-    while True:
-        if progress[0] == record_at[recorded]:
-            for s in range(strips):
-                copy_rows(ahead[s], moved[s])
-                add_pushes(moved[s, :K], progress[2], scale, narrowed, inputs[s])
-            record_network(moved, basis, 1.0, 0.0, none, inputs, recorded_along[recorded], recorded_rest[recorded])
-            recorded_v[recorded] = v
-            recorded_error[recorded] = training_error(rule, v, moved, data, labels, examined, read, answers)
-            recorded += 1
-            if recorded == record_at.size:
-                return recorded, progress[0]
-        if position == count:
-            for s in range(strips):
-                add_pushes(ahead[s, :K], progress[2], scale, narrowed, inputs[s])
-                if spread and progress[1] == 0:
-                    copy_rows(ahead[s], weights[s])
-            progress = progress[0], progress[1], decay if spread and progress[1] == 0 else 1.0
-            count = min(BLOCK, batch - progress[1]) if spread else BLOCK // batch * batch
-            sequence_position = choose_examples(order, rng, sequence, sequence_position, chosen[:count])
-            multiply_examples(weights, data, chosen[:count], inputs, fields)
-            if not spread:
-                gram[:] = 0.0
-                for s in range(strips):
-                    add_gram(inputs[s], gram)
-            for i in range(count):
-                block_labels[i] = labels[chosen[i]]
-            pushes[:] = 0.0
-            position = 0
-        position, progress, bounded = learn(
-            rule,
-            schedule,
-            v,
-            fields,
-            block_labels,
-            gram,
-            position,
-            count,
-            progress,
-            record_at[recorded],
-            pushes,
-            pulls,
-            values,
-        )
-        if not bounded:
-            return recorded, progress[0]
-        scale = narrow(pushes, narrowed)
+    records, M = problem.record_at.size, problem.A.size
+    return Stored(
+        weights,
+        weights.copy() if problem.rule.batch > BLOCK else weights,
+        np.zeros_like(weights),
+        basis,
+        data,
+        labels,
+        order,
+        np.arange(labels.size),
+        np.zeros(1, dtype=np.int64),
+        np.zeros(BLOCK, dtype=np.int64),
+        inputs,
+        np.zeros_like(inputs),
+        np.zeros((K, BLOCK), dtype=data.dtype),
+        np.zeros((rows, BLOCK)),
+        np.zeros((BLOCK, BLOCK)),
+        rng,
+        np.empty((records, K, M)),
+        np.empty((records, K, K)),
+        np.empty(records),
+    )
+
+
+@inlined
+def training_error(problem: Any, stored: Any, v: Any) -> Any:
+    r"""Return the training error :math:`\frac1{2P} \sum_\mu (\phi(x_\mu) - y_\mu)^2` of the ``moved`` weights."""
+    total = 0.0
+    examined, fields = np.zeros(BLOCK, dtype=np.int64), np.zeros_like(stored.fields)
+    for first in range(0, stored.labels.size, BLOCK):
+        count = min(BLOCK, stored.labels.size - first)
+        for i in range(count):
+            examined[i] = first + i
+        multiply_examples(stored.moved, stored.data, examined[:count], stored.read, fields)
+        for i in range(count):
+            residual = -stored.labels[first + i]
+            for k in range(v.size):
+                residual += v[k] * respond(problem.rule.student, fields[k, i])[0]
+            total += residual * residual
+    return 0.5 * total / stored.labels.size
+
+
+@inlined
+def _next_block(problem: Any, stored: Any, progress: Any, count: Any, pushes: Any, labels: Any) -> None:
+    weights, ahead, inputs, K = stored.weights, stored.ahead, stored.inputs, pushes.shape[0]
+    spread = problem.rule.batch > BLOCK
+    scale = narrow(pushes, stored.narrowed)
+    for s in range(weights.shape[0]):
+        add_pushes(ahead[s, :K], progress[2], scale, stored.narrowed, inputs[s])
+        if spread and progress[1] == 0:
+            copy_rows(ahead[s], weights[s])
+    chosen = stored.chosen[:count]
+    stored.taken[0] = choose_examples(stored.order, stored.rng, stored.sequence, stored.taken[0], chosen)
+    multiply_examples(weights, stored.data, chosen, inputs, stored.fields)
+    if not spread:
+        stored.gram[:] = 0.0
+        for s in range(weights.shape[0]):
+            add_gram(inputs[s], stored.gram)
+    for i in range(count):
+        labels[i] = stored.labels[chosen[i]]
+
+
+@inlined
+def _record(problem: Any, stored: Any, v: Any, shrink: Any, pushes: Any, row: Any) -> None:
+    scale, moved = narrow(pushes, stored.narrowed), stored.moved
+    for s in range(moved.shape[0]):
+        copy_rows(stored.ahead[s], moved[s])
+        add_pushes(moved[s, : v.size], shrink, scale, stored.narrowed, stored.inputs[s])
+    none = np.zeros_like(stored.narrowed)
+    record_network(moved, stored.basis, 1.0, 0.0, none, stored.inputs, stored.along[row], stored.rest[row])
+    stored.error[row] = training_error(problem, stored, v)
+
+
+@kernel
+def train_on_stored(problem: Problem, stored: Stored, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
+    """Train the network and record it: see :func:`tsmech.sims.two_layer.rule.follow`."""
+    result: tuple[int, int] = follow(problem, stored, v, recorded_v, _next_block, _record, squares_of_network)
+    return result

@@ -20,7 +20,19 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.kernels.activations import ERF, TAGS, activate, slope
+from tsmech.kernels.activations import (
+    ERF,
+    LEAK,
+    LEAKY_RELU,
+    LINEAR,
+    QUADRATIC,
+    RELU,
+    SIGN,
+    TANH,
+    built_in,
+)
+from tsmech.kernels.jit import kernel
+from tsmech.kernels.rule import Rule
 from tsmech.sims.two_layer.blocks import merged
 
 Activation = str | tuple[Callable[[float], float], Callable[[float], float]]
@@ -29,6 +41,50 @@ Unit = int | Callable[[float], tuple[float, float]]
 
 inlined = numba.njit(inline="always")
 """Decorates what a kernel calls with a unit: it becomes part of the kernel, and no unit ends up in Numba's cache."""
+
+_SQRT_HALF = math.sqrt(0.5)
+_SQRT_TWO_OVER_PI = math.sqrt(2.0 / math.pi)
+
+
+@kernel
+def activate(tag: int, x: float) -> float:
+    """Return g(x) of a built-in activation by its tag; NaN where there is none of that tag."""
+    if tag == ERF:
+        return math.erf(x * _SQRT_HALF)
+    if tag == RELU:
+        return max(x, 0.0)
+    if tag == LINEAR:
+        return x
+    if tag == TANH:
+        return math.tanh(x)
+    if tag == LEAKY_RELU:
+        return max(x, LEAK * x)
+    if tag == QUADRATIC:
+        return x * x
+    if tag == SIGN:
+        return math.copysign(1.0, x) if x != 0.0 else 0.0
+    return math.nan
+
+
+@kernel
+def slope(tag: int, x: float) -> float:
+    """Return g'(x), the derivative of :func:`activate`: for ReLUs the left one at 0, for sign that beside its jump."""
+    if tag == ERF:
+        return _SQRT_TWO_OVER_PI * math.exp(-0.5 * x * x)
+    if tag == RELU:
+        return 1.0 if x > 0.0 else 0.0
+    if tag == LINEAR:
+        return 1.0
+    if tag == TANH:
+        return 1.0 - math.tanh(x) ** 2
+    if tag == LEAKY_RELU:
+        return 1.0 if x > 0.0 else LEAK
+    if tag == QUADRATIC:
+        return 2.0 * x
+    if tag == SIGN:
+        return 0.0
+    return math.nan
+
 
 _POINTS_PER_ONE = 16
 _LARGEST = 9.0
@@ -96,9 +152,7 @@ def compile_unit(activation: Activation) -> Unit:
         If the name is unknown, or the pair is not two functions that Numba can compile for a float.
     """
     if isinstance(activation, str):
-        if activation not in TAGS:
-            raise InputError(f"activation {activation!r} is unknown: choose one of {', '.join(TAGS)}")
-        return TAGS[activation]
+        return built_in(activation).tag
     return _compile_pair(*activation)
 
 
@@ -129,9 +183,9 @@ def _compile(function: Any) -> Any:
     return numba.njit(error_model="numpy")(function)
 
 
-def specialise(kernel_: Any, *units: Unit) -> Any:
-    """Return the kernel itself if all units are tags, else its uncached twin, compiled anew in every process."""
-    return kernel_ if all(isinstance(unit, int) for unit in units) else _uncached(kernel_)
+def specialise(kernel_: Any, rule: Rule) -> Any:
+    """Return the kernel itself if the units of the rule are tags, else its uncached twin, compiled in every process."""
+    return kernel_ if isinstance(rule.student, int) and isinstance(rule.teacher, int) else _uncached(kernel_)
 
 
 @functools.cache

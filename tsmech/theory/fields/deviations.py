@@ -77,7 +77,14 @@ def scale(C: FloatArray, c: FloatArray, K: int, student: int, teacher: int) -> f
     for i in range(c.size):
         tag = student if i < K else teacher
         q = max(0.0, C[i, i])
-        size = min(1.0, q) if tag == ERF else (0.5 * q if tag == RELU else (3.0 * q * q if tag == QUADRATIC else q))
+        if tag == ERF:
+            size = min(1.0, q)
+        elif tag == RELU:
+            size = 0.5 * q
+        elif tag == QUADRATIC:
+            size = 3.0 * q * q
+        else:
+            size = q if tag == LINEAR else math.nan
         total += abs(c[i]) * math.sqrt(size)
     return total * total
 
@@ -257,6 +264,8 @@ def small_square(W: FloatArray, c: FloatArray, K: int, student: int, teacher: in
         coefficients, rows, rule = _parts(W, c, K)
         square: float = _arcsine_square(coefficients, rows @ rows.T, rule)
         return square
+    if student != RELU:
+        return math.nan
     straight, bent = two_slopes(c.size, K, teacher)
     square = relu_square(W, c, straight, bent, K)
     return square
@@ -272,9 +281,11 @@ def small_fluctuation(W: FloatArray, c: FloatArray, K: int, student: int, teache
         _quadratic(W, c, K, F)
     elif student == ERF:
         _erf(W, c, K, F)
-    else:
+    elif student == RELU:
         straight, bent = two_slopes(c.size, K, teacher)
         F = relu_fluctuation(W, c, straight, bent, K, GATHERED)
+    else:
+        F.fill(math.nan)
     return F
 
 

@@ -18,7 +18,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU
+from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU, SIGN
 from tsmech.kernels.jit import kernel
 from tsmech.theory.fields.gaussian import arcsine, curvature_product, product, slope_product, squared_output
 from tsmech.theory.fields.orthants import orthant_moment
@@ -95,22 +95,41 @@ def _quadratic(C: FloatArray, c: FloatArray, K: int, teacher: int, F: FloatArray
 
 
 @kernel
+def _quadratic_of_sign(C: FloatArray, c: FloatArray, K: int, F: FloatArray) -> None:
+    """Fill F for a student of quadratic units and a teacher of signs: products of both are odd, and average to zero."""
+    _quadratic(C[:K, :K].copy(), c[:K], K, QUADRATIC, F)
+    covariance, units = np.empty((4, 4)), np.empty(4, np.int64)
+    for k in range(K):
+        for m in range(k + 1):
+            total = 0.0
+            for i in range(K, c.size):
+                for j in range(K, c.size):
+                    units[:] = i, j, k, m
+                    for a in range(4):
+                        for b in range(4):
+                            covariance[a, b] = C[units[a], units[b]]
+                    total += c[i] * c[j] * (4.0 * orthant_moment(covariance, 2) - C[k, m])
+            F[k, m] = F[m, k] = F[k, m] + 4.0 * total
+
+
+@kernel
 def _terms(c: FloatArray, K: int, teacher: int) -> tuple[IntArray, FloatArray]:
     """Write Δ as a sum of terms: coefficient · x^power · (1, or θ(x), or θ(x + noise of variance 1)).
 
     Returns rows (unit, power, kind), kind 0, 1 or 2 as above, and the coefficients.  A ReLU is x θ(x); an erf is
-    E[sign(x + noise)] = 2 E[θ(x + noise)] − 1, the constants of all erf units together one term.
+    E[sign(x + noise)] = 2 E[θ(x + noise)] − 1 and a sign 2 θ(x) − 1, the constants of all such units together one term.
     """
     n = c.size
     rows, coefficients = np.empty((n + 1, 3), np.int64), np.zeros(n + 1)
     for i in range(n + 1):
         kind = RELU if i < K else teacher
         rows[i, 0] = min(i, n - 1)
-        rows[i, 1] = 0 if kind == ERF or i == n else (2 if kind == QUADRATIC else 1)
-        rows[i, 2] = 0 if i == n else (2 if kind == ERF else (1 if kind == RELU else 0))
+        bounded = kind in (ERF, SIGN)
+        rows[i, 1] = 0 if bounded or i == n else (2 if kind == QUADRATIC else 1)
+        rows[i, 2] = 0 if i == n else (2 if kind == ERF else (1 if kind in (RELU, SIGN) else 0))
         if i < n:
-            coefficients[i] = 2.0 * c[i] if kind == ERF else c[i]
-            coefficients[n] -= c[i] if kind == ERF else 0.0
+            coefficients[i] = 2.0 * c[i] if bounded else c[i]
+            coefficients[n] -= c[i] if bounded else 0.0
     return rows, coefficients
 
 
@@ -163,8 +182,12 @@ def fluctuation(C: FloatArray, c: FloatArray, K: int, student: int, teacher: int
         _erf(C, c, K, teacher, F)
     elif student == LINEAR:
         F.fill(squared_output(C, c, K, LINEAR, teacher))
+    elif student == QUADRATIC and teacher == SIGN:
+        _quadratic_of_sign(C, c, K, F)
     elif student == QUADRATIC:
         _quadratic(C, c, K, teacher, F)
-    else:
+    elif student == RELU:
         _relu(C, c, K, teacher, F)
+    else:
+        F.fill(math.nan)
     return F

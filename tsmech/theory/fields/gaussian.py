@@ -2,7 +2,8 @@ r"""Averages of activations over jointly Gaussian fields, and of products of two
 
 Fields are zero-mean Gaussian with covariance C.  Everything here follows from one- and two-field averages in
 closed form and from one identity: multiplying by the slope of an erf unit only tilts the Gaussian (a rank-one
-change of C).  Activations are the tags of :mod:`tsmech.kernels.activations`; the two units of a pair may differ.
+change of C).  Activations are the tags of :mod:`tsmech.kernels.activations` whose averages are closed, the two units of
+a pair may differ; an average that is not known is NaN.
 ``theory/online_sgd.md`` derives each formula, section 3.
 """
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
 from numpy.typing import NDArray
 
-from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU
+from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU, SIGN
 from tsmech.kernels.jit import kernel
 
 _TWO_OVER_PI = 2.0 / math.pi
@@ -56,19 +57,25 @@ def mean(f: int, xx: float) -> float:
         return math.sqrt(xx / (2.0 * _PI))
     if f == QUADRATIC:
         return xx
-    return 0.0
+    if f in (ERF, LINEAR, SIGN):
+        return 0.0
+    return math.nan
 
 
 @kernel
 def mean_slope(f: int, xx: float) -> float:
-    """Return E[f'(x)], x ~ N(0, xx)."""
+    """Return E[f'(x)], x ~ N(0, xx); for sign twice the density at the jump, and 0 for a field without variance."""
     if f == ERF:
         return _SLOPE_AT_ZERO / math.sqrt(1.0 + xx)
     if f == RELU:
         return 0.5
     if f == LINEAR:
         return 1.0
-    return 0.0
+    if f == QUADRATIC:
+        return 0.0
+    if f == SIGN:
+        return _SLOPE_AT_ZERO / math.sqrt(xx) if xx > 0.0 else 0.0
+    return math.nan
 
 
 @kernel
@@ -78,7 +85,9 @@ def mean_curvature(f: int, xx: float) -> float:
         return 1.0 / math.sqrt(2.0 * _PI * xx)
     if f == QUADRATIC:
         return 2.0
-    return 0.0
+    if f in (RELU, ERF, LINEAR, SIGN):
+        return 0.0
+    return math.nan
 
 
 @kernel
@@ -98,7 +107,8 @@ def product(f: int, g: int, xx: float, yy: float, xy: float) -> float:
         \text{relu, relu: } \frac{\sqrt{C_{xx}C_{yy}}}{2\pi}
         \left[\sqrt{1-\rho^2} + \rho\left(\tfrac\pi2 + \arcsin\rho\right)\right],
 
-    with ρ the correlation; the rest follows from E[y f(x)] = C_xy E[f'] (Stein).  Equations (13) and (14).
+    with ρ the correlation; the rest follows from E[y f(x)] = C_xy E[f'] (Stein).  A sign is an erf without the 1 + in
+    its variance.  Equations (13) and (14).
     """
     if f > g:
         f, g, xx, yy = g, f, yy, xx
@@ -108,6 +118,16 @@ def product(f: int, g: int, xx: float, yy: float, xy: float) -> float:
         return yy * mean(f, xx) + xy * xy * mean_curvature(f, xx)
     if g == ERF:
         return _TWO_OVER_PI * arcsine(xy / math.sqrt((1.0 + xx) * (1.0 + yy)))
+    if g == SIGN:
+        if f == SIGN:
+            return _TWO_OVER_PI * arcsine(correlation(xx, yy, xy))
+        if f == ERF:
+            return _TWO_OVER_PI * arcsine(xy / math.sqrt((1.0 + xx) * yy)) if yy > 0.0 else 0.0
+        if f in (RELU, LINEAR):
+            return (0.5 if f == RELU else 1.0) * xy * mean_slope(SIGN, yy)
+        return 0.0 if f == QUADRATIC else math.nan
+    if g != RELU:
+        return math.nan
     if f == ERF:
         return 0.5 * xy * mean_slope(ERF, xx)
     rho = correlation(xx, yy, xy)
@@ -125,6 +145,14 @@ def slope_product(f: int, g: int, xx: float, yy: float, xy: float) -> float:
         return 2.0 * xy * mean_curvature(f, xx)
     if g == ERF:
         return _TWO_OVER_PI / math.sqrt((1.0 + xx) * (1.0 + yy) - xy * xy)
+    if g == SIGN:
+        if f == ERF:
+            return _TWO_OVER_PI / math.sqrt((1.0 + xx) * yy - xy * xy) if yy > 0.0 else 0.0
+        if f in (RELU, LINEAR):
+            return (0.5 if f == RELU else 1.0) * mean_slope(SIGN, yy)
+        return 0.0 if f == QUADRATIC else math.nan
+    if g != RELU:
+        return math.nan
     if f == ERF:
         return 0.5 * mean_slope(ERF, xx)
     return 0.25 + arcsine(correlation(xx, yy, xy)) / (2.0 * _PI)
@@ -143,7 +171,7 @@ def curvature_product(f: int, g: int, xx: float, yy: float, xy: float) -> float:
         return 2.0 * mean(g, yy)
     if f == RELU and xx > 0.0:
         return mean_curvature(RELU, xx) * mean(g, max(0.0, yy - xy * xy / xx))
-    return 0.0
+    return 0.0 if f in (RELU, LINEAR) else math.nan
 
 
 @kernel

@@ -1,12 +1,11 @@
 """Where a function given as Python code jumps, or its slope or curvature does: by bisection of what does not shrink."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.kernels.activations import Function
+
 FloatArray = NDArray[np.float64]
-Function = Callable[[FloatArray], FloatArray]
 
 _GRID = np.sinh(np.linspace(-9.9, 9.9, 7921) + 1e-4)
 """Cells of 0.0025 near zero that grow in proportion to the argument, up to 1e4; none begins at a round number."""

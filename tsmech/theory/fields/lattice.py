@@ -15,7 +15,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.theory.fields.kinks import Function, kinks, values
+from tsmech.kernels.activations import Function
+from tsmech.theory.fields.kinks import kinks, values
 
 FloatArray = NDArray[np.float64]
 Rule = tuple[FloatArray, FloatArray, FloatArray]

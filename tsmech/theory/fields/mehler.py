@@ -14,8 +14,9 @@ Gauss and Hermite's needs the square of as many nodes.  ``theory/online_sgd.md``
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.kernels.activations import Function
 from tsmech.kernels.jit import kernel
-from tsmech.theory.fields.kinks import Function, values
+from tsmech.theory.fields.kinks import values
 from tsmech.theory.fields.panels import Unit
 
 FloatArray = NDArray[np.float64]

@@ -28,12 +28,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.activations import ERF, LEAK, LINEAR, QUADRATIC, RELU
+from tsmech.kernels.activations import ERF, LEAK, LINEAR, RELU, Function, built_in
 from tsmech.kernels.jit import kernel
 from tsmech.theory.fields.deviations import NEAR_RELU, is_near, small_fluctuation, small_square, vectors
 from tsmech.theory.fields.fluctuations import fluctuation
 from tsmech.theory.fields.gaussian import drift_averages, product, squared_output
-from tsmech.theory.fields.kinks import Function, values
+from tsmech.theory.fields.kinks import values
 from tsmech.theory.fields.wedges import GATHERED, relu_drift_averages, relu_fluctuation, relu_square
 
 FloatArray = NDArray[np.float64]
@@ -61,13 +61,14 @@ class Parts(NamedTuple):
         return None
 
 
-def parts(name: str) -> Parts:
-    """Return a named activation as a sum of those that have averages in closed form."""
-    if name == "tanh":
-        return Parts(ERF, *_tanh(TANH_PARTS))
-    if name == "leaky_relu":
-        return two_slopes(LEAK, 1.0)
-    return Parts({"erf": ERF, "relu": RELU, "linear": LINEAR, "quadratic": QUADRATIC}[name], np.ones(1), np.ones(1))
+def parts(name: str) -> Parts | None:
+    """Return a named activation as a sum of those that have averages in closed form, or None where it is none."""
+    known = built_in(name)
+    if known.averages == "closed":
+        return Parts(known.tag, np.ones(1), np.ones(1))
+    if known.averages == "sum":
+        return two_slopes(LEAK, 1.0) if name == "leaky_relu" else Parts(ERF, *_tanh(TANH_PARTS))
+    return None
 
 
 def two_slopes(left: float, right: float) -> Parts:

@@ -17,7 +17,8 @@ formula; what the polynomials leave of :math:`E[g_i^2]` counts as one more term.
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.theory.fields.kinks import Function, jumps, kinks, values
+from tsmech.kernels.activations import Function
+from tsmech.theory.fields.kinks import jumps, kinks, values
 
 FloatArray = NDArray[np.float64]
 

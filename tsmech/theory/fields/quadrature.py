@@ -13,28 +13,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf
 
 from tsmech.errors import ConvergenceError, InputError
-from tsmech.kernels.activations import LEAK
+from tsmech.kernels.activations import Function, Pair
 from tsmech.theory.fields.kinks import values
 from tsmech.theory.fields.mehler import Mehler
 from tsmech.theory.fields.mixtures import Averages
 from tsmech.theory.fields.panels import Panels, Unit
 
 FloatArray = NDArray[np.float64]
-Function = Callable[[FloatArray], FloatArray]
-Pair = tuple[Function, Function]
-
-FUNCTIONS: dict[str, Pair] = {
-    "erf": (lambda x: erf(x / math.sqrt(2.0)), lambda x: math.sqrt(2.0 / math.pi) * np.exp(-0.5 * x * x)),
-    "relu": (lambda x: np.maximum(x, 0.0), lambda x: (x > 0.0).astype(np.float64)),
-    "linear": (lambda x: x, np.ones_like),
-    "quadratic": (lambda x: x * x, lambda x: 2.0 * x),
-    "tanh": (np.tanh, lambda x: 1.0 / np.cosh(np.minimum(np.abs(x), 350.0)) ** 2),
-    "leaky_relu": (lambda x: np.maximum(x, LEAK * x), lambda x: np.where(x > 0.0, 1.0, LEAK)),
-}
-"""The built-in activations as functions of arrays, for a student or teacher beside a function of one's own."""
 
 ACCURACY = 1e-6
 """Largest difference of two rules for averages over two fields, relative to them."""

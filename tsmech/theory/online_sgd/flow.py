@@ -163,10 +163,12 @@ class Flow(NamedTuple):
     second_layer_rate: float
     variance: float
     weight_decay: float
+    bound: float
+    """Largest Q_kk or v_k² of a run that has not diverged: see :mod:`tsmech.kernels.divergence`."""
 
     def velocity(self, schedule: FloatArray) -> Velocity:
         """Return d(U, S, v)/dalpha as a function of alpha and the state, the learning rate following the schedule."""
-        basis, T, A, K, averages, eta_v, variance, kappa = self
+        basis, T, A, K, averages, eta_v, variance, kappa, _ = self
         if isinstance(averages, Exact):
             student, teacher = averages
 

@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import ConvergenceError, InputError
-from tsmech.kernels.schedules import constant
+from tsmech.kernels.divergence import bound
+from tsmech.kernels.rule import Rule
 from tsmech.theory.online_sgd.flow import Flow, largest
 from tsmech.theory.online_sgd.limits import (
     asymptotic_error,
@@ -34,7 +35,6 @@ from tsmech.theory.online_sgd.limits import (
     symmetric_plateau,
 )
 from tsmech.theory.overlaps import (
-    Activation,
     averages,
     check_shapes,
     coordinates,
@@ -59,13 +59,11 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
-DIVERGED = 1e6
-"""A run has diverged when a Q_kk or v_k² is this many times the largest T_mm, A_m², initial Q_kk, v_k², or 1."""
+SUDDEN = 1e-3
+"""A run has diverged, too, when a Q_kk or v_k² grows so fast that it would reach its bound within so much of alpha.
 
-SUDDEN = 1e-9
-"""So it has when one of these grows by that scale within so little of alpha, less than an example at any N in use.
-
-Activations that grow faster than their argument make the overlaps infinite within a finite time.
+Activations that grow faster than their argument make the overlaps infinite within a finite time, which no step of a
+solver reaches: the growth only becomes faster from there on.
 """
 
 LARGE = 100
@@ -109,15 +107,8 @@ class Trajectory(NamedTuple):
     diverged_at: float | None
 
 
-def _flow(
-    overlaps: tuple[ArrayLike, ...],
-    activations: tuple[Activation, Activation],
-    second_layer_rate: float,
-    noise: float,
-    weight_decay: float,
-    batch: int,
-) -> tuple[Flow, FloatArray]:
-    """Check the parameters, overlaps being Q, R, T, v, A; return what stays fixed and the state at the start."""
+def _flow(overlaps: tuple[ArrayLike, ...], rule: Rule) -> tuple[Flow, FloatArray]:
+    """Check the overlaps and layers Q, R, T, v, A; return what stays fixed and the state at the start."""
     Q, R, T, v, A = arrays = [np.asarray(a, dtype=np.float64, order="C") for a in overlaps]
     check_shapes(Q, R, T, v, A)
     if Q.ndim > 2 or R.ndim > 2 or v.ndim > 1:
@@ -125,15 +116,11 @@ def _flow(
     for name, array in zip("QRTvA", arrays, strict=True):
         if not np.isfinite(array).all():
             raise InputError(f"{name} must be finite, but is {array.tolist()}")
-    for name, value in {"second_layer_rate": second_layer_rate, "noise": noise, "weight_decay": weight_decay}.items():
-        if not 0.0 <= value < np.inf:
-            raise InputError(f"{name} must be a finite number >= 0, but is {value}")
-    if batch != int(batch) or batch < 1:
-        raise InputError(f"batch must be a whole number of examples >= 1, but is {batch}")
     basis, U, S = coordinates(Q, R, T)
     state = np.concatenate([U.ravel(), S[np.tril_indices(len(Q))], v])
-    rates = second_layer_rate / batch, float(noise) ** 2, weight_decay / batch
-    return Flow(basis, T, A, len(Q), averages(*activations), *rates), state
+    rates = rule.second_layer_rate / rule.batch, rule.noise**2, rule.weight_decay / rule.batch
+    flow = Flow(basis, T, A, len(Q), averages(rule.student, rule.teacher), *rates, bound(Q, T, v, A))
+    return flow, state
 
 
 def velocity(
@@ -142,16 +129,9 @@ def velocity(
     T: ArrayLike,
     v: ArrayLike,
     A: ArrayLike,
-    *,
-    student_activation: Activation,
-    teacher_activation: Activation,
-    rate: float,
-    second_layer_rate: float = 0.0,
-    noise: float = 0.0,
-    weight_decay: float = 0.0,
-    batch: int = 1,
+    rule: Rule,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    r"""Return the right-hand side of the ODEs, dQ/dα, dR/dα and dv/dα, at a learning rate η = ``rate``.
+    r"""Return the right-hand side of the ODEs, dQ/dα, dR/dα and dv/dα, at alpha = 0.
 
     .. math::
         B \dot R_{km} &= -\eta v_k E[g'_k \Delta \rho_m] - \kappa R_{km}, \\
@@ -170,10 +150,10 @@ def velocity(
     ----------
     Equations (3)-(5) of ``theory/online_sgd.md``.
     """
-    activations = (student_activation, teacher_activation)
-    flow, state = _flow((Q, R, T, v, A), activations, second_layer_rate, noise, weight_decay, batch)
+    rule = rule.checked()
+    flow, state = _flow((Q, R, T, v, A), rule)
     flow.verify(state)
-    states = np.stack([state, flow.velocity(constant(rate / batch))(0.0, state)])
+    states = np.stack([state, flow.velocity(rule.schedule / [1.0, rule.batch, 1.0, 1.0])(0.0, state)])
     (U, dU), (_, dS), (_, dv) = flow.parts(states)
     return dU @ U.T + U @ dU.T + dS, dU @ flow.basis.T, dv
 
@@ -184,15 +164,9 @@ def integrate(
     T: ArrayLike,
     v: ArrayLike,
     A: ArrayLike,
-    *,
-    student_activation: Activation,
-    teacher_activation: Activation,
-    schedule: FloatArray,
-    second_layer_rate: float = 0.0,
-    noise: float = 0.0,
-    weight_decay: float = 0.0,
-    batch: int = 1,
+    rule: Rule,
     alphas: ArrayLike,
+    *,
     rtol: float = 1e-8,
     atol: float = 1e-12,
 ) -> Trajectory:
@@ -204,18 +178,8 @@ def integrate(
         Overlaps at the start, shapes (K, K), (K, M), (M, M).
     v, A : array_like
         Second layers of student and teacher, shapes (K,) and (M,), a normalisation such as 1/√K included.
-    student_activation, teacher_activation
-        A name in ``tsmech.kernels.activations.TAGS``, or a pair (g, g') of functions of arrays.
-    schedule : ndarray, shape (n, 4)
-        Learning rate η of the first layer, see :mod:`tsmech.kernels.schedules`.
-    second_layer_rate : float
-        Learning rate η_v of the second layer; 0 keeps it fixed, whatever the weight decay.
-    noise : float
-        Standard deviation σ of the label noise.
-    weight_decay : float
-        κ; a step shrinks the weights by the factor 1 − κ/N.
-    batch : int
-        Examples a step, B, fixed as N → ∞.
+    rule : Rule
+        Its batch B stays fixed as N → ∞.
     alphas : array_like, shape (n,)
         Times to report, increasing, in units of N examples; each is met exactly.
     rtol, atol : float
@@ -255,16 +219,9 @@ def integrate(
         or not (times[0] >= 0.0 and times[-1] < np.inf and (np.diff(times) > 0.0).all())
     ):
         raise InputError(f"alphas must be finite, increasing and >= 0, but are {times.tolist()}")
-    rows = np.asarray(schedule, dtype=np.float64)
-    ordered = rows.ndim == 2 and rows.shape[1] == 4 and rows[0, 0] == 0.0 and (np.diff(rows[:, 0]) > 0.0).all()
-    if not (ordered and np.isfinite(rows).all() and (rows[:, 1] >= 0.0).all()):
-        raise InputError(
-            "schedule must have rows (start, rate >= 0, scale, power), finite, with starts that increase from 0, "
-            f"but is {rows.tolist()}"
-        )
-    activations = (student_activation, teacher_activation)
-    flow, state = _flow((Q, R, T, v, A), activations, second_layer_rate, noise, weight_decay, batch)
-    rows = rows * [1.0, 1.0 / batch, 1.0, 1.0]
+    rule = rule.checked()
+    flow, state = _flow((Q, R, T, v, A), rule)
+    rows = rule.schedule * [1.0, 1.0 / rule.batch, 1.0, 1.0]
     with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):  # a state that is no number is seen
         warnings.filterwarnings("ignore", message="lsoda", category=UserWarning)  # a failure is an error below
         states, diverged_at = _solve(flow, rows, state, times, rtol, atol)
@@ -279,8 +236,7 @@ def _solve(
 ) -> tuple[FloatArray, float | None]:
     """Return the states at the times, or at those before the run diverges, and when it diverged."""
     shape = flow.K, flow.basis.shape[1]
-    scale = max(1.0, largest(state, *shape), flow.T.max(), (flow.A**2).max())
-    limit = DIVERGED * scale
+    limit = flow.bound
     states = np.empty((times.size, state.size))
     done = int(times[0] == 0.0)
     states[:done] = state
@@ -296,7 +252,7 @@ def _solve(
             if diverged:
                 reached = _crossing(solver, lambda y: largest(y, *shape), limit)
             growth, size = largest(state, *shape) - size, largest(state, *shape)
-            if not diverged and growth * SUDDEN > scale * (solver.t - solver.t_old):
+            if not diverged and growth * SUDDEN > limit * (solver.t - solver.t_old):
                 diverged, reached = True, solver.t_old
             if times[done] <= reached:
                 due = int(np.searchsorted(times, reached, side="right"))

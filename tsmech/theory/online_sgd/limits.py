@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import InputError
-from tsmech.kernels.activations import LEAK, TAGS
+from tsmech.kernels.activations import LEAK, check_trainable, functions
 from tsmech.kernels.schedules import learning_rate
-from tsmech.theory.fields.quadrature import FUNCTIONS, power_of_slope
+from tsmech.theory.fields.quadrature import power_of_slope
 from tsmech.theory.overlaps import Activation, check_shapes
 
 FloatArray = NDArray[np.float64]
@@ -30,14 +30,9 @@ def slope_moment(activation: Activation, power: int, variance: float) -> float:
     .. math:: \text{erf: } \left(\tfrac2\pi\right)^{p/2} \frac{1}{\sqrt{1 + pq}}, \quad \text{relu: } \tfrac12, \quad
         \text{linear: } 1, \quad \text{quadratic: } 2^p q^{p/2} (p-1)!!
 
-    For tanh and a pair (g, g') by two composite rules, which have to agree.
+    For all others, and a pair (g, g'), by two composite rules, which have to agree.
     """
-    if not isinstance(activation, str):
-        return power_of_slope(*activation, power, variance)
-    if activation not in TAGS:
-        raise InputError(f"activation {activation!r} is unknown: one of {', '.join(TAGS)} or a pair (g, g')")
-    if activation == "tanh":
-        return power_of_slope(*FUNCTIONS["tanh"], power, variance)
+    check_trainable(activation)
     moments = {
         "erf": (2.0 / math.pi) ** (power / 2) / math.sqrt(1.0 + power * variance),
         "relu": 0.5,
@@ -45,7 +40,9 @@ def slope_moment(activation: Activation, power: int, variance: float) -> float:
         "linear": 1.0,
         "quadratic": 2.0**power * variance ** (power / 2) * (1.0 if power == 2 else 3.0),
     }
-    return float(moments[activation])
+    if isinstance(activation, str) and activation in moments:
+        return float(moments[activation])
+    return power_of_slope(*functions(activation), power, variance)
 
 
 def critical_learning_rate(activation: Activation, teacher_norm: float = 1.0, batch: int = 1) -> float:
