@@ -107,10 +107,11 @@ def draw_direct(
     alpha: float,
     noise: float,
     penalty: float,
-    eigenvalues: Array,
-    teacher_weights: Array,
     unseen: float,
     rng: Generator,
+    *,
+    eigenvalues: Array,
+    teacher_weights: Array,
 ) -> dict[str, float]:
     r"""Learn one training set, every input of which is drawn.
 
@@ -121,12 +122,12 @@ def draw_direct(
     ----------
     alpha, noise, penalty, unseen : float
         As in :func:`draw_reduced`.
+    rng : numpy.random.Generator
+        Streams for the teacher, the examples and the noise are spawned from it.
     eigenvalues : ndarray, shape (N,)
         s >= 0, at least one positive.  Inputs that do not vary (s = 0) get no weight.
     teacher_weights : ndarray, shape (N,)
         t >= 0, square weight of the whole teacher along each eigenvector.
-    rng : numpy.random.Generator
-        Streams for the teacher, the examples and the noise are spawned from it.
 
     Returns
     -------
