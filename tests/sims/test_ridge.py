@@ -98,23 +98,6 @@ def test_far_from_the_threshold_long_products_underflow_harmlessly(P):
     assert none == pytest.approx(1 - P / 6000, abs=6 * np.sqrt(2 / 6000))  # a Beta variable of this mean
 
 
-def test_chi_variables():
-    """Each is mapped to a uniform by its own law; a shift by one degree of freedom must be seen."""
-    rng = np.random.default_rng(2)
-    few = np.empty((20_000, 4))
-    for row in few:
-        ridge._draw_chis(4.0, 2.0, row, rng)
-    for column, degrees in zip(few.T, (4, 3, 2, 1), strict=True):
-        assert stats.kstest(column / 2, stats.chi(degrees).cdf).pvalue > 1e-3
-    assert np.abs(np.corrcoef(few.T) - np.eye(4)).max() < 4.5 / np.sqrt(20_000)
-    many = np.empty(50_000)
-    ridge._draw_chis(60_000.0, 1.0, many, rng)
-    degrees = 60_000 - np.arange(50_000)
-    assert stats.kstest(stats.chi(degrees).cdf(many), "uniform").pvalue > 1e-3
-    wrong = stats.kstest(stats.chi(degrees[-1000:] + 100).cdf(many[-1000:]), "uniform")
-    assert wrong.pvalue < 1e-6
-
-
 @pytest.mark.parametrize(("P", "N"), [(12, 30), (30, 30), (70, 30), (1, 1)])
 @pytest.mark.parametrize("penalty", [0.0, 1e-8, 0.3])
 def test_the_dense_solver(P, N, penalty):
