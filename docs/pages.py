@@ -1,7 +1,7 @@
 """Pages that are made from declarations, so that nothing is written twice: one a system, and the reference.
 
 A system's page has its problem and parameters (its docstring), its observables, its experiments with their pictures,
-and the way to its derivation.
+its references, and the way to its derivation.
 """
 
 import re
@@ -60,6 +60,9 @@ def system_page(system: type[System]) -> str:
             if (ROOT / "figures" / f"{path.stem}.png").is_file():
                 parts.append(f"![{path.stem}](../figures/{path.stem}.png)")
             parts.append(f"```toml\n{text.strip()}\n```")
+    if system.references:
+        cited = [f"- [{one}]({one.url})" if one.url else f"- {one}" for one in system.references]
+        parts += ["## References", "\n".join(cited)]
     parts += ["## In Python", _rst(about, "   :members:", "   :inherited-members:", "   :no-index:")]
     return "\n\n".join(parts) + "\n"
 

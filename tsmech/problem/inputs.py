@@ -43,6 +43,8 @@ class GaussianInputs(System):
         default=None,
         minimum=1,
         maximum=LARGEST_DIMENSION,
+        scale="logarithmic",
+        range=(50.0, 2000.0),
     )
     spectrum: str = parameter(
         "s",

@@ -12,6 +12,7 @@ from tsmech.problem.curve import Curve
 from tsmech.problem.inputs import GaussianInputs
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import parameter
+from tsmech.problem.references import ADVANI_SAXE, DUMITRIU_EDELMAN, KROGH_HERTZ, Reference
 from tsmech.problem.reports import Reports
 from tsmech.problem.stopping import SUMMARY, summary
 from tsmech.problem.system import Convergence
@@ -58,6 +59,25 @@ class GradientFlow(Reports, GaussianInputs):
         **SUMMARY,
         "best_ridge_error": Observable("ε_ridge", "test error of ridge at its best penalty", summary=True),
     }
+    references = (
+        KROGH_HERTZ,
+        ADVANI_SAXE,
+        Reference(
+            "A. Ali, J. Z. Kolter, R. J. Tibshirani",
+            2019,
+            "A continuous-time view of early stopping for least squares",
+            "AISTATS 2019",
+            arxiv="1810.10082",
+        ),
+        Reference(
+            "A. Bodin, N. Macris",
+            2021,
+            "Model, sample, and epoch-wise descents: exact solution of gradient flow in the random feature model",
+            "",
+            arxiv="2110.11805",
+        ),
+        DUMITRIU_EDELMAN,
+    )
     stated = ("noise", "duration")
     checks = (
         {"alpha": 0.5, "initial_scale": 0.5, "samples": (1.0, 4.0, 20.0), "duration": 20.0},
@@ -66,18 +86,26 @@ class GradientFlow(Reports, GaussianInputs):
     )
     convergence = Convergence("dimension", (80, 160, 320, 640))
 
-    alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
-    noise: float = parameter("σ", "standard deviation of the label noise", default=0.5, minimum=0)
-    signal: float = parameter("t_b", "teacher's mean square weight", default=1.0, minimum=0)
-    initial_scale: float = parameter("s_0", "standard deviation of the student's first weights", default=0.0, minimum=0)
-    penalty: float = parameter("λ", "ridge penalty", default=0.0, minimum=0)
-    step: float = parameter("h", "step of discrete gradient descent; 0 is continuous flow", default=0.0, minimum=0)
+    alpha: float = parameter(
+        "α", "training examples per input dimension, P/N", minimum=0, exclusive=True, range=(0.1, 4.0)
+    )
+    noise: float = parameter("σ", "standard deviation of the label noise", default=0.5, minimum=0, range=(0.0, 2.0))
+    signal: float = parameter("t_b", "teacher's mean square weight", default=1.0, minimum=0, range=(0.0, 4.0))
+    initial_scale: float = parameter(
+        "s_0", "standard deviation of the student's first weights", default=0.0, minimum=0, range=(0.0, 2.0)
+    )
+    penalty: float = parameter("λ", "ridge penalty", default=0.0, minimum=0, scale="logarithmic", range=(0.001, 10.0))
+    step: float = parameter(
+        "h", "step of discrete gradient descent; 0 is continuous flow", default=0.0, minimum=0, range=(0.0, 0.5)
+    )
     duration: float = parameter(
         "t_end",
         "training time: a mode of XᵀX/P with eigenvalue s decays as exp(-s t)",
         default=50.0,
         minimum=0,
         exclusive=True,
+        scale="logarithmic",
+        range=(1.0, 1000.0),
     )
     unseen: float = parameter(
         "u",
@@ -85,6 +113,7 @@ class GradientFlow(Reports, GaussianInputs):
         default=0.0,
         minimum=0,
         maximum=1,
+        range=(0.0, 1.0),
     )
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from tsmech.problem.curve import Curve
 from tsmech.problem.inputs import GaussianInputs
 from tsmech.problem.observables import Observable
 from tsmech.problem.parameters import parameter
+from tsmech.problem.references import ADVANI_SAXE, DUMITRIU_EDELMAN, KROGH_HERTZ, Reference
 from tsmech.problem.system import Convergence
 
 
@@ -41,6 +42,25 @@ class Ridge(GaussianInputs):
         "weight_norm": Observable("Q", "mean square student weight"),
         "optimal_penalty": Observable("λ*", "optimal ridge penalty"),
     }
+    references = (
+        KROGH_HERTZ,
+        ADVANI_SAXE,
+        Reference(
+            "E. Dobriban, S. Wager",
+            2018,
+            "High-dimensional asymptotics of prediction: ridge regression and classification",
+            "Ann. Statist. 46, 247",
+            arxiv="1507.03003",
+        ),
+        Reference(
+            "T. Hastie, A. Montanari, S. Rosset, R. J. Tibshirani",
+            2022,
+            "Surprises in high-dimensional ridgeless least squares interpolation",
+            "Ann. Statist. 50, 949",
+            arxiv="1903.08560",
+        ),
+        DUMITRIU_EDELMAN,
+    )
     pictured = ("test_error", "train_error")
     stated = ("noise",)
     checks = (
@@ -52,16 +72,26 @@ class Ridge(GaussianInputs):
     )
     convergence = Convergence("dimension", (80, 160, 320, 640, 1280, 5120))
 
-    alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
-    noise: float = parameter("σ", "standard deviation of the label noise", default=0.5, minimum=0)
-    penalty: float = parameter("λ", "ridge penalty; 0 is the minimum-norm solution", default=0.0, minimum=0)
-    signal: float = parameter("t", "teacher's mean square weight", default=1.0, minimum=0)
+    alpha: float = parameter(
+        "α", "training examples per input dimension, P/N", minimum=0, exclusive=True, range=(0.1, 4.0)
+    )
+    noise: float = parameter("σ", "standard deviation of the label noise", default=0.5, minimum=0, range=(0.0, 2.0))
+    penalty: float = parameter(
+        "λ",
+        "ridge penalty; 0 is the minimum-norm solution",
+        default=0.0,
+        minimum=0,
+        scale="logarithmic",
+        range=(0.001, 10.0),
+    )
+    signal: float = parameter("t", "teacher's mean square weight", default=1.0, minimum=0, range=(0.0, 4.0))
     unseen: float = parameter(
         "u",
         "share of the teacher's variance on inputs that the student does not see",
         default=0.0,
         minimum=0,
         maximum=1,
+        range=(0.0, 1.0),
     )
 
     def poles(self, name: str) -> tuple[float, ...]:
