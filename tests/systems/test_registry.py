@@ -1,11 +1,10 @@
 """What every system in the registry declares for those who read, cite and play."""
 
-import importlib.util
 from types import ModuleType
 
 import pytest
 
-from tests.commands import ROOT, command
+from tests.commands import command
 from tsmech.problem.observables import Scale
 from tsmech.problem.system import System
 from tsmech.systems import REGISTRY, find
@@ -46,16 +45,6 @@ def test_a_number_says_between_which_values_it_is_played_with(system: type[Syste
 @pytest.mark.parametrize("name", sorted(WAITING))
 def test_a_system_that_waits_still_lacks_something(name: str) -> None:
     assert not find(name).references or without_range(find(name))
-
-
-@pytest.fixture(scope="module")
-def pages() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("pages", ROOT / "docs" / "pages.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("system", READY)
