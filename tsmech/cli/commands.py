@@ -29,6 +29,7 @@ from tsmech.errors import IncompleteError, InputError
 from tsmech.words import printable, shown
 
 if TYPE_CHECKING:
+    from tsmech.problem.system import System
     from tsmech.store import Store
 
 Run = Annotated[Path, path_argument("a run directory", "RUN")]
@@ -96,16 +97,20 @@ def list_all() -> None:
 
 @app.command(cls=Command)
 def show(
-    what: Annotated[str, typer.Argument(help="a run directory, an experiment's name or a TOML file")],
+    what: Annotated[str, typer.Argument(help="a run directory, an experiment's name, a TOML file or a system")],
     failures: Annotated[bool, typer.Option("--failures", help="show what failed, with tracebacks")] = False,
 ) -> None:
-    """Show a resolved experiment, and what a run directory holds of it."""
+    """Show a resolved experiment, and what a run directory holds of it; or a system, and what it rests on."""
     from tsmech.experiment import find_file
     from tsmech.runs import resolve
+    from tsmech.systems import REGISTRY, find
 
     if not what or not os.path.isdir(what):  # to which a name that is too long is no error
+        if what.replace("-", "_") in REGISTRY:
+            say_out(_describe(find(what)))
+            return
         if find_file(what) is None:
-            raise InputError(f"{shown(what)} is neither a run directory nor an experiment, nor a TOML file")
+            raise InputError(f"{shown(what)} is neither a run directory nor an experiment, a TOML file or a system")
         say_out(resolve(what, {}).to_toml())
         return
     with _open(Path(what)) as store:
@@ -124,6 +129,21 @@ def show(
             say_out("# " + ", ".join(f"{name}: {value}" for name, value in entry.items()))
         if len(store.history()) > 1:
             say_out("# this run was made by several versions, commits or machines: its last digits may depend on them")
+
+
+def _describe(system: "type[System]") -> str:
+    """Return in words what a system is, what its answers report, and its references."""
+    from tsmech.problem.system import has
+
+    answers = ", ".join(answer for answer in system.answers if has(system, answer))
+    lines = [f"{system.name}: {system.title} ({answers})"]
+    if system.coordinates:
+        along = ", ".join(f"{name} ({one.symbol}, {one.label})" for name, one in system.coordinates.items())
+        lines.append(f"along {along}")
+    lines += ["observables:", *(f"  {name:24} {one.symbol}, {one.label}" for name, one in system.observables.items())]
+    if system.references:
+        lines += ["references:", *(f"  {reference}" for reference in system.references)]
+    return "\n".join([*lines, f"its parameters: tsmech run {system.name} --help"])
 
 
 @app.command(cls=Command)

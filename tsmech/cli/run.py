@@ -116,7 +116,8 @@ def _run_command(name: str) -> Any:
     command.__signature__ = Signature([*options, *fixed])  # type: ignore[attr-defined]
     command.__annotations__ = {option.name: option.annotation for option in [*options, *fixed]}
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    single.command(name, cls=Command)(command)
+    cited = "\n\n".join(str(reference) for reference in system.references)
+    single.command(name, cls=Command, epilog=f"References:\n\n{cited}" if cited else None)(command)
     return arrange(typer.main.get_command(single), declared)
 
 

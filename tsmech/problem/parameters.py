@@ -100,6 +100,19 @@ class Parameter:
     range: tuple[float, float] | None
     table: type | None
 
+    def __post_init__(self) -> None:
+        """Refuse a range that nobody could choose from; it is the declaration that is wrong, not a person."""
+        if self.range is None:
+            return
+        low, high = self.range
+        if not {"int", "float"} & set(self.kinds) or not low < high:
+            raise TypeError(f"range = {self.range} is none of numbers")
+        if self.scale == "logarithmic" and low <= 0:
+            raise TypeError(f"range = {self.range} cannot be logarithmic: it must start above 0")
+        for bound, sign in ((self.minimum, 1.0), (self.maximum, -1.0)):
+            if bound is not None and any(sign * (end - bound) < 0 for end in self.range):
+                raise TypeError(f"range = {self.range} is not within what is allowed: {self.allowed}")
+
     @property
     def required(self) -> bool:
         """Whether the parameter has no default."""

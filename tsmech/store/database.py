@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.metadata
+import itertools
 import json
 import platform
 import sqlite3
@@ -198,6 +199,14 @@ def continued(stored: Mapping[str, str]) -> dict[str, str]:
     history, now = json.loads(stored["history"]), provenance()
     same = {**history[-1], "begun": ""} == {**now, "begun": ""}
     return {**stored, "history": json.dumps(history if same else [*history, now])}
+
+
+def joined_history(*histories: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Return what several runs say of the commands that made them, one entry for all that differ in time alone."""
+    found: dict[str, Mapping[str, str]] = {}
+    for entry in itertools.chain(*histories):
+        found.setdefault(json.dumps({**entry, "begun": ""}, sort_keys=True), entry)
+    return list(found.values())
 
 
 def write_origin(connection: sqlite3.Connection, stored: Mapping[str, str]) -> None:

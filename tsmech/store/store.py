@@ -26,6 +26,7 @@ from tsmech.store.database import (
     continued,
     initialise,
     is_new,
+    joined_history,
     joined_identity,
     stored_experiment,
     write_experiment,
@@ -368,9 +369,13 @@ class Store:
         """
         try:
             with self._transaction():
+                made = [] if self.is_empty() else [self.history()]  # a command that only merges makes no numbers
                 for source in sources:
                     with Store.open(source, checked=True) as other:
+                        made.append(other.history())
                         self._absorb_one(other)
+                stored = meta(self._connection)
+                write_origin(self._connection, {**stored, "history": json.dumps(joined_history(*made))})
         except sqlite3.DatabaseError as error:
             raise CutShortError(f"{self.directory} cannot be written ({error})") from None
 
