@@ -417,8 +417,8 @@ def test_what_does_not_fit_beside_others_is_stored_alone(directory: Path, monkey
     outcomes = perform(experiment.tasks(), 0)
     original = Store._add_one
 
-    def fail(store: Store, outcome: Outcome) -> None:
-        original(store, outcome)
+    def fail(store: Store, outcome: Outcome, line: bool) -> None:
+        original(store, outcome, line)
         if outcome.task == outcomes[2].task:
             raise sqlite3.OperationalError("database or disk is full")
 

@@ -120,6 +120,8 @@ def show(
             "\n# finished: " + ", ".join(f"{n} {answer} ({seconds[answer]:.3g} s each)" for answer, n in counts.items())
         )
         say_out(f"# failed: {len(store.failures())}")
+        if points := store.line_points():
+            say_out(f"# theory between the points of the sweep, for the lines of its picture: {points} points")
         for entry in store.history():
             say_out("# " + ", ".join(f"{name}: {value}" for name, value in entry.items()))
         if len(store.history()) > 1:
@@ -158,9 +160,9 @@ def plot(
         Path | None, path_option("write OUT.png and OUT.svg, or a file .png, .svg or .pdf (default: the run's figure)")
     ] = None,
 ) -> None:
-    """Redraw a run without computing it again."""
+    """Redraw a run without computing anything."""
     from tsmech.plots import FORMATS
-    from tsmech.runs import draw
+    from tsmech.runs import draw, lacks_lines
 
     with _open(run) as store:
         directory, stem, formats = (out.parent, out.stem, [out.suffix[1:].lower()]) if out else (run, "figure", [""])
@@ -171,7 +173,10 @@ def plot(
         if out:
             check_out(directory / f"{stem}.{formats[-1]}")
         choice: dict[str, Any] = {"x": x, "y": y or None, "by": by, "value": value, "together": together, "log": log}
-        for path in draw(store, directory, stem, formats, matrix=matrix, at=at, **choice):
+        choice |= {"matrix": matrix, "at": at}
+        if words := lacks_lines(store, **choice):
+            say(f"tsmech: {words}")
+        for path in draw(store, directory, stem, formats, **choice):
             say_out(str(path))
 
 
@@ -277,11 +282,14 @@ def merge(
     quiet: Quiet = False,
 ) -> None:
     """Join what the shards of an experiment have done, and say what is missing."""
-    from tsmech.runs import merging, publish
+    from tsmech.runs import add_lines, merging, publish
+    from tsmech.runs.progress import Meter
 
     with merging.merge(out, shards) as store:
         if store.notice:
             print(f"tsmech: {store.notice}", file=sys.stderr)
+        with Meter(store.experiment.name, quiet) as meter:
+            add_lines(store, meter.show)
         for path in publish(store):
             say_out(str(path), quiet)
         if words := merging.missing(store, shards):
@@ -323,7 +331,7 @@ def reproduce(
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
     for name in chosen:
-        store = perform(resolve(str(known[name]), {}), runs / name, quiet, workers=workers)
+        store = perform(resolve(str(known[name]), {}), runs / name, quiet, pictured=True, workers=workers)
         with store:
             for path in publish(store):
                 if path.stem == "figure":

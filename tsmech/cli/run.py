@@ -201,7 +201,7 @@ def _run(
     if fresh and directory is not None:
         places["begin"] = lambda: _discard(directory, quiet)
     silent = quiet or (as_json and not sys.stderr.isatty())
-    with perform(experiment, directory, silent, shard=share, **places) as store:
+    with perform(experiment, directory, silent, shard=share, pictured=directory is not None, **places) as store:
         if store.surplus:
             say(f"tsmech: {store.surplus}", quiet)
         files = publish(store)

@@ -155,7 +155,7 @@ class System:
         return ()
 
     def line_points(self) -> int:
-        """Return at how many values of a parameter a picture computes theory between the stored ones."""
+        """Return at how many values of a parameter a run computes theory for the lines of its picture, 0 at none."""
         return 0 if self.coordinates else 400
 
     def simulation_steps(self) -> float:

@@ -18,6 +18,7 @@ from tsmech.engine import Outcome
 from tsmech.errors import CutShortError, IncompleteError, InputError
 from tsmech.experiment import Experiment, Task, in_order
 from tsmech.problem.curve import Curve, Stop
+from tsmech.problem.parameters import plain
 from tsmech.problem.system import System
 from tsmech.store.database import (
     begin_writing,
@@ -33,6 +34,7 @@ from tsmech.store.database import (
 )
 from tsmech.store.directory import check
 from tsmech.store.locks import FILE, Lock, on_network, take_lock
+from tsmech.store.schema import OF_THE_SWEEP
 from tsmech.store.seals import DamageError, Tally, examine, mark, mark_of_curve, meta, reason, seal
 from tsmech.store.summary import Row, pack, summarise, summary_columns, unpack
 
@@ -124,6 +126,7 @@ class Store:
                 surplus = _surplus(connection, experiment, asked, directory)
                 begin_writing(connection, lock.local)
                 with connection:
+                    _adopt(connection, experiment, tally)
                     write_experiment(connection, experiment, identity)
                     write_origin(connection, continued(stored))
                     tally.write(connection)
@@ -203,8 +206,8 @@ class Store:
         self.close()
 
     def is_empty(self) -> bool:
-        """Return whether nothing has been finished yet."""
-        return self._connection.execute("SELECT 1 FROM curves LIMIT 1").fetchone() is None
+        """Return whether nothing of the sweep has been finished yet."""
+        return self._connection.execute(f"SELECT 1 FROM curves WHERE {OF_THE_SWEEP} LIMIT 1").fetchone() is None
 
     def lacks(self, experiment: Experiment) -> tuple[int, int] | None:
         """Return how many tasks of an experiment are not finished, and how many points they belong to.
@@ -216,7 +219,7 @@ class Store:
         answers = ", ".join(f"'{answer}'" for answer in experiment.answers)
         query = (
             f"SELECT count(*) FROM curves WHERE answer IN ({answers}) AND replicate < {experiment.replicates} "
-            "GROUP BY point"
+            f"AND {OF_THE_SWEEP} GROUP BY point"
         )
         counts = [count for (count,) in self._connection.execute(query)]
         tasks = experiment.tasks_a_point
@@ -224,7 +227,7 @@ class Store:
 
     def remaining(self, tasks: Iterable[Task]) -> Iterator[Task]:
         """Yield the tasks that are not finished, in order; a point's tasks must follow one another."""
-        if self.is_empty():
+        if self._connection.execute("SELECT 1 FROM curves LIMIT 1").fetchone() is None:
             yield from tasks
             return
         system = None
@@ -246,8 +249,10 @@ class Store:
         found = self._connection.execute(query, (system.key(), answer, count))
         return [_curve(*row) for row in found]
 
-    def add(self, outcomes: Sequence[Outcome]) -> None:
+    def add(self, outcomes: Sequence[Outcome], *, line: bool = False) -> None:
         """Write outcomes, in one transaction where they can be.
+
+        Those of a ``line`` belong to points between those of the sweep: no table, count or summary has them.
 
         Raises
         ------
@@ -256,20 +261,20 @@ class Store:
         """
         try:
             try:
-                self._add_together(outcomes)
+                self._add_together(outcomes, line)
             except sqlite3.DatabaseError:
                 for outcome in outcomes:
-                    self._add_together([outcome])
+                    self._add_together([outcome], line)
         except sqlite3.DatabaseError as error:
             self.check_kept()
             raise CutShortError(
                 f"{self.directory}: results cannot be stored ({error}); all that was stored before is kept"
             ) from None
 
-    def _add_together(self, outcomes: Sequence[Outcome]) -> None:
+    def _add_together(self, outcomes: Sequence[Outcome], line: bool) -> None:
         with self._transaction():
             for outcome in outcomes:
-                self._add_one(outcome)
+                self._add_one(outcome, line)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -286,9 +291,9 @@ class Store:
             self._layouts = dict(self._connection.execute("SELECT layout, id FROM layouts"))
             raise
 
-    def _add_one(self, outcome: Outcome) -> None:
+    def _add_one(self, outcome: Outcome, line: bool) -> None:
         task = outcome.task
-        point, key = self._point(task.system)
+        point, key = self._point(task.system, line)
         address = (point, task.answer, task.replicate)
         if outcome.curve is None:
             self._enter_failure(address, key, outcome.error, outcome.trace)
@@ -323,22 +328,22 @@ class Store:
         for error, trace in self._connection.execute(statement, address).fetchall():
             self._tally.remove(mark(key, *address[1:], error, trace))
 
-    def _point(self, system: System) -> tuple[int, str]:
+    def _point(self, system: System, line: bool) -> tuple[int, str]:
         """Return a point's number in the file, and its key with its parameters; a new one is entered."""
         key = system.key()
         if key not in self._points:
             if len(self._points) >= MOST_REMEMBERED:
                 self._points.clear()
             values = written_parameters(system)
-            self._points[key] = (self._enter_point(key, values), key + values)
+            self._points[key] = (self._enter_point(key, values, line), key + values)
         return self._points[key]
 
-    def _enter_point(self, key: str, parameters: str) -> int:
+    def _enter_point(self, key: str, parameters: str, line: int) -> int:
         row = self._connection.execute("SELECT id FROM points WHERE key = ?", (key,)).fetchone()
         if row is None:
-            statement = "INSERT INTO points (key, parameters) VALUES (?, ?) RETURNING id"
-            row = self._connection.execute(statement, (key, parameters)).fetchone()
-            self._tally.add(mark(key, parameters))
+            statement = "INSERT INTO points (key, parameters, line) VALUES (?, ?, ?) RETURNING id"
+            row = self._connection.execute(statement, (key, parameters, int(line))).fetchone()
+            self._tally.add(mark(key, parameters, int(line)))
         return int(row[0])
 
     def _layout(self, layout: str) -> int:
@@ -375,8 +380,8 @@ class Store:
 
     def _absorb_one(self, other: "Store") -> None:
         points: dict[int, tuple[int, str]] = {}
-        for number, key, parameters in other._connection.execute("SELECT id, key, parameters FROM points"):
-            points[number] = (self._enter_point(key, parameters), key + parameters)
+        for number, key, parameters, line in other._connection.execute("SELECT id, key, parameters, line FROM points"):
+            points[number] = (self._enter_point(key, parameters, line), key + parameters)
         layouts = {number: self._layout(layout) for layout, number in other._layouts.items()}
         query = "SELECT point, answer, replicate, seconds, stop, stopped_at, layout, data, seal FROM curves"
         for there, answer, replicate, *values, layout, data, sealed in other._connection.execute(query):
@@ -402,7 +407,7 @@ class Store:
         """Return the failed tasks: their parameters, answer, replicate, error and traceback."""
         query = (
             "SELECT parameters, answer, replicate, error, trace FROM failures JOIN points ON points.id = point "
-            "ORDER BY point, answer, replicate"
+            "WHERE NOT line ORDER BY point, answer, replicate"
         )
         return [
             {
@@ -417,11 +422,18 @@ class Store:
 
     def timing(self) -> dict[str, float]:
         """Return the seconds that one task of each answer took on average."""
-        return dict(self._connection.execute("SELECT answer, avg(seconds) FROM curves GROUP BY answer"))
+        query = f"SELECT answer, avg(seconds) FROM curves WHERE {OF_THE_SWEEP} GROUP BY answer"
+        return dict(self._connection.execute(query))
 
     def counts(self) -> dict[str, int]:
         """Return how many curves of each answer are stored."""
-        return dict(self._connection.execute("SELECT answer, count(*) FROM curves GROUP BY answer"))
+        query = f"SELECT answer, count(*) FROM curves WHERE {OF_THE_SWEEP} GROUP BY answer"
+        return dict(self._connection.execute(query))
+
+    def line_points(self) -> int:
+        """Return how many points between those of the sweep are stored, which are on the lines of a picture."""
+        (count,) = self._connection.execute("SELECT count(*) FROM points WHERE line").fetchone()
+        return int(count)
 
     def history(self) -> list[dict[str, str]]:
         """Return with which versions, on which machine and when the run was begun, and each change of these since."""
@@ -436,17 +448,27 @@ class Store:
         InputError
             Where the file turns out to be damaged.
         """
-        try:
+        with self._read_whole():
             yield from self._curves()
+
+    @contextlib.contextmanager
+    def _read_whole(self) -> Iterator[None]:
+        try:
+            yield
         except (sqlite3.DatabaseError, ValueError, LookupError) as error:
             raise damaged(self.directory, reason(error)) from None
 
-    def _curves(self) -> Iterator[tuple[dict[str, Any], str, list[Curve]]]:
+    def _curves(self, line: str | None = None) -> Iterator[tuple[dict[str, Any], str, list[Curve]]]:
+        """Yield the curves of the sweep, or those between its points along the parameter of a line."""
         axes, seed = list(self.experiment.axes), self.experiment.seed
         points = []
-        for text, number in self._connection.execute("SELECT parameters, id FROM points"):
+        known = {name: {in_order(plain(value)) for value in values} for name, values in self.experiment.axes.items()}
+        if line is not None:
+            known.pop(line)
+        for text, number in self._connection.execute("SELECT parameters, id FROM points WHERE line = ?", (bool(line),)):
             parameters = json.loads(text)
-            points.append(([parameters[name] for name in axes], number))
+            if line is None or all(in_order(parameters[name]) in values for name, values in known.items()):
+                points.append(([parameters[name] for name in axes], number))
         points.sort(key=lambda point: ([in_order(value) for value in point[0]], point[1]))
         query = (
             "SELECT answer, replicate, stop, stopped_at, layouts.layout, data, seal, key || parameters FROM curves "
@@ -466,13 +488,16 @@ class Store:
     def columns(self) -> list[str]:
         """Return the names of all columns of :meth:`rows`, without making them."""
         names = dict.fromkeys(["system", "answer", *self.experiment.axes])
-        query = "SELECT DISTINCT answer, layouts.layout FROM curves JOIN layouts ON layouts.id = curves.layout"
+        query = (
+            "SELECT DISTINCT answer, layouts.layout FROM curves JOIN layouts ON layouts.id = curves.layout "
+            f"WHERE {OF_THE_SWEEP}"
+        )
         system = self.experiment.system
         order = list(system.answers)
         found = sorted(self._connection.execute(query), key=lambda pair: (order.index(pair[0]), pair[1]))
         for answer, layout in found:
             names |= dict.fromkeys(summary_columns(layout, system, predicts=system.answers[answer].predicts))
-        query = "SELECT 1 FROM curves WHERE stop = 'diverged' LIMIT 1"
+        query = f"SELECT 1 FROM curves WHERE stop = 'diverged' AND {OF_THE_SWEEP} LIMIT 1"
         return [*names, *(["diverged_at"] if self._connection.execute(query).fetchone() else [])]
 
     def rows(self) -> Iterator[Row]:
@@ -483,19 +508,38 @@ class Store:
         coordinate at which one did, and each row counts the ``replicates`` that had not diverged by then.
         """
         for parameters, answer, found in self.curves():
-            head = {"system": self.experiment.system.name, "answer": answer}
-            head |= parameters
-            diverged = [curve.diverged_at for curve in found if curve.diverged_at is not None]
-            tail = {"diverged_at": min(diverged)} if diverged else {}
-            predicts = not self.experiment.simulates(answer)
-            for row in summarise(found, self.experiment.system, predicts=predicts):
-                yield head | row | tail
+            yield from self._summary(parameters, answer, found)
+
+    def lines(self, x: str) -> Iterator[Row]:
+        """Yield rows of the predictions between the points of the sweep along a parameter, in the order of the axes.
+
+        Of a line along which a point failed there are none.
+        """
+        if x not in self.experiment.axes:
+            return
+        others = [name for name in self.experiment.axes if name != x]
+        query = "SELECT DISTINCT answer, parameters FROM failures JOIN points ON points.id = point WHERE line"
+        with self._read_whole():
+            failed = [(answer, json.loads(parameters)) for answer, parameters in self._connection.execute(query)]
+            broken = [(answer, [parameters[name] for name in others]) for answer, parameters in failed]
+            for place, answer, found in self._curves(line=x):
+                if (answer, [place[name] for name in others]) not in broken:
+                    yield from self._summary(place, answer, found)
+
+    def _summary(self, place: Row, answer: str, found: Sequence[Curve]) -> Iterator[Row]:
+        """Yield the rows of one answer at one point."""
+        head = {"system": self.experiment.system.name, "answer": answer, **place}
+        diverged = [curve.diverged_at for curve in found if curve.diverged_at is not None]
+        tail = {"diverged_at": min(diverged)} if diverged else {}
+        predicts = not self.experiment.simulates(answer)
+        for row in summarise(found, self.experiment.system, predicts=predicts):
+            yield head | row | tail
 
     def divergences(self) -> list[Row]:
         """Return for each point and answer of which draws diverged, how many and where the first did."""
         query = (
             "SELECT parameters, answer, count(*), min(stopped_at) FROM curves JOIN points ON points.id = point "
-            "WHERE stop = 'diverged' GROUP BY point, answer"
+            "WHERE stop = 'diverged' AND NOT line GROUP BY point, answer"
         )
         axes = list(self.experiment.axes)
         return [
@@ -525,6 +569,17 @@ def _open_whole(directory: Path, asked: Experiment, shard: str, locks: bool) -> 
             if notice:
                 raise damaged(directory, error) from None
             notice = salvage(directory, asked, shard, str(error))
+
+
+def _adopt(connection: sqlite3.Connection, experiment: Experiment, tally: Tally) -> None:
+    """Make those points of lines that an extended sweep has points of the sweep."""
+    known = {name: {in_order(plain(value)) for value in values} for name, values in experiment.axes.items()}
+    for number, key, text in connection.execute("SELECT id, key, parameters FROM points WHERE line").fetchall():
+        parameters = json.loads(text)
+        if all(in_order(parameters[name]) in values for name, values in known.items()):
+            connection.execute("UPDATE points SET line = 0 WHERE id = ?", (number,))
+            tally.remove(mark(key, text, 1))
+            tally.add(mark(key, text, 0))
 
 
 def _surplus(connection: sqlite3.Connection, joined: Experiment, asked: Experiment, directory: Path) -> str:
