@@ -18,7 +18,7 @@ import tsmech
 from tests.commands import TIMEOUT, Said, command
 from tests.gauge import Gauge, register
 from tsmech import experiment, plots
-from tsmech.engine import executors
+from tsmech.engine import tasks
 from tsmech.store import Store
 from tsmech.store.directory import PRODUCTS
 from tsmech.store.locks import FILE
@@ -302,7 +302,7 @@ def test_a_bug_is_one_and_a_traceback_is_for_debug(monkeypatch: pytest.MonkeyPat
 
 def test_an_interruption_is_130_and_says_how_to_continue(monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:
     calls: list[int] = []
-    original = executors.perform_one
+    original = tasks.perform_one
 
     def perform_one(*task: Any) -> Any:
         calls.append(1)
@@ -310,7 +310,7 @@ def test_an_interruption_is_130_and_says_how_to_continue(monkeypatch: pytest.Mon
             raise KeyboardInterrupt
         return original(*task)
 
-    monkeypatch.setattr(executors, "perform_one", perform_one)
+    monkeypatch.setattr(tasks, "perform_one", perform_one)
     words = ("run", "gauge", "--level", "1:9:9", "--out", "my run", "--answers", "theory")
     said = command(*words, "--fresh")
     assert said.code == 130

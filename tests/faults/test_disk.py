@@ -280,7 +280,7 @@ def test_a_run_whose_file_is_removed_says_that_nothing_is_kept(
         monkeypatch.setattr(target, name, disturbed)
 
     if moment == "write":
-        disturb(Store, "_add_one", sqlite3.OperationalError("disk I/O error"))
+        disturb(Store, "_row", sqlite3.OperationalError("disk I/O error"))
     if moment == "draw":
         disturb(products, "draw", None)
     with (

@@ -80,7 +80,7 @@ def _open(run: Path) -> "Store":
 @app.command("list", cls=Command)
 def list_all() -> None:
     """List the systems, with the answers that each has, and the experiments that come along."""
-    from tsmech.experiment import experiments, from_file
+    from tsmech.experiment import experiments, toml_files
     from tsmech.problem.system import has
     from tsmech.systems import REGISTRY, find
 
@@ -91,7 +91,7 @@ def list_all() -> None:
         say_out(f"  {name:24} {system.title} ({answers})")
     say_out("experiments (tsmech run NAME):")
     for name, path in experiments().items():
-        say_out(f"  {name:24} {from_file(path).title}")
+        say_out(f"  {name:24} {toml_files.title(path)}")
 
 
 @app.command(cls=Command)

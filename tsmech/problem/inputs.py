@@ -108,6 +108,27 @@ def declare(name: str) -> Any:
 
 def resolve(system: Any) -> Spectrum:
     """Return the spectrum that a system's fields describe, or raise ``InputError`` where they contradict."""
+    described = tuple(getattr(system, name) for name in _Described._fields)
+    return _resolve(_Described(*described)) if system.spectrum in NAMES else _resolve.__wrapped__(system)
+
+
+class _Described(NamedTuple):
+    """The fields of a system that its spectrum depends on."""
+
+    spectrum: str
+    ratio: float
+    fraction: float
+    exponent: float
+    eigenvalues: Any
+    teacher_weights: Any
+    columns: str | None
+    standardise: bool
+    dimension: int
+    signal: float
+
+
+@functools.lru_cache(maxsize=64)
+def _resolve(system: Any) -> Spectrum:
     for name, law in SHAPES.items():
         value = getattr(system, name)
         if value != _FIELDS[name]["default"] and system.spectrum != law:

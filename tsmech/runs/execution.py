@@ -169,8 +169,11 @@ def failure(store: Store) -> TsmechError | None:
 
 def most_steps(experiment: Experiment) -> float:
     """Return how many steps the longest simulation of an experiment takes."""
-    simulated = any(map(experiment.simulates, experiment.answers))
-    return max(point.simulation_steps() for point in experiment.points()) if simulated else 0.0
+    if not any(map(experiment.simulates, experiment.answers)):
+        return 0.0
+    return (
+        max(point.simulation_steps() for point in experiment.points()) if experiment.steps is None else experiment.steps
+    )
 
 
 def run(

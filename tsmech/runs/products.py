@@ -37,7 +37,8 @@ def draw(
     left_out = {name for name in store.experiment.system.observables if name not in drawn}
     left_out |= {f"{name}_sem" for name in left_out}
     # Of a large sweep the numbers that are not drawn would take most of the memory.
-    rows = ({name: value for name, value in row.items() if observable_of(name) not in left_out} for row in store.rows())
+    left_out = {column for column in store.columns() if observable_of(column) in left_out}
+    rows = ({name: value for name, value in row.items() if name not in left_out} for row in store.rows())
     figure = plots.draw(store.experiment, rows, lines=store.lines(picture.x), **choice)
     return plots.save(figure, directory, stem, formats)
 
