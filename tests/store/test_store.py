@@ -450,16 +450,16 @@ def test_what_does_not_fit_beside_others_is_stored_alone(directory: Path, monkey
     """A full disk in the midst of a batch: what still fits stays, and what was entered with the rest is taken back."""
     experiment = build("gauge", {"level": (1, 2, 3)}, answers="theory")
     outcomes = perform(experiment.tasks(), 0)
-    original = Store._add_one
+    original = Store._row
 
-    def fail(store: Store, outcome: Outcome) -> None:
-        original(store, outcome)
+    def fail(store: Store, outcome: Outcome, line: bool) -> Any:
         if outcome.task == outcomes[2].task:
             raise sqlite3.OperationalError("database or disk is full")
+        return original(store, outcome, line)
 
     with Store.create(experiment, directory) as store:
         with monkeypatch.context() as patch:
-            patch.setattr(Store, "_add_one", fail)
+            patch.setattr(Store, "_row", fail)
             with pytest.raises(IncompleteError, match="disk is full"):
                 store.add(outcomes)
         assert store.counts() == {"theory": 2}

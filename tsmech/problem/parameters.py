@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import functools
 import hashlib
+import json
 import math
 import os
 import textwrap
@@ -31,6 +32,8 @@ LARGEST_WHOLE = 2**63 - 1
 """Largest whole number: that of arrays and files."""
 MAX_RANGE = 1_000_000
 """Most values of a range."""
+PLAIN = (float, int, str, bool, type(None))
+"""Types of values that cannot change."""
 
 KINDS: Mapping[Any, str] = {
     bool: "bool",
@@ -401,6 +404,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def to_json(value: Any) -> str:
+    """Return a parameter's value as JSON, the fields of a table in order."""
+    if type(value) is float and math.isfinite(value):
+        return repr(value)
+    return json.dumps(plain(value), sort_keys=True)
 
 
 def parameter(

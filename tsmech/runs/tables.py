@@ -55,9 +55,9 @@ def _write_csv(rows: Iterable[Row], file: TextIO, names: Sequence[str] | None = 
     if names is None:
         rows = list(rows)
         names = columns(rows)
-    writer = csv.DictWriter(file, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([row.get(name, "") for name in names] for row in rows)
 
 
 def write(rows: Iterable[Row], path: Path, kind: str, names: Sequence[str] | None = None) -> None:

@@ -1,9 +1,11 @@
 """Ridge regression of a noisy linear teacher: double descent in alpha = P/N."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsmech.problem.curve import Curve
 from tsmech.problem.inputs import GaussianInputs
@@ -124,6 +126,22 @@ class Ridge(GaussianInputs):
         if self.teacher_weights is None:  # with unequal weights it is a search: ask optimal_penalty() for it
             found = {**found, "optimal_penalty": np.array(self.optimal_penalty())}
         return Curve.point(found)
+
+    @classmethod
+    def theory_points(cls, points: Sequence[Self]) -> dict[str, NDArray[np.float64]] | None:
+        """Return the closed forms at many points at once; None where one has none."""
+        from tsmech.theory import ridge
+
+        if not all(point.isotropic for point in points):
+            return None
+        names = ("alpha", "noise", "penalty", "signal", "unseen")
+        found = ridge.isotropic(*(np.array([getattr(point, name) for point in points]) for name in names))
+        best: dict[tuple[float, ...], float] = {}  # it does not depend on alpha and the penalty
+        for point in points:
+            place = (point.noise, point.signal, point.unseen)
+            if place not in best:
+                best[place] = point.optimal_penalty()
+        return found | {"optimal_penalty": np.array([best[p.noise, p.signal, p.unseen] for p in points])}
 
     def reduced_curve(self, rng: np.random.Generator) -> Curve:
         """Return one draw of the bidiagonal reduction, which has the law of the dense simulation."""
