@@ -41,8 +41,9 @@ numpydoc_xref_param_type = False
 
 
 def setup(app: Sphinx) -> None:
-    """Write the pages that the declarations make, and let MathJax number the equations of the notes."""
+    """Write the pages that the declarations make, find their names, and let MathJax number the notes' equations."""
     app.connect("builder-inited", lambda app: pages.write(Path(app.srcdir)))
     app.connect("autodoc-process-docstring", pages.name_sections)
     app.connect("autodoc-skip-member", pages.skips)
+    app.connect("missing-reference", pages.follow)
     app.connect("doctree-read", lambda app, doctree: pages.mark_tags(doctree))

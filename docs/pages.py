@@ -1,9 +1,10 @@
 """Pages that are made from declarations, so that nothing is written twice: one a system, and the reference.
 
 A system's page has its problem and parameters (its docstring), its observables, its experiments with their pictures,
-and the way to its derivation.
+its references, and the way to its derivation.
 """
 
+import pydoc
 import re
 import tomllib
 import types
@@ -11,21 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 import tsmech
 from tsmech.problem.system import System, has
 from tsmech.systems import REGISTRY, find
 
 ROOT = Path(__file__).parents[1]
-LAYERS = {
-    "tsmech": "The house: the way from a person's words through the engine to the store and the pictures.",
-    "tsmech.engine": "Where and how units of work are performed.",
-    "tsmech.store": "The run directory: what is finished is on disk and stays there.",
-    "tsmech.plots": "What a picture shows, and how it is drawn.",
-    "tsmech.systems": "What the problems are.",
-    "tsmech.theory": "How predictions are computed: arrays in, arrays out.",
-    "tsmech.sims": "How simulations are computed: kernels and the thin drivers around them.",
-}
 
 
 def write(source: Path) -> None:
@@ -36,8 +30,14 @@ def write(source: Path) -> None:
     for name in REGISTRY:
         _put(source / "systems" / f"{name}.md", system_page(find(name)).encode())
     _put(source / "reference" / "calls.md", calls_page().encode())
-    for package, words in LAYERS.items():
-        _put(source / "reference" / f"{package}.md", reference_page(package, words).encode())
+    for package in packages():
+        _put(source / "reference" / f"{package}.md", reference_page(package).encode())
+
+
+def packages() -> list[str]:
+    """Return the names of the package and of all packages in it; the command line has its own help."""
+    folders = sorted(path.parent.relative_to(ROOT) for path in (ROOT / "tsmech").rglob("__init__.py"))
+    return [".".join(folder.parts) for folder in folders if folder.name != "cli"]
 
 
 def system_page(system: type[System]) -> str:
@@ -60,6 +60,9 @@ def system_page(system: type[System]) -> str:
             if (ROOT / "figures" / f"{path.stem}.png").is_file():
                 parts.append(f"![{path.stem}](../figures/{path.stem}.png)")
             parts.append(f"```toml\n{text.strip()}\n```")
+    if system.references:
+        cited = [f"- [{one}]({one.url})" if one.url else f"- {one}" for one in system.references]
+        parts += ["## References", "\n".join(cited)]
     parts += ["## In Python", _rst(about, "   :members:", "   :inherited-members:", "   :no-index:")]
     return "\n\n".join(parts) + "\n"
 
@@ -73,14 +76,33 @@ def calls_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def reference_page(package: str, words: str) -> str:
-    """Return the reference of one layer: every module with a public name."""
+def reference_page(package: str) -> str:
+    """Return the reference of one package: what it is for, and every module in it."""
     folder = ROOT / package.replace(".", "/")
-    names = [path.stem for path in sorted(folder.glob("*.py")) if path.stem not in ("__init__", "cli")]
-    parts = [f"# {package}", words]
+    names = [path.stem for path in sorted(folder.glob("*.py")) if path.stem not in ("__init__", "__main__")]
+    parts = [f"# {package}"]
     for module in [package, *(f"{package}.{name}" for name in names)]:
-        parts += [f"## {module}", _rst(f".. automodule:: {module}", "   :members:", "   :ignore-module-all:")]
+        parts += [f"## {module}"] if module != package else []
+        parts.append(_rst(f".. automodule:: {module}", "   :members:", "   :ignore-module-all:"))
     return "\n\n".join(parts) + "\n"
+
+
+def follow(app: Sphinx, env: BuildEnvironment, node: nodes.Element, content: nodes.TextElement) -> nodes.Element | None:
+    """Lead a name to where the reference has it: what a package hands out to its module, a method to its class."""
+    if node.get("refdomain") != "py":
+        return None
+    module, owner, target = node.get("py:module"), node.get("py:class"), node["reftarget"]
+    for place in ([module, owner], [module], []):
+        thing = pydoc.locate(".".join([*filter(None, place), target]))
+        if thing is None:
+            continue
+        name = getattr(thing, "__qualname__", None)
+        full = f"{thing.__module__}.{name}" if name else str(getattr(thing, "__name__", ""))
+        if full == target:
+            return None
+        domain = env.get_domain("py")
+        return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], full, node, content)
+    return None
 
 
 def name_sections(app: object, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:

@@ -1,11 +1,26 @@
-"""Shared test set-up: a Numba cache that is named by the sources it was compiled from."""
+"""Shared test set-up: a Numba cache that is named by the sources it was compiled from, and the site's own module."""
 
 import hashlib
+import importlib.util
 import os
 import tempfile
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 _package = Path(__file__).parents[1] / "tsmech"
 _digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(_package.rglob("*.py")))).hexdigest()[:16]
 # Numba's cache does not see edits in other files, so each state of the sources has its own.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"tsmech-numba-{_digest}"))
+
+
+@pytest.fixture(scope="session")
+def pages() -> ModuleType:
+    """Return the module that makes pages of the site from declarations."""
+    spec = importlib.util.spec_from_file_location("pages", _package.parent / "docs" / "pages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

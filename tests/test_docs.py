@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -54,6 +55,25 @@ def test_the_commands_and_the_file_of_the_first_page_run(tmp_path: Path, monkeyp
         said = command(*words)
         assert said.code == 0, said.err
     assert Path("runs/first/figure.svg").is_file()
+
+
+# The reference
+
+
+def test_every_module_has_its_place_in_the_reference(pages: ModuleType) -> None:
+    """... but for those of the command line."""
+    text = "".join(pages.reference_page(package) for package in pages.packages())
+    listed = re.findall(r"^\.\. automodule:: (\S+)$", text, re.MULTILINE)
+    files = [path.relative_to(ROOT).with_suffix("").parts for path in (ROOT / "tsmech").rglob("*.py")]
+    modules = {".".join(parts).removesuffix(".__init__") for parts in files if parts[-1] != "__main__"}
+    assert len(listed) == len(set(listed))
+    assert set(listed) == {name for name in modules if not name.startswith("tsmech.cli")}
+
+
+def test_the_notes_name_files_that_are_there() -> None:
+    for page in [*(ROOT / "theory").glob("*.md"), *PAGES.glob("*.md"), ROOT / "README.md"]:
+        for name in re.findall(r"`((?:tsmech|tests|docs|theory|sims)/[\w./]+\.(?:py|md|toml))`", page.read_text()):
+            assert (ROOT / name).is_file() or "hebb" in name, f"{page.name} names {name}"
 
 
 # A system, added

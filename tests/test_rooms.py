@@ -27,12 +27,6 @@ ORDER = (
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 DOORS = ("tsmech", "tsmech.__main__")
 """The package's own modules, which hand out what is public from all rooms."""
-EXCEPTIONS = {
-    ("tsmech.sims.gradient_flow", "tsmech.theory.gradient_flow"): (
-        "a step that is too long is refused by one bound for all answers; no number of the simulation comes from it"
-    ),
-}
-"""Imports against the order, each with its reason."""
 
 
 def modules() -> dict[str, Path]:
@@ -80,9 +74,7 @@ def test_every_module_is_in_a_room() -> None:
 
 
 def test_rooms_import_what_is_below_them_alone() -> None:
-    found = set(against_the_order())
-    assert found - set(EXCEPTIONS) == set()
-    assert set(EXCEPTIONS) - found == set(), "an exception that is none any more"
+    assert list(against_the_order()) == []
 
 
 def test_modules_are_imported_in_no_circle() -> None:

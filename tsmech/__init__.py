@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping
     from tsmech.theory.online_sgd.limits import critical_learning_rate as critical_learning_rate
     from tsmech.theory.ridge import optimal_penalty as optimal_penalty
+    from tsmech.theory.spectra.population import Spectrum as Spectrum
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,7 @@ PLACES = {
     "Experiment": "tsmech.experiment",
     "InputError": "tsmech.errors",
     "Overlaps": "tsmech.problem.overlaps",
+    "Spectrum": "tsmech.theory.spectra.population",
     "Steps": "tsmech.systems.online_sgd",
     "check": "tsmech.compare",
     "critical_learning_rate": "tsmech.theory.online_sgd.limits",

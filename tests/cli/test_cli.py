@@ -18,7 +18,8 @@ import tsmech
 from tests.commands import TIMEOUT, Said, command
 from tests.gauge import Gauge, register
 from tsmech import experiment, plots
-from tsmech.engine import executors
+from tsmech.engine import tasks
+from tsmech.store import Store
 from tsmech.store.directory import PRODUCTS
 from tsmech.store.locks import FILE
 from tsmech.systems import REGISTRY
@@ -301,7 +302,7 @@ def test_a_bug_is_one_and_a_traceback_is_for_debug(monkeypatch: pytest.MonkeyPat
 
 def test_an_interruption_is_130_and_says_how_to_continue(monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:
     calls: list[int] = []
-    original = executors.perform_one
+    original = tasks.perform_one
 
     def perform_one(*task: Any) -> Any:
         calls.append(1)
@@ -309,7 +310,7 @@ def test_an_interruption_is_130_and_says_how_to_continue(monkeypatch: pytest.Mon
             raise KeyboardInterrupt
         return original(*task)
 
-    monkeypatch.setattr(executors, "perform_one", perform_one)
+    monkeypatch.setattr(tasks, "perform_one", perform_one)
     words = ("run", "gauge", "--level", "1:9:9", "--out", "my run", "--answers", "theory")
     said = command(*words, "--fresh")
     assert said.code == 130
@@ -318,7 +319,9 @@ def test_an_interruption_is_130_and_says_how_to_continue(monkeypatch: pytest.Mon
     assert line.endswith("tsmech run gauge --level 1:9:9 --out 'my run' --answers theory")
     assert re.search(r"# finished: 3 theory", command("show", "my run").out)
     assert command(*words).code == 0
-    assert len(calls) == 4 + (9 - 3), "what was finished is not performed again"
+    with Store.open(Path("my run")) as store:
+        between = store.line_points()
+    assert len(calls) == 4 + (9 - 3) + between, "what was finished is not performed again"
 
 
 def test_an_interruption_of_what_is_not_kept_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,7 +387,9 @@ def test_a_run_is_drawn_again_without_computing() -> None:
     command("run", "gauge", "--level", "1,2", "--noise", "0.1,0.2", "--answers", "theory", "--out", "d")
     before = Path("d/figure.svg").read_bytes()
     said = command("plot", "d", "--x", "noise", "--y", "spread,luck", "--by", "level")
-    assert (said.code, said.out, said.err) == (0, "d/figure.png\nd/figure.svg\n", "")
+    assert (said.code, said.out) == (0, "d/figure.png\nd/figure.svg\n")
+    (line,) = said.err.splitlines()
+    assert line.startswith("tsmech: nothing is stored between the points of the sweep along noise: theory is drawn")
     assert Path("d/figure.svg").read_bytes() != before
     assert command("plot", "d", "--out", "pic").out == "pic.png\npic.svg\n"
     assert Path("pic.svg").read_bytes() == before

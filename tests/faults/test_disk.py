@@ -18,7 +18,7 @@ from tests.faults.test_interruption import committed, logged, wait_until
 from tests.gauge import LOG, register
 from tsmech.errors import CutShortError, IncompleteError
 from tsmech.experiment import build
-from tsmech.runs import carry_out, execution, publish, tables
+from tsmech.runs import carry_out, products, publish, tables
 from tsmech.runs.progress import Progress
 from tsmech.store import Store
 from tsmech.store.directory import PRODUCTS
@@ -280,9 +280,9 @@ def test_a_run_whose_file_is_removed_says_that_nothing_is_kept(
         monkeypatch.setattr(target, name, disturbed)
 
     if moment == "write":
-        disturb(Store, "_add_one", sqlite3.OperationalError("disk I/O error"))
+        disturb(Store, "_row", sqlite3.OperationalError("disk I/O error"))
     if moment == "draw":
-        disturb(execution, "draw", None)
+        disturb(products, "draw", None)
     with (
         pytest.raises(IncompleteError, match=r"run\.sqlite was removed while the run was under way") as said,
         carry_out(experiment, directory, report=report) as store,

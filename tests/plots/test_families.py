@@ -185,8 +185,9 @@ def test_a_theory_of_points_has_a_smooth_line_for_each_entry() -> None:
 
         reduced_curve = direct_curve = None  # type: ignore[assignment]
 
-    found = finished(Power, answers="theory", level=[1.0, 2.0, 3.0])
-    (panel,) = draw(*found, y="p").axes
+    experiment = build(Power, {"level": [1.0, 2.0, 3.0]}, answers="theory")
+    with carry_out(experiment, pictured=True) as store:
+        (panel,) = draw(experiment, store.rows(), lines=store.lines("level"), y="p").axes
     one, two = lines(panel)
     assert len(one.get_xdata()) > 100
     np.testing.assert_allclose(two.get_ydata(), two.get_xdata() ** 2)

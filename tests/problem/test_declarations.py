@@ -141,6 +141,16 @@ def test_a_system_that_declares_all_as_it_should_is_made() -> None:
         (with_field("noise", complex), "parameter noise: <class 'complex'> is no type of a parameter"),
         (with_field("noise", int | float), "parameter noise: int | float is no type of a parameter"),
         *(
+            (with_field("noise", declared, parameter("σ", "noise", default=None, **more)), f"parameter noise: {words}")
+            for declared, more, words in (
+                (float, {"range": (2.0, 1.0)}, "range = (2.0, 1.0) is none of numbers"),
+                (str, {"range": (1.0, 2.0)}, "range = (1.0, 2.0) is none of numbers"),
+                (float, {"range": (0.0, 1.0), "scale": "logarithmic"}, "range = (0.0, 1.0) cannot be logarithmic"),
+                (float, {"range": (0.0, 1.5), "maximum": 1}, "range = (0.0, 1.5) is not within what is allowed"),
+                (int, {"range": (0.0, 5.0), "minimum": 1}, "range = (0.0, 5.0) is not within what is allowed"),
+            )
+        ),
+        *(
             (with_field(name), f"no parameter may be named {name}: it is a method, an option of runs or a column")
             for name in ("seed", "replicates", "workers", "key", "theory", "stream", "checks", "answer", "diverged_at")
         ),

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tsmech import Ridge
 from tsmech.errors import InputError
-from tsmech.problem.inputs import DIMENSION, Spectrum, read_eigenvalues, resolve, resolve_dimension
+from tsmech.problem.inputs import DIMENSION, read_eigenvalues
+from tsmech.theory.spectra import Spectrum
 
 
 def ridge(**parameters: Any) -> Ridge:
@@ -35,21 +36,20 @@ def covariance_eigenvalues(matrix: np.ndarray) -> np.ndarray:
     [{}, {"spectrum": "two_level", "ratio": 5.0, "fraction": 0.3}, {"spectrum": "power-law", "exponent": 1.5}],
 )
 def test_a_law_by_name_has_mean_one(parameters: dict[str, Any]) -> None:
-    eigenvalues, shares, weights = resolve(ridge(signal=0.7, **parameters))
-    assert shares.sum() == pytest.approx(1.0, abs=1e-12)
-    assert (shares * eigenvalues).sum() == pytest.approx(1.0, abs=1e-12)
-    assert weights.tolist() == [0.7] * len(eigenvalues)
+    spectrum = ridge(signal=0.7, **parameters).population()
+    assert spectrum.shares.sum() == pytest.approx(1.0, abs=1e-12)
+    assert (spectrum.shares * spectrum.eigenvalues).sum() == pytest.approx(1.0, abs=1e-12)
+    assert spectrum.teacher_weights.tolist() == [0.7] * len(spectrum.eigenvalues)
 
 
 def test_two_levels_have_the_ratio_and_the_fraction() -> None:
-    eigenvalues, shares, _ = resolve(ridge(spectrum="two_level", ratio=5.0, fraction=0.3))
-    larger = eigenvalues.argmax()
-    assert eigenvalues.max() / eigenvalues.min() == pytest.approx(5.0)
-    assert shares[larger] == pytest.approx(0.3)
+    spectrum = ridge(spectrum="two_level", ratio=5.0, fraction=0.3).population()
+    assert spectrum.eigenvalues.max() / spectrum.eigenvalues.min() == pytest.approx(5.0)
+    assert spectrum.shares[spectrum.eigenvalues.argmax()] == pytest.approx(0.3)
 
 
 def test_a_power_law_has_one_eigenvalue_a_dimension() -> None:
-    eigenvalues = resolve(ridge(spectrum="power_law", exponent=2.0, dimension=10)).eigenvalues
+    eigenvalues = ridge(spectrum="power_law", exponent=2.0, dimension=10).population().eigenvalues
     np.testing.assert_allclose(eigenvalues / eigenvalues[0], np.arange(1.0, 11.0) ** -2.0, rtol=1e-12)
 
 
@@ -57,7 +57,7 @@ def test_a_power_law_has_one_eigenvalue_a_dimension() -> None:
 @settings(deadline=None)
 def test_a_simulation_has_n_eigenvalues_in_the_shares_of_the_law(raw: list[float], dimension: int) -> None:
     shares = np.array(raw) / sum(raw)
-    spectrum = Spectrum(np.arange(1.0, len(raw) + 1.0), shares, np.arange(len(raw)) * 0.5)
+    spectrum = Spectrum(np.arange(1.0, len(raw) + 1.0), shares=shares, teacher_weights=np.arange(len(raw)) * 0.5)
     eigenvalues, weights = spectrum.at(dimension)
     assert eigenvalues.shape == weights.shape == (dimension,)
     np.testing.assert_array_equal(weights, (eigenvalues - 1.0) * 0.5)
@@ -71,18 +71,18 @@ def test_a_simulation_has_n_eigenvalues_in_the_shares_of_the_law(raw: list[float
 
 def test_arrays_are_taken_as_they_are() -> None:
     system = ridge(eigenvalues=[0.5, 2.0, 0.0], teacher_weights=np.array([1.0, 2.0, 3.0]))
-    eigenvalues, shares, weights = resolve(system)
-    assert eigenvalues.tolist() == [0.5, 2.0, 0.0]
-    assert weights.tolist() == [1.0, 2.0, 3.0]
-    assert shares.tolist() == [1 / 3] * 3
+    spectrum = system.population()
+    assert spectrum.eigenvalues.tolist() == [0.5, 2.0, 0.0]
+    assert spectrum.teacher_weights.tolist() == [1.0, 2.0, 3.0]
+    assert spectrum.shares.tolist() == [1 / 3] * 3
 
 
 def test_given_eigenvalues_set_the_dimension() -> None:
-    assert resolve_dimension(ridge()) == DIMENSION
-    assert resolve_dimension(ridge(dimension=7)) == 7
-    assert resolve_dimension(ridge(eigenvalues=[1.0, 2.0, 3.0])) % 3 == 0
-    assert resolve_dimension(ridge(eigenvalues=[1.0, 2.0], dimension=6)) == 6
-    eigenvalues, _ = resolve(ridge(eigenvalues=[1.0, 2.0])).at(6)
+    assert ridge().dimension == DIMENSION
+    assert ridge(dimension=7).dimension == 7
+    assert ridge(eigenvalues=[1.0, 2.0, 3.0]).dimension % 3 == 0
+    assert ridge(eigenvalues=[1.0, 2.0], dimension=6).dimension == 6
+    eigenvalues, _ = ridge(eigenvalues=[1.0, 2.0]).population().at(6)
     assert eigenvalues.tolist() == [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]
 
 
@@ -125,7 +125,7 @@ def test_what_contradicts_itself_is_refused_when_it_is_built(parameters: dict[st
 
 def given(eigenvalues: Any) -> list[float]:
     """What a system with these eigenvalues computes with."""
-    return resolve(ridge(eigenvalues=eigenvalues)).eigenvalues.tolist()
+    return ridge(eigenvalues=eigenvalues).population().eigenvalues.tolist()
 
 
 def test_rounding_of_a_zero_counts_as_zero() -> None:
@@ -216,8 +216,8 @@ def test_one_column_holds_eigenvalues(tmp_path: Path, suffix: str) -> None:
 def test_teacher_weights_meet_a_files_eigenvalues_in_its_order(tmp_path: Path) -> None:
     path = tmp_path / "eigenvalues.csv"
     path.write_text("0.5\n3\n2\n")
-    eigenvalues, _, weights = resolve(ridge(spectrum=str(path), teacher_weights=[10.0, 20.0, 30.0]))
-    assert dict(zip(eigenvalues, weights, strict=True)) == {0.5: 10.0, 3.0: 20.0, 2.0: 30.0}
+    spectrum = ridge(spectrum=str(path), teacher_weights=[10.0, 20.0, 30.0]).population()
+    assert dict(zip(spectrum.eigenvalues, spectrum.teacher_weights, strict=True)) == {0.5: 10.0, 3.0: 20.0, 2.0: 30.0}
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_a_constant_column_does_not_vary(tmp_path: Path, constant: float) -> Non
     X = np.random.default_rng(4).standard_normal((97, 3))
     np.save(tmp_path / "X.npy", np.hstack([X, np.full((97, 1), constant)]))
     system = Ridge(alpha=0.9, spectrum=str(tmp_path / "X.npy"))
-    assert (resolve(system).eigenvalues == 0).tolist() == [False, False, False, True]
+    assert (system.population().eigenvalues == 0).tolist() == [False, False, False, True]
     assert system.theory().generalization_error[0] == pytest.approx(0.125 * 0.75 / 0.15, rel=1e-9)
 
 
@@ -361,7 +361,7 @@ def test_columns_are_chosen_and_left_out(tmp_path: Path, matrix: np.ndarray) -> 
         "0,2": [0, 2], "age,b m i": [0, 1], "-age": [1, 2, 3], "-0,-3": [1, 2], "-x,age": [0, 2], "--x": [0, 1, 3],
         "all": [0, 1, 2, 3], " 1 , 3 ": [1, 3],
     }.items():  # fmt: skip
-        found = resolve(ridge(spectrum=str(path), columns=words)).eigenvalues
+        found = ridge(spectrum=str(path), columns=words).population().eigenvalues
         np.testing.assert_allclose(found, covariance_eigenvalues(matrix[:, kept]), rtol=1e-9)
 
 
@@ -388,7 +388,7 @@ def test_columns_that_cannot_be_chosen_are_refused(tmp_path: Path, columns: Any,
 
 def test_standardised_columns_have_unit_variance(tmp_path: Path, matrix: np.ndarray) -> None:
     np.save(tmp_path / "t.npy", np.hstack([matrix * [1e-9, 1.0, 1e9, 1.0], np.full((30, 1), 5.0)]))
-    found = resolve(ridge(spectrum=str(tmp_path / "t.npy"), standardise=True)).eigenvalues
+    found = ridge(spectrum=str(tmp_path / "t.npy"), standardise=True).population().eigenvalues
     np.testing.assert_allclose(found[:4], np.linalg.eigvalsh(np.corrcoef(matrix.T))[::-1], rtol=1e-12)
     assert found[4] == 0.0
     np.save(tmp_path / "e.npy", np.array([3.0, 2.0, 1.0]))

@@ -1,8 +1,12 @@
 """What a point's key depends on, what its answers look like, and that every system keeps the contract."""
 
 import dataclasses
+import hashlib
 import inspect
+import itertools
+import json
 import math
+import pickle
 import re
 from pathlib import Path
 from typing import ClassVar
@@ -13,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.gauge import Gauge, Walk
+from tsmech.engine import perform
 from tsmech.errors import InputError
+from tsmech.experiment import Task
 from tsmech.problem.curve import Curve
 from tsmech.problem.observables import Observable
 from tsmech.problem.parameters import parameter
@@ -232,3 +238,86 @@ def test_every_system_keeps_the_contract(name: str) -> None:
     assert system.convergence is None or len(set(system.convergence.sizes)) >= 2
     for parameters in system.checks:
         system(**parameters)
+
+
+# Points are built once
+
+
+def test_a_key_is_the_hash_of_the_identity_in_json() -> None:
+    """... made entry by entry: in whatever order points are built the key is that of the whole."""
+    words = {"level": [1.0, 2.5, 1.0, -3.0], "noise": [0.2, 0.3, 0.0], "dimension": [20, 7], "fault": ["none", "inf"]}
+    for values in itertools.product(*words.values()):
+        point = Gauge(**dict(zip(words, values, strict=True)))
+        text = json.dumps([point.name, point.identity()], sort_keys=True)
+        assert point.key() == hashlib.sha256(text.encode()).hexdigest()[:32]
+        assert point.key() == pickle.loads(pickle.dumps(point)).key()
+
+
+def test_keys_of_all_kinds_of_values_are_hashes_of_identities(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("1\n2\n")
+    for system, parameters in (
+        ("ridge", {"alpha": 0.5, "spectrum": str(tmp_path / "s.csv")}),
+        ("ridge", {"alpha": 0.5, "eigenvalues": [1.0, 2.0], "teacher_weights": [0.5, 1.5]}),
+        ("online_sgd", {"initial": {"Q": [[1.0]], "R": [[0.5]]}, "student_units": 1, "teacher_units": 1}),
+        ("gradient_flow", {"alpha": 2, "samples": [1.0, 2.0], "spectrum": "power_law"}),
+    ):
+        for _ in range(2):
+            point = find(system)(**parameters)
+            text = json.dumps([point.name, point.identity()], sort_keys=True)
+            assert point.key() == hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def test_a_value_that_was_allowed_for_one_class_is_looked_at_for_another() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Low(Gauge):
+        name = "low"
+        level: float = parameter("l", "what is read", maximum=1)
+
+    value = 5.0
+    assert Gauge(level=value).level == 5.0
+    with pytest.raises(InputError, match=r"level = 5.*at most 1"):
+        Low(level=value)
+    with pytest.raises(InputError, match="level = True"):
+        Gauge(level=True)
+
+
+def test_a_value_is_brought_into_its_type_at_every_point() -> None:
+    one, negative = 1, -0.0
+    for _ in range(2):
+        point = Gauge(level=one, noise=negative)
+        assert type(point.level) is float
+        assert math.copysign(1.0, point.noise) == 1.0
+
+
+def test_a_prediction_at_many_points_is_bit_for_bit_that_of_each() -> None:
+    """Alpha at the pole and beside it, no noise, no signal, unseen inputs: all branches of the closed forms."""
+    points = [
+        Ridge(alpha=alpha, noise=noise, penalty=penalty, signal=signal, unseen=unseen)
+        for alpha in (0.3, 1.0, 1.0 + 1e-9, 7.7)
+        for noise in (0.0, 0.5, 0.1 + 0.2)
+        for penalty in (0.0, 1e-9, 0.7)
+        for signal in (0.0, 1.0, 3.3)
+        for unseen in (0.0, 0.3, 1.0)
+    ]
+    together = Ridge.curves("theory", points)
+    assert together is not None
+    for point, curve in zip(points, together, strict=True):
+        alone = point.curve("theory")
+        assert curve.observables.keys() == alone.observables.keys()
+        for name, values in alone.observables.items():
+            assert values.tobytes() == curve.observables[name].tobytes(), (point, name)
+
+
+def test_points_are_not_taken_together_where_one_is_of_another_kind_or_a_subclass_answers() -> None:
+    assert Ridge.curves("theory", [Ridge(alpha=0.5), Ridge(alpha=0.5, spectrum="two_level")]) is None
+    assert Gauge.curves("theory", [Gauge(level=1.0)] * 2) is None
+
+    class Own(Ridge):
+        name = "own"
+
+        def theory_curve(self) -> Curve:
+            return Curve.point({"bias": 7.0})
+
+    assert Own.curves("theory", [Own(alpha=0.5), Own(alpha=0.7)]) is None
+    outcomes = perform([Task(Own(alpha=alpha), "theory", 0) for alpha in (0.5, 0.7)], 0)
+    assert [float(outcome.curve.observables["bias"][0]) for outcome in outcomes if outcome.curve] == [7.0, 7.0]

@@ -11,6 +11,7 @@ from tsmech.errors import ConvergenceError, InputError
 from tsmech.sims import gradient_flow as simulation
 from tsmech.sims.bidiagonal import descent as reduction
 from tsmech.theory import gradient_flow as theory
+from tsmech.theory.spectra import Spectrum
 
 NAMES = ["generalization_error", "test_error", "train_error", "weight_norm"]
 SLOW = [(0.6, 0.0), (0.6, 0.2), (1.0, 0.0), (1.0, 0.2), (1.7, 0.0)]
@@ -30,7 +31,10 @@ def direct(count, seed, times, alpha=0.7, noise=0.5, eigenvalues=None, weights=N
     s = np.ones(20) if eigenvalues is None else eigenvalues
     t = np.full(s.size, 1.3) if weights is None else weights
     with threadpool_limits(1):
-        draws = [simulation.draw_direct(times, alpha, noise, s, t, rng, **options) for _ in range(count)]
+        draws = [
+            simulation.draw_direct(times, alpha, noise, rng, eigenvalues=s, teacher_weights=t, **options)
+            for _ in range(count)
+        ]
     return {name: np.array([draw[name] for draw in draws]) for name in NAMES}
 
 
@@ -280,9 +284,13 @@ def test_a_wrong_convention_is_seen(change, seen):
 
 
 @pytest.mark.parametrize("sample", [reduced, direct])
-def test_one_step_has_a_known_mean_at_every_size(sample):
-    """E Ĉ² = 1 + (N + 1)/P exactly, here for N = P = 4; the limit, 1 + N/P, is excluded."""
-    step, noise, total = 0.49, 0.3, 1.3 + 0.16
+@pytest.mark.parametrize("step", [0.49, 0.9])
+def test_one_step_has_a_known_mean_at_every_size(sample, step):
+    """E Ĉ² = 1 + (N + 1)/P exactly, here for N = P = 4; the limit, 1 + N/P, is excluded.
+
+    So it is for a step beyond 1/2, with which descent of many inputs would diverge: simulations follow it as it is.
+    """
+    noise, total = 0.3, 1.3 + 0.16
     size = {"dimension": 4} if sample is reduced else {"eigenvalues": np.ones(4)}
     draws = sample(2500, 3, np.array([step]), 1.0, noise, initial_scale=0.4, step=step, **size)
     errors = draws["generalization_error"][:, 0]
@@ -328,8 +336,10 @@ def test_direct_with_a_spectrum_tends_to_theory(alpha, step):
     s, t, shares = np.array([3.0, 0.5, 0.0]), np.array([0.3, 3.0, 1.0]), np.array([0.3, 0.6, 0.1])
     times = np.array([0.3, 1.5, 9.0])
     options = {**PROBLEM, "step": step}
-    answer = theory.spectral_learning_curve(times, alpha, 0.5, s, t, shares, **options)
-    wrong = theory.spectral_learning_curve(times, alpha, 0.5, s, t[[1, 0, 2]], shares, **options)
+    answer = theory.spectral_learning_curve(times, alpha, 0.5, Spectrum(s, shares=shares, teacher_weights=t), **options)
+    wrong = theory.spectral_learning_curve(
+        times, alpha, 0.5, Spectrum(s, shares=shares, teacher_weights=t[[1, 0, 2]]), **options
+    )
 
     def draw(dimension, count):
         sizes = np.round(shares * dimension).astype(int)
@@ -424,8 +434,6 @@ def test_descent_that_diverges_is_an_error(sample):
         (lambda **x: reduced(1, 0, [1.0], penalty=-1.0), "penalty = -1.0"),
         (lambda **x: reduced(1, 0, [1.0], initial_scale=-1.0), "initial_scale = -1.0"),
         (lambda **x: reduced(1, 0, [1.0], unseen=2.0), "unseen = 2.0"),
-        (lambda **x: reduced(1, 0, [1.0], alpha=1.0, step=0.6), r"step = 0\.6: .* stable for steps up to 0\.5"),
-        (lambda **x: direct(1, 0, [1.0], alpha=1.0, step=0.6), r"step = 0\.6: .* stable for steps up to 0\.5"),
         (lambda **x: direct(1, 0, [np.inf], step=0.1), "times = inf: is never reached in steps"),
         (lambda **x: direct(1, 0, [1.0], eigenvalues=np.zeros(3)), "eigenvalues"),
         (lambda **x: direct(1, 0, [1.0], weights=np.ones(4)), "one length"),

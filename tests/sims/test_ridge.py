@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 from tsmech.errors import InputError
 from tsmech.sims import ridge
 from tsmech.theory import ridge as theory
+from tsmech.theory.spectra import Spectrum
 
 NAMES = ["generalization_error", "test_error", "train_error", "bias", "variance", "weight_norm"]
 
@@ -24,7 +25,10 @@ def direct(count, seed, alpha, noise, penalty, unseen=0.0, eigenvalues=None, wei
     s = np.ones(20) if eigenvalues is None else eigenvalues
     t = np.ones(s.size) if weights is None else weights
     with threadpool_limits(1):
-        draws = [ridge.draw_direct(alpha, noise, penalty, s, t, unseen, rng) for _ in range(count)]
+        draws = [
+            ridge.draw_direct(alpha, noise, penalty, unseen, rng, eigenvalues=s, teacher_weights=t)
+            for _ in range(count)
+        ]
     return {name: np.array([draw[name] for draw in draws]) for name in NAMES}
 
 
@@ -92,23 +96,6 @@ def test_far_from_the_threshold_long_products_underflow_harmlessly(P):
     none, tiny = (ridge._solve_bidiagonal(diagonal, superdiagonal, x, 1.0, np.zeros(P))[0] for x in (0.0, 1e-300))
     assert none == pytest.approx(tiny, rel=1e-12)
     assert none == pytest.approx(1 - P / 6000, abs=6 * np.sqrt(2 / 6000))  # a Beta variable of this mean
-
-
-def test_chi_variables():
-    """Each is mapped to a uniform by its own law; a shift by one degree of freedom must be seen."""
-    rng = np.random.default_rng(2)
-    few = np.empty((20_000, 4))
-    for row in few:
-        ridge._draw_chis(4.0, 2.0, row, rng)
-    for column, degrees in zip(few.T, (4, 3, 2, 1), strict=True):
-        assert stats.kstest(column / 2, stats.chi(degrees).cdf).pvalue > 1e-3
-    assert np.abs(np.corrcoef(few.T) - np.eye(4)).max() < 4.5 / np.sqrt(20_000)
-    many = np.empty(50_000)
-    ridge._draw_chis(60_000.0, 1.0, many, rng)
-    degrees = 60_000 - np.arange(50_000)
-    assert stats.kstest(stats.chi(degrees).cdf(many), "uniform").pvalue > 1e-3
-    wrong = stats.kstest(stats.chi(degrees[-1000:] + 100).cdf(many[-1000:]), "uniform")
-    assert wrong.pvalue < 1e-6
 
 
 @pytest.mark.parametrize(("P", "N"), [(12, 30), (30, 30), (70, 30), (1, 1)])
@@ -193,7 +180,7 @@ def test_strong_directions_are_learnt_and_the_rest_is_as_in_theory():
     """
     eigenvalues = np.repeat([1.0, 1e40], 100)
     draws = direct(24, 5, 0.75, 0.5, 0.0, 0.0, eigenvalues, np.ones(200))["generalization_error"]
-    answer = theory.spectral(0.75, 0.5, 0.0, [1.0, 1e40], [1.0, 1.0])["generalization_error"]
+    answer = theory.spectral(0.75, 0.5, 0.0, Spectrum([1.0, 1e40], teacher_weights=[1.0, 1.0]))["generalization_error"]
     assert answer == pytest.approx(1.0, rel=1e-9)
     assert abs(draws.mean() - answer) < 4.5 * draws.std(ddof=1) / np.sqrt(24) + 4 / 200
     assert draws.std() < 0.5
@@ -302,8 +289,8 @@ def test_reduced_tends_to_theory(alpha, penalty):
 def test_direct_with_a_spectrum_tends_to_the_fixed_point(alpha, penalty):
     """Half the teacher along large eigenvalues, a tenth of the inputs dead: every term of eqs. 18 and 19 matters."""
     s, t, shares = np.array([3.0, 0.5, 0.0]), np.array([2.0, 0.5, 1.0]), np.array([0.3, 0.6, 0.1])
-    answer = theory.spectral(alpha, 0.5, penalty, s, t, shares, 0.2)
-    wrong = theory.spectral(alpha, 0.5, penalty, s, t[[1, 0, 2]], shares, 0.2)
+    answer = theory.spectral(alpha, 0.5, penalty, Spectrum(s, shares=shares, teacher_weights=t), 0.2)
+    wrong = theory.spectral(alpha, 0.5, penalty, Spectrum(s, shares=shares, teacher_weights=t[[1, 0, 2]]), 0.2)
 
     def draw(dimension, count):
         sizes = np.round(shares * dimension).astype(int)
@@ -364,7 +351,7 @@ def test_the_smallest_problems():
 
 def test_inputs_that_do_not_vary_get_no_weight():
     s, t = np.array([1.0, 0.0, 2.0, 0.0]), np.array([1.0, 50.0, 1.0, 50.0])
-    draw = ridge.draw_direct(10.0, 0.0, 0.0, s, t, 0.0, np.random.default_rng(0))
+    draw = ridge.draw_direct(10.0, 0.0, 0.0, 0.0, np.random.default_rng(0), eigenvalues=s, teacher_weights=t)
     assert draw["weight_norm"] == pytest.approx(0.5)
     assert draw["generalization_error"] == 0
 
@@ -378,10 +365,22 @@ def test_inputs_that_do_not_vary_get_no_weight():
         (lambda rng: ridge.draw_reduced(1.0, 0.5, 0.0, np.inf, 0.0, 10, rng), "signal = inf"),
         (lambda rng: ridge.draw_reduced(1.0, 0.5, 0.0, 1.0, 1.1, 10, rng), "unseen = 1.1"),
         (lambda rng: ridge.draw_reduced(1.0, 0.5, 0.0, 1.0, 0.0, 0, rng), "dimension = 0"),
-        (lambda rng: ridge.draw_direct(-1.0, 0.5, 0.0, np.ones(3), np.ones(3), 0.0, rng), "alpha = -1.0"),
-        (lambda rng: ridge.draw_direct(1.0, 0.5, 0.0, np.zeros(3), np.ones(3), 0.0, rng), "eigenvalues"),
-        (lambda rng: ridge.draw_direct(1.0, 0.5, 0.0, np.ones(3), np.ones(4), 0.0, rng), "one length"),
-        (lambda rng: ridge.draw_direct(1.0, 0.5, 0.0, np.ones(3), -np.ones(3), 0.0, rng), "teacher_weights = -1.0"),
+        (
+            lambda rng: ridge.draw_direct(-1.0, 0.5, 0.0, 0.0, rng, eigenvalues=np.ones(3), teacher_weights=np.ones(3)),
+            "alpha = -1.0",
+        ),
+        (
+            lambda rng: ridge.draw_direct(1.0, 0.5, 0.0, 0.0, rng, eigenvalues=np.zeros(3), teacher_weights=np.ones(3)),
+            "eigenvalues",
+        ),
+        (
+            lambda rng: ridge.draw_direct(1.0, 0.5, 0.0, 0.0, rng, eigenvalues=np.ones(3), teacher_weights=np.ones(4)),
+            "one length",
+        ),
+        (
+            lambda rng: ridge.draw_direct(1.0, 0.5, 0.0, 0.0, rng, eigenvalues=np.ones(3), teacher_weights=-np.ones(3)),
+            "teacher_weights = -1.0",
+        ),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -223,3 +223,15 @@ def test_lengths_of_mixed_dimensions():
         x = out[degrees == nu]
         mean = math.sqrt(2.0) * math.exp(math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2))
         assert abs(x.mean() - mean) <= 5.0 * math.sqrt((nu - mean**2) / x.size)
+
+
+def test_lengths_of_falling_dimensions():
+    """Each is mapped to a uniform by its own law; a shift of the last ones by 100 dimensions must be seen."""
+    degrees = 60_000 - np.arange(50_000)
+    out = np.empty(degrees.size)
+    fill_lengths(degrees, np.random.default_rng(2), out)
+    assert stats.kstest(stats.chi(degrees).cdf(out), "uniform").pvalue > 1e-3
+    assert stats.kstest(stats.chi(degrees[-1000:] + 100).cdf(out[-1000:]), "uniform").pvalue < 1e-6
+    few = np.empty((20_000, 4))
+    fill_lengths(np.tile([4, 3, 2, 1], 20_000), np.random.default_rng(3), few.reshape(-1))
+    assert np.abs(np.corrcoef(few.T) - np.eye(4)).max() < 4.5 / np.sqrt(20_000)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from tests.commands import command
 from tests.gauge import LOG, Gauge, register
 from tsmech.engine import Outcome, perform
 from tsmech.errors import IncompleteError, InputError
@@ -19,7 +20,7 @@ from tsmech.problem.curve import Curve
 from tsmech.runs import carry_out, publish, tables
 from tsmech.runs.merging import merge
 from tsmech.runs.shards import Shard
-from tsmech.store import Store
+from tsmech.store import Store, database
 from tsmech.store.locks import FILE
 
 
@@ -240,6 +241,40 @@ def test_opening_a_run_finds_the_experiment_the_rows_and_where_they_come_from(di
     assert (directory / FILE).read_bytes() == before
 
 
+def made_by(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    """Let commands be those of another version."""
+    there = {**database.provenance(), "begun": f"with {version}", "tsmech": version}
+    monkeypatch.setattr(database, "provenance", lambda: dict(there))
+
+
+def test_a_run_that_two_versions_made_says_so(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warning = "this run was made by several versions, commits or machines"
+    for version, level, told in (("1.0", (1,), 1), ("1.0", (1, 2), 1), ("1.1", (1, 2, 3), 2), ("1.0", (1, 4), 3)):
+        made_by(monkeypatch, version)
+        run(directory, level=level)
+        with Store.open(directory) as store:
+            history = store.history()
+        assert len(history) == told
+        assert history[-1]["tsmech"] == version
+        assert (warning in command("show", directory).out) == (told > 1)
+    assert [entry["tsmech"] for entry in history] == ["1.0", "1.1", "1.0"]
+
+
+def test_a_merged_run_says_which_versions_made_its_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """... but not which one merged them, as that makes no number."""
+    asked = build("gauge", {"level": (1, 2)}, replicates=2)
+    places = [tmp_path / f"shard{number}" for number in (1, 2)]
+    for number, place in enumerate(places, 1):
+        made_by(monkeypatch, f"1.{number}")
+        carry_out(asked, place, shard=Shard(number, 2)).close()
+    made_by(monkeypatch, "2.0")
+    for sources, versions in ((places[:1], ["1.1"]), (places, ["1.1", "1.2"])):
+        with merge(tmp_path / f"merged{len(versions)}", sources):
+            pass
+        with Store.open(tmp_path / f"merged{len(versions)}") as store:
+            assert [entry["tsmech"] for entry in store.history()] == versions
+
+
 def test_a_run_can_be_read_while_it_is_written(directory: Path) -> None:
     experiment = build("gauge", {"level": [1, 2]}, answers="direct", replicates=3)
     with Store.create(experiment, directory) as writing:
@@ -415,16 +450,16 @@ def test_what_does_not_fit_beside_others_is_stored_alone(directory: Path, monkey
     """A full disk in the midst of a batch: what still fits stays, and what was entered with the rest is taken back."""
     experiment = build("gauge", {"level": (1, 2, 3)}, answers="theory")
     outcomes = perform(experiment.tasks(), 0)
-    original = Store._add_one
+    original = Store._row
 
-    def fail(store: Store, outcome: Outcome) -> None:
-        original(store, outcome)
+    def fail(store: Store, outcome: Outcome, line: bool) -> Any:
         if outcome.task == outcomes[2].task:
             raise sqlite3.OperationalError("database or disk is full")
+        return original(store, outcome, line)
 
     with Store.create(experiment, directory) as store:
         with monkeypatch.context() as patch:
-            patch.setattr(Store, "_add_one", fail)
+            patch.setattr(Store, "_row", fail)
             with pytest.raises(IncompleteError, match="disk is full"):
                 store.add(outcomes)
         assert store.counts() == {"theory": 2}

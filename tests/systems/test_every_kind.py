@@ -2,10 +2,14 @@
 
 A student of N weights reads two teachers one after the other; what it keeps of each decays.  Everything that the
 contract knows is used once: a number or a word, a switch, a path, two coordinates of which one has names, a vector and
-a matrix, a summary, and a prediction beside simulations whose mean it is.
+a matrix, a summary, and a prediction beside simulations whose mean it is.  Its annotations are text, as the first
+import leaves all of them.
 """
 
+from __future__ import annotations
+
 import math
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,6 +186,41 @@ def test_it_is_exported_and_drawn() -> None:
     assert "two_tasks" in command("show", "run").out
 
 
+def test_a_command_line_asks_for_all_of_it() -> None:
+    """A number or a word that is swept, a switch, a path; then each way to take the results away."""
+    listed = command("run", "two_tasks", "--help").out
+    assert all(f"--{name.replace('_', '-')}" in listed for name in TwoTasks.parameters())
+    words = ("run", "two-tasks", "--rate", "0.25,0.5,best", "--frozen", "--levels", "levels.txt")
+    said = command(*words, "--replicates", 3, "--out", "run", "--workers", 1, "--quiet")
+    assert said.code == 0, said.err
+    with Store.open(Path("run")) as store:
+        assert store.experiment.axes == {"rate": (0.25, 0.5, "best")}
+        rows = [row for row in store.rows() if row["answer"] == "exact"]
+    quarter, best = ([row["m[0]"] for row in rows if row["rate"] == rate] for rate in (0.25, "best"))
+    assert quarter == best
+    for number, asked in enumerate(
+        (["--y", "m"], ["--y", "C"], ["--y", "m[0],memory"], ["--y", "C[0, keep]"], ["--matrix", "C", "--at", "0,2"])
+    ):
+        said = command("plot", "run", *asked, "--out", f"{number}.svg")
+        assert said.code == 0, said.err
+        assert Path(f"{number}.svg").stat().st_size > 1000
+    assert command("export", "run", "--out", "t.parquet").code == 0
+    assert pd.read_parquet("t.parquet").rate.unique().tolist() == ["0.25", "0.5", "best"]
+    said = command("check", "two_tasks", "--short")
+    assert said.code == 0, said.out
+    assert re.search(r"two_tasks +C +\d+ tests, .* yes$", said.out, re.MULTILINE)
+
+
+def test_shards_of_it_are_the_whole() -> None:
+    words = ("run", "two_tasks", "--frozen", "--replicates", 2, "--workers", 1, "--quiet")
+    for number in (1, 2):
+        assert command(*words, "--shard", f"{number}/2", "--out", f"part{number}").code == 0
+    assert command("merge", "whole", "part1", "part2", "--quiet").code == 0
+    assert command(*words, "--out", "at-once").code == 0
+    tables = [Path(f"{name}/table.csv").read_text() for name in ("whole", "at-once")]
+    assert tables[0] == tables[1] != ""
+
+
 def test_its_answers_are_compared_entry_by_entry() -> None:
     verdicts = check(TwoTasks, replicates=200)
     assert all(verdict.agrees for verdict in verdicts)
@@ -210,3 +249,49 @@ def test_a_wrong_entry_of_the_matrix_is_noticed() -> None:
 def test_its_reference_and_the_number_it_runs_along_are_told() -> None:
     assert str(TwoTasks.references[0]) == "A. Author (2026), Two tasks, J. Tests 1, 1, arXiv:2601.00001"
     assert TwoTasks.running() == "time"
+
+
+@dataclass(frozen=True)
+class Sampled(System):
+    """A point with two predictions, of which one is solved by sampling and says how well."""
+
+    name = "sampled"
+    title = "A mean, exactly and by sampling"
+    observables: ClassVar = {"mean": Observable("μ", "mean")}
+    answers: ClassVar = {
+        "exact": prediction(0, exact=True),
+        "sampled": prediction(3, random=True),
+        "drawn": simulation(1),
+    }
+    checks = ({"level": 2.0},)
+
+    level: float = parameter("l", "level", default=1.0)
+
+    def exact_curve(self) -> Curve:
+        return Curve.point({"mean": self.level})
+
+    def sampled_curve(self, rng: np.random.Generator) -> Curve:
+        found = self.level + rng.standard_normal(400)
+        error = found.std(ddof=1) / math.sqrt(found.size)
+        return Curve({"mean": found.mean()[None]}, errors={"mean": np.array([error])})
+
+    def drawn_curve(self, rng: np.random.Generator) -> Curve:
+        return Curve.point({"mean": self.level + rng.standard_normal()})
+
+
+def test_a_prediction_that_is_sampled_says_its_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(REGISTRY, "sampled", "Sampled")
+    monkeypatch.setitem(sys.modules, "tsmech.systems.sampled", sys.modules[__name__])
+    said = command("run", "sampled", "--level", "1,2", "--replicates", 50, "--out", "run", "--workers", 1, "--quiet")
+    assert said.code == 0, said.err
+    with Store.open(Path("run")) as store:
+        frame = pd.DataFrame(list(store.rows())).set_index(["answer", "level"]).sort_index()
+    assert frame.loc["exact", "mean"].tolist() == [1.0, 2.0]
+    assert frame.loc["exact", "mean_sem"].isna().all()
+    assert frame.loc["sampled", "mean_sem"].tolist() == pytest.approx([0.05, 0.05], rel=0.2)
+    assert (abs(frame.loc["sampled", "mean"] - [1.0, 2.0]) < 0.25).all()
+    assert frame.loc[("sampled", 1.0), "mean"] == Sampled().answer("sampled")["mean"][0]
+    assert command("plot", "run", "--x", "level", "--out", "p.svg").code == 0
+    verdicts = check(Sampled, replicates=300)
+    assert all(verdict.agrees for verdict in verdicts)
+    assert "drawn = exact" in {verdict.comparison for verdict in verdicts}

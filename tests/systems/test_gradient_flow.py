@@ -12,6 +12,7 @@ from tsmech.systems import gradient_flow
 from tsmech.systems.gradient_flow import GradientFlow
 from tsmech.systems.ridge import Ridge
 from tsmech.theory.gradient_flow import largest_step
+from tsmech.theory.spectra import Spectrum
 
 ANSWERS = ("theory", "reduced", "direct")
 
@@ -75,7 +76,7 @@ def test_a_list_of_times_may_end_with_the_duration_but_for_rounding() -> None:
 
 def test_the_command_line_refuses_a_step_and_takes_the_value_that_it_names(tmp_path) -> None:
     """The value is given in six digits, so a part in 10⁵ less is allowed and more is not."""
-    largest = largest_step(2.0, 0.1, [1.0], dimension=100)
+    largest = largest_step(2.0, 0.1, Spectrum([1.0]), dimension=100)
     words = ("run", "gradient_flow", "--alpha", 2, "--penalty", 0.1, "--dimension", 100, "--samples", 3)
     words = (
         *words,

@@ -11,6 +11,7 @@ from scipy.integrate import quad
 
 from tsmech.errors import InputError
 from tsmech.theory import ridge, spectra
+from tsmech.theory.spectra import Spectrum
 
 NAMES = ["generalization_error", "test_error", "train_error", "bias", "variance", "weight_norm"]
 
@@ -60,7 +61,9 @@ assert not {"scipy", "numba", "pandas"} & set(sys.modules)
 @settings(deadline=None, max_examples=120)
 def test_closed_forms_and_fixed_point_agree(alpha, noise, penalty, signal, unseen):
     closed = ridge.isotropic(alpha, noise, penalty, signal, unseen)
-    general = ridge.spectral(alpha, noise, penalty, [1.0, 1.0], [signal, signal], [0.3, 0.7], unseen)
+    general = ridge.spectral(
+        alpha, noise, penalty, Spectrum([1.0, 1.0], shares=[0.3, 0.7], teacher_weights=[signal, signal]), unseen
+    )
     assert list(closed) == list(general) == NAMES
     for name in NAMES:
         np.testing.assert_allclose(closed[name], general[name], rtol=1e-10, atol=1e-200, err_msg=name)
@@ -125,7 +128,10 @@ def test_a_small_penalty_tends_to_none(alpha):
     small = 1e-5 * (1 - alpha) ** 2
     for theory, order in (
         (ridge.isotropic, 2),
-        (lambda a, n, p: ridge.spectral(a, n, p, [3.0, 0.2, 1.0], [0.4, 2.0, 1.0]), 1 if alpha < 1 else 2),
+        (
+            lambda a, n, p: ridge.spectral(a, n, p, Spectrum([3.0, 0.2, 1.0], teacher_weights=[0.4, 2.0, 1.0])),
+            1 if alpha < 1 else 2,
+        ),
     ):
         at_zero, near, far = (theory(alpha, 0.5, penalty) for penalty in (0.0, small, 10 * small))
         for name, power in (("bias", order), ("variance", 1), ("weight_norm", 1)):
@@ -144,7 +150,7 @@ def test_the_divergence_at_the_threshold(penalty):
 def test_at_the_threshold_what_diverges_is_inf(alpha):
     for answer in (
         ridge.isotropic(alpha, 0.5, 0.0, 2.0, 0.25),
-        ridge.spectral(alpha, 0.5, 0.0, [3.0, 0.2], [2.5, 2.5], None, 0.25),
+        ridge.spectral(alpha, 0.5, 0.0, Spectrum([3.0, 0.2], teacher_weights=[2.5, 2.5]), 0.25),
     ):
         for name in ("generalization_error", "test_error", "variance", "weight_norm"):
             assert answer[name] == np.inf
@@ -153,25 +159,32 @@ def test_at_the_threshold_what_diverges_is_inf(alpha):
 
 
 def test_at_the_threshold_without_noise_all_is_finite():
-    for answer in (ridge.isotropic(1.0, 0.0, 0.0, 2.0), ridge.spectral(1.0, 0.0, 0.0, [3.0, 0.2], [1.0, 3.0])):
+    for answer in (
+        ridge.isotropic(1.0, 0.0, 0.0, 2.0),
+        ridge.spectral(1.0, 0.0, 0.0, Spectrum([3.0, 0.2], teacher_weights=[1.0, 3.0])),
+    ):
         assert answer["generalization_error"] == answer["train_error"] == 0
         assert answer["weight_norm"] == 2
 
 
 def test_directions_without_input_move_the_threshold():
     s, t = [2.0, 0.0, 1.0, 1.0], [1.0, 9.0, 1.0, 1.0]
-    assert ridge.spectral(0.75, 0.5, 0.0, s, t)["variance"] == np.inf
-    assert np.isfinite(ridge.spectral(1.0, 0.5, 0.0, s, t)["variance"])
-    with_shares = ridge.spectral(0.75, 0.5, 0.0, [2.0, 0.0, 1.0], [1.0, 9.0, 1.0], [0.25, 0.25, 0.5])
+    assert ridge.spectral(0.75, 0.5, 0.0, Spectrum(s, teacher_weights=t))["variance"] == np.inf
+    assert np.isfinite(ridge.spectral(1.0, 0.5, 0.0, Spectrum(s, teacher_weights=t))["variance"])
+    with_shares = ridge.spectral(
+        0.75, 0.5, 0.0, Spectrum([2.0, 0.0, 1.0], shares=[0.25, 0.25, 0.5], teacher_weights=[1.0, 9.0, 1.0])
+    )
     assert with_shares["variance"] == np.inf
-    assert ridge.spectral(3.0, 0.5, 0.0, s, t)["variance"] == pytest.approx(0.25 / 2 * 0.75 / 2.25)  # eq. 22
+    assert ridge.spectral(3.0, 0.5, 0.0, Spectrum(s, teacher_weights=t))["variance"] == pytest.approx(
+        0.25 / 2 * 0.75 / 2.25
+    )  # eq. 22
 
 
 def test_many_examples_and_huge_penalties():
-    many = ridge.spectral(1e6, 0.5, 1.0, [3.0, 0.2], [1.0, 2.0])
+    many = ridge.spectral(1e6, 0.5, 1.0, Spectrum([3.0, 0.2], teacher_weights=[1.0, 2.0]))
     assert many["generalization_error"] < 1e-6
     assert many["weight_norm"] == pytest.approx(1.5, rel=1e-5)
-    nothing = ridge.spectral(2.0, 0.5, 1e12, [3.0, 0.2], [1.0, 2.0])
+    nothing = ridge.spectral(2.0, 0.5, 1e12, Spectrum([3.0, 0.2], teacher_weights=[1.0, 2.0]))
     variance = (3.0 * 1.0 + 0.2 * 2.0) / 2
     assert nothing["generalization_error"] == pytest.approx(variance / 2, rel=1e-10)
     assert nothing["train_error"] == pytest.approx((variance + 0.25) / 2, rel=1e-10)
@@ -185,8 +198,8 @@ def test_many_examples_and_huge_penalties():
 def test_generalized_cross_validation(alpha, noise, penalty, unseen):
     """Eq. 16, with κ from the fixed point."""
     s, t = [3.0, 0.2, 1.0], [0.4, 2.0, 1.0]
-    answer = ridge.spectral(alpha, noise, penalty, s, t, None, unseen)
-    kappa = spectra.effective_penalty(alpha, penalty, s)
+    answer = ridge.spectral(alpha, noise, penalty, Spectrum(s, teacher_weights=t), unseen)
+    kappa = spectra.effective_penalty(alpha, penalty, Spectrum(s))
     np.testing.assert_allclose(
         answer["train_error"], answer["test_error"] * (penalty / (alpha * kappa)) ** 2, rtol=1e-10, atol=1e-200
     )
@@ -214,8 +227,8 @@ def test_what_is_unseen_is_noise_and_an_error_that_stays(alpha, noise, penalty, 
 
 
 def test_equal_directions_may_be_merged_and_the_order_is_free():
-    whole = ridge.spectral(0.7, 0.5, 0.1, [1.0, 4.0, 1.0], [2.0, 0.5, 2.0])
-    merged = ridge.spectral(0.7, 0.5, 0.1, [4.0, 1.0], [0.5, 2.0], [1 / 3, 2 / 3])
+    whole = ridge.spectral(0.7, 0.5, 0.1, Spectrum([1.0, 4.0, 1.0], teacher_weights=[2.0, 0.5, 2.0]))
+    merged = ridge.spectral(0.7, 0.5, 0.1, Spectrum([4.0, 1.0], shares=[1 / 3, 2 / 3], teacher_weights=[0.5, 2.0]))
     for name in NAMES:
         assert whole[name] == pytest.approx(float(merged[name]), rel=1e-13)
 
@@ -223,12 +236,12 @@ def test_equal_directions_may_be_merged_and_the_order_is_free():
 def test_shapes_and_order_of_points():
     answer = ridge.isotropic(np.linspace(0.1, 4, 7)[:, None], [0.0, 0.5, 1.0], 0.1)
     assert {values.shape for values in answer.values()} == {(7, 3)}
-    scalar = ridge.spectral(2.0, 0.5, 0.1, [1.0], [1.0])
+    scalar = ridge.spectral(2.0, 0.5, 0.1, Spectrum([1.0]))
     assert all(isinstance(values, np.ndarray) and values.shape == () for values in scalar.values())
-    grid = ridge.spectral([[2.0], [0.5]], [0.1, 0.7], [0.3, 0.0], [2.0, 1.0], [1.0, 3.0])
+    grid = ridge.spectral([[2.0], [0.5]], [0.1, 0.7], [0.3, 0.0], Spectrum([2.0, 1.0], teacher_weights=[1.0, 3.0]))
     for i, alpha in enumerate([2.0, 0.5]):
         for j, (noise, penalty) in enumerate([(0.1, 0.3), (0.7, 0.0)]):
-            point = ridge.spectral(alpha, noise, penalty, [2.0, 1.0], [1.0, 3.0])
+            point = ridge.spectral(alpha, noise, penalty, Spectrum([2.0, 1.0], teacher_weights=[1.0, 3.0]))
             assert all(grid[name][i, j] == point[name] for name in NAMES)
 
 
@@ -240,11 +253,11 @@ def test_shapes_and_order_of_points():
 def test_for_equal_weights_the_best_penalty_is_noise_over_signal(alpha, noise, unseen, factor):
     """Krogh & Hertz 1992: of the size of the noise's variance.  Value there: eq. 31; no other penalty is better."""
     s, t = [3.0, 0.2, 1.0], [1.5, 1.5, 1.5]
-    best = ridge.optimal_penalty(alpha, noise, s, t, unseen=unseen)
+    best = ridge.optimal_penalty(alpha, noise, Spectrum(s, teacher_weights=t), unseen=unseen)
     hidden = unseen * 1.5 * 1.4
     assert best == pytest.approx((noise**2 + hidden) / (1.5 * (1 - unseen)), rel=1e-14)
-    answer = ridge.spectral(alpha, noise, [best, best * factor], s, t, None, unseen)
-    kappa = float(spectra.effective_penalty(alpha, best, s))
+    answer = ridge.spectral(alpha, noise, [best, best * factor], Spectrum(s, teacher_weights=t), unseen)
+    kappa = float(spectra.effective_penalty(alpha, best, Spectrum(s)))
     assert answer["test_error"][0] == pytest.approx(alpha * 1.5 * (1 - unseen) * kappa / 2, rel=1e-12)
     assert answer["generalization_error"][0] <= answer["generalization_error"][1] * (1 + 1e-14)
 
@@ -267,19 +280,21 @@ def directions(draw):
 def test_for_any_weights_no_penalty_is_better(case, log_alpha, noise, unseen):
     """Against a plain scan of λ, ends included; the scan cannot win by more than rounding."""
     (s, t), alpha = case, 10**log_alpha
-    best = ridge.optimal_penalty(alpha, noise, s, t, unseen=unseen)
-    at_best = ridge.spectral(alpha, noise, best, s, t, None, unseen)["generalization_error"]
-    scan = ridge.spectral(alpha, noise, [0.0, *np.geomspace(1e-9, 1e9, 400)], s, t, None, unseen)
+    best = ridge.optimal_penalty(alpha, noise, Spectrum(s, teacher_weights=t), unseen=unseen)
+    at_best = ridge.spectral(alpha, noise, best, Spectrum(s, teacher_weights=t), unseen)["generalization_error"]
+    scan = ridge.spectral(alpha, noise, [0.0, *np.geomspace(1e-9, 1e9, 400)], Spectrum(s, teacher_weights=t), unseen)
     assert at_best <= scan["generalization_error"].min() * (1 + 1e-12) + 1e-300
 
 
 def test_the_best_penalty_is_a_stationary_point():
     """A central difference of step h has an error of h²: the slope there falls by 4 when h is halved, to nothing."""
     s, t, alpha = [3.0, 0.2, 1.0], [0.1, 4.0, 1.0], 0.8
-    best = ridge.optimal_penalty(alpha, 0.5, s, t)
+    best = ridge.optimal_penalty(alpha, 0.5, Spectrum(s, teacher_weights=t))
 
     def slope(step):
-        pair = ridge.spectral(alpha, 0.5, best * np.exp([-step, step]), s, t)["generalization_error"]
+        pair = ridge.spectral(alpha, 0.5, best * np.exp([-step, step]), Spectrum(s, teacher_weights=t))[
+            "generalization_error"
+        ]
         return (pair[1] - pair[0]) / (2 * step)
 
     assert slope(0.1) / slope(0.05) == pytest.approx(4, rel=0.05)
@@ -287,13 +302,17 @@ def test_the_best_penalty_is_a_stationary_point():
 
 
 def test_the_ends():
-    aligned = ([4.0, 0.1], [1.0, 1e-4])
-    assert ridge.optimal_penalty(0.4, 0.0, *aligned) == 0  # more penalty only hurts
-    assert ridge.optimal_penalty(2.0, 0.0, [3.0, 1.0], [1.0, 2.0]) == 0  # perfect without one
-    assert ridge.optimal_penalty(2.0, 0.5, [3.0, 1.0], [0.0, 0.0]) == np.inf  # nothing to learn
-    assert ridge.optimal_penalty(2.0, 0.5, [3.0, 1.0], [1.0, 2.0], unseen=1.0) == np.inf
-    assert ridge.optimal_penalty(2.0, 0.0, [3.0, 1.0], [0.0, 0.0]) == 0  # no matter
-    assert ridge.optimal_penalty(2.0, 0.5, [3.0, 0.0], [0.5, 7.0]) == 0.5  # the weight that no input reaches
+    aligned = Spectrum([4.0, 0.1], teacher_weights=[1.0, 1e-4])
+    assert ridge.optimal_penalty(0.4, 0.0, aligned) == 0  # more penalty only hurts
+    assert ridge.optimal_penalty(2.0, 0.0, Spectrum([3.0, 1.0], teacher_weights=[1.0, 2.0])) == 0  # perfect without one
+    assert (
+        ridge.optimal_penalty(2.0, 0.5, Spectrum([3.0, 1.0], teacher_weights=[0.0, 0.0])) == np.inf
+    )  # nothing to learn
+    assert ridge.optimal_penalty(2.0, 0.5, Spectrum([3.0, 1.0], teacher_weights=[1.0, 2.0]), unseen=1.0) == np.inf
+    assert ridge.optimal_penalty(2.0, 0.0, Spectrum([3.0, 1.0], teacher_weights=[0.0, 0.0])) == 0  # no matter
+    assert (
+        ridge.optimal_penalty(2.0, 0.5, Spectrum([3.0, 0.0], teacher_weights=[0.5, 7.0])) == 0.5
+    )  # the weight that no input reaches
 
 
 # Bad input -----------------------------------------------------------------------------------------------------
@@ -308,10 +327,16 @@ def test_the_ends():
         (lambda: ridge.isotropic(1.0, 0.5, np.inf), "penalty = inf"),
         (lambda: ridge.isotropic(1.0, 0.5, 0.0, np.nan), "signal = nan"),
         (lambda: ridge.isotropic(1.0, 0.5, 0.0, 1.0, 1.5), "unseen = 1.5"),
-        (lambda: ridge.spectral(1.0, 0.5, 0.0, [1.0], [-1.0]), "teacher_weights = -1.0"),
-        (lambda: ridge.spectral(1.0, 0.5, 0.0, [1.0, 2.0], [1.0]), "teacher_weights: .* 2 eigenvalues"),
-        (lambda: ridge.spectral(1.0, 0.5, 0.0, [-1.0, 2.0], [1.0, 1.0]), "eigenvalues = -1.0"),
-        (lambda: ridge.optimal_penalty(1.0, -1.0, [1.0], [1.0]), "noise = -1.0"),
+        (lambda: ridge.spectral(1.0, 0.5, 0.0, Spectrum([1.0], teacher_weights=[-1.0])), "teacher_weights = -1.0"),
+        (
+            lambda: ridge.spectral(1.0, 0.5, 0.0, Spectrum([1.0, 2.0], teacher_weights=[1.0])),
+            "teacher_weights of shape .* 2 eigenvalues",
+        ),
+        (
+            lambda: ridge.spectral(1.0, 0.5, 0.0, Spectrum([-1.0, 2.0], teacher_weights=[1.0, 1.0])),
+            "eigenvalues = -1.0",
+        ),
+        (lambda: ridge.optimal_penalty(1.0, -1.0, Spectrum([1.0])), "noise = -1.0"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -29,6 +29,7 @@ from tsmech.errors import IncompleteError, InputError
 from tsmech.words import printable, shown
 
 if TYPE_CHECKING:
+    from tsmech.problem.system import System
     from tsmech.store import Store
 
 Run = Annotated[Path, path_argument("a run directory", "RUN")]
@@ -80,7 +81,7 @@ def _open(run: Path) -> "Store":
 @app.command("list", cls=Command)
 def list_all() -> None:
     """List the systems, with the answers that each has, and the experiments that come along."""
-    from tsmech.experiment import experiments, from_file
+    from tsmech.experiment import experiments, toml_files
     from tsmech.problem.system import has
     from tsmech.systems import REGISTRY, find
 
@@ -91,21 +92,25 @@ def list_all() -> None:
         say_out(f"  {name:24} {system.title} ({answers})")
     say_out("experiments (tsmech run NAME):")
     for name, path in experiments().items():
-        say_out(f"  {name:24} {from_file(path).title}")
+        say_out(f"  {name:24} {toml_files.title(path)}")
 
 
 @app.command(cls=Command)
 def show(
-    what: Annotated[str, typer.Argument(help="a run directory, an experiment's name or a TOML file")],
+    what: Annotated[str, typer.Argument(help="a run directory, an experiment's name, a TOML file or a system")],
     failures: Annotated[bool, typer.Option("--failures", help="show what failed, with tracebacks")] = False,
 ) -> None:
-    """Show a resolved experiment, and what a run directory holds of it."""
+    """Show a resolved experiment, and what a run directory holds of it; or a system, and what it rests on."""
     from tsmech.experiment import find_file
     from tsmech.runs import resolve
+    from tsmech.systems import REGISTRY, find
 
     if not what or not os.path.isdir(what):  # to which a name that is too long is no error
+        if what.replace("-", "_") in REGISTRY:
+            say_out(_describe(find(what)))
+            return
         if find_file(what) is None:
-            raise InputError(f"{shown(what)} is neither a run directory nor an experiment, nor a TOML file")
+            raise InputError(f"{shown(what)} is neither a run directory nor an experiment, a TOML file or a system")
         say_out(resolve(what, {}).to_toml())
         return
     with _open(Path(what)) as store:
@@ -120,10 +125,27 @@ def show(
             "\n# finished: " + ", ".join(f"{n} {answer} ({seconds[answer]:.3g} s each)" for answer, n in counts.items())
         )
         say_out(f"# failed: {len(store.failures())}")
+        if points := store.line_points():
+            say_out(f"# theory between the points of the sweep, for the lines of its picture: {points} points")
         for entry in store.history():
             say_out("# " + ", ".join(f"{name}: {value}" for name, value in entry.items()))
         if len(store.history()) > 1:
             say_out("# this run was made by several versions, commits or machines: its last digits may depend on them")
+
+
+def _describe(system: "type[System]") -> str:
+    """Return in words what a system is, what its answers report, and its references."""
+    from tsmech.problem.system import has
+
+    answers = ", ".join(answer for answer in system.answers if has(system, answer))
+    lines = [f"{system.name}: {system.title} ({answers})"]
+    if system.coordinates:
+        along = ", ".join(f"{name} ({one.symbol}, {one.label})" for name, one in system.coordinates.items())
+        lines.append(f"along {along}")
+    lines += ["observables:", *(f"  {name:24} {one.symbol}, {one.label}" for name, one in system.observables.items())]
+    if system.references:
+        lines += ["references:", *(f"  {reference}" for reference in system.references)]
+    return "\n".join([*lines, f"its parameters: tsmech run {system.name} --help"])
 
 
 @app.command(cls=Command)
@@ -158,9 +180,9 @@ def plot(
         Path | None, path_option("write OUT.png and OUT.svg, or a file .png, .svg or .pdf (default: the run's figure)")
     ] = None,
 ) -> None:
-    """Redraw a run without computing it again."""
+    """Redraw a run without computing anything."""
     from tsmech.plots import FORMATS
-    from tsmech.runs import draw
+    from tsmech.runs import draw, lacks_lines
 
     with _open(run) as store:
         directory, stem, formats = (out.parent, out.stem, [out.suffix[1:].lower()]) if out else (run, "figure", [""])
@@ -171,7 +193,10 @@ def plot(
         if out:
             check_out(directory / f"{stem}.{formats[-1]}")
         choice: dict[str, Any] = {"x": x, "y": y or None, "by": by, "value": value, "together": together, "log": log}
-        for path in draw(store, directory, stem, formats, matrix=matrix, at=at, **choice):
+        choice |= {"matrix": matrix, "at": at}
+        if words := lacks_lines(store, **choice):
+            say(f"tsmech: {words}")
+        for path in draw(store, directory, stem, formats, **choice):
             say_out(str(path))
 
 
@@ -277,11 +302,14 @@ def merge(
     quiet: Quiet = False,
 ) -> None:
     """Join what the shards of an experiment have done, and say what is missing."""
-    from tsmech.runs import merging, publish
+    from tsmech.runs import add_lines, merging, publish
+    from tsmech.runs.progress import Meter
 
     with merging.merge(out, shards) as store:
         if store.notice:
             print(f"tsmech: {store.notice}", file=sys.stderr)
+        with Meter(store.experiment.name, quiet) as meter:
+            add_lines(store, meter.show)
         for path in publish(store):
             say_out(str(path), quiet)
         if words := merging.missing(store, shards):
@@ -323,7 +351,7 @@ def reproduce(
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
     for name in chosen:
-        store = perform(resolve(str(known[name]), {}), runs / name, quiet, workers=workers)
+        store = perform(resolve(str(known[name]), {}), runs / name, quiet, pictured=True, workers=workers)
         with store:
             for path in publish(store):
                 if path.stem == "figure":

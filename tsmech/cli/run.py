@@ -92,7 +92,7 @@ class RunCommands(typer.core.TyperGroup):
 
 def _run_command(name: str) -> Any:
     """Return the command that runs a system or an experiment: an option a parameter, made from the declarations."""
-    from tsmech.experiment import find_file, from_file
+    from tsmech.experiment import find_file, toml_files
     from tsmech.systems import REGISTRY, find
 
     file = None if name.replace("-", "_") in REGISTRY else find_file(name)
@@ -103,7 +103,7 @@ def _run_command(name: str) -> Any:
         raise InputError(
             f"{shown(name)} is neither a system nor an experiment: {nearest(name, [*REGISTRY, *experiments()])}"
         )
-    system = find(name) if file is None else from_file(file).system
+    system = find(name) if file is None else toml_files.system(file)
     declared = system.parameters()
 
     def command(**given: Any) -> None:
@@ -116,7 +116,8 @@ def _run_command(name: str) -> Any:
     command.__signature__ = Signature([*options, *fixed])  # type: ignore[attr-defined]
     command.__annotations__ = {option.name: option.annotation for option in [*options, *fixed]}
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    single.command(name, cls=Command)(command)
+    cited = "\n\n".join(str(reference) for reference in system.references)
+    single.command(name, cls=Command, epilog=f"References:\n\n{cited}" if cited else None)(command)
     return arrange(typer.main.get_command(single), declared)
 
 
@@ -201,7 +202,7 @@ def _run(
     if fresh and directory is not None:
         places["begin"] = lambda: _discard(directory, quiet)
     silent = quiet or (as_json and not sys.stderr.isatty())
-    with perform(experiment, directory, silent, shard=share, **places) as store:
+    with perform(experiment, directory, silent, shard=share, pictured=directory is not None, **places) as store:
         if store.surplus:
             say(f"tsmech: {store.surplus}", quiet)
         files = publish(store)

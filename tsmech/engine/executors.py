@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tsmech.engine.tasks import Outcome, perform, perform_one
+from tsmech.engine.tasks import Outcome, perform, perform_one, performed
 from tsmech.errors import CutShortError
 from tsmech.experiment import Task
 from tsmech.machine.threads import one_thread_here
@@ -82,11 +82,8 @@ class Here:
         assert self._given is not None
         block, seed, budget = self._given
         self._done = []
-        end = time.monotonic() + budget
-        for task in block:
-            self._done.append(perform_one(task, seed))
-            if time.monotonic() >= end:
-                break
+        for outcome in performed(block, seed, budget):
+            self._done.append(outcome)
         self._given = None
         return [Report(block, self._done)]
 

@@ -1,9 +1,10 @@
 """Performs tasks one after another in this process: what comes of each is its curve or its error."""
 
+import itertools
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from tsmech.experiment import Task
 from tsmech.machine import compilation
 from tsmech.problem.curve import Curve
 from tsmech.words import printable
+
+TOGETHER = 250
+"""Most points at which a prediction is had at once."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,47 @@ def perform(
 
     An error becomes part of the outcome and stops no other task.  ``begin`` is called with each task's position.
     """
-    outcomes: list[Outcome] = []
+    return list(performed(tasks, seed, seconds, begin))
+
+
+def performed(
+    tasks: Iterable[Task],
+    seed: int,
+    seconds: float = math.inf,
+    begin: Callable[[int], None] = lambda position: None,
+) -> Iterator[Outcome]:
+    """Yield the outcomes of :func:`perform` as they come; predictions that can be had at many points at once are."""
     end = time.monotonic() + seconds
-    for position, task in enumerate(tasks):
-        begin(position)
-        outcomes.append(perform_one(task, seed))
-        if time.monotonic() >= end:
-            break
-    return outcomes
+    position = 0
+    for (_, answer), alike in itertools.groupby(tasks, key=lambda task: (type(task.system), task.answer)):
+        while some := list(itertools.islice(alike, TOGETHER)):
+            begin(position)
+            if together := _perform_together(answer, some):
+                position += len(some)
+                yield from together
+                if time.monotonic() >= end:
+                    return
+                continue
+            for task in some:
+                begin(position)
+                position += 1
+                yield perform_one(task, seed)
+                if time.monotonic() >= end:
+                    return
+
+
+def _perform_together(answer: str, tasks: Sequence[Task]) -> list[Outcome]:
+    """Return the outcomes of tasks that differ in their points alone, or nothing where they are performed singly."""
+    system = type(tasks[0].system)
+    if len(tasks) == 1 or not hasattr(system, f"{answer}_points"):
+        return []
+    start = time.perf_counter()
+    try:
+        curves = system.curves(answer, [task.system for task in tasks])
+    except Exception:  # which task it is, and why, is found where each is performed by itself
+        return []
+    each = (time.perf_counter() - start) / len(tasks)
+    return [Outcome(task, curve, each) for task, curve in zip(tasks, curves or (), strict=bool(curves))]
 
 
 def perform_one(task: Task, seed: int) -> Outcome:

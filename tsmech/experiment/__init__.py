@@ -6,14 +6,12 @@ from tsmech.experiment.experiment import (
     Experiment,
     Task,
     build,
-    experiments,
-    find_file,
-    from_file,
     in_order,
     restore,
     whole,
 )
 from tsmech.experiment.plot import is_family, read_plot, split_names
+from tsmech.experiment.toml_files import experiments, find_file, from_file
 
 __all__ = [
     "LARGEST_SEED",

@@ -6,19 +6,15 @@ import itertools
 import json
 import math
 import operator
-import os
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.experiment.plot import read_plot
 from tsmech.problem.answers import USUAL
-from tsmech.problem.files import check_regular
 from tsmech.problem.observables import observable_of
-from tsmech.problem.parameters import Parameter, nearest, plain
+from tsmech.problem.parameters import nearest, plain
 from tsmech.problem.system import System
 from tsmech.systems import find
 from tsmech.words import one_line, printable, shown
@@ -29,11 +25,7 @@ MOST_REPLICATES = 10_000_000
 MOST_STEPS = 1e17
 """Steps of one simulation that no computer makes: some thirty years of a core."""
 LARGEST_SEED = 2**256
-LARGEST_FILE = 1_000_000
-"""Most bytes of an experiment's file."""
 BARE = re.compile(r"[A-Za-z0-9_-]+")
-DOTTED = re.compile(r"(?:[\w-]+[ \t]*\.[ \t]*){50}")
-"""A key of more parts than any experiment has; the time to read one grows as their square."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +65,8 @@ class Experiment:
         What the experiment shows and the publication it speaks to.
     plot
         What a picture of it shows, by the keys of :func:`read_plot`.
+    steps
+        Steps of its longest simulation, which :meth:`build` finds; None where they are not known.
     """
 
     system: type[System]
@@ -86,6 +80,7 @@ class Experiment:
     title: str = ""
     source: str = ""
     plot: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    steps: float | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what is of another type than declared; words of title, source and name are made printable."""
@@ -156,7 +151,7 @@ class Experiment:
             raise InputError(f"system = {shown(kind)} is not allowed: it must be a system's name or class")
         declared = kind.parameters()
         read: dict[str, tuple[Any, ...]] = {}
-        for known, value in _underscored(parameters).items():
+        for known, value in underscored(parameters).items():
             if known not in declared:
                 raise InputError(f"{kind.name} has no parameter {shown(known)}: {nearest(known, declared)}")
             read[known] = declared[known].read(value)
@@ -188,7 +183,7 @@ class Experiment:
         chosen = _read_answers(answers, list(kind.answers), lacking)
         if steps > MOST_STEPS and any(not kind.answers[answer].predicts for answer in chosen):
             raise InputError(f"one simulation would take {steps:.1g} steps: at most {MOST_STEPS:.0g} can be made")
-        return dataclasses.replace(experiment, answers=chosen, plot=read_plot(plot or {}, kind))
+        return dataclasses.replace(experiment, answers=chosen, plot=read_plot(plot or {}, kind), steps=steps)
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
@@ -299,7 +294,7 @@ class Experiment:
             parameters[name] = mine if single else tuple(sorted({*mine, *others}, key=in_order))
         answers = tuple(answer for answer in self.system.answers if answer in {*self.answers, *other.answers})
         replicates = max(self.replicates, other.replicates)
-        return dataclasses.replace(other, parameters=parameters, answers=answers, replicates=replicates)
+        return dataclasses.replace(other, parameters=parameters, answers=answers, replicates=replicates, steps=None)
 
 
 build = Experiment.build
@@ -314,66 +309,7 @@ def restore(described: Mapping[str, Any]) -> Experiment:
     return Experiment(kind, parameters, tuple(table.pop("answers")), **table)
 
 
-def from_file(path: str | Path, overrides: Mapping[str, Any] | None = None, **options: Any) -> Experiment:
-    """Return the experiment that a TOML file describes, with some parameters and options replaced."""
-    path = Path(path)
-    table = _read_toml(path)
-    options_known = ("answers", "replicates", "seed", "target_error", "max_replicates")
-    known = ("title", "source", "system", *options_known, "parameters", "plot")
-    for key, value in table.items():
-        if key not in known:
-            raise InputError(f"{path} has an unknown key {shown(key)}: {nearest(key, known)}")
-        form = {"parameters": dict, "plot": dict, "title": str, "source": str, "system": str}.get(key)
-        if form is not None and not isinstance(value, form):
-            words = "a table" if form is dict else "words in quotes"
-            raise InputError(f"{path}: {key} = {shown(repr(value))} must be {words}")
-    if not isinstance(table.get("system"), str):
-        raise InputError(f'{path} must name its system: system = "ridge", say')
-    table |= {key: value for key, value in options.items() if value is not None}
-    parameters = _underscored(table.pop("parameters", {}))
-    _locate_files(find(table["system"]).parameters(), parameters, path.parent)
-    parameters |= _underscored(overrides or {})
-    return build(table.pop("system"), parameters, name=path.stem, **table)
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    """Return the table in a TOML file, or refuse what is no file, or no TOML."""
-    try:
-        state = path.stat()
-        check_regular(state.st_mode, f"{path} cannot be read")
-        if state.st_size > LARGEST_FILE:
-            raise InputError(f"{path} of {state.st_size} bytes is not allowed: it must have at most {LARGEST_FILE}")
-        text = path.read_text(encoding="utf-8-sig")
-        if DOTTED.search(text):
-            raise RecursionError
-        return tomllib.loads(text)
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
-        raise InputError(f"{path} is not a TOML file: {shown(str(error), 200)}") from None
-    except RecursionError:
-        raise InputError(f"{path} is not a TOML file that can be read: its values are nested too deeply") from None
-
-
-def find_file(name: str) -> Path | None:
-    """Return the TOML file of an experiment: a path, or the name of one of the experiments that come along."""
-    if name.lower().endswith(".toml"):
-        return Path(name)
-    return experiments().get(name.replace("-", "_"))
-
-
-def experiments() -> dict[str, Path]:
-    """Return the experiments that come along (``sims/``), by name."""
-    package = Path(__file__).parents[1]
-    for folder in (package / "experiments", package.parent / "sims"):
-        if folder.is_dir():
-            return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-    return {}
-
-
-def _underscored(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def underscored(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return parameters by their names with underscores, and refuse one that is there with hyphens too."""
     named: dict[str, Any] = {}
     for given, value in parameters.items():
@@ -382,14 +318,6 @@ def _underscored(parameters: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(f"{shown(known)} is given twice, with a hyphen and with an underscore")
         named[known] = value
     return named
-
-
-def _locate_files(declared: Mapping[str, Parameter], parameters: dict[str, Any], folder: Path) -> None:
-    """Take a file that an experiment names as lying beside the experiment's own file, where it is there."""
-    for name, value in parameters.items():
-        file = isinstance(value, str) and name in declared and declared[name].file
-        if file and value.replace("-", "_") not in declared[name].choices and os.path.isfile(folder / value):
-            parameters[name] = str(folder / value)
 
 
 def _are_tuples(parameters: Any) -> bool:

@@ -13,10 +13,10 @@ from tsmech.experiment import Experiment, is_family
 from tsmech.plots import curves, families, maps, matrices, trajectories
 from tsmech.plots.canvas import Canvas, figure_of
 from tsmech.plots.legend import MARK, entry, handles, reference_style
+from tsmech.plots.lines import Lines
 from tsmech.plots.picture import Picture, Row, choose, names_in, pictured, visible
 from tsmech.plots.style import STYLE as STYLE
 from tsmech.plots.style import own_style, place_ticks, printable
-from tsmech.plots.theory import Theory
 from tsmech.plots.words import answer_names, axis_label, key_words, notes, symbols, title
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def draw(
     experiment: Experiment,
     rows: Iterable[Row],
     *,
+    lines: Iterable[Row] = (),
     x: str | None = None,
     y: str | Sequence[str] | None = None,
     by: str | None = None,
@@ -57,6 +58,9 @@ def draw(
         What was asked.
     rows
         The run's summary rows.
+    lines
+        Rows of predictions between the points of the sweep along ``x``, as :meth:`tsmech.store.Store.lines` yields
+        them; without them a line leads from point to point of the sweep.
     x
         The horizontal axis: a parameter, a coordinate, or an observable against which ``y`` is drawn as a trajectory.
     y
@@ -85,11 +89,16 @@ def draw(
     """
     asked: dict[str, Any] = {"x": x, "y": y, "by": by, "value": value, "together": together, "log": log, "mark": mark}
     asked |= {"reference": reference, "matrix": matrix, "at": at}
-    return figure_of(draw_panels(experiment, rows, **asked)[0])
+    return figure_of(draw_panels(experiment, rows, lines, **asked)[0])
 
 
 def draw_panels(
-    experiment: Experiment, rows: Iterable[Row], *, ax: "Sequence[Axes] | None" = None, **asked: Any
+    experiment: Experiment,
+    rows: Iterable[Row],
+    lines: Iterable[Row] = (),
+    *,
+    ax: "Sequence[Axes] | None" = None,
+    **asked: Any,
 ) -> "list[Axes]":
     """Return the panels that :func:`draw` draws, in axes that are given or of a new figure."""
     y, value, matrix = (asked.get(key) for key in ("y", "value", "matrix"))
@@ -106,10 +115,11 @@ def draw_panels(
                 raise InputError(f"{name} cannot be drawn: the run has no {what} of it{along}")
             del drawn[name]
             shown = {column: found for column, found in shown.items() if column not in columns}
+    between = Lines(experiment, picture, lines, shown)
     if ax is not None:
-        return _draw(experiment, drawn, shown, picture, ax).panels
+        return _draw(experiment, drawn, shown, picture, between, ax).panels
     with own_style():
-        canvas = _draw(experiment, drawn, shown, picture, None)
+        canvas = _draw(experiment, drawn, shown, picture, between, None)
         figure = canvas.figure
         width = figure.get_figwidth()
         figure.suptitle(title(experiment, int(10 * width)))
@@ -138,6 +148,7 @@ def _draw(
     drawn: Mapping[str, list[str]],
     shown: Mapping[str, list[Row]],
     picture: Picture,
+    between: Lines,
     given: "Sequence[Axes] | None",
 ) -> Canvas:
     """Draw a picture of the kind that it is."""
@@ -147,7 +158,7 @@ def _draw(
         return _draw_maps(experiment, shown, picture, given)
     if picture.along:
         return _draw_trajectories(experiment, shown, picture, given)
-    return _draw_curves(experiment, drawn, shown, picture, given)
+    return _draw_curves(experiment, drawn, shown, picture, between, given)
 
 
 def _draw_curves(
@@ -155,6 +166,7 @@ def _draw_curves(
     drawn: Mapping[str, list[str]],
     shown: Mapping[str, list[Row]],
     picture: Picture,
+    between: Lines,
     given: "Sequence[Axes] | None",
 ) -> Canvas:
     """Draw a row of panels for each observable, a column for each value of what is left of the sweep."""
@@ -165,16 +177,15 @@ def _draw_curves(
     across = _across(picture, keys, len(kinds))
     canvas = Canvas.make(len(items), across, (5.2, 4.2) if len(items) <= COLUMNS else (4.0, 3.3), given)
     several = any(is_family(system, name) for name in drawn)
-    theory = Theory(experiment)
     ys, off = [], False
     legends: list[list[Line2D]] = []
     for ax, (kind, key) in zip(canvas.panels, items, strict=True):
         columns = [column for name in kind for column in drawn[name]]
         whole = {column: shown[column] for column in columns}
-        limits = curves.choose_scales(ax, experiment, whole, picture, theory)
+        limits = curves.choose_scales(ax, experiment, whole, picture, between)
         part = {column: _matching(found, key) for column, found in whole.items()}
         styles = families.styles(system, columns) if several and any(is_family(system, name) for name in kind) else {}
-        off |= curves.draw_curves(ax, experiment, part, picture, limits, theory, families.looks(styles))
+        off |= curves.draw_curves(ax, experiment, part, picture, limits, between, families.looks(styles))
         for name, number in picture.mark:
             if name == picture.x:
                 ax.axvline(number, zorder=1.5, **MARK)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.experiment import Experiment, in_order
+from tsmech.plots.lines import Lines
 from tsmech.plots.picture import (
     Picture,
     Row,
@@ -24,7 +25,6 @@ from tsmech.plots.picture import (
     visible,
 )
 from tsmech.plots.style import import_matplotlib
-from tsmech.plots.theory import Theory
 from tsmech.problem.system import simulations
 
 if TYPE_CHECKING:
@@ -70,9 +70,13 @@ def draw_panel(
     observable: str,
     by: str | None = None,
     *,
+    lines: Iterable[Row] = (),
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw one observable against x into axes (new ones where none are given), and return them."""
+    """Draw one observable against x into axes (new ones where none are given), and return them.
+
+    ``lines`` are rows of predictions between the points of the sweep, as :meth:`tsmech.store.Store.lines` yields them.
+    """
     if ax is None:
         import_matplotlib()
         from matplotlib.figure import Figure
@@ -81,9 +85,9 @@ def draw_panel(
     listed = list(rows)
     picture = Picture(x, (observable,), by=by, names=tuple(names_in(experiment.system, listed).items()))
     shown = {observable: visible(experiment, picture, listed, observable)}
-    theory = Theory(experiment)
-    limits = choose_scales(ax, experiment, shown, picture, theory)
-    draw_curves(ax, experiment, shown, picture, limits, theory)
+    between = Lines(experiment, picture, lines, shown)
+    limits = choose_scales(ax, experiment, shown, picture, between)
+    draw_curves(ax, experiment, shown, picture, limits, between)
     return ax
 
 
@@ -93,7 +97,7 @@ def draw_curves(
     shown: Mapping[str, Sequence[Row]],
     picture: Picture,
     limits: Range,
-    theory: Theory,
+    lines: Lines,
     looks: Mapping[str, Look] | None = None,
 ) -> bool:
     """Draw the visible rows of one panel's observables; return whether a mean lies off the scale.
@@ -119,8 +123,7 @@ def draw_curves(
                     if not joined:
                         ax.plot(at, means, **{**line, **DASH})
                         continue
-                    if experiment.system.running() != picture.x:
-                        at, means = theory.line(picture.x, observable, key, at, means)
+                    at, means = lines.along(observable, answer, key, at, means)
                     _draw_theory(ax, at, means, limits, line)
                     continue
                 network = is_network(experiment, answer)
@@ -205,7 +208,7 @@ def is_alone(experiment: Experiment, picture: Picture, rows: Iterable[Row]) -> b
 
 
 def choose_scales(
-    ax: "Axes", experiment: Experiment, shown: Mapping[str, Sequence[Row]], picture: Picture, theory: Theory
+    ax: "Axes", experiment: Experiment, shown: Mapping[str, Sequence[Row]], picture: Picture, lines: Lines
 ) -> Range:
     """Choose linear or logarithmic axes and the vertical range, and return it.
 
@@ -216,7 +219,7 @@ def choose_scales(
     if is_logarithmic(picture, "x", every):
         ax.set_xscale("log")
     groups = apart(experiment, picture.x)
-    inside, infinite = _settled(ax, shown, picture, groups, theory)
+    inside, infinite = _settled(ax, shown, picture, groups, lines)
     if not inside:
         return Range()
     inside += [(number, 0.0) for _, number in picture.reference]
@@ -242,7 +245,7 @@ def choose_scales(
 
 
 def _settled(
-    ax: "Axes", shown: Mapping[str, Sequence[Row]], picture: Picture, groups: Sequence[str], theory: Theory
+    ax: "Axes", shown: Mapping[str, Sequence[Row]], picture: Picture, groups: Sequence[str], lines: Lines
 ) -> tuple[list[tuple[float, float]], bool]:
     """Return the values that the vertical range has to hold, with their errors, and whether there are others."""
     x = picture.x
@@ -254,7 +257,7 @@ def _settled(
         for key, answers in _grouped(rows, groups):
             members = [row for some in answers.values() for row in some]
             infinite = {row[x] for row in members if math.isinf(row[observable])}
-            for pole in theory.poles(x, observable, key, members[0][x]):
+            for pole in lines.poles(observable, key, answers):
                 there = places[_on_axis(ax, places)]
                 infinite |= {*there[np.abs(scale(there) - scale(pole)) < reach].tolist()}
             found |= bool(infinite)

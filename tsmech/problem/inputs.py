@@ -1,7 +1,7 @@
 """The spectrum of the inputs' covariance, as parameters say it: by name, from a file, or as arrays."""
 
 import functools
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,9 @@ from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
 from tsmech.problem.columns import Columns
 from tsmech.problem.files import KINDS, read_table, state
-from tsmech.problem.parameters import LARGEST, LARGEST_DIMENSION, parameter
+from tsmech.problem.parameters import LARGEST, LARGEST_DIMENSION, Numbers, parameter
+from tsmech.problem.system import System
+from tsmech.theory.spectra import Spectrum, covariance_eigenvalues, power_law, two_level
 
 NAMES = ("isotropic", "two_level", "power_law")
 SHAPES = {"ratio": "two_level", "fraction": "two_level", "exponent": "power_law"}
@@ -26,140 +28,199 @@ DIMENSION = 400
 """Input dimension of the simulations where neither a number nor eigenvalues say otherwise."""
 
 
-class Spectrum(NamedTuple):
-    """Eigenvalues of the covariance, the share of directions and the mean square teacher weight of each: (n,)."""
+@dataclass(frozen=True, kw_only=True)
+class GaussianInputs(System):
+    """A system with P = alpha N Gaussian examples of a linear teacher, whose covariance a spectrum describes.
 
-    eigenvalues: NDArray[np.float64]
-    shares: NDArray[np.float64]
-    teacher_weights: NDArray[np.float64]
+    A system declares ``alpha`` and ``signal`` itself, in its own order and with its own symbols.
+    """
 
-    def at(self, dimension: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the N eigenvalues of a simulation and the mean square teacher weight along each, both (N,)."""
-        counts = np.diff(np.round(np.cumsum(self.shares) * dimension), prepend=0.0).astype(int)
-        return np.repeat(self.eigenvalues, counts), np.repeat(self.teacher_weights, counts)
+    alpha: float
+    signal: float
+    dimension: int = parameter(  # a whole number once it is resolved
+        "N",
+        f"input dimension of the simulations (default: {DIMENSION}, or the next multiple of given eigenvalues)",
+        default=None,
+        minimum=1,
+        maximum=LARGEST_DIMENSION,
+        scale="logarithmic",
+        range=(50.0, 2000.0),
+    )
+    spectrum: str = parameter(
+        "s",
+        "eigenvalues of the inputs' covariance: a law by name (mean 1), or a file of eigenvalues (one column) or of a "
+        f"data matrix (one example a row): {KINDS}",
+        default="isotropic",
+        choices=NAMES,
+        file=True,
+    )
+    columns: str | None = parameter(
+        "c",
+        "which columns of the spectrum's file: names or numbers from 0 (0,2,age), -id,-3 to leave columns out, all to "
+        "take even an index",
+        default=None,
+    )
+    standardise: bool = parameter(
+        "z", "divide each column of the spectrum's data matrix by its standard deviation", default=False
+    )
+    ratio: float = parameter(
+        "r",
+        "two_level: the larger eigenvalue over the smaller",
+        default=10.0,
+        minimum=0,
+        exclusive=True,
+        scale="logarithmic",
+        range=(1.0, 1000.0),
+    )
+    fraction: float = parameter(
+        "f",
+        "two_level: fraction of directions with the larger eigenvalue",
+        default=0.5,
+        minimum=0,
+        maximum=1,
+        exclusive=True,
+        range=(0.05, 0.95),
+    )
+    exponent: float = parameter(
+        "a", "power_law: the k-th eigenvalue falls as k^-a, k = 1..N", default=1.0, minimum=0, range=(0.0, 3.0)
+    )
+    eigenvalues: Numbers | None = parameter(
+        "s",
+        "eigenvalues of the inputs' covariance, at least 0, in place of spectrum; rounding of a zero is zero",
+        default=None,
+    )
+    teacher_weights: Numbers | None = parameter(
+        "t", "mean square teacher weight along each eigenvalue, in place of signal", default=None, minimum=0
+    )
 
+    def __post_init__(self) -> None:
+        """Check each parameter, and that the spectrum can be had."""
+        super().__post_init__()
+        object.__setattr__(self, "dimension", self._resolved_dimension())
+        self.population()
 
-_FIELDS: dict[str, dict[str, Any]] = {
-    "spectrum": {
-        "symbol": "s",
-        "help": "eigenvalues of the inputs' covariance: a law by name (mean 1), or a file of eigenvalues (one column) "
-        f"or of a data matrix (one example a row): {KINDS}",
-        "default": "isotropic",
-        "choices": NAMES,
-        "file": True,
-    },
-    "ratio": {
-        "symbol": "r",
-        "help": "two_level: the larger eigenvalue over the smaller",
-        "default": 10.0,
-        "minimum": 0,
-        "exclusive": True,
-    },
-    "fraction": {
-        "symbol": "f",
-        "help": "two_level: fraction of directions with the larger eigenvalue",
-        "default": 0.5,
-        "minimum": 0,
-        "maximum": 1,
-        "exclusive": True,
-    },
-    "exponent": {
-        "symbol": "a",
-        "help": "power_law: the k-th eigenvalue falls as k^-a, k = 1..N",
-        "default": 1.0,
-        "minimum": 0,
-    },
-    "eigenvalues": {
-        "symbol": "s",
-        "help": "eigenvalues of the inputs' covariance, at least 0, in place of spectrum; rounding of a zero is zero",
-        "default": None,
-    },
-    "teacher_weights": {
-        "symbol": "t",
-        "help": "mean square teacher weight along each eigenvalue, in place of signal",
-        "default": None,
-        "minimum": 0,
-    },
-    "columns": {
-        "symbol": "c",
-        "help": "which columns of the spectrum's file: names or numbers from 0 (0,2,age), -id,-3 to leave columns out, "
-        "all to take even an index",
-        "default": None,
-    },
-    "standardise": {
-        "symbol": "z",
-        "help": "divide each column of the spectrum's data matrix by its standard deviation",
-        "default": False,
-    },
-    "dimension": {  # a whole number once it is resolved
-        "symbol": "N",
-        "help": f"input dimension of the simulations (default: {DIMENSION}, or the next multiple of given eigenvalues)",
-        "default": None,
-        "minimum": 1,
-        "maximum": LARGEST_DIMENSION,
-    },
-}
+    @property
+    def isotropic(self) -> bool:
+        """Whether all directions of the input are alike, so that closed forms and reductions hold."""
+        return self.spectrum == "isotropic" and self.eigenvalues is None
 
+    def population(self) -> Spectrum:
+        """Return the spectrum of the inputs, or raise ``InputError`` where the parameters contradict each other."""
+        self._refuse_what_has_no_effect()
+        if self.eigenvalues is not None:
+            if self.spectrum != "isotropic":
+                raise InputError(f"eigenvalues and spectrum = {self.spectrum} are both given: give one")
+            values = without_rounding(np.array(self.eigenvalues))
+            if (values < 0).any():
+                first = int(np.argmax(values < 0))
+                raise InputError(f"eigenvalues[{first}] = {values[first]:g} is not allowed: it must be at least 0")
+            return self._given(values)
+        if self.spectrum not in NAMES:
+            return self._given(read_eigenvalues(self.spectrum, self.columns, self.standardise))
+        self._refuse_weights()
+        if self.spectrum == "isotropic":
+            return _isotropic(self.signal)
+        if self.spectrum == "two_level":
+            return two_level(self.ratio, self.fraction, self.signal)
+        count = self.dimension or DIMENSION
+        if short := shortage(8.0 * count, "a power law of so many eigenvalues"):
+            raise InputError(f"dimension = {self.dimension} is not allowed: {short}")
+        return _power_law(self.exponent, count, self.signal)
 
-def declare(name: str) -> Any:
-    """Declare a field that describes the inputs: the same in every system that has it."""
-    return parameter(**_FIELDS[name])
+    def lacks(self, answer: str) -> str | None:
+        """Return why this problem has no such answer: the reduction needs isotropic inputs, simulations memory."""
+        predicts = answer in self.answers and self.answers[answer].predicts
+        if answer == "reduced" and not self.isotropic:
+            return f"{self.name} has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
+        few = self._too_few() if answer == "direct" else None
+        return few or (None if predicts else self._too_large(answer)) or super().lacks(answer)
 
+    def _refuse_what_has_no_effect(self) -> None:
+        declared = self.parameters()
+        for name, law in SHAPES.items():
+            value = getattr(self, name)
+            if value != declared[name].default and self.spectrum != law:
+                raise InputError(
+                    f"{name} = {value:g} has no effect with spectrum = {self.spectrum}: it shapes {law} alone"
+                )
+        for name, effect in (("columns", "it chooses from"), ("standardise", "it scales the columns of")):
+            if getattr(self, name) and self.spectrum in NAMES:
+                raise InputError(
+                    f"{name} = {getattr(self, name)} has no effect with spectrum = {self.spectrum}: {effect} a file"
+                )
 
-def resolve(system: Any) -> Spectrum:
-    """Return the spectrum that a system's fields describe, or raise ``InputError`` where they contradict."""
-    for name, law in SHAPES.items():
-        value = getattr(system, name)
-        if value != _FIELDS[name]["default"] and system.spectrum != law:
+    def _given(self, values: NDArray[np.float64]) -> Spectrum:
+        """Return the spectrum of eigenvalues that a person gave, or refuse them."""
+        if not values.any():
+            raise InputError("the eigenvalues are all zero: at least one must be above 0")
+        least = values[values > 0].min()
+        if not 1 / LARGEST <= least <= values.max() <= LARGEST:
             raise InputError(
-                f"{name} = {value:g} has no effect with spectrum = {system.spectrum}: it shapes {law} alone"
+                f"the eigenvalues range from {least:g} to {values.max():g}: they must be 0, or between {1 / LARGEST:g} "
+                f"and {LARGEST:g}"
             )
-    for name, effect in (("columns", "it chooses from"), ("standardise", "it scales the columns of")):
-        if getattr(system, name) and system.spectrum in NAMES:
+        self._refuse_weights(values.size)
+        weights = self.signal if self.teacher_weights is None else self.teacher_weights
+        return Spectrum(values, teacher_weights=weights)
+
+    def _refuse_weights(self, count: int = 0) -> None:
+        """Refuse teacher weights that are not those of as many given eigenvalues, or that contradict the signal."""
+        if self.teacher_weights is None:
+            return
+        if (size := np.size(self.teacher_weights)) != count:
             raise InputError(
-                f"{name} = {getattr(system, name)} has no effect with spectrum = {system.spectrum}: {effect} a file"
+                f"teacher_weights of {size} values are not allowed: they must be as many as given eigenvalues"
             )
-    if system.eigenvalues is not None:
-        if system.spectrum != "isotropic":
-            raise InputError(f"eigenvalues and spectrum = {system.spectrum} are both given: give one")
-        values = without_rounding(np.array(system.eigenvalues))
-        if (values < 0).any():
-            first = int(np.argmax(values < 0))
-            raise InputError(f"eigenvalues[{first}] = {values[first]:g} is not allowed: it must be at least 0")
-    elif system.spectrum == "two_level":
-        from tsmech.theory.spectra import two_level
+        if self.signal != 1.0:
+            raise InputError(f"teacher_weights and signal = {self.signal:g} are both given: give one")
 
-        values, shares = two_level(system.ratio, system.fraction)
-        return _with_teacher(system, values, shares)
-    elif system.spectrum == "power_law":
-        if short := shortage(8.0 * (system.dimension or DIMENSION), "a power law of so many eigenvalues"):
-            raise InputError(f"dimension = {system.dimension} is not allowed: {short}")
-        values = _power_law(system.exponent, system.dimension or DIMENSION)
-    elif system.spectrum == "isotropic":
-        values = np.ones(1)
-    else:
-        values = read_eigenvalues(system.spectrum, system.columns, system.standardise)
-    if not values.any():
-        raise InputError("the eigenvalues are all zero: at least one must be above 0")
-    least = values[values > 0].min()
-    if not 1 / LARGEST <= least <= values.max() <= LARGEST:
-        raise InputError(
-            f"the eigenvalues range from {least:g} to {values.max():g}: they must be 0, or between {1 / LARGEST:g} and "
-            f"{LARGEST:g}"
-        )
-    return _with_teacher(system, values, np.full(values.size, 1.0 / values.size))
+    def _resolved_dimension(self) -> int:
+        """Return the input dimension N of the simulations.
+
+        With given eigenvalues N is a multiple of their number, so that a simulation has exactly their spectrum.
+        """
+        given = self.eigenvalues is not None or self.spectrum not in NAMES
+        count = self.population().eigenvalues.size if given else 1
+        dimension: int = self.dimension or count * -(-DIMENSION // count)
+        if dimension % count:
+            raise InputError(
+                f"dimension = {dimension} is not allowed: it must be a multiple of the {count} eigenvalues"
+            )
+        return dimension
+
+    def _too_few(self) -> str | None:
+        """Return why N directions cannot have this spectrum, or None: each eigenvalue needs at least one."""
+        if self.spectrum == "two_level" and round(self.fraction * self.dimension) in (0, self.dimension):
+            return (
+                f"dimension = {self.dimension} is not allowed for direct: fraction = {self.fraction:g} of it leaves "
+                "one of the two eigenvalues without a direction"
+            )
+        return None
+
+    def _too_large(self, answer: str) -> str | None:
+        """Return why a simulation of P = alpha N examples does not fit into memory, or None where it does."""
+        N, P = float(self.dimension), max(1.0, self.alpha * self.dimension)
+        if answer == "direct":
+            short = shortage(8 * N * P, f"the training set of {P:.6g} x {N:.6g} numbers")
+        else:
+            short = shortage(8 * min(N, P), f"a reduction to {min(N, P):.6g} numbers")
+        return f"{self.name} has no {answer} answer here: {short}: lower alpha or dimension" if short else None
 
 
-def _power_law(exponent: float, dimension: int) -> NDArray[np.float64]:
-    from tsmech.theory.spectra import power_law
+@functools.lru_cache(maxsize=64)
+def _isotropic(signal: float) -> Spectrum:
+    """Return the spectrum that most points of a sweep share."""
+    return Spectrum([1.0], teacher_weights=signal)
 
+
+def _power_law(exponent: float, dimension: int, signal: float) -> Spectrum:
     steepest = np.log(LARGEST) / np.log(max(dimension, 2))
     if exponent >= steepest:
         raise InputError(
             f"exponent = {exponent:g} is not allowed with dimension = {dimension}: it must be below {steepest:.4g}, "
             f"or the smallest eigenvalue is below {1 / LARGEST:g} of the largest"
         )
-    return power_law(exponent, dimension)
+    return power_law(exponent, dimension, signal)
 
 
 def without_rounding(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -185,54 +246,6 @@ def _of_roundings_size(largest: float, count: int) -> bool:
     return bool(largest >= FAINT or FAINT**2 <= squared <= count**2)
 
 
-def resolve_dimension(system: Any) -> int:
-    """Return the input dimension N of a system's simulations.
-
-    With given eigenvalues N is a multiple of their number, so that a simulation has exactly their spectrum.
-    """
-    given = system.eigenvalues is not None or system.spectrum not in NAMES
-    count = resolve(system).eigenvalues.size if given else 1
-    dimension: int = system.dimension or count * -(-DIMENSION // count)
-    if dimension % count:
-        raise InputError(f"dimension = {dimension} is not allowed: it must be a multiple of the {count} eigenvalues")
-    return dimension
-
-
-def too_few(system: Any) -> str | None:
-    """Return why N directions cannot have a system's spectrum, or None: each eigenvalue needs at least one."""
-    if system.spectrum == "two_level" and round(system.fraction * system.dimension) in (0, system.dimension):
-        return (
-            f"dimension = {system.dimension} is not allowed for direct: fraction = {system.fraction:g} of it leaves "
-            "one of the two eigenvalues without a direction"
-        )
-    return None
-
-
-def too_large(system: Any, answer: str) -> str | None:
-    """Return why a simulation of P = alpha N examples does not fit into memory, or None where it does."""
-    if answer == "theory":
-        return None
-    N, P = float(system.dimension), max(1.0, system.alpha * system.dimension)
-    if answer == "direct":
-        short = shortage(8 * N * P, f"the training set of {P:.6g} x {N:.6g} numbers")
-    else:
-        short = shortage(8 * min(N, P), f"a reduction to {min(N, P):.6g} numbers")
-    return f"{system.name} has no {answer} answer here: {short}: lower alpha or dimension" if short else None
-
-
-def _with_teacher(system: Any, values: NDArray[np.float64], shares: NDArray[np.float64]) -> Spectrum:
-    if system.teacher_weights is None:
-        return Spectrum(values, shares, np.full(values.size, system.signal))
-    weights = np.array(system.teacher_weights)
-    if (system.eigenvalues is None and system.spectrum in NAMES) or weights.size != values.size:
-        raise InputError(
-            f"teacher_weights of {weights.size} values are not allowed: they must be as many as given eigenvalues"
-        )
-    if system.signal != 1.0:
-        raise InputError(f"teacher_weights and signal = {system.signal:g} are both given: give one")
-    return Spectrum(values, shares, weights)
-
-
 def read_eigenvalues(path: str, columns: str | None = None, standardise: bool = False) -> NDArray[np.float64]:
     """Return the eigenvalues in a file, in its order, or those of the covariance of its data matrix, descending.
 
@@ -244,8 +257,6 @@ def read_eigenvalues(path: str, columns: str | None = None, standardise: bool = 
 
 @functools.lru_cache(maxsize=16)
 def _eigenvalues(path: str, changed: int, size: int, columns: str | None, standardise: bool) -> NDArray[np.float64]:
-    from tsmech.theory.spectra import covariance_eigenvalues
-
     table = read_table(path, "spectrum", Columns(columns, parameter=True))
     if 1 not in table.shape:
         return covariance_eigenvalues(table, standardise)

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import functools
 import hashlib
+import json
 import math
 import os
 import textwrap
@@ -31,6 +32,8 @@ LARGEST_WHOLE = 2**63 - 1
 """Largest whole number: that of arrays and files."""
 MAX_RANGE = 1_000_000
 """Most values of a range."""
+PLAIN = (float, int, str, bool, type(None))
+"""Types of values that cannot change."""
 
 KINDS: Mapping[Any, str] = {
     bool: "bool",
@@ -99,6 +102,19 @@ class Parameter:
     scale: Scale
     range: tuple[float, float] | None
     table: type | None
+
+    def __post_init__(self) -> None:
+        """Refuse a range that nobody could choose from; it is the declaration that is wrong, not a person."""
+        if self.range is None:
+            return
+        low, high = self.range
+        if not {"int", "float"} & set(self.kinds) or not low < high:
+            raise TypeError(f"range = {self.range} is none of numbers")
+        if self.scale == "logarithmic" and low <= 0:
+            raise TypeError(f"range = {self.range} cannot be logarithmic: it must start above 0")
+        for bound, sign in ((self.minimum, 1.0), (self.maximum, -1.0)):
+            if bound is not None and any(sign * (end - bound) < 0 for end in self.range):
+                raise TypeError(f"range = {self.range} is not within what is allowed: {self.allowed}")
 
     @property
     def required(self) -> bool:
@@ -388,6 +404,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def to_json(value: Any) -> str:
+    """Return a parameter's value as JSON, the fields of a table in order."""
+    if type(value) is float and math.isfinite(value):
+        return repr(value)
+    return json.dumps(plain(value), sort_keys=True)
 
 
 def parameter(

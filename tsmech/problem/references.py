@@ -1,4 +1,4 @@
-"""Publications that systems rest on."""
+"""Publications that systems rest on; those that several systems cite stand here."""
 
 from dataclasses import dataclass
 
@@ -18,3 +18,32 @@ class Reference:
     def __str__(self) -> str:
         at = f"arXiv:{self.arxiv}" if self.arxiv else ""
         return ", ".join(filter(None, (f"{self.authors} ({self.year})", self.title, self.where, at)))
+
+    @property
+    def url(self) -> str:
+        """Where it is read, or nothing."""
+        if self.arxiv:
+            return f"https://arxiv.org/abs/{self.arxiv}"
+        return f"https://doi.org/{self.doi}" if self.doi else ""
+
+
+KROGH_HERTZ = Reference(
+    "A. Krogh, J. A. Hertz",
+    1992,
+    "Generalization in a linear perceptron in the presence of noise",
+    "J. Phys. A 25, 1135",
+)
+ADVANI_SAXE = Reference(
+    "M. S. Advani, A. M. Saxe, H. Sompolinsky",
+    2020,
+    "High-dimensional dynamics of generalization error in neural networks",
+    "Neural Networks 132, 428",
+    arxiv="1710.03667",
+)
+DUMITRIU_EDELMAN = Reference(
+    "I. Dumitriu, A. Edelman",
+    2002,
+    "Matrix models for beta ensembles",
+    "J. Math. Phys. 43, 5830",
+    arxiv="math-ph/0206043",
+)

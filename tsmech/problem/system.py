@@ -8,9 +8,9 @@ import pickle
 import re
 import typing
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from tsmech.errors import InputError
 from tsmech.problem.answers import USUAL, Answer
 from tsmech.problem.curve import Curve, fault, undefined
 from tsmech.problem.observables import Coordinate, Observable
-from tsmech.problem.parameters import Parameter, file_identity, kinds, plain
+from tsmech.problem.parameters import PLAIN, Parameter, file_identity, kinds, plain, to_json
 from tsmech.problem.references import Reference
 from tsmech.words import shown
 
@@ -80,10 +80,16 @@ class System:
     """Parameters of the points at which ``tsmech check`` compares the answers."""
     convergence: ClassVar[Convergence | None] = None
     """How simulations approach the prediction; None where they do not depend on a size."""
+    _latest: ClassVar[dict[str, tuple[Any, Any]]] = {}
+    """By parameter the last value that was given, and what it was checked to be: most stay at the next point."""
+    _by_name: ClassVar[list[tuple[str, Parameter]]]
+    _texts: ClassVar[dict[str, tuple[Any, str]]] = {}
+    """By parameter the last value of which an entry of the key was made, and that entry."""
 
     def __init_subclass__(cls, **given: Any) -> None:
         """Refuse what a system cannot declare, when its class is made; a mixin of parameters has no name."""
         super().__init_subclass__(**given)
+        cls._latest, cls._texts = {}, {}
         if "name" not in cls.__dict__:
             return
         for complaint in _complaints(cls):
@@ -91,16 +97,23 @@ class System:
         _document(cls)
 
     def __post_init__(self) -> None:
-        """Bring each parameter into its own type, or refuse it."""
+        """Bring each parameter into its own type, or refuse it; one that is as at the point before is known."""
+        latest, held = self._latest, self.__dict__
         for name, declared in self.parameters().items():
-            value = getattr(self, name)
+            value = held[name]
+            known = latest.get(name)
+            if known is not None and known[0] is value:
+                held[name] = known[1]
+                continue
             several = (list, range, np.ndarray) if declared.table else (list, tuple, range, np.ndarray)
             if not declared.single and isinstance(value, several) and _is_flat(value):
                 raise InputError(
                     f"{name} = {shown(value)} is not allowed: a system has one value; "
                     f'tsmech.run("{self.name}", {name}=...) runs along several'
                 )
-            object.__setattr__(self, name, declared.check(value))
+            held[name] = declared.check(value)
+            if type(value) in PLAIN:
+                latest[name] = (value, held[name])
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
@@ -134,9 +147,39 @@ class System:
         }
 
     def key(self) -> str:
-        """Return a stable hash of the system and its parameters, 32 hexadecimal digits."""
-        text = json.dumps([self.name, self.identity()], sort_keys=True)
+        """Return a stable hash of the system and its parameters, 32 hexadecimal digits: that of its identity."""
+        known: str | None = self.__dict__.get("_key")
+        if known is None:
+            known = self.__dict__["_key"] = self._hash()
+        return known
+
+    def _hash(self) -> str:
+        held, known, entries = self.__dict__, self._texts, []
+        for name, declared in self._sorted():
+            value = held[name]
+            before = known.get(name)
+            if before is not None and before[0] is value:
+                text = before[1]
+            else:
+                text = "" if value == declared.default else f"{json.dumps(name)}: {self._written(declared, value)}"
+                if type(value) in PLAIN and not declared.is_file(value):
+                    known[name] = (value, text)
+            if text:
+                entries.append(text)
+        text = f"[{json.dumps(self.name)}, {{{', '.join(entries)}}}]"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @classmethod
+    def _sorted(cls) -> list[tuple[str, Parameter]]:
+        found: list[tuple[str, Parameter]] | None = cls.__dict__.get("_by_name")
+        if found is None:
+            found = sorted(cls.parameters().items())
+            cls._by_name = found
+        return found
+
+    @staticmethod
+    def _written(declared: Parameter, value: Any) -> str:
+        return json.dumps(file_identity(str(value)), sort_keys=True) if declared.is_file(value) else to_json(value)
 
     def lacks(self, answer: str) -> str | None:
         """Return why this problem has no such answer, or None where it has it."""
@@ -155,7 +198,7 @@ class System:
         return ()
 
     def line_points(self) -> int:
-        """Return at how many values of a parameter a picture computes theory between the stored ones."""
+        """Return at how many values of a parameter a run computes theory for the lines of its picture, 0 at none."""
         return 0 if self.coordinates else 400
 
     def simulation_steps(self) -> float:
@@ -207,6 +250,26 @@ class System:
             raise ArithmeticError(f"{answer} returned NaN as {name}")
         return result
 
+    @classmethod
+    def curves(cls, answer: str, points: Sequence[Self]) -> list[Curve] | None:
+        """Return a prediction at many points at once, or None where it is to be had from one after another.
+
+        A system whose prediction is cheap may define ``NAME_points(points)`` beside ``NAME_curve()``: it returns the
+        observables at all points, arrays of shape (n, ...), with the very numbers of single points, or None.
+        """
+        method, single, whole = (_owner(cls, name) for name in (f"{answer}_points", f"{answer}_curve", "curve"))
+        if method is None or single is None or not issubclass(method, single) or whole is not System:
+            return None
+        if any(point.lacks(answer) for point in points):
+            return None
+        found = getattr(cls, f"{answer}_points")(points)
+        if found is None or any(len(values) != len(points) for values in found.values()):
+            return None
+        curves = [Curve({name: values[i : i + 1] for name, values in found.items()}) for i in range(len(points))]
+        if fault(curves[0], cls.observables, cls.coordinates, predicts=True):
+            return None
+        return None if undefined(Curve(found), cls.observables) else curves
+
     def answer(self, answer: str, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
         """Return one answer as a table, one row for each value of the coordinate; warn of what ``remark()`` says.
 
@@ -231,6 +294,11 @@ class System:
     def direct(self, rng: np.random.Generator | int | None = None) -> "pd.DataFrame":
         """Return one draw of the network itself at finite N, as :meth:`answer`."""
         return self.answer("direct", rng)
+
+
+def _owner(cls: type, name: str) -> type | None:
+    """Return the class that defines an attribute of a class."""
+    return next((base for base in cls.__mro__ if name in vars(base)), None)
 
 
 def _is_flat(value: Any) -> bool:

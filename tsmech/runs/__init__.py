@@ -2,22 +2,25 @@
 
 from tsmech.runs.execution import (
     LONG_STEPS,
+    add_lines,
     carry_out,
-    draw,
     failure,
     merge,
     most_steps,
-    publish,
     resolve,
     run,
 )
+from tsmech.runs.lines import lacks_lines
+from tsmech.runs.products import draw, publish
 from tsmech.runs.report import remarks, summarise
 
 __all__ = [
     "LONG_STEPS",
+    "add_lines",
     "carry_out",
     "draw",
     "failure",
+    "lacks_lines",
     "merge",
     "most_steps",
     "publish",

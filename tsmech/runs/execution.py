@@ -1,35 +1,28 @@
 """Carries an experiment out: the one way from an experiment through the engine to the store and its products."""
 
 import contextlib
-import itertools
-import math
-import operator
-import time
 import warnings
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tsmech import engine, plots
-from tsmech.engine import Outcome
+from tsmech import engine
 from tsmech.engine.executors import Pool
 from tsmech.engine.place import needs_script, open_pool, place
 from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechError
 from tsmech.experiment import Experiment, Task, build, find_file, from_file
 from tsmech.machine import compilation
 from tsmech.machine.threads import cores, one_thread_here
-from tsmech.plots.picture import choose
-from tsmech.problem.observables import observable_of
 from tsmech.problem.system import System
-from tsmech.runs import merging, tables
+from tsmech.runs import merging
+from tsmech.runs.products import publish, table
 from tsmech.runs.progress import Meter, Progress, can_be_shown
 from tsmech.runs.rounds import Rounds
 from tsmech.runs.shards import WHOLE, Shard
+from tsmech.runs.work import Work
 from tsmech.store import Store
-from tsmech.store.directory import PRODUCTS
 from tsmech.systems import REGISTRY
 
 if TYPE_CHECKING:
@@ -37,10 +30,6 @@ if TYPE_CHECKING:
 
 LONG_STEPS = 1e11
 """Steps of one simulation beyond which a person at a terminal is asked first: some hours of a core."""
-WRITE_SECONDS = 0.2
-"""Time after which finished tasks are written, those of several small blocks in one transaction."""
-WRITE_TASKS = 2000
-"""Finished tasks that are not kept waiting."""
 
 
 def resolve(
@@ -74,6 +63,7 @@ def carry_out(
     scheduler: str | None = None,
     timeout: float | None = None,
     shard: Shard = WHOLE,
+    pictured: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
     begin: Callable[[], None] = lambda: None,
 ) -> Store:
@@ -90,6 +80,9 @@ def carry_out(
         executor :func:`tsmech.engine.place.place` finds a place.
     shard
         The share of the experiment that is performed, in a directory of its own.
+    pictured
+        Whether the run is drawn: predictions between the points of the sweep, which the lines of its picture need, are
+        performed too, when the experiment is finished.
     report
         Called after each batch of results.
     begin
@@ -110,35 +103,25 @@ def carry_out(
     with open_pool(workers=cores() if workers is None else workers, script=bool(needs_script(asked)), **places) as pool:
         begin()
         store = Store.create(experiment, directory, "" if shard == WHOLE else str(shard))
-        work = _Work(store, pool, experiment.answers)
-
-        def tell(compiling: bool) -> None:
-            work.progress.remark = compilation.WORDS if compiling else ""
-            report(work.progress)
-
+        work = Work(store, pool, experiment.answers)
         try:
             rounds = Rounds(experiment, store, shard)
             if shard == WHOLE and (lacking := store.lacks(experiment)):
                 work.expect_of(experiment, *lacking)
             else:
                 work.expect(rounds.tasks())
+            if pictured and shard == WHOLE:
+                work.expect_lines()
             while True:
-                report(work.progress)
-                tasks = work.taken(lambda: store.remaining(rounds.tasks()))
-                with (
-                    contextlib.closing(engine.drive(pool, tasks, experiment.seed)) as batches,
-                    compilation.telling(tell),
-                ):
-                    for outcomes in batches:
-                        work.done(outcomes)
-                        report(work.progress)
-                work.write()
+                _perform(pool, work, work.taken(lambda: store.remaining(rounds.tasks())), report)
                 again = rounds.advance()
                 work.progress.error = rounds.error
                 if not again:
-                    store.check_kept()
-                    return store
+                    break
                 work.expect(rounds.tasks())
+            _perform(pool, work, work.lines(), report)
+            store.check_kept()
+            return store
         except BaseException as error:
             try:
                 if not isinstance(error, IncompleteError):
@@ -149,136 +132,28 @@ def carry_out(
             raise
 
 
-def _by_point(tasks: Iterable[Task]) -> Iterator[tuple[System, Iterator[Task]]]:
-    return itertools.groupby(tasks, operator.attrgetter("system"))
+def _perform(pool: Pool, work: Work, tasks: Iterable[Task], report: Callable[[Progress], None]) -> None:
+    """Perform tasks and write what comes of them."""
+
+    def tell(compiling: bool) -> None:
+        work.progress.remark = compilation.WORDS if compiling else ""
+        report(work.progress)
+
+    report(work.progress)
+    driven = engine.drive(pool, tasks, work.seed)
+    with contextlib.closing(driven) as batches, compilation.telling(tell):
+        for outcomes in batches:
+            work.done(outcomes)
+            report(work.progress)
+    work.write()
 
 
-class _Work:
-    """What becomes of a run's outcomes: they are counted, and written in batches."""
-
-    def __init__(self, store: Store, pool: Pool, answers: Sequence[str]) -> None:
-        self.progress = Progress(0, left=math.inf)
-        self._store = store
-        self._pool = pool
-        self._both = len({store.experiment.simulates(answer) for answer in answers}) == 2
-        self._waiting: list[Outcome] = []
-        self._written = time.monotonic()
-        self._under_way: Counter[System] = Counter()
-        """For each point the tasks that are not done, and one more while tasks of it are still to come."""
-        self._ahead: set[Task] = set()
-        """Predictions that are under way, ahead of the rest of their points."""
-        self._left: Counter[str] = Counter()
-        self._seconds: dict[str, float] = {}
-
-    def expect(self, tasks: Iterable[Task]) -> None:
-        """Count what the store lacks of tasks, and the points that they belong to."""
-        point = None
-        for task in self._store.remaining(tasks):
-            self.progress.total += 1
-            self._left[task.answer] += 1
-            if task.system is not point:
-                point = task.system
-                self.progress.points += 1
-
-    def expect_of(self, experiment: Experiment, total: int, points: int) -> None:
-        """Count the tasks that the store lacks of a whole experiment, of which the totals are known."""
-        self.progress.total, self.progress.points = total, points
-        finished = self._store.counts()
-        for answer in experiment.answers:
-            asked = experiment.size * experiment.draws(answer)
-            self._left[answer] = max(asked - finished.get(answer, 0), 0)
-
-    def taken(self, lacking: Callable[[], Iterable[Task]]) -> Iterator[Task]:
-        """Yield the tasks that are lacking, predictions first, and keep in mind which points are under way."""
-        if self.progress.total <= self.progress.finished:
-            return  # where nothing is lacking there is no need to look for it
-        if self._both:
-            for point, tasks in _by_point(lacking()):
-                ahead, simulated = [], False
-                for task in tasks:
-                    if self._store.experiment.simulates(task.answer):
-                        simulated = True
-                    else:
-                        ahead.append(task)
-                self._ahead.update(ahead if simulated else ())
-                yield from ahead if simulated else self._begun(point, ahead)
-        for point, tasks in _by_point(lacking()):
-            simulates = self._store.experiment.simulates
-            yield from self._begun(point, (task for task in tasks if simulates(task.answer) or not self._both))
-
-    def _begun(self, point: System, tasks: Iterable[Task]) -> Iterator[Task]:
-        some = False
-        for task in tasks:
-            self._under_way[point] += 1 if some else 2
-            some = True
-            yield task
-        if some:
-            self._settle(point)
-
-    def _settle(self, point: System) -> None:
-        self._under_way[point] -= 1
-        if not self._under_way[point]:
-            del self._under_way[point]
-            self.progress.finished_points += 1
-
-    def done(self, outcomes: Sequence[Outcome]) -> None:
-        """Count outcomes, and write them when it is time."""
-        for outcome in outcomes:
-            task = outcome.task
-            self.progress.finished += 1
-            self._left[task.answer] -= 1
-            if outcome.curve is None:
-                self.progress.failed += 1
-                self.progress.trouble = outcome.error
-            before = self._seconds.get(task.answer, outcome.seconds)
-            self._seconds[task.answer] = 0.9 * before + 0.1 * outcome.seconds
-            if task in self._ahead:
-                self._ahead.remove(task)
-            else:
-                self._settle(task.system)
-        self.progress.remark = self._pool.remark
-        self.progress.left = self._time_left()
-        self._waiting += outcomes
-        if len(self._waiting) >= WRITE_TASKS or time.monotonic() - self._written >= WRITE_SECONDS:
-            self.write()
-
-    def _time_left(self) -> float:
-        """Return the seconds that are left, by what a task of each answer has taken; infinity where one is unknown."""
-        left = [count * self._seconds.get(answer, math.inf) for answer, count in self._left.items() if count > 0]
-        return sum(left) / self._pool.hands
-
-    def write(self) -> None:
-        """Write what is waiting, in one transaction."""
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            self._store.add(waiting)
-        self._written = time.monotonic()
-
-
-def publish(store: Store) -> list[Path]:
-    """Write a run's table and figure into its directory, none of a shard's; return the files."""
-    if store.directory is None or store.shard:
-        return []
-    if store.is_empty():
-        return []
-    try:
-        tables.write(store.rows(), store.directory / PRODUCTS[0], "csv", store.columns())
-        return [store.directory / PRODUCTS[0], *draw(store, store.directory)]
-    finally:
-        store.check_kept()
-
-
-def draw(
-    store: Store, directory: Path, stem: str = "figure", formats: Sequence[str] = ("png", "svg"), **choice: Any
-) -> list[Path]:
-    """Draw a run and save the picture in each of the formats; ``choice`` is as in :func:`tsmech.plots.draw`."""
-    picture = choose(store.experiment, **choice)
-    drawn = {observable_of(name) for name in (picture.x, *picture.observables)}
-    left_out = {name for name in store.experiment.system.observables if name not in drawn}
-    left_out |= {f"{name}_sem" for name in left_out}
-    # Of a large sweep the numbers that are not drawn would take most of the memory.
-    rows = ({name: value for name, value in row.items() if observable_of(name) not in left_out} for row in store.rows())
-    return plots.save(plots.draw(store.experiment, rows, **choice), directory, stem, formats)
+def add_lines(store: Store, report: Callable[[Progress], None] = lambda progress: None) -> None:
+    """Perform in this process what the lines of a run's picture still lack."""
+    with open_pool(workers=1) as pool:
+        work = Work(store, pool, store.experiment.answers)
+        work.expect_lines()
+        _perform(pool, work, work.lines(), report)
 
 
 def failure(store: Store) -> TsmechError | None:
@@ -294,8 +169,11 @@ def failure(store: Store) -> TsmechError | None:
 
 def most_steps(experiment: Experiment) -> float:
     """Return how many steps the longest simulation of an experiment takes."""
-    simulated = any(map(experiment.simulates, experiment.answers))
-    return max(point.simulation_steps() for point in experiment.points()) if simulated else 0.0
+    if not any(map(experiment.simulates, experiment.answers)):
+        return 0.0
+    return (
+        max(point.simulation_steps() for point in experiment.points()) if experiment.steps is None else experiment.steps
+    )
 
 
 def run(
@@ -378,7 +256,8 @@ def run(
     directory = None if out is None else Path(out)
     places: dict[str, Any] = {"workers": workers, "executor": executor, "scheduler": scheduler, "timeout": timeout}
     with Meter(experiment.name, quiet=not (can_be_shown() if progress is None else progress)) as meter:
-        store = carry_out(experiment, directory, shard=share, report=meter.show, **places)
+        drawn = directory is not None
+        store = carry_out(experiment, directory, shard=share, pictured=drawn, report=meter.show, **places)
     with store:
         for words in filter(None, (store.notice, store.surplus)):
             warnings.warn(words, stacklevel=2)
@@ -386,16 +265,7 @@ def run(
         error = failure(store)
         if error:
             raise error
-        return _table(store)
-
-
-def _table(store: Store) -> "pd.DataFrame":
-    """Return the rows of a run as a table that knows the experiment."""
-    import pandas as pd
-
-    table = pd.DataFrame(list(store.rows()))
-    table.attrs["experiment"] = store.experiment.describe()
-    return table
+        return table(store)
 
 
 def merge(out: str | Path, sources: Sequence[str | Path]) -> "pd.DataFrame":
@@ -419,9 +289,10 @@ def merge(out: str | Path, sources: Sequence[str | Path]) -> "pd.DataFrame":
     with merging.merge(Path(out), places) as store:
         if store.notice:
             warnings.warn(store.notice, stacklevel=2)
+        add_lines(store)
         publish(store)
         if words := merging.missing(store, places):
             raise IncompleteError(f"{words}; what is there is merged")
         if error := failure(store):
             raise error
-        return _table(store)
+        return table(store)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tsmech import plots
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, restore
+from tsmech.plots.picture import choose
 from tsmech.store import Store
 from tsmech.words import shown
 
@@ -36,7 +37,8 @@ def draw(
     Parameters
     ----------
     run
-        A run directory, an open store, or the table that :func:`tsmech.run` returned, or some of its rows.
+        A run directory, an open store, or the table that :func:`tsmech.run` returned, or some of its rows.  Of a run
+        directory theory is a line through all that is stored of it, of a table from row to row.
     x
         The horizontal axis: a parameter, the coordinate, or an observable against which ``y`` is drawn.
     y
@@ -79,12 +81,17 @@ def draw(
         given = [ax] if hasattr(ax, "plot") else list(getattr(ax, "flat", ax))
     if isinstance(run, (str, PathLike)):
         with Store.open(Path(run)) as store:
-            panels = plots.draw_panels(store.experiment, store.rows(), ax=given, **choice)
+            panels = _draw(store, given, choice)
     elif isinstance(run, Store):
-        panels = plots.draw_panels(run.experiment, run.rows(), ax=given, **choice)
+        panels = _draw(run, given, choice)
     else:
         panels = plots.draw_panels(_experiment(run), _rows(run), ax=given, **choice)
     return panels[0] if len(panels) == 1 and (ax is None or hasattr(ax, "plot")) else panels
+
+
+def _draw(store: Store, given: Sequence[Any] | None, choice: Mapping[str, Any]) -> "list[Axes]":
+    lines = store.lines(choose(store.experiment, **choice).x)
+    return plots.draw_panels(store.experiment, store.rows(), lines, ax=given, **choice)
 
 
 def _experiment(table: Any) -> Experiment:

@@ -113,9 +113,10 @@ def _shown(
     every = spread(along, max(2, most // max(1, len(chosen))))
     shown = {(others, at) for others in chosen for at in every if at in curves[others]}
     for some in [curves, *({others: curves[others]} for others in chosen if len(chosen) <= MOST_CURVES)]:
-        known = {(others, at): value for others, curve in some.items() for at, value in curve.items()}
-        known = {place: value for place, value in known.items() if not math.isnan(value)}
-        shown |= {min(known, key=known.__getitem__), max(known, key=known.__getitem__)} if known else set()
+        for pick in (min, max):
+            known = ((others, at) for others, at_it in some.items() for at, value in at_it.items() if value == value)
+            extreme = pick(known, key=lambda place: curves[place[0]][place[1]], default=None)
+            shown |= {extreme} if extreme is not None else set()
     return {(*others[:running], at, *others[running:]) if names else () for others, at in shown}
 
 

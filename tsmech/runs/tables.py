@@ -55,9 +55,9 @@ def _write_csv(rows: Iterable[Row], file: TextIO, names: Sequence[str] | None = 
     if names is None:
         rows = list(rows)
         names = columns(rows)
-    writer = csv.DictWriter(file, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([row.get(name, "") for name in names] for row in rows)
 
 
 def write(rows: Iterable[Row], path: Path, kind: str, names: Sequence[str] | None = None) -> None:
@@ -85,8 +85,15 @@ def _write_parquet(rows: Sequence[Row], path: Path) -> None:
         import pyarrow.parquet
     except ImportError:
         raise InputError("Parquet needs an extra: pip install 'tsmech[data]'") from None
-    data = {name: [row.get(name) for row in rows] for name in columns(rows)}
+    data = {name: _of_one_type([row.get(name) for row in rows]) for name in columns(rows)}
     pyarrow.parquet.write_table(pyarrow.table(data), path)
+
+
+def _of_one_type(values: list[Any]) -> list[Any]:
+    """Return a column; where a parameter is a number here and a word there, all of it as words."""
+    if not any(isinstance(value, str) for value in values):
+        return values
+    return [value if value is None else str(value) for value in values]
 
 
 def to_text(rows: Iterable[Row]) -> str:

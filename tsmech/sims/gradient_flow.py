@@ -13,9 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tsmech.checks import in_range
 from tsmech.errors import ConvergenceError, InputError
-from tsmech.kernels.steps import completed_steps, decay
+from tsmech.kernels.steps import completed_steps
 from tsmech.sims.bidiagonal.descent import Problem, follow
-from tsmech.theory.gradient_flow import largest_step
 
 Array = NDArray[np.float64]
 
@@ -76,9 +75,9 @@ def draw_reduced(
     Raises
     ------
     InputError
-        If a parameter is outside its range, or `step` is larger than :func:`tsmech.theory.gradient_flow.largest_step`.
+        If a parameter is outside its range.
     ConvergenceError
-        If descent in steps overflows; at finite N a stable step is a little smaller than in the limit.
+        If descent in steps overflows: with a step longer than 2/(l₊ + λN/P) a mode grows.
 
     Notes
     -----
@@ -102,7 +101,6 @@ def draw_reduced(
     if dimension < 1:
         raise InputError(f"dimension = {dimension!r}: must be at least 1")
     N, P = dimension, _examples(alpha, dimension)
-    _check_step(step, P / N, penalty, np.ones(1))
     teacher, noise_scale = math.sqrt((1 - unseen) * signal * N), math.sqrt(noise**2 + unseen * signal)
     problem = Problem(N, P, teacher, noise_scale, initial_scale, penalty * N / P, step)
     return _observables(*follow(problem, at, rng), N, P, noise, unseen * signal, step)
@@ -112,10 +110,10 @@ def draw_direct(
     times: ArrayLike,
     alpha: float,
     noise: float,
-    eigenvalues: ArrayLike,
-    teacher_weights: ArrayLike,
     rng: Generator,
     *,
+    eigenvalues: ArrayLike,
+    teacher_weights: ArrayLike,
     initial_scale: float = 0.0,
     penalty: float = 0.0,
     step: float = 0.0,
@@ -132,12 +130,12 @@ def draw_direct(
     ----------
     times, alpha, noise, initial_scale, penalty, step, unseen
         As in :func:`draw_reduced`.  With steps, times must be finite.
+    rng : numpy.random.Generator
+        Streams for the teacher, the start, the examples and the noise are spawned from it.
     eigenvalues : array_like, shape (N,)
         s >= 0 of the inputs' covariance, at least one positive.
     teacher_weights : array_like, shape (N,)
         t >= 0, square weight of the whole teacher along each eigenvector; the seen teacher is ±√((1 - u) t).
-    rng : numpy.random.Generator
-        Streams for the teacher, the start, the examples and the noise are spawned from it.
 
     Returns
     -------
@@ -147,8 +145,7 @@ def draw_direct(
     Raises
     ------
     InputError
-        If an argument is outside its range, the shapes do not fit, or `step` is larger than
-        :func:`tsmech.theory.gradient_flow.largest_step`.
+        If an argument is outside its range or the shapes do not fit.
     ConvergenceError
         If descent in steps overflows.
 
@@ -165,7 +162,6 @@ def draw_direct(
     if s.ndim != 1 or not s.any() or t.shape != s.shape:
         raise InputError("eigenvalues and teacher_weights: must be two rows of one length, one eigenvalue positive")
     N, P = s.size, _examples(alpha, s.size)
-    _check_step(step, P / N, penalty, s)
     teacher_stream, start_stream, example_stream, noise_stream = rng.spawn(4)
     hidden = unseen * float(t @ s) / N
 
@@ -174,7 +170,7 @@ def draw_direct(
     inputs = example_stream.standard_normal((P, N)) * np.sqrt(s / N)
     labels = inputs @ teacher + noise * noise_stream.standard_normal(P)
     labels += math.sqrt(hidden) * example_stream.standard_normal(P)
-    with np.errstate(over="ignore", invalid="ignore"):  # at finite N a step can be too long; _observables sees it
+    with np.errstate(over="ignore", invalid="ignore"):  # a step can be too long; _observables sees it
         if step > 0:
             weights = _descend(inputs, labels, start, penalty, step, completed_steps(at, step))
         else:
@@ -204,13 +200,21 @@ def _flow(inputs: Array, labels: Array, start: Array, penalty: float, times: Arr
     left, singular, right = np.linalg.svd(inputs, full_matrices=False)
     singular[singular < singular[0] * max(P, N) * np.finfo(float).eps] = 0.0  # inputs that do not vary
     rates = (singular**2 + penalty) * N / P
-    remains, gone = decay(times, rates, 0.0)
+    remains, gone = _decay(times, rates)
     along = right @ start
     gain = gone / np.where(rates > 0, rates, 1.0)
     weights: Array = (remains * along + gain * (singular * N / P * (left.T @ labels))) @ right
     if P < N:
-        weights += decay(times, np.array([penalty * N / P]), 0.0)[0] * (start - along @ right)
+        weights += _decay(times, np.array([penalty * N / P]))[0] * (start - along @ right)
     return weights
+
+
+def _decay(times: Array, rates: Array) -> tuple[Array, Array]:
+    """Return exp(-rate t) and 1 - exp(-rate t), shape (T, K); what has the rate 0 is the same at t = inf."""
+    with np.errstate(invalid="ignore"):
+        exponent = -np.multiply.outer(times, rates)
+    exponent[np.isnan(exponent)] = 0.0
+    return np.exp(exponent), -np.expm1(exponent)
 
 
 def _checked(
@@ -226,11 +230,6 @@ def _checked(
     in_range("step", step)
     in_range("unseen", unseen, largest=1.0)
     return at
-
-
-def _check_step(step: float, alpha: float, penalty: float, eigenvalues: Array) -> None:
-    if step > 0 and step > (stable := largest_step(alpha, penalty, eigenvalues)):
-        raise InputError(f"step = {step!r}: gradient descent is stable for steps up to {stable:.10g}")
 
 
 def _examples(alpha: float, dimension: int) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tsmech.checks import LARGEST, in_range
 from tsmech.errors import ConvergenceError, InputError
 from tsmech.kernels.jit import kernel
+from tsmech.sims.streams import fill_lengths
 
 Array = NDArray[np.float64]
 
@@ -88,10 +89,10 @@ def draw_reduced(
     rows = min(P, dimension)
     noise_variance = noise**2 + unseen * signal
 
-    diagonal, superdiagonal = np.empty(rows), np.zeros(rows)
-    scale = 1 / math.sqrt(dimension)
-    _draw_chis(float(P), scale, diagonal, example_stream)
-    _draw_chis(float(dimension - 1), scale, superdiagonal[: dimension - 1], example_stream)
+    diagonal, superdiagonal = np.empty(rows), np.empty(rows)
+    for most, entries in ((P, diagonal), (dimension - 1, superdiagonal)):
+        fill_lengths(np.arange(most, most - rows, -1), example_stream, entries)
+        entries /= math.sqrt(dimension)
     labels = noise_stream.standard_normal(rows)
     labels *= math.sqrt(noise_variance)
     teacher = math.sqrt((1 - unseen) * signal * dimension)
@@ -107,10 +108,11 @@ def draw_direct(
     alpha: float,
     noise: float,
     penalty: float,
-    eigenvalues: Array,
-    teacher_weights: Array,
     unseen: float,
     rng: Generator,
+    *,
+    eigenvalues: Array,
+    teacher_weights: Array,
 ) -> dict[str, float]:
     r"""Learn one training set, every input of which is drawn.
 
@@ -121,12 +123,12 @@ def draw_direct(
     ----------
     alpha, noise, penalty, unseen : float
         As in :func:`draw_reduced`.
+    rng : numpy.random.Generator
+        Streams for the teacher, the examples and the noise are spawned from it.
     eigenvalues : ndarray, shape (N,)
         s >= 0, at least one positive.  Inputs that do not vary (s = 0) get no weight.
     teacher_weights : ndarray, shape (N,)
         t >= 0, square weight of the whole teacher along each eigenvector.
-    rng : numpy.random.Generator
-        Streams for the teacher, the examples and the noise are spawned from it.
 
     Returns
     -------
@@ -183,30 +185,6 @@ def draw_direct(
         noise,
         unseen_variance,
     )
-
-
-@kernel
-def _draw_chis(degrees: float, scale: float, out: Array, rng: Generator) -> None:
-    """Fill `out` with independent chi variables of degrees, degrees - 1, ... degrees of freedom, times `scale`.
-
-    The algorithm of Marsaglia & Tsang, ACM Trans. Math. Softw. 26, 363 (2000), for half the square, which is a gamma
-    variable: exact, and about twice as fast as an array from NumPy's chisquare.
-    """
-    for i in range(out.size):
-        shape = 0.5 * (degrees - i)
-        if shape < 1.0:
-            out[i] = scale * abs(rng.standard_normal())
-            continue
-        d = shape - 1 / 3
-        c = 1 / math.sqrt(9 * d)
-        while True:
-            x = rng.standard_normal()
-            v = (1 + c * x) ** 3
-            if v > 0.0:
-                u = 1 - rng.random()
-                if u < 1 - 0.0331 * x**4 or math.log(u) < 0.5 * x * x + d * (1 - v + math.log(v)):
-                    break
-        out[i] = scale * math.sqrt(2 * d * v)
 
 
 @kernel

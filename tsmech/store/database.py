@@ -2,17 +2,19 @@
 
 import contextlib
 import importlib.metadata
+import itertools
 import json
 import platform
 import sqlite3
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, restore
-from tsmech.problem.parameters import plain
+from tsmech.problem.parameters import PLAIN, plain
 from tsmech.problem.system import System
 from tsmech.store.locks import has_locks
 from tsmech.store.schema import APPLICATION, empty, make_tables
@@ -200,6 +202,14 @@ def continued(stored: Mapping[str, str]) -> dict[str, str]:
     return {**stored, "history": json.dumps(history if same else [*history, now])}
 
 
+def joined_history(*histories: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Return what several runs say of the commands that made them, one entry for all that differ in time alone."""
+    found: dict[str, Mapping[str, str]] = {}
+    for entry in itertools.chain(*histories):
+        found.setdefault(json.dumps({**entry, "begun": ""}, sort_keys=True), entry)
+    return list(found.values())
+
+
 def write_origin(connection: sqlite3.Connection, stored: Mapping[str, str]) -> None:
     """Write with which versions a run was begun and continued, when, and as which shard, or seal what is there."""
     told = {key: stored[key] for key in ("history", "shard") if key in stored}
@@ -249,6 +259,18 @@ def _shown(values: Sequence[Any]) -> str:
 
 def written_parameters(system: System) -> str:
     """Return a point's parameters as JSON; lists are left out: they cannot vary within a run."""
-    declared = system.parameters()
-    values = {name: plain(v) for name, v in system.values().items() if not declared[name].single}
-    return json.dumps(values)
+    kind = type(system)
+    if kind not in _WRITTEN:
+        _WRITTEN[kind] = {name: (object(), "") for name, declared in kind.parameters().items() if not declared.single}
+    held, written, entries = vars(system), _WRITTEN[kind], []
+    for name, (before, text) in written.items():
+        value = held[name]
+        if before is not value:
+            text = f"{json.dumps(name)}: {repr(value) if type(value) is float else json.dumps(plain(value))}"
+            written[name] = (value if type(value) in PLAIN else object(), text)
+        entries.append(text)
+    return f"{{{', '.join(entries)}}}"
+
+
+_WRITTEN: weakref.WeakKeyDictionary[type[System], dict[str, tuple[Any, str]]] = weakref.WeakKeyDictionary()
+"""By system and parameter that can vary within a run the last value that was written, and as what: most stay."""

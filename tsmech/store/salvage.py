@@ -58,7 +58,10 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
 
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experiment) -> int:
-    """Copy all curves that bear their seals, point by point of the experiment; return how many there are."""
+    """Copy all curves that bear their seals, point by point of the experiment; return how many there are.
+
+    Points between these, on the lines of a picture, are computed again.
+    """
     numbers = dict(_read(old, "SELECT key, id FROM points NOT INDEXED"))
     numbers |= dict(_read(old, "SELECT key, id FROM points"))  # from the index, which holds them once more
     layouts = dict(_read(old, "SELECT id, layout FROM layouts NOT INDEXED"))
@@ -75,7 +78,7 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experime
             if layout not in layouts or seal(*address, layouts[layout], data) != sealed:
                 continue
             if not entered:
-                new.execute("INSERT INTO points VALUES (?, ?, ?)", (numbers[key], key, parameters))
+                new.execute("INSERT INTO points VALUES (?, ?, ?, 0)", (numbers[key], key, parameters))
                 entered = True
             words = layouts[layout]
             if words not in entered_layouts:

@@ -5,10 +5,13 @@ import sqlite3
 from tsmech.store.seals import FORMAT
 
 APPLICATION = 0x74736D65  # "tsme": marks the file as ours
+OF_THE_SWEEP = "point NOT IN (SELECT id FROM points WHERE line)"
+"""The condition that a curve or a failure belongs to a point of the sweep, not to one between these on a line."""
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE points (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, parameters TEXT NOT NULL);
+CREATE TABLE points (
+    id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, parameters TEXT NOT NULL, line INTEGER NOT NULL);
 CREATE TABLE layouts (id INTEGER PRIMARY KEY, layout TEXT UNIQUE NOT NULL);
 CREATE TABLE curves (
     point INTEGER NOT NULL REFERENCES points, answer TEXT NOT NULL, replicate INTEGER NOT NULL,

@@ -105,8 +105,8 @@ def count(connection: sqlite3.Connection, seed: int) -> Tally:
         Where curves do not bear their seals.
     """
     tally = Tally()
-    for key, parameters in connection.execute("SELECT key, parameters FROM points"):
-        tally.add(mark(key, parameters))
+    for point in connection.execute("SELECT key, parameters, line FROM points"):
+        tally.add(mark(*point))
     for (layout,) in connection.execute("SELECT layout FROM layouts"):
         tally.add(mark(layout))
     query = (

@@ -6,7 +6,6 @@ opens one reads all of it and refuses it where a row is damaged or missing.
 """
 
 import contextlib
-import dataclasses
 import json
 import os
 import sqlite3
@@ -16,8 +15,8 @@ from typing import Any
 
 from tsmech.engine import Outcome
 from tsmech.errors import CutShortError, IncompleteError, InputError
-from tsmech.experiment import Experiment, Task, in_order
-from tsmech.problem.curve import Curve, Stop
+from tsmech.experiment import Experiment, in_order
+from tsmech.problem.parameters import plain
 from tsmech.problem.system import System
 from tsmech.store.database import (
     begin_writing,
@@ -26,6 +25,7 @@ from tsmech.store.database import (
     continued,
     initialise,
     is_new,
+    joined_history,
     joined_identity,
     stored_experiment,
     write_experiment,
@@ -34,8 +34,9 @@ from tsmech.store.database import (
 )
 from tsmech.store.directory import check
 from tsmech.store.locks import FILE, Lock, on_network, take_lock
-from tsmech.store.seals import DamageError, Tally, examine, mark, mark_of_curve, meta, reason, seal
-from tsmech.store.summary import Row, pack, summarise, summary_columns, unpack
+from tsmech.store.reader import Reader, damaged
+from tsmech.store.seals import DamageError, Tally, examine, mark, mark_of_curve, meta, seal
+from tsmech.store.summary import pack
 
 Address = tuple[int, str, int]
 """Where a curve or a failure stands: its point's number in the file, its answer and its replicate."""
@@ -44,7 +45,7 @@ MOST_REMEMBERED = 10_000
 """Points whose numbers in the file are kept in memory."""
 
 
-class Store:
+class Store(Reader):
     """A run's finished work: opened for an experiment by :meth:`create`, or as it is by :meth:`open`.
 
     Attributes
@@ -125,6 +126,7 @@ class Store:
                 surplus = _surplus(connection, experiment, asked, directory)
                 begin_writing(connection, lock.local)
                 with connection:
+                    _adopt(connection, experiment, tally)
                     write_experiment(connection, experiment, identity)
                     write_origin(connection, continued(stored))
                     tally.write(connection)
@@ -203,52 +205,10 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def is_empty(self) -> bool:
-        """Return whether nothing has been finished yet."""
-        return self._connection.execute("SELECT 1 FROM curves LIMIT 1").fetchone() is None
-
-    def lacks(self, experiment: Experiment) -> tuple[int, int] | None:
-        """Return how many tasks of an experiment are not finished, and how many points they belong to.
-
-        None where that cannot be told without going through them: the run has points that the experiment has not.
-        """
-        if self.experiment.parameters != experiment.parameters:
-            return None
-        answers = ", ".join(f"'{answer}'" for answer in experiment.answers)
-        query = (
-            f"SELECT count(*) FROM curves WHERE answer IN ({answers}) AND replicate < {experiment.replicates} "
-            "GROUP BY point"
-        )
-        counts = [count for (count,) in self._connection.execute(query)]
-        tasks = experiment.tasks_a_point
-        return experiment.size * tasks - sum(counts), experiment.size - sum(count == tasks for count in counts)
-
-    def remaining(self, tasks: Iterable[Task]) -> Iterator[Task]:
-        """Yield the tasks that are not finished, in order; a point's tasks must follow one another."""
-        if self.is_empty():
-            yield from tasks
-            return
-        system = None
-        finished: set[tuple[str, int]] = set()
-        query = "SELECT answer, replicate FROM curves WHERE point = (SELECT id FROM points WHERE key = ?)"
-        for task in tasks:
-            if task.system is not system:
-                system = task.system
-                finished = set(self._connection.execute(query, (system.key(),)))
-            if (task.answer, task.replicate) not in finished:
-                yield task
-
-    def draws(self, system: System, answer: str, count: int) -> list[Curve]:
-        """Return the curves of a point's first replicates."""
-        query = (
-            "SELECT stop, stopped_at, layouts.layout, data FROM curves JOIN layouts ON layouts.id = curves.layout "
-            "WHERE (point, answer) = ((SELECT id FROM points WHERE key = ?), ?) AND replicate < ? ORDER BY replicate"
-        )
-        found = self._connection.execute(query, (system.key(), answer, count))
-        return [_curve(*row) for row in found]
-
-    def add(self, outcomes: Sequence[Outcome]) -> None:
+    def add(self, outcomes: Sequence[Outcome], *, line: bool = False) -> None:
         """Write outcomes, in one transaction where they can be.
+
+        Those of a ``line`` belong to points between those of the sweep: no table, count or summary has them.
 
         Raises
         ------
@@ -257,20 +217,19 @@ class Store:
         """
         try:
             try:
-                self._add_together(outcomes)
+                self._add_together(outcomes, line)
             except sqlite3.DatabaseError:
                 for outcome in outcomes:
-                    self._add_together([outcome])
+                    self._add_together([outcome], line)
         except sqlite3.DatabaseError as error:
             self.check_kept()
             raise CutShortError(
                 f"{self.directory}: results cannot be stored ({error}); all that was stored before is kept"
             ) from None
 
-    def _add_together(self, outcomes: Sequence[Outcome]) -> None:
+    def _add_together(self, outcomes: Sequence[Outcome], line: bool) -> None:
         with self._transaction():
-            for outcome in outcomes:
-                self._add_one(outcome)
+            self._enter_curves([row for outcome in outcomes if (row := self._row(outcome, line)) is not None])
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -287,27 +246,34 @@ class Store:
             self._layouts = dict(self._connection.execute("SELECT layout, id FROM layouts"))
             raise
 
-    def _add_one(self, outcome: Outcome) -> None:
+    def _row(self, outcome: Outcome, line: bool) -> tuple[Any, ...] | None:
+        """Return the row of an outcome's curve, whose point is entered; a failure is entered at once."""
         task = outcome.task
-        point, key = self._point(task.system)
-        address = (point, task.answer, task.replicate)
+        point, key = self._point(task.system, line)
         if outcome.curve is None:
-            self._enter_failure(address, key, outcome.error, outcome.trace)
-            return
+            self._enter_failure((point, task.answer, task.replicate), key, outcome.error, outcome.trace)
+            return None
+        self._remove_failure((point, task.answer, task.replicate), key)
         layout, data = pack(outcome.curve)
         stop = outcome.curve.stop
         ended = (None, None) if stop is None else (stop.reason, float(stop.at))
         sealed = seal(self.experiment.seed, key, task.answer, task.replicate, ended, layout, data)
-        values = (outcome.seconds, *ended, self._layout(layout), data, sealed)
-        self._enter_curve(address, key, values)
+        return (point, task.answer, task.replicate, outcome.seconds, *ended, self._layout(layout), data, sealed)
 
-    def _enter_curve(self, address: Address, key: str, values: tuple[Any, ...]) -> bool:
-        """Enter a curve, in place of its failure; return whether there was none before, which stays."""
-        self._remove_failure(address, key)
+    def _enter_curves(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Enter curves where there are none, which stay; return how many were entered.
+
+        Raises
+        ------
+        sqlite3.IntegrityError
+            Where there are some of several: which ones, is known of a single one.
+        """
         statement = "INSERT OR IGNORE INTO curves VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        entered = bool(self._connection.execute(statement, (*address, *values)).rowcount)
-        if entered:
-            self._tally.add(mark_of_curve(values[-1], values[0]))
+        entered = max(0, self._connection.executemany(statement, rows).rowcount)
+        if entered == len(rows):
+            self._tally.add(sum(mark_of_curve(row[-1], row[3]) for row in rows), len(rows))
+        elif len(rows) > 1:
+            raise sqlite3.IntegrityError("some curves are there already")
         return entered
 
     def _enter_failure(self, address: Address, key: str, error: str, trace: str) -> None:
@@ -324,23 +290,24 @@ class Store:
         for error, trace in self._connection.execute(statement, address).fetchall():
             self._tally.remove(mark(key, *address[1:], error, trace))
 
-    def _point(self, system: System) -> tuple[int, str]:
+    def _point(self, system: System, line: bool) -> tuple[int, str]:
         """Return a point's number in the file, and its key with its parameters; a new one is entered."""
         key = system.key()
         if key not in self._points:
             if len(self._points) >= MOST_REMEMBERED:
                 self._points.clear()
             values = written_parameters(system)
-            self._points[key] = (self._enter_point(key, values), key + values)
+            self._points[key] = (self._enter_point(key, values, line), key + values)
         return self._points[key]
 
-    def _enter_point(self, key: str, parameters: str) -> int:
-        row = self._connection.execute("SELECT id FROM points WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            statement = "INSERT INTO points (key, parameters) VALUES (?, ?) RETURNING id"
-            row = self._connection.execute(statement, (key, parameters)).fetchone()
-            self._tally.add(mark(key, parameters))
-        return int(row[0])
+    def _enter_point(self, key: str, parameters: str, line: int) -> int:
+        statement = "INSERT OR IGNORE INTO points (key, parameters, line) VALUES (?, ?, ?)"
+        entered = self._connection.execute(statement, (key, parameters, int(line)))
+        if entered.rowcount:
+            self._tally.add(mark(key, parameters, int(line)))
+            return int(entered.lastrowid or 0)
+        (number,) = self._connection.execute("SELECT id FROM points WHERE key = ?", (key,)).fetchone()
+        return int(number)
 
     def _layout(self, layout: str) -> int:
         if layout not in self._layouts:
@@ -348,11 +315,6 @@ class Store:
             self._layouts[layout] = int(cursor.lastrowid or 0)
             self._tally.add(mark(layout))
         return self._layouts[layout]
-
-    @property
-    def shard(self) -> str:
-        """Which shard the run is, as ``3/10``; empty for a whole run."""
-        return meta(self._connection).get("shard", "")
 
     def absorb(self, sources: Iterable[Path]) -> None:
         """Take over all that other runs of the same experiment have finished, in one transaction.
@@ -368,22 +330,27 @@ class Store:
         """
         try:
             with self._transaction():
+                made = [] if self.is_empty() else [self.history()]  # a command that only merges makes no numbers
                 for source in sources:
                     with Store.open(source, checked=True) as other:
+                        made.append(other.history())
                         self._absorb_one(other)
+                stored = meta(self._connection)
+                write_origin(self._connection, {**stored, "history": json.dumps(joined_history(*made))})
         except sqlite3.DatabaseError as error:
             raise CutShortError(f"{self.directory} cannot be written ({error})") from None
 
     def _absorb_one(self, other: "Store") -> None:
         points: dict[int, tuple[int, str]] = {}
-        for number, key, parameters in other._connection.execute("SELECT id, key, parameters FROM points"):
-            points[number] = (self._enter_point(key, parameters), key + parameters)
+        for number, key, parameters, line in other._connection.execute("SELECT id, key, parameters, line FROM points"):
+            points[number] = (self._enter_point(key, parameters, line), key + parameters)
         layouts = {number: self._layout(layout) for layout, number in other._layouts.items()}
         query = "SELECT point, answer, replicate, seconds, stop, stopped_at, layout, data, seal FROM curves"
         for there, answer, replicate, *values, layout, data, sealed in other._connection.execute(query):
             point, key = points[there]
             address = (point, answer, replicate)
-            if not self._enter_curve(address, key, (*values, layouts[layout], data, sealed)):
+            self._remove_failure(address, key)
+            if not self._enter_curves([(*address, *values, layouts[layout], data, sealed)]):
                 where = "WHERE (point, answer, replicate) = (?, ?, ?)"
                 (before,) = self._connection.execute(f"SELECT seal FROM curves {where}", address).fetchone()
                 if before != sealed:
@@ -398,112 +365,6 @@ class Store:
             address = (point, answer, replicate)
             if not any(self._connection.execute(known.format(t), address).fetchone() for t in ("curves", "failures")):
                 self._enter_failure(address, key, error, trace)
-
-    def failures(self) -> list[Row]:
-        """Return the failed tasks: their parameters, answer, replicate, error and traceback."""
-        query = (
-            "SELECT parameters, answer, replicate, error, trace FROM failures JOIN points ON points.id = point "
-            "ORDER BY point, answer, replicate"
-        )
-        return [
-            {
-                **json.loads(parameters),
-                "answer": answer,
-                "replicate": replicate,
-                "error": error,
-                "trace": trace,
-            }
-            for parameters, answer, replicate, error, trace in self._connection.execute(query)
-        ]
-
-    def timing(self) -> dict[str, float]:
-        """Return the seconds that one task of each answer took on average."""
-        return dict(self._connection.execute("SELECT answer, avg(seconds) FROM curves GROUP BY answer"))
-
-    def counts(self) -> dict[str, int]:
-        """Return how many curves of each answer are stored."""
-        return dict(self._connection.execute("SELECT answer, count(*) FROM curves GROUP BY answer"))
-
-    def history(self) -> list[dict[str, str]]:
-        """Return with which versions, on which machine and when the run was begun, and each change of these since."""
-        found: list[dict[str, str]] = json.loads(meta(self._connection)["history"])
-        return found
-
-    def curves(self) -> Iterator[tuple[dict[str, Any], str, list[Curve]]]:
-        """Yield for each point, in the order of its axes, and each answer the axes' values and all replicates' curves.
-
-        Raises
-        ------
-        InputError
-            Where the file turns out to be damaged.
-        """
-        try:
-            yield from self._curves()
-        except (sqlite3.DatabaseError, ValueError, LookupError) as error:
-            raise damaged(self.directory, reason(error)) from None
-
-    def _curves(self) -> Iterator[tuple[dict[str, Any], str, list[Curve]]]:
-        axes, seed = list(self.experiment.axes), self.experiment.seed
-        points = []
-        for text, number in self._connection.execute("SELECT parameters, id FROM points"):
-            parameters = json.loads(text)
-            points.append(([parameters[name] for name in axes], number))
-        points.sort(key=lambda point: ([in_order(value) for value in point[0]], point[1]))
-        query = (
-            "SELECT answer, replicate, stop, stopped_at, layouts.layout, data, seal, key || parameters FROM curves "
-            "JOIN points ON points.id = point JOIN layouts ON layouts.id = curves.layout "
-            "WHERE point = ? ORDER BY answer, replicate"
-        )
-        for values, number in points:
-            found: dict[str, list[Curve]] = {}
-            for answer, replicate, *ended, layout, data, sealed, key in self._connection.execute(query, (number,)):
-                if seal(seed, key, answer, replicate, ended, layout, data) != sealed:
-                    raise DamageError("a curve does not bear its seal")
-                found.setdefault(answer, []).append(_curve(ended[0], ended[1], layout, data))
-            for answer in self.experiment.system.answers:
-                if answer in found:
-                    yield dict(zip(axes, values, strict=True)), answer, found[answer]
-
-    def columns(self) -> list[str]:
-        """Return the names of all columns of :meth:`rows`, without making them."""
-        names = dict.fromkeys(["system", "answer", *self.experiment.axes])
-        query = "SELECT DISTINCT answer, layouts.layout FROM curves JOIN layouts ON layouts.id = curves.layout"
-        system = self.experiment.system
-        order = list(system.answers)
-        found = sorted(self._connection.execute(query), key=lambda pair: (order.index(pair[0]), pair[1]))
-        for answer, layout in found:
-            names |= dict.fromkeys(summary_columns(layout, system, predicts=system.answers[answer].predicts))
-        query = "SELECT 1 FROM curves WHERE stop = 'diverged' LIMIT 1"
-        return [*names, *(["diverged_at"] if self._connection.execute(query).fetchone() else [])]
-
-    def rows(self) -> Iterator[Row]:
-        """Yield the summary table's rows: system, answer, varied parameters, coordinate, observables.
-
-        A simulation's observable ``X`` is the mean over ``replicates`` draws, ``X_sem`` the standard error of
-        that mean (None where one draw leaves it undefined).  Where draws diverged, ``diverged_at`` is the first
-        coordinate at which one did, and each row counts the ``replicates`` that had not diverged by then.
-        """
-        for parameters, answer, found in self.curves():
-            head = {"system": self.experiment.system.name, "answer": answer}
-            head |= parameters
-            diverged = [curve.diverged_at for curve in found if curve.diverged_at is not None]
-            tail = {"diverged_at": min(diverged)} if diverged else {}
-            predicts = not self.experiment.simulates(answer)
-            for row in summarise(found, self.experiment.system, predicts=predicts):
-                yield head | row | tail
-
-    def divergences(self) -> list[Row]:
-        """Return for each point and answer of which draws diverged, how many and where the first did."""
-        query = (
-            "SELECT parameters, answer, count(*), min(stopped_at) FROM curves JOIN points ON points.id = point "
-            "WHERE stop = 'diverged' GROUP BY point, answer"
-        )
-        axes = list(self.experiment.axes)
-        return [
-            {name: json.loads(parameters)[name] for name in axes}
-            | {"answer": answer, "diverged": count, "diverged_at": first}
-            for parameters, answer, count, first in self._connection.execute(query)
-        ]
 
 
 def _open_whole(directory: Path, asked: Experiment, shard: str, locks: bool) -> tuple[sqlite3.Connection, Tally, str]:
@@ -526,6 +387,17 @@ def _open_whole(directory: Path, asked: Experiment, shard: str, locks: bool) -> 
             notice = salvage(directory, asked, shard, str(error))
 
 
+def _adopt(connection: sqlite3.Connection, experiment: Experiment, tally: Tally) -> None:
+    """Make those points of lines that an extended sweep has points of the sweep."""
+    known = {name: {in_order(plain(value)) for value in values} for name, values in experiment.axes.items()}
+    for number, key, text in connection.execute("SELECT id, key, parameters FROM points WHERE line").fetchall():
+        parameters = json.loads(text)
+        if all(in_order(parameters[name]) in values for name, values in known.items()):
+            connection.execute("UPDATE points SET line = 0 WHERE id = ?", (number,))
+            tally.remove(mark(key, text, 1))
+            tally.add(mark(key, text, 0))
+
+
 def _surplus(connection: sqlite3.Connection, joined: Experiment, asked: Experiment, directory: Path) -> str:
     """Return in words what a run holds beyond what is asked for, which the table shows as well."""
     held = connection.execute("SELECT max(replicate) + 1 FROM curves").fetchone()[0] or 0
@@ -540,15 +412,3 @@ def _surplus(connection: sqlite3.Connection, joined: Experiment, asked: Experime
             words.append(f"{len(values)} values of {name} (asked for: {count})")
     more = "the table and the picture show all that it holds; name another directory for less"
     return f"{directory} holds {'; '.join(words)}: {more}" if words else ""
-
-
-def _curve(reason: Any, at: float | None, layout: str, data: bytes) -> Curve:
-    curve = unpack(layout, data)
-    return curve if at is None else dataclasses.replace(curve, stop=Stop(reason, at))
-
-
-def damaged(directory: Path | None, reason: object) -> InputError:
-    """Return the error that says that a run can be read no more as it is."""
-    return InputError(
-        f"{directory} is damaged ({reason}): run its command again, which salvages what is whole and performs the rest"
-    )

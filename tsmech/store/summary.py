@@ -1,7 +1,10 @@
 """Curves as bytes and back, and the summary of several draws of one: means and standard errors."""
 
+import functools
 import json
 import math
+import struct
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +16,7 @@ from tsmech.problem.observables import entries, observable_of
 from tsmech.problem.system import System
 
 Row = dict[str, Any]
+_Pairs = tuple[Any, ...]
 
 
 def summarise(found: Sequence[Curve], system: type[System], *, predicts: bool) -> Iterator[Row]:
@@ -28,6 +32,25 @@ def summarise(found: Sequence[Curve], system: type[System], *, predicts: bool) -
             else:
                 summary[column], summary[f"{column}_sem"] = mean(values)
         yield summary | ({} if predicts else {"replicates": len(members)})
+
+
+def summarise_point(layout: str, data: bytes, system: type[System]) -> Row | None:
+    """Return the row of a prediction that is a single point, from its bytes; None where it is something else."""
+    known = _POINTS.setdefault(system, {}).get(layout)
+    if known is None:
+        described = json.loads(layout)
+        single = not (described["coordinates"] or described["errors"])
+        columns = summary_columns(layout, system, predicts=True) if single else []
+        known = _POINTS[system][layout] = (columns, struct.Struct(f"<{len(columns)}d"))
+    if not known[0]:
+        return None
+    values = known[1].unpack(data)
+    return {column: None if value != value else value for column, value in zip(known[0], values, strict=True)}
+
+
+_POINTS: weakref.WeakKeyDictionary[type[System], dict[str, tuple[list[str], struct.Struct]]]
+_POINTS = weakref.WeakKeyDictionary()
+"""By system and layout the columns of a single point, and how its numbers are read; no columns for what is none."""
 
 
 def _aligned(found: Sequence[Curve]) -> Iterator[tuple[tuple[Any, ...], list[tuple[int, int]]]]:
@@ -90,18 +113,25 @@ def pack(curve: Curve) -> tuple[str, bytes]:
     """Return a curve's layout in words and its numbers as bytes; why it ends is stored beside them."""
     numbers = {name: values for name, values in curve.coordinates.items() if not isinstance(values, tuple)}
     parts = (numbers, curve.observables, curve.summaries, curve.errors)
-    arrays = [np.ascontiguousarray(values, dtype="<f8") for part in parts for values in part.values()]
-    layout = {
-        "coordinates": {
-            name: list(values) if isinstance(values, tuple) else len(values)
-            for name, values in curve.coordinates.items()
-        },
-        "observables": {name: values.shape for name, values in curve.observables.items()},
-        "summaries": {name: values.shape for name, values in curve.summaries.items()},
-        "errors": list(curve.errors),
-        "labels": curve.labels,
-    }
-    return json.dumps(layout), b"".join(array.tobytes() for array in arrays)
+    data = b"".join(np.asarray(values, dtype="<f8").tobytes() for part in parts for values in part.values())
+    coordinates = ((name, v if isinstance(v, tuple) else len(v)) for name, v in curve.coordinates.items())
+    labels = tuple((axis, tuple(names)) for axis, names in curve.labels.items())
+    shapes = (tuple((name, v.shape) for name, v in part.items()) for part in (curve.observables, curve.summaries))
+    return _layout(tuple(coordinates), *shapes, tuple(curve.errors), labels), data
+
+
+@functools.lru_cache(maxsize=256)
+def _layout(coordinates: _Pairs, observables: _Pairs, summaries: _Pairs, errors: _Pairs, labels: _Pairs) -> str:
+    """Return a layout in words: numbers as their count, names as they are, arrays by their shapes."""
+    return json.dumps(
+        {
+            "coordinates": dict(coordinates),
+            "observables": dict(observables),
+            "summaries": dict(summaries),
+            "errors": errors,
+            "labels": dict(labels),
+        }
+    )
 
 
 def unpack(layout: str, data: bytes) -> Curve:

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.problem.curve import Curve
-from tsmech.problem.inputs import declare, resolve, resolve_dimension, too_few, too_large
+from tsmech.problem.inputs import GaussianInputs
 from tsmech.problem.observables import Coordinate, Observable
-from tsmech.problem.parameters import Numbers, parameter
-from tsmech.problem.reports import declare_samples, declare_spacing, sample_times
+from tsmech.problem.parameters import parameter
+from tsmech.problem.references import ADVANI_SAXE, DUMITRIU_EDELMAN, KROGH_HERTZ, Reference
+from tsmech.problem.reports import Reports
 from tsmech.problem.stopping import SUMMARY, summary
-from tsmech.problem.system import Convergence, System
+from tsmech.problem.system import Convergence
 
 if TYPE_CHECKING:
     from tsmech.theory.gradient_flow.stopping import Stopping
@@ -23,8 +24,8 @@ FARTHEST = 1e20
 """Ratio of two eigenvalues up to which rounding spoils neither the theory's density nor the simulation's modes."""
 
 
-@dataclass(frozen=True)
-class GradientFlow(System):
+@dataclass(frozen=True, kw_only=True)
+class GradientFlow(Reports, GaussianInputs):
     r"""Gradient descent of a linear student on P = alpha N noisy examples: overtraining.
 
     The loss is that of ridge regression; in the units of ``time`` a mode of XᵀX/P with eigenvalue s decays as
@@ -58,6 +59,25 @@ class GradientFlow(System):
         **SUMMARY,
         "best_ridge_error": Observable("ε_ridge", "test error of ridge at its best penalty", summary=True),
     }
+    references = (
+        KROGH_HERTZ,
+        ADVANI_SAXE,
+        Reference(
+            "A. Ali, J. Z. Kolter, R. J. Tibshirani",
+            2019,
+            "A continuous-time view of early stopping for least squares",
+            "AISTATS 2019",
+            arxiv="1810.10082",
+        ),
+        Reference(
+            "A. Bodin, N. Macris",
+            2021,
+            "Model, sample, and epoch-wise descents: exact solution of gradient flow in the random feature model",
+            "",
+            arxiv="2110.11805",
+        ),
+        DUMITRIU_EDELMAN,
+    )
     stated = ("noise", "duration")
     checks = (
         {"alpha": 0.5, "initial_scale": 0.5, "samples": (1.0, 4.0, 20.0), "duration": 20.0},
@@ -66,44 +86,40 @@ class GradientFlow(System):
     )
     convergence = Convergence("dimension", (80, 160, 320, 640))
 
-    alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
-    noise: float = parameter("σ", "standard deviation of the label noise", default=0.5, minimum=0)
-    signal: float = parameter("t_b", "teacher's mean square weight", default=1.0, minimum=0)
-    initial_scale: float = parameter("s_0", "standard deviation of the student's first weights", default=0.0, minimum=0)
-    penalty: float = parameter("λ", "ridge penalty", default=0.0, minimum=0)
-    step: float = parameter("h", "step of discrete gradient descent; 0 is continuous flow", default=0.0, minimum=0)
+    alpha: float = parameter(
+        "α", "training examples per input dimension, P/N", minimum=0, exclusive=True, range=(0.1, 4.0)
+    )
+    noise: float = parameter("σ", "standard deviation of the label noise", default=0.5, minimum=0, range=(0.0, 2.0))
+    signal: float = parameter("t_b", "teacher's mean square weight", default=1.0, minimum=0, range=(0.0, 4.0))
+    initial_scale: float = parameter(
+        "s_0", "standard deviation of the student's first weights", default=0.0, minimum=0, range=(0.0, 2.0)
+    )
+    penalty: float = parameter("λ", "ridge penalty", default=0.0, minimum=0, scale="logarithmic", range=(0.001, 10.0))
+    step: float = parameter(
+        "h", "step of discrete gradient descent; 0 is continuous flow", default=0.0, minimum=0, range=(0.0, 0.5)
+    )
     duration: float = parameter(
         "t_end",
         "training time: a mode of XᵀX/P with eigenvalue s decays as exp(-s t)",
         default=50.0,
         minimum=0,
         exclusive=True,
+        scale="logarithmic",
+        range=(1.0, 1000.0),
     )
-    samples: Numbers = declare_samples()
-    spacing: str = declare_spacing()
     unseen: float = parameter(
         "u",
         "share of the teacher's variance on inputs that the student does not see",
         default=0.0,
         minimum=0,
         maximum=1,
+        range=(0.0, 1.0),
     )
-    dimension: int = declare("dimension")
-    spectrum: str = declare("spectrum")
-    columns: str | None = declare("columns")
-    standardise: bool = declare("standardise")
-    ratio: float = declare("ratio")
-    fraction: float = declare("fraction")
-    exponent: float = declare("exponent")
-    eigenvalues: Numbers | None = declare("eigenvalues")
-    teacher_weights: Numbers | None = declare("teacher_weights")
 
     def __post_init__(self) -> None:
         """Check each parameter, and that the step is stable for N → ∞."""
         super().__post_init__()
-        object.__setattr__(self, "dimension", resolve_dimension(self))
-        sample_times(self.duration, self.samples, self.spacing)
-        values = resolve(self).eigenvalues
+        values = self.population().eigenvalues
         if values.max() > FARTHEST * (least := values[values > 0].min()):
             raise InputError(
                 f"the eigenvalues range from {least:g} to {values.max():g}: gradient descent is followed up to a ratio "
@@ -115,29 +131,22 @@ class GradientFlow(System):
     def _largest_step(self, dimension: int | None = None) -> float:
         from tsmech.theory.gradient_flow import largest_step
 
-        values, shares, _ = resolve(self)
-        return largest_step(self.alpha, self.penalty, values, shares, dimension)
-
-    @property
-    def isotropic(self) -> bool:
-        """Whether all directions of the input are alike, so that the reduction holds."""
-        return self.spectrum == "isotropic" and self.eigenvalues is None
-
-    def times(self) -> NDArray[np.float64]:
-        """Return the times of the report."""
-        return sample_times(self.duration, self.samples, self.spacing)
+        return largest_step(self.alpha, self.penalty, self.population(), dimension)
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: the simulations need a safe step and memory."""
-        if answer == "reduced" and not self.isotropic:
-            return "gradient_flow has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
-        if answer != "theory" and self.step > 0 and self.step > (largest := self._largest_step(self.dimension)):
+        """Return why this problem has no such answer: beside what the inputs say, simulations need a safe step."""
+        reason = super().lacks(answer)
+        if (
+            reason is None
+            and answer != "theory"
+            and self.step > 0
+            and self.step > (largest := self._largest_step(self.dimension))
+        ):
             return (
                 f"gradient_flow has no {answer} answer at step = {self.step:g}: gradient descent is stable up to "
                 f"{largest:.6g} with {self.dimension} inputs"
             )
-        few = too_few(self) if answer == "direct" else None
-        return few or too_large(self, answer) or super().lacks(answer)
+        return reason
 
     def line_points(self) -> int:
         """Return at how many values of a parameter a picture computes theory: at none where that takes long."""
@@ -154,28 +163,25 @@ class GradientFlow(System):
         """Return the time of the least generalization error for N → ∞, and that error."""
         from tsmech.theory.gradient_flow.stopping import optimal_stopping
 
-        values, shares, weights = resolve(self)
-        return optimal_stopping(self.alpha, self.noise, values, weights, shares, **self._rest())
+        return optimal_stopping(self.alpha, self.noise, self.population(), **self._rest())
 
     def optimal_penalty(self) -> float:
         """Return the ridge penalty of the least generalization error after training for ever."""
         from tsmech.theory import ridge
 
-        values, shares, weights = resolve(self)
-        return ridge.optimal_penalty(self.alpha, self.noise, values, weights, shares, self.unseen)
+        return ridge.optimal_penalty(self.alpha, self.noise, self.population(), self.unseen)
 
     def best_ridge_error(self) -> float:
         """Return the test error of ridge regression at its best penalty for N → ∞, the rival of early stopping."""
         from tsmech.theory import ridge
 
-        penalty = self.optimal_penalty()
-        values, shares, weights = resolve(self)
+        penalty, spectrum = self.optimal_penalty(), self.population()
         if math.isinf(penalty):  # it is best to learn nothing
-            return float(shares @ (values * weights) + self.noise**2) / 2
+            return (spectrum.clean_variance + self.noise**2) / 2
         if self.isotropic:
             found = ridge.isotropic(self.alpha, self.noise, penalty, self.signal, self.unseen)
         else:
-            found = ridge.spectral(self.alpha, self.noise, penalty, values, weights, shares, self.unseen)
+            found = ridge.spectral(self.alpha, self.noise, penalty, spectrum, self.unseen)
         return float(found["test_error"])
 
     def theory_curve(self) -> Curve:
@@ -186,9 +192,8 @@ class GradientFlow(System):
         if self.isotropic:
             found = gradient_flow.learning_curve(times, self.alpha, self.noise, signal=self.signal, **self._rest())
         else:
-            values, shares, weights = resolve(self)
             found = gradient_flow.spectral_learning_curve(
-                times, self.alpha, self.noise, values, weights, shares, **self._rest()
+                times, self.alpha, self.noise, self.population(), **self._rest()
             )
         if self.teacher_weights is None:  # with unequal weights it is a search: ask best_ridge_error() for it
             return self._summarised(times, found, best_ridge_error=self.best_ridge_error())
@@ -209,6 +214,8 @@ class GradientFlow(System):
         from tsmech.sims import gradient_flow
 
         times = self.times()
-        values, weights = resolve(self).at(self.dimension)
-        found = gradient_flow.draw_direct(times, self.alpha, self.noise, values, weights, rng, **self._rest())
+        values, weights = self.population().at(self.dimension)
+        found = gradient_flow.draw_direct(
+            times, self.alpha, self.noise, rng, eigenvalues=values, teacher_weights=weights, **self._rest()
+        )
         return self._summarised(times, found)

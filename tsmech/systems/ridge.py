@@ -1,19 +1,22 @@
 """Ridge regression of a noisy linear teacher: double descent in alpha = P/N."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsmech.problem.curve import Curve
-from tsmech.problem.inputs import declare, resolve, resolve_dimension, too_few, too_large
+from tsmech.problem.inputs import GaussianInputs
 from tsmech.problem.observables import Observable
-from tsmech.problem.parameters import Numbers, parameter
-from tsmech.problem.system import Convergence, System
+from tsmech.problem.parameters import parameter
+from tsmech.problem.references import ADVANI_SAXE, DUMITRIU_EDELMAN, KROGH_HERTZ, Reference
+from tsmech.problem.system import Convergence
 
 
 @dataclass(frozen=True)
-class Ridge(System):
+class Ridge(GaussianInputs):
     r"""Ridge regression of a noisy linear teacher: double descent in alpha = P/N.
 
     A linear student minimises, over P = alpha N examples of a linear teacher with label noise,
@@ -41,6 +44,25 @@ class Ridge(System):
         "weight_norm": Observable("Q", "mean square student weight"),
         "optimal_penalty": Observable("λ*", "optimal ridge penalty"),
     }
+    references = (
+        KROGH_HERTZ,
+        ADVANI_SAXE,
+        Reference(
+            "E. Dobriban, S. Wager",
+            2018,
+            "High-dimensional asymptotics of prediction: ridge regression and classification",
+            "Ann. Statist. 46, 247",
+            arxiv="1507.03003",
+        ),
+        Reference(
+            "T. Hastie, A. Montanari, S. Rosset, R. J. Tibshirani",
+            2022,
+            "Surprises in high-dimensional ridgeless least squares interpolation",
+            "Ann. Statist. 50, 949",
+            arxiv="1903.08560",
+        ),
+        DUMITRIU_EDELMAN,
+    )
     pictured = ("test_error", "train_error")
     stated = ("noise",)
     checks = (
@@ -52,44 +74,27 @@ class Ridge(System):
     )
     convergence = Convergence("dimension", (80, 160, 320, 640, 1280, 5120))
 
-    alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
-    noise: float = parameter("σ", "standard deviation of the label noise", default=0.5, minimum=0)
-    penalty: float = parameter("λ", "ridge penalty; 0 is the minimum-norm solution", default=0.0, minimum=0)
-    signal: float = parameter("t", "teacher's mean square weight", default=1.0, minimum=0)
+    alpha: float = parameter(
+        "α", "training examples per input dimension, P/N", minimum=0, exclusive=True, range=(0.1, 4.0)
+    )
+    noise: float = parameter("σ", "standard deviation of the label noise", default=0.5, minimum=0, range=(0.0, 2.0))
+    penalty: float = parameter(
+        "λ",
+        "ridge penalty; 0 is the minimum-norm solution",
+        default=0.0,
+        minimum=0,
+        scale="logarithmic",
+        range=(0.001, 10.0),
+    )
+    signal: float = parameter("t", "teacher's mean square weight", default=1.0, minimum=0, range=(0.0, 4.0))
     unseen: float = parameter(
         "u",
         "share of the teacher's variance on inputs that the student does not see",
         default=0.0,
         minimum=0,
         maximum=1,
+        range=(0.0, 1.0),
     )
-    dimension: int = declare("dimension")
-    spectrum: str = declare("spectrum")
-    columns: str | None = declare("columns")
-    standardise: bool = declare("standardise")
-    ratio: float = declare("ratio")
-    fraction: float = declare("fraction")
-    exponent: float = declare("exponent")
-    eigenvalues: Numbers | None = declare("eigenvalues")
-    teacher_weights: Numbers | None = declare("teacher_weights")
-
-    def __post_init__(self) -> None:
-        """Check each parameter, and that the spectrum can be had."""
-        super().__post_init__()
-        object.__setattr__(self, "dimension", resolve_dimension(self))
-        resolve(self)
-
-    @property
-    def isotropic(self) -> bool:
-        """Whether all directions of the input are alike, so that closed forms and the reduction hold."""
-        return self.spectrum == "isotropic" and self.eigenvalues is None
-
-    def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: the reduction needs isotropic inputs, direct memory."""
-        if answer == "reduced" and not self.isotropic:
-            return "ridge has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
-        few = too_few(self) if answer == "direct" else None
-        return few or too_large(self, answer) or super().lacks(answer)
 
     def poles(self, name: str) -> tuple[float, ...]:
         """Return alpha at the interpolation threshold, where the errors of the minimum-norm solution are infinite.
@@ -98,8 +103,7 @@ class Ridge(System):
         """
         if name != "alpha" or self.penalty > 0 or (self.noise == 0 and self.unseen == 0):
             return ()
-        values, shares, _ = resolve(self)
-        return (round(float(shares[values > 0].sum()), 12),)
+        return (round(self.population().rank, 12),)
 
     def line_points(self) -> int:
         """Return at how many values of a parameter a picture computes theory: fewer where there is no closed form."""
@@ -109,8 +113,7 @@ class Ridge(System):
         """Return the ridge penalty λ ≥ 0 of the least generalization error for N → ∞."""
         from tsmech.theory import ridge
 
-        values, shares, weights = resolve(self)
-        return ridge.optimal_penalty(self.alpha, self.noise, values, weights, shares, self.unseen)
+        return ridge.optimal_penalty(self.alpha, self.noise, self.population(), self.unseen)
 
     def theory_curve(self) -> Curve:
         """Return the prediction: closed forms for isotropic inputs, else the spectral fixed point."""
@@ -119,11 +122,26 @@ class Ridge(System):
         if self.isotropic:
             found = ridge.isotropic(self.alpha, self.noise, self.penalty, self.signal, self.unseen)
         else:
-            values, shares, weights = resolve(self)
-            found = ridge.spectral(self.alpha, self.noise, self.penalty, values, weights, shares, self.unseen)
+            found = ridge.spectral(self.alpha, self.noise, self.penalty, self.population(), self.unseen)
         if self.teacher_weights is None:  # with unequal weights it is a search: ask optimal_penalty() for it
             found = {**found, "optimal_penalty": np.array(self.optimal_penalty())}
         return Curve.point(found)
+
+    @classmethod
+    def theory_points(cls, points: Sequence[Self]) -> dict[str, NDArray[np.float64]] | None:
+        """Return the closed forms at many points at once; None where one has none."""
+        from tsmech.theory import ridge
+
+        if not all(point.isotropic for point in points):
+            return None
+        names = ("alpha", "noise", "penalty", "signal", "unseen")
+        found = ridge.isotropic(*(np.array([getattr(point, name) for point in points]) for name in names))
+        best: dict[tuple[float, ...], float] = {}  # it does not depend on alpha and the penalty
+        for point in points:
+            place = (point.noise, point.signal, point.unseen)
+            if place not in best:
+                best[place] = point.optimal_penalty()
+        return found | {"optimal_penalty": np.array([best[p.noise, p.signal, p.unseen] for p in points])}
 
     def reduced_curve(self, rng: np.random.Generator) -> Curve:
         """Return one draw of the bidiagonal reduction, which has the law of the dense simulation."""
@@ -137,5 +155,8 @@ class Ridge(System):
         """Return one draw of a training set and its dense solution."""
         from tsmech.sims import ridge
 
-        values, weights = resolve(self).at(self.dimension)
-        return Curve.point(ridge.draw_direct(self.alpha, self.noise, self.penalty, values, weights, self.unseen, rng))
+        values, weights = self.population().at(self.dimension)
+        found = ridge.draw_direct(
+            self.alpha, self.noise, self.penalty, self.unseen, rng, eigenvalues=values, teacher_weights=weights
+        )
+        return Curve.point(found)

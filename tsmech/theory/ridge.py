@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.checks import in_range
-from tsmech.errors import InputError
-from tsmech.theory.spectra import bracketed_root, effective_penalty, excess, fixed_point, positive_part
+from tsmech.theory.spectra import ISOTROPIC, Spectrum, bracketed_root, effective_penalty, excess, fixed_point
+from tsmech.theory.spectra.population import Directions
 
 Array = NDArray[np.float64]
 
@@ -116,9 +116,7 @@ def spectral(
     alpha: ArrayLike,
     noise: ArrayLike,
     penalty: ArrayLike,
-    eigenvalues: ArrayLike,
-    teacher_weights: ArrayLike,
-    shares: ArrayLike | None = None,
+    spectrum: Spectrum,
     unseen: ArrayLike = 0.0,
 ) -> dict[str, Array]:
     r"""Errors of ridge regression for inputs of any covariance, from the fixed point of its spectrum.
@@ -141,13 +139,9 @@ def spectral(
     ----------
     alpha, noise, penalty, unseen : array_like
         As in :func:`isotropic`; broadcast against each other.
-    eigenvalues : array_like, shape (n,)
-        s >= 0 of the inputs' covariance, at least one positive.
-    teacher_weights : array_like, shape (n,)
-        t >= 0, mean square weight of the whole teacher along each eigenvector.  The variance of the clean teacher's
-        output is V = mean(t s); the seen part of the weights is (1 - u) t.
-    shares : array_like, shape (n,), optional
-        Share of the directions that has each eigenvalue; 1/n each by default.
+    spectrum : Spectrum
+        Of the inputs' covariance, with the weights t of the whole teacher.  The variance of the clean teacher's output
+        is V = ⟨t s⟩; the seen part of the weights is (1 - u) t.
 
     Returns
     -------
@@ -157,7 +151,7 @@ def spectral(
     Raises
     ------
     InputError
-        If an argument is outside its range or the shapes do not fit.
+        If an argument is outside its range.
     ConvergenceError
         If the fixed point was not found.
 
@@ -173,7 +167,7 @@ def spectral(
 
     Examples
     --------
-    >>> answer = spectral(2.0, 0.5, 0.25, eigenvalues=[1.6, 0.4], teacher_weights=[1.0, 1.0])
+    >>> answer = spectral(2.0, 0.5, 0.25, Spectrum([1.6, 0.4], teacher_weights=[1.0, 1.0]))
     >>> print(answer["generalization_error"].round(6))
     0.079011
     """
@@ -183,18 +177,17 @@ def spectral(
         in_range("penalty", penalty),
         in_range("unseen", unseen, largest=1.0),
     )
-    s, weights, t, rank = _directions(eigenvalues, teacher_weights, shares)
-    clean_variance = float(weights @ (t * s))
+    clean_variance = spectrum.clean_variance
     noise_variance = sigma**2 + u * clean_variance
 
     pairs, place = np.unique(np.stack([a.ravel(), lam.ravel()]), axis=1, return_inverse=True)
-    kappas = effective_penalty(pairs[0], pairs[1], eigenvalues, shares)
-    averages = np.array([_averages(kappa, s, weights, t) for kappa in kappas])[place.ravel()]
+    kappas = effective_penalty(pairs[0], pairs[1], spectrum)
+    averages = np.array([_averages(kappa, spectrum.varying) for kappa in kappas])[place.ravel()]
     kappa = kappas[place.ravel()].reshape(a.shape)
     h2, hc, hg, tsc2, th2, thc = averages.T.reshape(6, *a.shape)
     tsc2, th2, thc = (1 - u) * tsc2, (1 - u) * th2, (1 - u) * thc
 
-    shift = _ratio(lam, kappa, np.maximum(excess(a, rank), 0.0))
+    shift = _ratio(lam, kappa, np.maximum(excess(a, spectrum.rank), 0.0))
     d = shift + hc
     diverging = np.where(noise_variance > 0, np.inf, 0.0)
     bias = a * _ratio(tsc2, d) / 2 + u * clean_variance / 2
@@ -204,14 +197,7 @@ def spectral(
     return _observables(bias, variance, train_error, weight_norm, sigma)
 
 
-def optimal_penalty(
-    alpha: float,
-    noise: float,
-    eigenvalues: ArrayLike = (1.0,),
-    teacher_weights: ArrayLike = (1.0,),
-    shares: ArrayLike | None = None,
-    unseen: float = 0.0,
-) -> float:
+def optimal_penalty(alpha: float, noise: float, spectrum: Spectrum = ISOTROPIC, unseen: float = 0.0) -> float:
     r"""Penalty λ >= 0 of least generalization error.
 
     .. math:: \lambda^* = \sigma_e^2 / \tau
@@ -227,7 +213,7 @@ def optimal_penalty(
     ----------
     alpha, noise, unseen : float
         As in :func:`isotropic`.
-    eigenvalues, teacher_weights, shares : array_like, shape (n,)
+    spectrum : Spectrum
         As in :func:`spectral`; isotropic inputs and a teacher of mean square weight 1 unless given.
 
     Returns
@@ -240,7 +226,7 @@ def optimal_penalty(
     Raises
     ------
     InputError
-        If an argument is outside its range or the shapes do not fit.
+        If an argument is outside its range.
     ConvergenceError
         If a root finder did not converge.
 
@@ -255,47 +241,47 @@ def optimal_penalty(
 
     Examples
     --------
-    >>> optimal_penalty(alpha=2.0, noise=0.5, eigenvalues=[1.6, 0.4], teacher_weights=[1.0, 1.0])
+    >>> optimal_penalty(alpha=2.0, noise=0.5, spectrum=Spectrum([1.6, 0.4], teacher_weights=[1.0, 1.0]))
     0.25
     """
     in_range("alpha", alpha, positive=True)
     in_range("noise", noise)
     in_range("unseen", unseen, largest=1.0)
-    s, weights, t, rank = _directions(eigenvalues, teacher_weights, shares)
-    noise_variance = noise**2 + unseen * float(weights @ (t * s))
-    t = (1 - unseen) * t
-    if noise_variance == 0 and (excess(alpha, rank) >= 0 or not t.any()):
+    noise_variance = noise**2 + unseen * spectrum.clean_variance
+    t = (1 - unseen) * spectrum.varying.t
+    if noise_variance == 0 and (excess(alpha, spectrum.rank) >= 0 or not t.any()):
         return 0.0
     if not t.any():
         return math.inf
     if t.min() == t.max():
         return float(noise_variance / t[0])
-    return _least_of_minima(alpha, noise_variance, s, weights, t, rank)
+    return _least_of_minima(alpha, noise_variance, spectrum.seen(unseen))
 
 
-def _least_of_minima(alpha: float, noise_variance: float, s: Array, weights: Array, t: Array, rank: float) -> float:
+def _least_of_minima(alpha: float, noise_variance: float, seen: Spectrum) -> float:
+    (s, shares, t), rank = seen.varying, seen.rank
     over = float(excess(alpha, rank))
 
     def shift(kappa: float) -> float:
         """Return λ/κ (eq. 9)."""
         if alpha < rank / 2:
-            return alpha - float(weights @ (s / (s + kappa)))
-        return over + kappa * float(weights @ (1 / (s + kappa)))
+            return alpha - float(shares @ (s / (s + kappa)))
+        return over + kappa * float(shares @ (1 / (s + kappa)))
 
     def error(kappa: float) -> float:
-        _, hc, _, tsc2, _, _ = _averages(kappa, s, weights, t)
+        _, hc, _, tsc2, _, _ = _averages(kappa, seen.varying)
         return float((noise_variance + tsc2) / (shift(kappa) + hc))
 
     def slope(log_kappa: float) -> float:
         kappa = math.exp(log_kappa)
-        _, hc, _, tsc2, _, _ = _averages(kappa, s, weights, t)
-        h2c = weights * s**2 * kappa / (s + kappa) ** 3
+        _, hc, _, tsc2, _, _ = _averages(kappa, seen.varying)
+        h2c = shares * s**2 * kappa / (s + kappa) ** 3
         return float(kappa * (shift(kappa) + hc) * (h2c @ t) - (noise_variance + tsc2) * h2c.sum())
 
-    at_zero = fixed_point(alpha, 0.0, s, weights, rank)
-    s2 = float(weights @ s**2)
+    at_zero = fixed_point(alpha, 0.0, seen)
+    s2 = float(shares @ s**2)
     start = max(at_zero, noise_variance / (alpha * t.max()))
-    reach = 16 * (noise_variance + weights @ (t * s)) * s2 / (alpha * (weights @ (t * s**2)))
+    reach = 16 * (noise_variance + shares @ (t * s)) * s2 / (alpha * (shares @ (t * s**2)))
     stop = max(start, s.max(), math.sqrt(2 * s2 / alpha), reach)
 
     count = 2 + math.ceil(GRID_PER_DECADE * math.log10(stop / start))
@@ -308,22 +294,13 @@ def _least_of_minima(alpha: float, noise_variance: float, s: Array, weights: Arr
     return 0.0 if best == at_zero else best * max(shift(best), 0.0)
 
 
-def _averages(kappa: float, s: Array, weights: Array, t: Array) -> Array:
+def _averages(kappa: float, directions: Directions) -> Array:
     """Return ⟨h²⟩, ⟨hc⟩, ⟨h/(s+κ)⟩, ⟨tsc²⟩, ⟨th²⟩ and ⟨thc⟩ (theory/ridge.md, eqs. 17-19)."""
+    s, shares, t = directions
     g = 1 / (s + kappa)
     h, c = s * g, kappa * g
-    wh, wc = weights * h, weights * c
-    return np.array([wh @ h, wc @ h, wh @ g, (t * s) @ (wc * c), (t * h) @ wh, (t * h) @ wc])
-
-
-def _directions(
-    eigenvalues: ArrayLike, teacher_weights: ArrayLike, shares: ArrayLike | None
-) -> tuple[Array, Array, Array, float]:
-    s, weights, kept, rank = positive_part(eigenvalues, shares)
-    t = in_range("teacher_weights", teacher_weights)
-    if t.shape != kept.shape:
-        raise InputError(f"teacher_weights: must have one value for each of the {kept.size} eigenvalues")
-    return s, weights, t[kept], rank
+    taken, left = shares * h, shares * c
+    return np.array([taken @ h, left @ h, taken @ g, (t * s) @ (left * c), (t * h) @ taken, (t * h) @ left])
 
 
 def _ratio(numerator: Array, denominator: Array, at_zero: ArrayLike = 0.0) -> Array:

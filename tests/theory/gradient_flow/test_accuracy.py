@@ -10,6 +10,7 @@ import pytest
 
 from tsmech.theory import ridge
 from tsmech.theory.gradient_flow import largest_step, learning_curve, spectral_learning_curve
+from tsmech.theory.spectra import Spectrum
 
 NAMES = ["generalization_error", "test_error", "train_error", "weight_norm"]
 NOISE, SIGNAL, SCALE, UNSEEN = 0.5, 1.3, 0.4, 0.2
@@ -72,7 +73,7 @@ def test_every_alpha_and_time(alpha, penalty):
 @pytest.mark.parametrize("share", [0.3, 0.9])
 def test_every_alpha_in_steps(alpha, share):
     """The same in steps of a share of the largest, up to 10⁶ of them; 1 - step l loses 1e-16 in each."""
-    step = share * largest_step(alpha, 0.1, [1.0])
+    step = share * largest_step(alpha, 0.1, Spectrum([1.0]))
     counts = np.array([0, 1, 2, 3, 10, 31, 100, 1000, 10**6])
     options = {"signal": SIGNAL, "initial_scale": SCALE, "penalty": 0.1, "unseen": UNSEEN, "step": step}
     answer = learning_curve(counts * step, alpha, NOISE, **options)
@@ -140,7 +141,9 @@ def test_two_eigenvalues_by_the_density_on_the_real_axis(alpha):
     variance, mu = NOISE**2 + hidden, penalty / alpha
     frozen, of_input = max(1 - alpha, 0.0), float(np.dot(s, shares)) - weights @ input_bulk
     options = {"initial_scale": SCALE, "penalty": penalty, "unseen": UNSEEN}
-    answer = spectral_learning_curve(times, alpha, NOISE, s, [SIGNAL, SIGNAL], shares, **options)
+    answer = spectral_learning_curve(
+        times, alpha, NOISE, Spectrum(s, shares=shares, teacher_weights=[SIGNAL, SIGNAL]), **options
+    )
     for i, t in enumerate(times):
         d, c, h = modes(rate, t, mu, 0.0)
         still = v0 * np.exp(-2 * mu * t)
@@ -158,7 +161,7 @@ def test_one_step_with_unequal_teacher_weights():
     """E Ĉ M Ĉ = C M C + C tr(C M)/P for N → ∞: eq. 10 with c = 1 - step Ĉ, written out for any s and τ."""
     s, teacher, shares = np.array([3.0, 0.7, 0.0]), np.array([0.4, 2.0, 5.0]), np.array([0.2, 0.5, 0.3])
     for alpha in (0.3, 0.7, 2.5):
-        step = 0.8 * largest_step(alpha, 0.0, s, shares)
+        step = 0.8 * largest_step(alpha, 0.0, Spectrum(s, shares=shares))
         tau, v0 = 0.8 * teacher, SCALE**2
         hidden = 0.2 * shares @ (teacher * s)
 
@@ -169,6 +172,12 @@ def test_one_step_with_unequal_teacher_weights():
         start = mean(s) - 2 * step * mean(s**2) + step**2 * (mean(s**3) + mean(s**2) * mean(s) / alpha)
         learnt = step**2 * mean(s**2) * (NOISE**2 + hidden) / alpha
         answer = spectral_learning_curve(
-            [step], alpha, NOISE, s, teacher, shares, initial_scale=SCALE, unseen=0.2, step=step
+            [step],
+            alpha,
+            NOISE,
+            Spectrum(s, shares=shares, teacher_weights=teacher),
+            initial_scale=SCALE,
+            unseen=0.2,
+            step=step,
         )
         assert answer["generalization_error"][0] == pytest.approx((missed + v0 * start + learnt + hidden) / 2, rel=1e-9)

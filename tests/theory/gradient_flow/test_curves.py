@@ -11,7 +11,7 @@ from scipy.special import ive
 from tsmech.errors import InputError
 from tsmech.theory import ridge
 from tsmech.theory.gradient_flow import largest_step, learning_curve, spectral_learning_curve
-from tsmech.theory.spectra import marchenko_pastur
+from tsmech.theory.spectra import Spectrum, marchenko_pastur
 
 NAMES = ["generalization_error", "test_error", "train_error", "weight_norm"]
 TIMES = np.append(np.geomspace(1e-3, 1e5, 33), np.inf)
@@ -74,8 +74,8 @@ def test_from_zero_weights_it_ends_at_ridge(alpha, noise, penalty, unseen):
 def test_from_zero_weights_it_ends_at_ridge_for_any_spectrum(alpha, penalty):
     """alpha = 0.75 is the threshold of a spectrum of which a quarter is zero."""
     s, t = [0.0, 3.0, 0.2, 1.0], [7.0, 0.4, 2.0, 1.0]
-    end = spectral_learning_curve(np.inf, alpha, 0.5, s, t, penalty=penalty, unseen=0.2)
-    closed = ridge.spectral(alpha, 0.5, penalty, s, t, None, 0.2)
+    end = spectral_learning_curve(np.inf, alpha, 0.5, Spectrum(s, teacher_weights=t), penalty=penalty, unseen=0.2)
+    closed = ridge.spectral(alpha, 0.5, penalty, Spectrum(s, teacher_weights=t), 0.2)
     for name in NAMES:
         np.testing.assert_allclose(end[name], closed[name], rtol=1e-11, atol=1e-200, err_msg=name)
 
@@ -96,10 +96,11 @@ def spectra(draw):
 @settings(deadline=None, max_examples=100)
 def test_any_spectrum_at_both_ends_and_between(case, alpha, noise, penalty):
     """The contour resolves them all: ridge at the end, the exact value at the start, and nothing negative between."""
-    times = np.append(np.geomspace(1e-6, 1e8, 20), [0.0, np.inf])
-    answer = spectral_learning_curve(times, alpha, noise, *case, penalty=penalty)
-    closed = ridge.spectral(alpha, noise, penalty, *case)
     s, teacher, shares = case
+    spectrum = Spectrum(s, shares=shares, teacher_weights=teacher)
+    times = np.append(np.geomspace(1e-6, 1e8, 20), [0.0, np.inf])
+    answer = spectral_learning_curve(times, alpha, noise, spectrum, penalty=penalty)
+    closed = ridge.spectral(alpha, noise, penalty, spectrum)
     for name in NAMES:
         assert (answer[name] >= 0).all()
         if name != "train_error" or closed[name] > 1e-12 * answer[name][-2]:
@@ -203,8 +204,12 @@ def test_both_routes_agree_at_all_times(alpha, penalty):
     """Eigenvalues that differ in the 13th digit take the contour, equal ones the real axis."""
     options = {"initial_scale": 0.4, "penalty": penalty, "unseen": 0.1}
     real = learning_curve(TIMES, alpha, 0.5, **options)
-    contour = spectral_learning_curve(TIMES, alpha, 0.5, [1.0, 1 + 1e-13], [1.0, 1.0], **options)
-    twice = spectral_learning_curve(TIMES, alpha, 0.5, [1.0, 1.0], [1.0, 1 + 1e-13], **options)
+    contour = spectral_learning_curve(
+        TIMES, alpha, 0.5, Spectrum([1.0, 1 + 1e-13], teacher_weights=[1.0, 1.0]), **options
+    )
+    twice = spectral_learning_curve(
+        TIMES, alpha, 0.5, Spectrum([1.0, 1.0], teacher_weights=[1.0, 1 + 1e-13]), **options
+    )
     for name in NAMES:
         if alpha == 1 and penalty == 0:  # at t = inf rounding of the eigenvalues decides there
             real[name], contour[name], twice[name] = (x[name][:-1] for x in (real, contour, twice))
@@ -229,7 +234,9 @@ def test_scalings():
     t = np.array([0.3, 4.0])
     whole = learning_curve(t, 0.8, 0.5, signal=2.0, initial_scale=0.6, penalty=0.1)
     unit = learning_curve(t, 0.8, 0.5 / np.sqrt(2), initial_scale=0.6 / np.sqrt(2), penalty=0.1)
-    large = spectral_learning_curve(t / 3, 0.8, 0.5, [3.0], [2.0 / 3], initial_scale=0.6 / np.sqrt(3), penalty=0.3)
+    large = spectral_learning_curve(
+        t / 3, 0.8, 0.5, Spectrum([3.0], teacher_weights=[2.0 / 3]), initial_scale=0.6 / np.sqrt(3), penalty=0.3
+    )
     for name in NAMES:
         np.testing.assert_allclose(whole[name], 2 * unit[name], rtol=1e-13)
         np.testing.assert_allclose(large[name] * (3 if name == "weight_norm" else 1), whole[name], rtol=1e-12)
@@ -273,10 +280,12 @@ def test_overtraining_is_worst_at_the_threshold():
 
 def test_directions_without_input_keep_their_start():
     s, t = [0.0, 2.0], [5.0, 1.0]
-    still = spectral_learning_curve(1e4, 3.0, 0.0, s, t, initial_scale=0.7)
+    still = spectral_learning_curve(1e4, 3.0, 0.0, Spectrum(s, teacher_weights=t), initial_scale=0.7)
     assert still["generalization_error"] < 1e-12
     assert still["weight_norm"] == pytest.approx(0.5 * 0.49 + 0.5 * 1.0, rel=1e-9)
-    decaying = spectral_learning_curve(30.0, 3.0, 0.0, s, [5.0, 0.0], initial_scale=0.7, penalty=0.3)
+    decaying = spectral_learning_curve(
+        30.0, 3.0, 0.0, Spectrum(s, teacher_weights=[5.0, 0.0]), initial_scale=0.7, penalty=0.3
+    )
     assert decaying["weight_norm"] == pytest.approx(0.5 * 0.49 * np.exp(-2 * 0.1 * 30.0), rel=1e-9)
 
 
@@ -324,7 +333,7 @@ def test_weights_stand_still_between_steps():
 def test_the_largest_step(alpha):
     """A mode at the upper edge neither grows nor decays there; a part in 10⁶ more is refused, with the value."""
     edge = (1 + alpha**-0.5) ** 2
-    limit = largest_step(alpha, 0.2, [1.0])
+    limit = largest_step(alpha, 0.2, Spectrum([1.0]))
     assert limit == pytest.approx(2 / (edge + 0.2 / alpha), rel=1e-12)
     times = limit * np.array([1e3, 1e3 + 1, 1e6])
     answer = learning_curve(times, alpha, 0.5, penalty=0.2, step=limit)
@@ -348,14 +357,16 @@ def test_the_step_at_finite_n():
     """Eq. 41 bounds the largest eigenvalue of 200 matrices drawn, and is the edge for N → ∞ if inputs are isotropic."""
     rng = np.random.default_rng(0)
     s = np.array([2.0, 0.5])
-    bound = 2 / largest_step(1.5, 0.0, s, dimension=40)
+    bound = 2 / largest_step(1.5, 0.0, Spectrum(s), dimension=40)
     largest = []
     for _ in range(200):
         X = rng.standard_normal((60, 40)) * np.sqrt(np.repeat(s, 20))
         largest.append(np.linalg.norm(X, 2) ** 2 / 60)
     assert max(largest) < bound < 2.5 * max(largest)
-    assert largest_step(1.5, 0.3, [1.0], dimension=10**12) == pytest.approx(largest_step(1.5, 0.3, [1.0]), rel=1e-4)
-    assert 2 / largest_step(1.5, 0.0, s) == marchenko_pastur.edges(1.5, s)[1]
+    assert largest_step(1.5, 0.3, Spectrum([1.0]), dimension=10**12) == pytest.approx(
+        largest_step(1.5, 0.3, Spectrum([1.0])), rel=1e-4
+    )
+    assert 2 / largest_step(1.5, 0.0, Spectrum(s)) == marchenko_pastur.edges(1.5, Spectrum(s))[1]
 
 
 # Bad input -----------------------------------------------------------------------------------------------------
@@ -375,11 +386,17 @@ def test_the_step_at_finite_n():
         (lambda: learning_curve([1.0], 1.0, 0.5, step=-0.1), "step = -0.1"),
         (lambda: learning_curve([1.0], 1.0, 0.5, step=0.6), r"step = 0\.6: gradient descent is stable .* up to 0\.5"),
         (lambda: learning_curve([1.0], 1.0, 0.5, unseen=1.5), "unseen = 1.5"),
-        (lambda: spectral_learning_curve([1.0], 1.0, 0.5, [0.0], [1.0]), "eigenvalues"),
-        (lambda: spectral_learning_curve([1.0], 1.0, 0.5, [1.0], [1.0, 2.0]), "teacher_weights: must be 1 number"),
-        (lambda: spectral_learning_curve([1.0], 1.0, 0.5, [1.0], [-1.0]), "teacher_weights = -1.0"),
-        (lambda: largest_step(1.0, -1.0, [1.0]), "penalty = -1.0"),
-        (lambda: largest_step(0.0, 1.0, [1.0], dimension=10), "alpha = 0.0"),
+        (lambda: spectral_learning_curve([1.0], 1.0, 0.5, Spectrum([0.0], teacher_weights=[1.0])), "eigenvalues"),
+        (
+            lambda: spectral_learning_curve([1.0], 1.0, 0.5, Spectrum([1.0], teacher_weights=[1.0, 2.0])),
+            "teacher_weights of shape \\(2,\\): must be one number for each of 1 eigenvalues",
+        ),
+        (
+            lambda: spectral_learning_curve([1.0], 1.0, 0.5, Spectrum([1.0], teacher_weights=[-1.0])),
+            "teacher_weights = -1.0",
+        ),
+        (lambda: largest_step(1.0, -1.0, Spectrum([1.0])), "penalty = -1.0"),
+        (lambda: largest_step(0.0, 1.0, Spectrum([1.0]), dimension=10), "alpha = 0.0"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -12,7 +12,7 @@ from tsmech.theory import ridge
 from tsmech.theory.gradient_flow import largest_step, learning_curve, prepare, spectral_learning_curve
 from tsmech.theory.gradient_flow import stopping as gradient_flow_stopping
 from tsmech.theory.gradient_flow.stopping import optimal_stopping, stopping_ratio
-from tsmech.theory.spectra import marchenko_pastur
+from tsmech.theory.spectra import Spectrum, marchenko_pastur
 
 alphas = st.one_of(st.floats(-1.5, 1.5).map(lambda x: 10**x), st.floats(-3, -1).map(lambda x: 1 - 10**x), st.just(1.0))
 noises = st.floats(-2, 1).map(lambda x: 10**x)
@@ -20,7 +20,7 @@ scales = st.one_of(st.just(0.0), st.floats(0.1, 2))
 
 
 def isotropic(alpha, noise, signal=1.0, **options):
-    return optimal_stopping(alpha, noise, [1.0], [signal], **options)
+    return optimal_stopping(alpha, noise, Spectrum([1.0], teacher_weights=[signal]), **options)
 
 
 def test_examples():
@@ -52,7 +52,8 @@ def test_the_best_time_lies_between_those_of_the_modes(alpha, noise, scale):
     time, _ = isotropic(alpha, noise, initial_scale=scale)
     strength = alpha * (1 + scale**2) / noise**2
     bounds = [
-        math.log1p(strength * edge) / edge if edge > 0 else strength for edge in marchenko_pastur.edges(alpha, [1.0])
+        math.log1p(strength * edge) / edge if edge > 0 else strength
+        for edge in marchenko_pastur.edges(alpha, Spectrum([1.0]))
     ]
     assert bounds[1] * (1 - 1e-9) <= time <= bounds[0] * (1 + 1e-9)
 
@@ -75,7 +76,7 @@ def test_weak_noise_at_the_threshold():
 def test_the_slope_is_the_derivative():
     """Central differences of step 1e-4 in log t: error 1e-8 of the third derivative, and rounding of 1e-13/1e-4."""
     s, t, shares = [3.0, 0.2, 0.0], [0.5, 2.0, 1.0], [0.3, 0.5, 0.2]
-    flow = prepare(100.0, 0.7, 0.5, s, t, shares, 0.4, 0.05, 0.0, 0.1)
+    flow = prepare(100.0, 0.7, 0.5, Spectrum(s, shares=shares, teacher_weights=t), 0.4, 0.05, 0.0, 0.1)
     times = np.geomspace(0.01, 100, 9)
     numeric = (flow.errors(times * (1 + 1e-4)) - flow.errors(times * (1 - 1e-4))) / (2e-4 * times)
     np.testing.assert_allclose(flow.slopes(times), numeric, rtol=1e-5, atol=1e-8)
@@ -90,7 +91,7 @@ def test_two_groups_of_eigenvalues_can_give_two_minima():
     s, shares = [1.0, 1e-4], [0.2, 0.8]
     best = []
     for weak in (300.0, 1000.0):
-        options = 0.7, 0.3, s, [1.0, weak], shares
+        options = 0.7, 0.3, Spectrum(s, shares=shares, teacher_weights=[1.0, weak])
         grid = np.geomspace(0.01, 1e5, 200)
         errors = spectral_learning_curve(grid, *options)["generalization_error"]
         inner = (errors[1:-1] < errors[:-2]) & (errors[1:-1] < errors[2:])
@@ -116,12 +117,12 @@ def test_without_noise_it_is_best_never_to_stop(alpha):
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
 def test_with_the_best_penalty_or_more_it_is_best_never_to_stop(alpha):
     """Eq. 32, for any spectrum; a tenth less and stopping helps."""
-    for spectrum in ([1.0], [2.0, 0.3]):
-        given = alpha, 0.5, spectrum, [1.0] * len(spectrum)
+    for spectrum in (Spectrum([1.0]), Spectrum([2.0, 0.3])):
+        given = alpha, 0.5, spectrum
         for factor in (1.0, 1.5):
             time, error = optimal_stopping(*given, penalty=0.25 * factor)
             assert time == math.inf
-        best = ridge.spectral(alpha, 0.5, 0.25, spectrum, [1.0] * len(spectrum))["generalization_error"]
+        best = ridge.spectral(alpha, 0.5, 0.25, spectrum)["generalization_error"]
         assert optimal_stopping(*given, penalty=0.25).error == pytest.approx(float(best), rel=1e-12)
         time, error = optimal_stopping(*given, penalty=0.225)
         assert time < math.inf
@@ -132,9 +133,11 @@ def test_with_the_best_penalty_or_more_it_is_best_never_to_stop(alpha):
 
 def test_unequal_teacher_weights_overtrain_without_noise():
     """What is not yet learnt of a strong weak direction acts as noise on the others (eq. 29 has S > 0)."""
-    time, error = optimal_stopping(0.5, 0.0, [3.0, 0.1], [1.0, 5.0])
+    time, error = optimal_stopping(0.5, 0.0, Spectrum([3.0, 0.1], teacher_weights=[1.0, 5.0]))
     assert 0 < time < 10
-    end = spectral_learning_curve(np.inf, 0.5, 0.0, [3.0, 0.1], [1.0, 5.0])["generalization_error"]
+    end = spectral_learning_curve(np.inf, 0.5, 0.0, Spectrum([3.0, 0.1], teacher_weights=[1.0, 5.0]))[
+        "generalization_error"
+    ]
     assert error < 0.9 * end
 
 
@@ -153,23 +156,25 @@ def test_the_bound_on_the_ratio():
 @settings(deadline=None, max_examples=20)
 def test_early_stopping_is_nearly_as_good_as_the_best_penalty(alpha, noise, unseen):
     """With isotropic inputs within 4.02 %: the largest ratio, found by search, is 1.0401 at alpha = 1.50, σ = 0.324."""
-    assert 1 - 1e-10 <= stopping_ratio(alpha, noise, [1.0], [1.0], unseen=unseen) < 1.0402
+    assert 1 - 1e-10 <= stopping_ratio(alpha, noise, Spectrum([1.0]), unseen=unseen) < 1.0402
 
 
 def test_the_worst_ratio_and_that_of_weak_noise_at_the_threshold():
-    assert stopping_ratio(1.4987, 0.3243, [1.0], [1.0]) == pytest.approx(1.04014, abs=1e-5)
-    assert stopping_ratio(1.0, 1e-4, [1.0], [1.0]) == pytest.approx(2 * np.sqrt(2 * (np.sqrt(2) - 1) / np.pi), rel=1e-4)
+    assert stopping_ratio(1.4987, 0.3243, Spectrum([1.0])) == pytest.approx(1.04014, abs=1e-5)
+    assert stopping_ratio(1.0, 1e-4, Spectrum([1.0])) == pytest.approx(
+        2 * np.sqrt(2 * (np.sqrt(2) - 1) / np.pi), rel=1e-4
+    )
 
 
 @pytest.mark.parametrize(("alpha", "noise"), [(0.4, 0.1), pytest.param(1.0, 1.0, marks=pytest.mark.slow)])
 def test_the_bounds_hold_for_other_spectra(alpha, noise):
     for s, shares in (([4.0, 0.25], [0.2, 0.8]), ([100.0, 1.0, 0.01], [0.1, 0.3, 0.6])):
-        assert 1 < stopping_ratio(alpha, noise, s, [1.0] * len(s), shares) < 1.2147
+        assert 1 < stopping_ratio(alpha, noise, Spectrum(s, shares=shares)) < 1.2147
 
 
 def test_ratios_where_there_is_nothing_to_divide():
-    assert stopping_ratio(2.0, 0.0, [1.0], [1.0]) == 1
-    assert stopping_ratio(0.5, 0.5, [1.0], [0.0]) == 1
+    assert stopping_ratio(2.0, 0.0, Spectrum([1.0])) == 1
+    assert stopping_ratio(0.5, 0.5, Spectrum([1.0], teacher_weights=[0.0])) == 1
 
 
 # Steps ---------------------------------------------------------------------------------------------------------
@@ -211,7 +216,7 @@ shares_of_the_largest = st.one_of(st.floats(0.001, 0.9), st.floats(-4, -1).map(l
 @settings(deadline=None, max_examples=40)
 def test_no_number_of_steps_up_to_a_thousand_is_better(alpha, noise, scale, share_of_penalty, share):
     penalty = share_of_penalty * noise**2
-    step = share * largest_step(alpha, penalty, [1.0])
+    step = share * largest_step(alpha, penalty, Spectrum([1.0]))
     _, error = isotropic(alpha, noise, initial_scale=scale, penalty=penalty, step=step)
     counts = np.arange(1001)
     errors = learning_curve(counts * step, alpha, noise, initial_scale=scale, penalty=penalty, step=step)
@@ -232,7 +237,7 @@ def test_bad_input_is_named():
         (lambda: isotropic(1.0, np.nan), "noise = nan"),
         (lambda: isotropic(1.0, 0.5, penalty=-1.0), "penalty = -1.0"),
         (lambda: isotropic(1.0, 0.5, step=0.7), "stable for steps up to 0.5"),
-        (lambda: stopping_ratio(1.0, 0.5, [1.0], [1.0, 2.0]), "teacher_weights"),
+        (lambda: stopping_ratio(1.0, 0.5, Spectrum([1.0], teacher_weights=[1.0, 2.0])), "teacher_weights"),
     ):
         with pytest.raises(InputError, match=message):
             call()

@@ -8,8 +8,8 @@ from scipy.integrate import quad
 from scipy.special import ive
 
 from tsmech.errors import ConvergenceError, InputError
+from tsmech.theory.spectra import Spectrum, power_law, two_level
 from tsmech.theory.spectra import marchenko_pastur as mp
-from tsmech.theory.spectra import power_law, two_level
 
 alphas = st.one_of(
     st.floats(-2, 3).map(lambda x: 10**x),
@@ -18,22 +18,17 @@ alphas = st.one_of(
     st.just(1.0),
 )
 SPECTRA = {
-    "isotropic": (np.ones(1), None),
-    "two levels": two_level(10.0, 0.5),
-    "far apart": two_level(1e4, 0.1),
-    "power law": (power_law(1.0, 60), None),
-    "steep": (power_law(2.0, 60), None),
-    "with zeros": (np.array([0.0, 1.0, 2.0, 4.0]), None),
+    "isotropic": Spectrum([1.0]),
+    "two levels": two_level(10.0, 0.5, [1.0, 2.0]),
+    "far apart": two_level(1e4, 0.1, [1.0, 2.0]),
+    "power law": power_law(1.0, 60, 1 + np.arange(60) % 5.0),
+    "steep": power_law(2.0, 60, 1 + np.arange(60) % 5.0),
+    "with zeros": Spectrum([0.0, 1.0, 2.0, 4.0], teacher_weights=[1.0, 2.0, 3.0, 4.0]),
 }
 
 
 def test_examples():
     assert doctest.testmod(mp) == (0, 1)
-
-
-def averages(spectrum, shares):
-    weights = np.full(spectrum.size, 1 / spectrum.size) if shares is None else shares
-    return lambda values: float(weights @ values)
 
 
 # Sums that are known exactly -----------------------------------------------------------------------------------
@@ -63,10 +58,13 @@ def test_moments_of_any_law(name, alpha):
 
     All terms are of the size of the result but for the 1/alpha of the subtraction in eq. 19, so 1e-13 / alpha.
     """
-    s, shares = SPECTRA[name]
-    tau = 1 + np.arange(s.size) % 5.0
-    average = averages(s, shares)
-    law = mp.anisotropic(alpha, s, tau, shares, [1e-3])
+    spectrum = SPECTRA[name]
+    s, tau = spectrum.eigenvalues, spectrum.teacher_weights
+    law = mp.anisotropic(alpha, spectrum, [1e-3])
+
+    def average(values):
+        return float(spectrum.shares @ values)
+
     one, x = np.ones(law.nodes.size), law.nodes
     m1, m2, m3 = average(s), average(s**2), average(s**3)
     for found, expected in (
@@ -87,8 +85,8 @@ def test_moments_of_any_law(name, alpha):
 
 def test_one_over_the_eigenvalues():
     """Inverse Wishart means: (1/N) tr 1/Ĉ = alpha/(alpha - 1) ⟨1/s⟩, weighted with C alpha/(alpha - 1)."""
-    s, shares = SPECTRA["two levels"]
-    law = mp.anisotropic(3.0, s, s, shares, [])
+    s, shares = SPECTRA["two levels"].eigenvalues, SPECTRA["two levels"].shares
+    law = mp.anisotropic(3.0, Spectrum(s, shares=shares, teacher_weights=s), [])
     inverse = np.append(1 / law.nodes[:-1], 0.0)
     assert law.mean(inverse) == pytest.approx(1.5 * float(shares @ (1 / s)), rel=1e-12)
     assert law.input_mean(inverse) == pytest.approx(1.5, rel=1e-12)
@@ -124,9 +122,12 @@ def test_decay_by_adaptive_quadrature(alpha, t):
 @pytest.mark.parametrize("alpha", [0.05, 0.5, 0.999, 1.0, 1.0001, 2.0, 40.0])
 def test_the_contour_and_the_real_axis_agree(alpha):
     """Two routes that share the grid alone.  exp(-l t) at times until it has fallen by 1e-250."""
-    times = [x for x in (0.0, 0.3, 5.0, 80.0, 1e4, 1e8) if x * mp.edges(alpha, [1.0])[0] < 575]
+    times = [x for x in (0.0, 0.3, 5.0, 80.0, 1e4, 1e8) if x * mp.edges(alpha, Spectrum([1.0]))[0] < 575]
     scales = [1 / max(times[-1], 1)]
-    real, contour = mp.isotropic(alpha, 1.5, scales), mp.anisotropic(alpha, [1.0], [1.5], None, scales)
+    real, contour = (
+        mp.isotropic(alpha, 1.5, scales),
+        mp.anisotropic(alpha, Spectrum([1.0], teacher_weights=[1.5]), scales),
+    )
     assert (contour.low, contour.high) == pytest.approx((real.low, real.high), rel=1e-12)
     for t in times:
         for power in (0, 1):
@@ -137,7 +138,10 @@ def test_the_contour_and_the_real_axis_agree(alpha):
 def test_functions_of_steps_near_the_largest():
     """(1 - step l)^k changes near the upper edge then: at k = 10⁶ on a scale of 1e-6 of the width."""
     steps, k = 0.5, 1_000_001.0
-    real, contour = mp.isotropic(1.0, 1.0, [1 / k]), mp.anisotropic(1.0, [1.0], [1.0], None, [1 / k])
+    real, contour = (
+        mp.isotropic(1.0, 1.0, [1 / k]),
+        mp.anisotropic(1.0, Spectrum([1.0], teacher_weights=[1.0]), [1 / k]),
+    )
     expected = real.mean((1 - steps * real.nodes) ** k)
     log = np.log(1 - steps * contour.nodes)
     assert contour.mean(np.exp(k * log)) == pytest.approx(expected, rel=1e-9)
@@ -147,9 +151,7 @@ def test_functions_of_steps_near_the_largest():
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 1.5])
 def test_two_functions_reduce_to_one_for_equal_teacher_weights(alpha):
     """The double contour integral (eq. 30) against the single one, on the same spectrum, for exp(-3l) and exp(-50l)."""
-    s, shares = SPECTRA["far apart"]
-    one = mp.anisotropic(alpha, s, np.full(2, 1.5), shares, [0.01])
-    two = mp.anisotropic(alpha, s, np.array([1.5, 1.5 + 1e-14]), shares, [0.01])
+    one, two = (mp.anisotropic(alpha, two_level(1e4, 0.1, t), [0.01]) for t in (1.5, [1.5, 1.5 + 1e-14]))
     assert one.pairs is None
     assert two.pairs is not None
     f, g = np.exp(-3 * one.nodes), np.exp(-50 * one.nodes)
@@ -160,17 +162,14 @@ def test_two_functions_reduce_to_one_for_equal_teacher_weights(alpha):
 @pytest.mark.parametrize("name", ["two levels", "with zeros"])
 def test_averages_of_dense_matrices(name):
     """Relative fluctuations of a linear statistic are of order 1/N; 8/N is allowed, and a control sees 30/N."""
-    s, shares = SPECTRA[name]
     N, alpha, t = 480, 0.8, 2.0
-    counts = np.round(np.full(s.size, N / s.size) if shares is None else N * shares).astype(int)
-    spectrum = np.repeat(s, counts)
-    tau = np.repeat(1 + np.arange(s.size) % 5.0, counts)
-    X = np.random.default_rng(3).standard_normal((round(alpha * N), N)) * np.sqrt(spectrum)
+    s, tau = SPECTRA[name].at(N)
+    X = np.random.default_rng(3).standard_normal((round(alpha * N), N)) * np.sqrt(s)
     values, vectors = np.linalg.eigh(X.T @ X / len(X))
     decay = vectors @ (np.exp(-np.maximum(values, 0) * t)[:, None] * vectors.T)
-    law = mp.anisotropic(alpha, s, 1 + np.arange(s.size) % 5.0, shares, [1 / t])
+    law = mp.anisotropic(alpha, SPECTRA[name], [1 / t])
     f = np.exp(-law.nodes * t)
-    dense = np.trace(decay), np.trace(spectrum[:, None] * decay), tau @ (decay**2 @ spectrum)
+    dense = np.trace(decay), np.trace(s[:, None] * decay), tau @ (decay**2 @ s)
     wrong = law.teacher_mean(f**2)
     for found, expected in zip((law.mean(f), law.input_mean(f), law.pair_mean(f, f)), dense, strict=True):
         assert found == pytest.approx(expected / N, rel=8 / N)
@@ -184,7 +183,7 @@ def test_averages_of_dense_matrices(name):
 @settings(deadline=None)
 def test_edges_of_the_isotropic_law(log_alpha, log_scale):
     alpha, scale = 10**log_alpha, 10**log_scale
-    low, high = mp.edges(alpha, [scale])
+    low, high = mp.edges(alpha, Spectrum([scale]))
     assert high == pytest.approx(scale * (1 + alpha**-0.5) ** 2, rel=1e-12)
     assert low == pytest.approx(scale * (1 - alpha**-0.5) ** 2, rel=1e-9)
 
@@ -192,31 +191,29 @@ def test_edges_of_the_isotropic_law(log_alpha, log_scale):
 @pytest.mark.parametrize("alpha", [0.5, 1.6, 8.0])
 def test_edges_of_a_large_matrix(alpha):
     """Tracy-Widom: within about 5 (edge) N^(-2/3) of the extreme eigenvalues at N = 400."""
-    s, shares = two_level(4.0, 0.25)
-    X = np.random.default_rng(0).standard_normal((round(alpha * 400), 400)) * np.sqrt(np.repeat(s, (100, 300)))
+    spectrum = two_level(4.0, 0.25)
+    X = np.random.default_rng(0).standard_normal((round(alpha * 400), 400)) * np.sqrt(spectrum.at(400)[0])
     small = X @ X.T if alpha < 1 else X.T @ X
     values = np.linalg.eigvalsh(small / len(X))
-    low, high = mp.edges(alpha, s, shares)
+    low, high = mp.edges(alpha, spectrum)
     assert values[0] == pytest.approx(low, abs=5 * low * 400 ** (-2 / 3))
     assert values[-1] == pytest.approx(high, abs=5 * high * 400 ** (-2 / 3))
 
 
 def test_the_lower_edge_touches_zero_at_the_threshold_alone():
-    s = [0.0, 1.0, 2.0, 3.0]
-    assert mp.edges(0.75, s)[0] == 0
+    spectrum = Spectrum([0.0, 1.0, 2.0, 3.0])
+    assert mp.edges(0.75, spectrum)[0] == 0
     for alpha in (0.75 - 1e-6, 0.75 + 1e-6):
         # ⟨s²/(s + κ)²⟩ ≈ f - 2κ⟨1/s⟩ and l ≈ κ²⟨1/s⟩/alpha: the edge is the square of the distance.
-        assert mp.edges(alpha, s)[0] == pytest.approx(1e-12 / (4 * 0.75 * (11 / 24)), rel=1e-4)
+        assert mp.edges(alpha, spectrum)[0] == pytest.approx(1e-12 / (4 * 0.75 * (11 / 24)), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["two levels", pytest.param("steep", marks=pytest.mark.slow)])
 def test_spacing(name, monkeypatch):
     """Half the step changes nothing; three times the step is seen: exp(-π²/(6 · 0.15)) is 2e-5."""
-    s, shares = SPECTRA[name]
-    tau = 1 + np.arange(s.size) % 5.0
 
     def answer():
-        law = mp.anisotropic(0.9, s, tau, shares, [0.1])
+        law = mp.anisotropic(0.9, SPECTRA[name], [0.1])
         f = np.exp(-10 * law.nodes)
         return np.array([law.mean(f**2), law.pair_mean(f, f)])
 
@@ -231,11 +228,9 @@ def test_spacing(name, monkeypatch):
 def test_a_spectrum_that_is_not_resolved_is_an_error(monkeypatch):
     monkeypatch.setattr(mp, "CONTOUR_STEP", 1.0)
     with pytest.raises(ConvergenceError, match=r"alpha = 0\.9 was not resolved"):
-        mp.anisotropic(0.9, [1.0, 4.0], [1.0, 1.0], None, [])
+        mp.anisotropic(0.9, Spectrum([1.0, 4.0], teacher_weights=[1.0, 1.0]), [])
 
 
 def test_bad_input_is_named():
     with pytest.raises(InputError, match=r"alpha = 0\.0"):
-        mp.edges(0.0, [1.0])
-    with pytest.raises(InputError, match="eigenvalues"):
-        mp.edges(1.0, [0.0])
+        mp.edges(0.0, Spectrum([1.0]))

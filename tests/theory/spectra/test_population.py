@@ -1,3 +1,4 @@
+import dataclasses
 from fractions import Fraction
 
 import numpy as np
@@ -8,23 +9,24 @@ from hypothesis import strategies as st
 
 from tsmech.errors import ConvergenceError, InputError
 from tsmech.theory import spectra
+from tsmech.theory.spectra import Spectrum
 
 
 @given(ratio=st.floats(1e-3, 1e3), fraction=st.floats(0.01, 0.99))
 @settings(deadline=None)
 def test_two_level_has_the_ratio_the_shares_and_mean_one(ratio, fraction):
-    eigenvalues, shares = spectra.two_level(ratio, fraction)
-    assert eigenvalues[0] / eigenvalues[1] == pytest.approx(ratio)
-    assert shares[0] == fraction
-    assert shares @ eigenvalues == pytest.approx(1)
-    assert spectra.positive_part(eigenvalues, shares)[3] == 1  # the rank is exact: the threshold depends on it
+    spectrum = spectra.two_level(ratio, fraction)
+    assert spectrum.eigenvalues[0] / spectrum.eigenvalues[1] == pytest.approx(ratio)
+    assert spectrum.shares[0] == fraction
+    assert spectrum.shares @ spectrum.eigenvalues == pytest.approx(1)
+    assert spectrum.rank == 1  # exactly: the threshold depends on it
 
 
 def test_power_law_falls_with_the_exponent_and_has_mean_one():
-    eigenvalues = spectra.power_law(1.7, 300)
+    eigenvalues = spectra.power_law(1.7, 300).eigenvalues
     assert eigenvalues.mean() == pytest.approx(1)
     np.testing.assert_allclose(np.diff(np.log(eigenvalues)) / np.diff(np.log(np.arange(1, 301))), -1.7)
-    np.testing.assert_array_equal(spectra.power_law(0.0, 5), np.ones(5))
+    np.testing.assert_array_equal(spectra.power_law(0.0, 5).eigenvalues, np.ones(5))
 
 
 @st.composite
@@ -43,7 +45,7 @@ def spectrum(draw):
 def test_the_root_solves_the_fixed_point_within_its_bounds(case, log_alpha, log_penalty):
     """Eqs. 9 and 21.  The residual is that of one unit of rounding in each term of a sum of at most eight."""
     (s, shares), alpha, penalty = case, 10**log_alpha, 10**log_penalty
-    kappa = float(spectra.effective_penalty(alpha, penalty, s, shares))
+    kappa = float(spectra.effective_penalty(alpha, penalty, Spectrum(s, shares=shares)))
     residual = penalty / kappa + shares @ (s / (s + kappa)) - alpha
     assert abs(residual) < 1e-13 * max(alpha, 1)
     assert penalty / alpha * (1 - 1e-12) <= kappa <= (penalty + shares @ s) / alpha * (1 + 1e-12)
@@ -53,7 +55,7 @@ def test_the_root_solves_the_fixed_point_within_its_bounds(case, log_alpha, log_
 @settings(deadline=None)
 def test_without_penalty_the_root_is_zero_from_the_threshold_on(case, log_alpha):
     (s, shares), alpha = case, 10**log_alpha
-    kappa = float(spectra.effective_penalty(alpha, 0.0, s, shares))
+    kappa = float(spectra.effective_penalty(alpha, 0.0, Spectrum(s, shares=shares)))
     rank = shares[s > 0].sum()
     if alpha < rank * (1 - 1e-12):
         assert kappa > 0
@@ -66,7 +68,7 @@ def test_without_penalty_the_root_is_zero_from_the_threshold_on(case, log_alpha)
 def test_nothing_cancels_at_the_threshold(penalty):
     """κ at alpha = 1 for isotropic inputs solves κ² - λκ - λ = 0, whose root is written here without cancellation."""
     exact = (penalty + np.sqrt(penalty**2 + 4 * penalty)) / 2
-    assert float(spectra.effective_penalty(1.0, penalty, [1.0, 1.0, 1.0])) == pytest.approx(exact, rel=1e-13)
+    assert float(spectra.effective_penalty(1.0, penalty, Spectrum([1.0, 1.0, 1.0]))) == pytest.approx(exact, rel=1e-13)
 
 
 def test_rounding_of_alpha_does_not_move_it_off_the_threshold():
@@ -77,9 +79,9 @@ def test_rounding_of_alpha_does_not_move_it_off_the_threshold():
 
 
 def test_broadcasting():
-    kappa = spectra.effective_penalty(np.ones((3, 1)), np.ones(4), [1.0, 2.0])
+    kappa = spectra.effective_penalty(np.ones((3, 1)), np.ones(4), Spectrum([1.0, 2.0]))
     assert kappa.shape == (3, 4)
-    assert spectra.effective_penalty(1.0, 1.0, [1.0]).shape == ()
+    assert spectra.effective_penalty(1.0, 1.0, Spectrum([1.0])).shape == ()
 
 
 def test_a_root_that_is_not_found_is_an_error(monkeypatch):
@@ -88,7 +90,7 @@ def test_a_root_that_is_not_found_is_an_error(monkeypatch):
 
     monkeypatch.setattr(scipy.optimize, "brentq", lambda *args, **options: (1.0, Report))
     with pytest.raises(ConvergenceError, match="200 steps: too slow"):
-        spectra.effective_penalty(0.5, 0.0, [1.0])
+        spectra.effective_penalty(0.5, 0.0, Spectrum([1.0]))
 
 
 @pytest.mark.parametrize(
@@ -99,20 +101,75 @@ def test_a_root_that_is_not_found_is_an_error(monkeypatch):
         (lambda: spectra.power_law(np.nan, 3), "exponent = nan"),
         (lambda: spectra.power_law(1.0, 0), "dimension = 0"),
         (lambda: spectra.power_law(400.0, 10), "underflows"),
-        (lambda: spectra.effective_penalty(0.0, 1.0, [1.0]), "alpha = 0.0"),
-        (lambda: spectra.effective_penalty(1.0, [0.5, -1.0], [1.0]), "penalty = -1.0"),
-        (lambda: spectra.effective_penalty(np.nan, 1.0, [1.0]), "alpha = nan"),
-        (lambda: spectra.effective_penalty(1.0, 1.0, [0.0, 0.0]), "eigenvalues"),
-        (lambda: spectra.effective_penalty(1.0, 1.0, [1.0, 1e-300]), "eigenvalues"),
-        (lambda: spectra.effective_penalty(1.0, 1.0, [[1.0]]), "eigenvalues"),
-        (lambda: spectra.effective_penalty(1.0, 1.0, [1.0, 2.0], [0.5, 0.6]), "shares"),
-        (lambda: spectra.effective_penalty(1.0, 1.0, [1.0, 2.0], [1.0]), "shares"),
-        (lambda: spectra.effective_penalty(1.0, 1.0, [0.0, 2.0], [1.0, 0.0]), "shares"),
+        (lambda: spectra.effective_penalty(0.0, 1.0, Spectrum([1.0])), "alpha = 0.0"),
+        (lambda: spectra.effective_penalty(1.0, [0.5, -1.0], Spectrum([1.0])), "penalty = -1.0"),
+        (lambda: spectra.effective_penalty(np.nan, 1.0, Spectrum([1.0])), "alpha = nan"),
     ],
 )
 def test_bad_input_is_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+# The value
+
+
+@given(spectrum(), st.floats(0, 1))
+@settings(deadline=None)
+def test_a_spectrum_keeps_the_directions_that_vary_with_their_shares_and_teacher_weights(case, unseen):
+    s, shares = case
+    weights = np.arange(1.0, s.size + 1)
+    whole = Spectrum(s, shares=shares, teacher_weights=weights)
+    assert whole.varying.s.tolist() == s[s > 0].tolist()
+    assert whole.varying.t.tolist() == weights[s > 0].tolist()
+    assert whole.rank == pytest.approx(shares[s > 0].sum(), rel=1e-14)
+    assert whole.clean_variance == pytest.approx(shares @ (s * weights), rel=1e-14)
+    seen = whole.seen(unseen)
+    assert seen.clean_variance == pytest.approx((1 - unseen) * whole.clean_variance, rel=1e-14)
+    assert (seen.shares == whole.shares).all()
+
+
+def test_what_travels_together_cannot_be_exchanged_or_changed():
+    """The first is the spectrum alone; shares and weights are said by name, and nobody else's array is held."""
+    s = np.array([1.6, 0.4])
+    one = Spectrum(s, teacher_weights=[1.0, 3.0])
+    s[0] = 9.0
+    assert one.eigenvalues.tolist() == [1.6, 0.4]
+    assert one.shares.tolist() == [0.5, 0.5]
+    assert Spectrum([2.0, 1.0]).teacher_weights.tolist() == [1.0, 1.0]
+    with pytest.raises(TypeError):
+        Spectrum([1.6, 0.4], [1.0, 3.0])
+    with pytest.raises(ValueError, match="read-only"):
+        one.eigenvalues[0] = 2.0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.shares = one.eigenvalues
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"eigenvalues": [-1.0, 2.0]}, r"^eigenvalues = -1.0: must lie between 0 and 1e\+100$"),
+        ({"eigenvalues": [np.nan, 2.0]}, "^eigenvalues = nan: "),
+        ({"eigenvalues": [0.0, 0.0]}, "^eigenvalues: must be one row .* not all zero$"),
+        ({"eigenvalues": [1.0, 1e-300]}, "^eigenvalues: must be one row .* or at least 1e-100"),
+        ({"eigenvalues": [[1.0]]}, "^eigenvalues: must be one row"),
+        ({"eigenvalues": 1.0}, "^eigenvalues: must be one row"),
+        ({"shares": [0.5, 0.6]}, "^shares of sum 1.1: must have the sum 1$"),
+        ({"shares": [1.5, -0.5]}, "^shares = 1.5: must lie between 0 and 1$"),
+        ({"shares": [1.0]}, r"^shares of shape \(1,\): must be one number for each of 2 eigenvalues$"),
+        ({"shares": 1.0}, r"^shares of shape \(\): must be one number for each of 2 eigenvalues$"),
+        ({"eigenvalues": [0.0, 2.0], "shares": [1.0, 0.0]}, "^shares: must give a positive eigenvalue"),
+        (
+            {"teacher_weights": [1.0]},
+            r"^teacher_weights of shape \(1,\): must be one number for each of 2 eigenvalues$",
+        ),
+        ({"teacher_weights": [1.0, -2.0]}, "^teacher_weights = -2.0: must lie between 0"),
+    ],
+)
+def test_a_spectrum_that_cannot_be_is_refused_in_one_line(given, message):
+    with pytest.raises(InputError, match=message) as refused:
+        Spectrum(**{"eigenvalues": [1.0, 2.0], **given})
+    assert "\n" not in str(refused.value)
 
 
 # Sample spectra

@@ -45,7 +45,7 @@ class Problem:
 def follow(problem: Problem, times: Array, rng: Generator) -> tuple[Array, Array, Array]:
     """Draw one training set and start; return ``|w - b|²``, ``|w|²`` and ``|residual|²`` at each time, shape (T,)."""
     terms = _polynomials(problem, times)
-    with np.errstate(over="ignore", invalid="ignore"):  # at finite N a step can be too long; who called sees it
+    with np.errstate(over="ignore", invalid="ignore"):  # a step can be too long; who called sees it
         return _late(problem, times, rng) if terms is None else _early(problem, *terms, rng)
 
 

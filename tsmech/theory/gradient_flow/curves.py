@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from tsmech.checks import in_range
 from tsmech.errors import InputError
 from tsmech.kernels.steps import decay
-from tsmech.theory.spectra import excess, marchenko_pastur, positive_part
+from tsmech.theory.spectra import Spectrum, excess, marchenko_pastur
 from tsmech.theory.spectra.marchenko_pastur import Numbers, SampleSpectrum
 
 Array = NDArray[np.float64]
@@ -100,8 +100,9 @@ def learning_curve(
     [0.5    0.3228 0.375 ]
     """
     in_range("signal", signal)
+    spectrum = Spectrum([1.0], teacher_weights=signal)
     return spectral_learning_curve(
-        times, alpha, noise, [1.0], [signal], initial_scale=initial_scale, penalty=penalty, step=step, unseen=unseen
+        times, alpha, noise, spectrum, initial_scale=initial_scale, penalty=penalty, step=step, unseen=unseen
     )
 
 
@@ -109,9 +110,7 @@ def spectral_learning_curve(
     times: ArrayLike,
     alpha: float,
     noise: float,
-    eigenvalues: ArrayLike,
-    teacher_weights: ArrayLike,
-    shares: ArrayLike | None = None,
+    spectrum: Spectrum,
     *,
     initial_scale: float = 0.0,
     penalty: float = 0.0,
@@ -133,12 +132,8 @@ def spectral_learning_curve(
     ----------
     times, alpha, noise, initial_scale, penalty, step, unseen
         As in :func:`learning_curve`.
-    eigenvalues : array_like, shape (n,)
-        s >= 0 of the inputs' covariance, at least one positive.
-    teacher_weights : array_like, shape (n,)
-        Mean square weight >= 0 of the whole teacher along each eigenvector; τ is 1 - u of it, V the mean of it times s.
-    shares : array_like, shape (n,), optional
-        Share of the directions that has each eigenvalue; 1/n each by default.
+    spectrum : Spectrum
+        Of the inputs' covariance, with the weights t of the whole teacher; τ = (1 - u) t, and V = ⟨t s⟩.
 
     Returns
     -------
@@ -149,7 +144,7 @@ def spectral_learning_curve(
     Raises
     ------
     InputError
-        If an argument is outside its range, the shapes do not fit, or `step` is larger than :func:`largest_step`.
+        If an argument is outside its range, or `step` is larger than :func:`largest_step`.
     ConvergenceError
         If the spectrum of the sample covariance was not resolved.
 
@@ -164,25 +159,19 @@ def spectral_learning_curve(
 
     Examples
     --------
-    >>> curve = spectral_learning_curve([1.0, 100.0], 2.0, 0.5, eigenvalues=[1.6, 0.4], teacher_weights=[1.0, 1.0])
+    >>> curve = spectral_learning_curve([1.0, 100.0], 2.0, 0.5, Spectrum([1.6, 0.4], teacher_weights=[1.0, 1.0]))
     >>> print(curve["test_error"].round(4))
     [0.254  0.2499]
     """
     at = in_range("times", times, largest=math.inf)
     longest = float(np.max(at, where=np.isfinite(at), initial=0.0))
     in_range("times", longest)
-    flow = prepare(longest, alpha, noise, eigenvalues, teacher_weights, shares, initial_scale, penalty, step, unseen)
+    flow = prepare(longest, alpha, noise, spectrum, initial_scale, penalty, step, unseen)
     answer = flow.observables(at.ravel())
     return {name: values.reshape(at.shape) for name, values in answer.items()}
 
 
-def largest_step(
-    alpha: float,
-    penalty: float,
-    eigenvalues: ArrayLike,
-    shares: ArrayLike | None = None,
-    dimension: int | None = None,
-) -> float:
+def largest_step(alpha: float, penalty: float, spectrum: Spectrum, dimension: int | None = None) -> float:
     r"""Largest step at which gradient descent is stable.
 
     .. math:: \text{step} = \frac{2}{l_+ + \lambda/\alpha}
@@ -191,8 +180,8 @@ def largest_step(
     ----------
     alpha, penalty : float
         As in :func:`learning_curve`.
-    eigenvalues, shares : array_like, shape (n,)
-        As in :func:`spectral_learning_curve`.
+    spectrum : Spectrum
+        Of the inputs' covariance.
     dimension : int, optional
         N of a simulation: then l₊ is not the upper edge for N → ∞ but :func:`largest_eigenvalue`.
 
@@ -212,23 +201,23 @@ def largest_step(
 
     Examples
     --------
-    >>> largest_step(4.0, 0.0, [1.0])
+    >>> largest_step(4.0, 0.0, Spectrum([1.0]))
     0.8888888888888888
     """
     in_range("penalty", penalty)
     if dimension is None:
-        high = marchenko_pastur.edges(alpha, eigenvalues, shares)[1]
+        high = marchenko_pastur.edges(alpha, spectrum)[1]
     else:
-        high = largest_eigenvalue(alpha, eigenvalues, shares, dimension)
+        high = largest_eigenvalue(alpha, spectrum, dimension)
     return 2 / (high + penalty / alpha)
 
 
-def largest_eigenvalue(alpha: float, eigenvalues: ArrayLike, shares: ArrayLike | None, dimension: int) -> float:
+def largest_eigenvalue(alpha: float, spectrum: Spectrum, dimension: int) -> float:
     """Return a bound that the largest eigenvalue of XᵀX/P exceeds in one training set of 10⁹ (note, eq. 43)."""
     in_range("alpha", alpha, positive=True)
-    s, weights, _, _ = positive_part(eigenvalues, shares)
+    s, shares, _ = spectrum.varying
     P = max(1, round(alpha * dimension))
-    spread = math.sqrt(dimension * float(weights @ s) / P) + math.sqrt(-2 * math.log(UNLIKELY) * s.max() / P)
+    spread = math.sqrt(dimension * float(shares @ s) / P) + math.sqrt(-2 * math.log(UNLIKELY) * s.max() / P)
     return float((math.sqrt(s.max()) + spread) ** 2)
 
 
@@ -314,37 +303,32 @@ def prepare(
     longest: float,
     alpha: float,
     noise: float,
-    eigenvalues: ArrayLike,
-    teacher_weights: ArrayLike,
-    shares: ArrayLike | None,
+    spectrum: Spectrum,
     initial_scale: float,
     penalty: float,
     step: float,
     unseen: float,
 ) -> Flow:
-    """Check a problem and compute its spectrum, fine enough for times up to `longest` and for t = inf."""
+    """Check a problem and compute its sample spectrum, fine enough for times up to `longest` and for t = inf."""
     in_range("alpha", alpha, positive=True)
     in_range("noise", noise)
     in_range("initial_scale", initial_scale)
     in_range("penalty", penalty)
     in_range("step", step)
     in_range("unseen", unseen, largest=1.0)
-    s, weights, kept, rank = positive_part(eigenvalues, shares)
-    t = in_range("teacher_weights", teacher_weights)
-    if t.shape != kept.shape:
-        raise InputError(f"teacher_weights: must be {kept.size} numbers, one for each eigenvalue")
-    tau = (1 - unseen) * t
-    hidden = unseen * float(weights @ (t[kept] * s))
+    seen, rank = spectrum.seen(unseen), spectrum.rank
+    s, _, t = seen.varying
+    hidden = unseen * spectrum.clean_variance
     shift = penalty / alpha
 
     scales = np.array([shift, 1 / longest if longest > 0 else 0.0])
-    if rank == 1 and (s == s[0]).all() and (tau == tau[0]).all():
-        spectrum = marchenko_pastur.isotropic(alpha, tau[0], scales, s[0])
+    if rank == 1 and (s == s[0]).all() and (t == t[0]).all():
+        sample = marchenko_pastur.isotropic(alpha, t[0], scales, s[0])
     else:
-        spectrum = marchenko_pastur.anisotropic(alpha, eigenvalues, tau, shares, scales)
-    stable = 2 / (spectrum.high + shift)
+        sample = marchenko_pastur.anisotropic(alpha, seen, scales)
+    stable = 2 / (sample.high + shift)
     if step > stable:
         raise InputError(f"step = {step!r}: gradient descent is stable for steps up to {stable:.10g}")
     residual = max(float(excess(alpha, rank)), 0.0) / alpha
     start, noise_variance = initial_scale**2, noise**2 + hidden
-    return Flow(spectrum, alpha, residual, start, noise, noise_variance, hidden, shift, step)
+    return Flow(sample, alpha, residual, start, noise, noise_variance, hidden, shift, step)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tsmech.theory import ridge
 from tsmech.theory.gradient_flow import Flow, prepare
-from tsmech.theory.spectra import marchenko_pastur
+from tsmech.theory.spectra import ISOTROPIC, Spectrum, marchenko_pastur
 
 Array = NDArray[np.float64]
 
@@ -41,9 +41,7 @@ class Stopping(NamedTuple):
 def optimal_stopping(
     alpha: float,
     noise: float,
-    eigenvalues: ArrayLike = (1.0,),
-    teacher_weights: ArrayLike = (1.0,),
-    shares: ArrayLike | None = None,
+    spectrum: Spectrum = ISOTROPIC,
     *,
     initial_scale: float = 0.0,
     penalty: float = 0.0,
@@ -57,9 +55,9 @@ def optimal_stopping(
 
     Parameters
     ----------
-    alpha, noise, eigenvalues, teacher_weights, shares, initial_scale, penalty, step, unseen
-        As in :func:`~tsmech.theory.gradient_flow.spectral_learning_curve`; for isotropic inputs ``[1.0]`` and
-        ``[signal]``, 1 unless given.
+    alpha, noise, spectrum, initial_scale, penalty, step, unseen
+        As in :func:`~tsmech.theory.gradient_flow.spectral_learning_curve`; isotropic inputs and a teacher of mean
+        square weight 1 unless given.
 
     Returns
     -------
@@ -83,18 +81,17 @@ def optimal_stopping(
 
     Examples
     --------
-    >>> time, error = optimal_stopping(1.0, 0.5, [1.0], [1.0])
+    >>> time, error = optimal_stopping(1.0, 0.5)
     >>> print(f"{time:.4f} {error:.4f}")
     2.4651 0.2000
     """
-    given = eigenvalues, teacher_weights, shares
-    low, high = marchenko_pastur.edges(alpha, eigenvalues, shares)
+    low, high = marchenko_pastur.edges(alpha, spectrum)
     slowest = low + penalty / alpha
     if step > 0:  # a mode that overshoots can be the slowest
         overshoot = min(step * (high + penalty / alpha) - 1, 1.0)
         slowest = min(slowest, -math.log(overshoot) / step) if overshoot > 0 else slowest
     horizon = min(DECAYED / slowest if slowest > 0 else math.inf, LONGEST / high)
-    flow = prepare(horizon, alpha, noise, *given, initial_scale, penalty, step, unseen)
+    flow = prepare(horizon, alpha, noise, spectrum, initial_scale, penalty, step, unseen)
 
     grid = _grid(flow, 1e-3 / (high + flow.shift), horizon)
     minima = _minima_of_flow(flow, grid) if step == 0 else _minima_of_steps(flow, grid)
@@ -110,9 +107,7 @@ def optimal_stopping(
 def stopping_ratio(
     alpha: float,
     noise: float,
-    eigenvalues: ArrayLike = (1.0,),
-    teacher_weights: ArrayLike = (1.0,),
-    shares: ArrayLike | None = None,
+    spectrum: Spectrum = ISOTROPIC,
     *,
     unseen: float = 0.0,
 ) -> float:
@@ -120,8 +115,8 @@ def stopping_ratio(
 
     Parameters
     ----------
-    alpha, noise, eigenvalues, teacher_weights, shares, unseen
-        As in :func:`~tsmech.theory.gradient_flow.spectral_learning_curve`.
+    alpha, noise, spectrum, unseen
+        As in :func:`optimal_stopping`.
 
     Returns
     -------
@@ -139,15 +134,14 @@ def stopping_ratio(
 
     Examples
     --------
-    >>> print(round(stopping_ratio(1.0, 0.5, [1.0], [1.0]), 4))
+    >>> print(round(stopping_ratio(1.0, 0.5), 4))
     1.0247
     """
-    given = alpha, noise, eigenvalues, teacher_weights, shares
-    stopped = optimal_stopping(*given, unseen=unseen).error
-    penalty = ridge.optimal_penalty(*given, unseen)
+    stopped = optimal_stopping(alpha, noise, spectrum, unseen=unseen).error
+    penalty = ridge.optimal_penalty(alpha, noise, spectrum, unseen)
     if math.isinf(penalty):
         return 1.0
-    answer = ridge.spectral(alpha, noise, penalty, eigenvalues, teacher_weights, shares, unseen)
+    answer = ridge.spectral(alpha, noise, penalty, spectrum, unseen)
     penalised = float(answer["generalization_error"])
     return stopped / penalised if penalised > 0 else 1.0
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tsmech.checks import in_range
 from tsmech.errors import ConvergenceError
-from tsmech.theory.spectra import excess, fixed_point, positive_part
+from tsmech.theory.spectra import Spectrum, excess, fixed_point
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -81,7 +81,7 @@ class SampleSpectrum:
         return np.real(((f @ same) * g + (f @ conjugate) * np.conj(g)).sum(axis=-1))
 
 
-def edges(alpha: float, eigenvalues: ArrayLike, shares: ArrayLike | None = None) -> tuple[float, float]:
+def edges(alpha: float, spectrum: Spectrum) -> tuple[float, float]:
     r"""Least and largest eigenvalue of the sample covariance :math:`X^T X / P`, zeros left out.
 
     .. math:: l = \frac{\kappa^2}{\alpha} \Bigl\langle \frac{s}{(s + \kappa)^2} \Bigr\rangle
@@ -93,8 +93,8 @@ def edges(alpha: float, eigenvalues: ArrayLike, shares: ArrayLike | None = None)
     ----------
     alpha : float
         Examples per input dimension, > 0.
-    eigenvalues, shares : array_like, shape (n,)
-        The spectrum of the inputs' covariance, as in :func:`tsmech.theory.spectra.positive_part`.
+    spectrum : Spectrum
+        Of the inputs' covariance.
 
     Returns
     -------
@@ -116,12 +116,11 @@ def edges(alpha: float, eigenvalues: ArrayLike, shares: ArrayLike | None = None)
 
     Examples
     --------
-    >>> print(edges(4.0, [1.0]))
+    >>> print(edges(4.0, Spectrum([1.0])))
     (0.25, 2.25)
     """
     in_range("alpha", alpha, positive=True)
-    s, weights, _, rank = positive_part(eigenvalues, shares)
-    population = _Population(alpha, s, weights, rank, float(excess(alpha, rank)))
+    population = _population(alpha, spectrum)
     right, left = population.critical_points()
     return population.edge(right), population.edge(left)
 
@@ -165,9 +164,7 @@ def isotropic(alpha: float, teacher: float, scales: ArrayLike, eigenvalue: float
     )
 
 
-def anisotropic(
-    alpha: float, eigenvalues: ArrayLike, teacher: ArrayLike, shares: ArrayLike | None, scales: ArrayLike
-) -> SampleSpectrum:
+def anisotropic(alpha: float, spectrum: Spectrum, scales: ArrayLike) -> SampleSpectrum:
     r"""Spectrum of the sample covariance of inputs of any covariance, by its Stieltjes transform.
 
     .. math:: \frac1N \mathrm{tr}\, M f(\hat C) = \frac{1}{2 \pi i} \oint f(l)\, \frac{\kappa}{l}
@@ -178,10 +175,8 @@ def anisotropic(
     ----------
     alpha : float
         Examples per input dimension, > 0.
-    eigenvalues, shares : array_like, shape (n,)
-        The spectrum of the inputs' covariance, as in :func:`tsmech.theory.spectra.positive_part`.
-    teacher : array_like, shape (n,)
-        τ >= 0, square teacher weight along each eigenvector.
+    spectrum : Spectrum
+        Of the inputs' covariance, with the square teacher weights τ >= 0 along each eigenvector.
     scales : array_like
         As in :func:`isotropic`.
 
@@ -193,8 +188,6 @@ def anisotropic(
 
     Raises
     ------
-    InputError
-        If a spectrum is refused by :func:`tsmech.theory.spectra.positive_part`.
     ConvergenceError
         If the rule does not give back the number and the sum of the eigenvalues.
 
@@ -208,9 +201,8 @@ def anisotropic(
     ----------
     theory/gradient_flow.md, eqs. 19-30.  Silverstein & Choi, J. Multivariate Anal. 54, 295 (1995).
     """
-    s, weights, kept, rank = positive_part(eigenvalues, shares)
-    tau = np.asarray(teacher, dtype=float)[kept]
-    population = _Population(alpha, s, weights, rank, float(excess(alpha, rank)))
+    (s, shares, tau), rank = spectrum.varying, spectrum.rank
+    population = _population(alpha, spectrum)
     critical = population.critical_points()
     low, high = (population.edge(kappa) for kappa in critical)
     p, q = _grid(CONTOUR_STEP, CONTOUR_ANGLE, low, high - low, np.asarray(scales, dtype=float))
@@ -218,11 +210,11 @@ def anisotropic(
     kappa = _stieltjes(population, nodes, (high - low) * np.stack([p, q]), critical)
     measure = 1j * CONTOUR_STEP / math.pi * (high - low) * p * q * kappa / nodes
 
-    unreached = fixed_point(alpha, 0.0, s, weights, rank)
+    unreached = fixed_point(alpha, 0.0, spectrum)
     nodes, kappa, measure = np.append(nodes, 0.0), np.append(kappa, unreached), np.append(measure, unreached)
-    averages = np.stack([weights, weights * s, weights * tau])
+    averages = np.stack([shares, shares * s, shares * tau])
     count, inputs, seen = measure * np.stack([averages @ (1 / (s + k)) for k in kappa], axis=1)
-    number, total = count[:-1].real.sum() / min(alpha, rank), (count @ nodes).real / (weights @ s)
+    number, total = count[:-1].real.sum() / min(alpha, rank), (count @ nodes).real / (shares @ s)
     if not abs(number - 1) + abs(total - 1) < RESOLUTION:
         raise ConvergenceError(f"the spectrum of the sample covariance at alpha = {alpha!r} was not resolved")
     count[-1] += 1 - rank
@@ -248,7 +240,7 @@ class _Population(NamedTuple):
 
     alpha: float
     s: Array
-    weights: Array
+    shares: Array
     rank: float
     over: float
 
@@ -256,17 +248,17 @@ class _Population(NamedTuple):
         """Return the roots of ⟨s²/(s + κ)²⟩ = alpha above and below all -s, in the brackets of eq. 22."""
         from scipy.optimize import brentq
 
-        alpha, s, weights, rank, over = self
+        alpha, s, shares, rank, over = self
 
         def above(kappa: float) -> float:
-            return over + kappa * float(weights @ ((2 * s + kappa) / (s + kappa) ** 2))
+            return over + kappa * float(shares @ ((2 * s + kappa) / (s + kappa) ** 2))
 
         def below(x: float) -> float:
-            return float(weights @ (s / (x - s)) ** 2) - alpha
+            return float(shares @ (s / (x - s)) ** 2) - alpha
 
         least, most = s.min(), s.max()
         whole = math.sqrt(rank / alpha) * (1 + 1e-9)
-        at_least, at_most = (math.sqrt(weights[s == x].sum() / alpha) * (1 - 1e-9) for x in (least, most))
+        at_least, at_most = (math.sqrt(shares[s == x].sum() / alpha) * (1 - 1e-9) for x in (least, most))
         left = -brentq(below, most * (1 + at_most), most * (1 + whole), xtol=1e-300, rtol=8.9e-16)
         if over == 0:
             return 0.0, left
@@ -275,13 +267,18 @@ class _Population(NamedTuple):
 
     def edge(self, kappa: float) -> float:
         """Return the eigenvalue l at a critical point (eq. 21)."""
-        return kappa**2 / self.alpha * float(self.weights @ (self.s / (self.s + kappa) ** 2))
+        return kappa**2 / self.alpha * float(self.shares @ (self.s / (self.s + kappa) ** 2))
 
     def equation(self, kappa: complex) -> tuple[complex, complex]:
         """Return z and dz/dκ (eq. 19)."""
         g = 1 / (self.s + kappa)
-        first, second = complex(self.weights @ g), complex(self.weights @ (self.s * g * g))
+        first, second = complex(self.shares @ g), complex(self.shares @ (self.s * g * g))
         return kappa * (self.over + kappa * first) / self.alpha, (self.over + kappa * (first + second)) / self.alpha
+
+
+def _population(alpha: float, spectrum: Spectrum) -> _Population:
+    s, shares, _ = spectrum.varying
+    return _Population(alpha, s, shares, spectrum.rank, float(excess(alpha, spectrum.rank)))
 
 
 def _stieltjes(population: _Population, nodes: Complex, distances: Complex, critical: tuple[float, float]) -> Complex:
@@ -324,14 +321,14 @@ def _stieltjes(population: _Population, nodes: Complex, distances: Complex, crit
 
 def _pairs(population: _Population, measure: Complex, kappa: Complex, tau: Array) -> tuple[Complex, Complex]:
     """Return the rules for two functions (eq. 30): with both on the upper half, and with the second on the lower."""
-    alpha, s, weights, _, over = population
+    alpha, s, shares, _, over = population
     g = 1 / (s + kappa[:, None])
 
     def rule(measure_two: Complex, kappa_two: Complex, g_two: Complex) -> Complex:
-        denominator = np.multiply.outer(kappa, kappa_two) * ((g * weights) @ g_two.T)
-        denominator += np.add.outer(kappa, kappa_two) * ((g * (weights * s)) @ g_two.T)
+        denominator = np.multiply.outer(kappa, kappa_two) * ((g * shares) @ g_two.T)
+        denominator += np.add.outer(kappa, kappa_two) * ((g * (shares * s)) @ g_two.T)
         denominator += over
-        found = np.multiply.outer(measure, measure_two) * ((g * (weights * s * tau)) @ g_two.T)
+        found = np.multiply.outer(measure, measure_two) * ((g * (shares * s * tau)) @ g_two.T)
         found *= alpha / 2
         return np.divide(found, denominator, out=found, where=denominator != 0)
 

@@ -1,17 +1,21 @@
 """Spectra of the inputs' covariance, and the fixed point that every ridge-like theory needs from them.
 
-A spectrum is a pair of arrays: the eigenvalues, shape (n,), and the share of the directions that has each of
-them, shape (n,).  ``mean(f)`` below is the average of f(s) over the directions, Σ_i share_i f(s_i).
+``⟨f⟩`` is the average of f over the directions of the inputs, Σ_i share_i f(s_i).
 """
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from math import exp, log
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.checks import LARGEST, in_range
 from tsmech.errors import ConvergenceError, InputError
+
+Array = NDArray[np.float64]
 
 THRESHOLD_WIDTH = 8 * np.finfo(float).eps
 """Relative distance within which alpha counts as at the threshold: a few steps of the rounding of alpha itself."""
@@ -20,8 +24,103 @@ ALIKE = 1e3
 """Ratio of the columns' lengths up to which a singular value loses so many times its rounding at most."""
 
 
-def two_level(ratio: float, fraction: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    r"""Spectrum with two eigenvalues, scaled to mean 1.
+class Directions(NamedTuple):
+    """The directions in which inputs vary: eigenvalue s > 0, share of the directions, teacher weight t, shape (k,)."""
+
+    s: Array
+    shares: Array
+    t: Array
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class Spectrum:
+    r"""The spectrum of the inputs' covariance, and how the teacher lies in it.
+
+    .. math:: C = \mathrm{diag}(s_i), \qquad \langle f \rangle = \sum_i \text{share}_i\, f(s_i, t_i)
+
+    Parameters
+    ----------
+    eigenvalues : array_like, shape (n,)
+        s >= 0, at least one positive.  A zero is a direction without any input; an eigenvalue that is zero up to
+        rounding must be set to zero by who computed it, for here it counts as a direction.
+    shares : array_like, shape (n,), optional
+        Share of the directions that has each eigenvalue: non-negative, of sum 1 (to 1e-9); 1/n each by default.
+    teacher_weights : array_like, shape () or (n,)
+        t >= 0, mean square weight of the whole teacher along each eigenvector; one number for all of them.
+
+    Raises
+    ------
+    InputError
+        If an array has the wrong shape or a value outside its range.
+
+    Examples
+    --------
+    >>> spectrum = Spectrum([2.0, 1.0, 0.0], teacher_weights=[0.5, 1.0, 9.0])
+    >>> print(f"{spectrum.rank:.4f} {spectrum.clean_variance:.4f}")
+    0.6667 0.6667
+    """
+
+    eigenvalues: Array
+    shares: Array
+    teacher_weights: Array
+
+    def __init__(
+        self, eigenvalues: ArrayLike, *, shares: ArrayLike | None = None, teacher_weights: ArrayLike = 1.0
+    ) -> None:
+        s = in_range("eigenvalues", eigenvalues)
+        if s.ndim != 1 or not s.any() or s[s > 0].min() < 1 / LARGEST:
+            raise InputError(f"eigenvalues: must be one row of numbers, zero or at least {1 / LARGEST:g}, not all zero")
+        parts = np.full(s.size, 1 / s.size) if shares is None else in_range("shares", shares, largest=1.0)
+        weights = in_range("teacher_weights", teacher_weights)
+        for name, row in (("shares", parts), ("teacher_weights", weights)):
+            if row.shape != s.shape and (name == "shares" or row.shape):
+                raise InputError(f"{name} of shape {row.shape}: must be one number for each of {s.size} eigenvalues")
+        if not abs(parts.sum() - 1) < 1e-9:
+            raise InputError(f"shares of sum {parts.sum():.10g}: must have the sum 1")
+        if not parts[s > 0].any():
+            raise InputError("shares: must give a positive eigenvalue a positive share")
+        for name, row in (("eigenvalues", s), ("shares", parts), ("teacher_weights", weights)):
+            own = np.array(np.broadcast_to(row, s.shape))
+            own.flags.writeable = False
+            object.__setattr__(self, name, own)
+
+    @functools.cached_property
+    def _kept(self) -> NDArray[np.bool_]:
+        return (self.eigenvalues > 0) & (self.shares > 0)
+
+    @functools.cached_property
+    def varying(self) -> Directions:
+        """The directions with a positive eigenvalue and a positive share; the shares of all have the sum 1 exactly."""
+        kept = self._kept
+        return Directions(self.eigenvalues[kept], self.shares[kept] / self.shares.sum(), self.teacher_weights[kept])
+
+    @functools.cached_property
+    def rank(self) -> float:
+        """Share f of the directions in which inputs vary; exactly 1 where all do."""
+        return float(1 - self.shares[~self._kept].sum() / self.shares.sum())
+
+    @property
+    def clean_variance(self) -> float:
+        """Variance V = ⟨t s⟩ of the teacher's output without noise."""
+        s, shares, t = self.varying
+        return float(shares @ (t * s))
+
+    def seen(self, unseen: float) -> "Spectrum":
+        """Return the spectrum with the part of the teacher's weights that a student sees, (1 - u) t."""
+        return replace(self, teacher_weights=(1 - unseen) * self.teacher_weights)
+
+    def at(self, dimension: int) -> tuple[Array, Array]:
+        """Return the eigenvalue and the mean square teacher weight of each of N directions, both shape (N,)."""
+        counts = np.diff(np.round(np.cumsum(self.shares) * dimension), prepend=0.0).astype(int)
+        return np.repeat(self.eigenvalues, counts), np.repeat(self.teacher_weights, counts)
+
+
+ISOTROPIC = Spectrum([1.0])
+"""Inputs that are alike in all directions, of variance 1, and a teacher of mean square weight 1."""
+
+
+def two_level(ratio: float, fraction: float, teacher_weights: ArrayLike = 1.0) -> Spectrum:
+    r"""Return the spectrum with two eigenvalues, scaled to mean 1.
 
     .. math:: s = (r, 1) / (1 + f (r - 1)), \qquad \text{shares} = (f, 1 - f)
 
@@ -31,32 +130,30 @@ def two_level(ratio: float, fraction: float) -> tuple[NDArray[np.float64], NDArr
         r > 0, the first eigenvalue in units of the second.
     fraction : float
         f in (0, 1), the share of the directions that has the first eigenvalue.
-
-    Returns
-    -------
-    eigenvalues, shares : ndarray, shape (2,)
+    teacher_weights : array_like, shape () or (2,)
+        As in :class:`Spectrum`.
 
     Raises
     ------
     InputError
-        If `ratio` or `fraction` is outside its range.
+        If an argument is outside its range.
 
     Examples
     --------
-    >>> eigenvalues, shares = two_level(ratio=4.0, fraction=0.25)
-    >>> print(eigenvalues.round(4), shares, shares @ eigenvalues)
-    [2.2857 0.5714] [0.25 0.75] 1.0
+    >>> spectrum = two_level(ratio=4.0, fraction=0.25)
+    >>> print(spectrum.eigenvalues.round(4), spectrum.shares)
+    [2.2857 0.5714] [0.25 0.75]
     """
     if not 0 < ratio < np.inf:
         raise InputError(f"ratio = {ratio!r}: must be positive and finite")
     if not 0 < fraction < 1:
         raise InputError(f"fraction = {fraction!r}: must lie between 0 and 1, both excluded")
     eigenvalues = np.array([ratio, 1.0]) / (fraction * ratio + (1 - fraction))
-    return eigenvalues, np.array([fraction, 1 - fraction])
+    return Spectrum(eigenvalues, shares=[fraction, 1 - fraction], teacher_weights=teacher_weights)
 
 
-def power_law(exponent: float, dimension: int) -> NDArray[np.float64]:
-    r"""Spectrum that falls as a power of the rank, scaled to mean 1.
+def power_law(exponent: float, dimension: int, teacher_weights: ArrayLike = 1.0) -> Spectrum:
+    r"""Return the spectrum that falls as a power of the rank, scaled to mean 1.
 
     .. math:: s_k \propto k^{-a}, \qquad k = 1, \dots, N
 
@@ -66,20 +163,23 @@ def power_law(exponent: float, dimension: int) -> NDArray[np.float64]:
         a, finite; 0 gives the isotropic spectrum.
     dimension : int
         N >= 1, the number of eigenvalues.
+    teacher_weights : array_like, shape () or (dimension,)
+        As in :class:`Spectrum`.
 
     Returns
     -------
-    ndarray, shape (dimension,)
-        The eigenvalues from the largest down (for a positive exponent).
+    Spectrum
+        Its eigenvalues from the largest down (for a positive exponent).
 
     Raises
     ------
     InputError
-        If `exponent` is not finite, `dimension` is below 1, or the smallest eigenvalue underflows.
+        If `exponent` is not finite, `dimension` is below 1, the smallest eigenvalue is below 1e-100, or the teacher
+        weights are outside their range.
 
     Examples
     --------
-    >>> print(power_law(exponent=1.0, dimension=4).round(2))
+    >>> print(power_law(exponent=1.0, dimension=4).eigenvalues.round(2))
     [1.92 0.96 0.64 0.48]
     """
     if not np.isfinite(exponent):
@@ -87,14 +187,14 @@ def power_law(exponent: float, dimension: int) -> NDArray[np.float64]:
     if dimension < 1:
         raise InputError(f"dimension = {dimension!r}: must be at least 1")
     logs = -exponent * np.log(np.arange(1.0, dimension + 1))
-    eigenvalues: NDArray[np.float64] = np.exp(logs - logs.max())
+    eigenvalues: Array = np.exp(logs - logs.max())
     if eigenvalues.min() < np.finfo(float).tiny:
         raise InputError(f"exponent = {exponent!r}: eigenvalue {dimension} underflows")
     eigenvalues /= eigenvalues.mean()
-    return eigenvalues
+    return Spectrum(eigenvalues, teacher_weights=teacher_weights)
 
 
-def covariance_eigenvalues(examples: ArrayLike, standardise: bool = False) -> NDArray[np.float64]:
+def covariance_eigenvalues(examples: ArrayLike, standardise: bool = False) -> Array:
     r"""Eigenvalues of the covariance of a data matrix, whatever the units of its columns.
 
     .. math:: C = \frac1P \sum_\mu (x_\mu - \bar x) (x_\mu - \bar x)^T
@@ -165,59 +265,13 @@ def covariance_eigenvalues(examples: ArrayLike, standardise: bool = False) -> ND
     return values
 
 
-def positive_part(
-    eigenvalues: ArrayLike, shares: ArrayLike | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], float]:
-    """Check a spectrum and keep the directions in which inputs vary.
-
-    Parameters
-    ----------
-    eigenvalues : array_like, shape (n,)
-        Finite and non-negative, at least one positive.  A zero is a direction without any input; an eigenvalue
-        that is zero up to rounding must be set to zero by who computed it, for here it counts as a direction.
-    shares : array_like, shape (n,), optional
-        Non-negative, of sum 1 (to 1e-9; scaled to 1 exactly); 1/n each by default.
-
-    Returns
-    -------
-    eigenvalues, shares : ndarray, shape (k,)
-        Of the directions with a positive eigenvalue and a positive share.
-    kept : ndarray of bool, shape (n,)
-        Which directions these are.
-    rank : float
-        f, the sum of their shares; exactly 1 when none is left out.
-
-    Raises
-    ------
-    InputError
-        If an array has the wrong shape or a value outside its range.
-    """
-    s = in_range("eigenvalues", eigenvalues)
-    if s.ndim != 1 or not s.any() or s[s > 0].min() < 1 / LARGEST:
-        raise InputError(f"eigenvalues: must be one row of numbers, zero or at least {1 / LARGEST:g}, not all zero")
-    if shares is None:
-        kept = s > 0
-        rank = np.count_nonzero(kept) / s.size
-        return s[kept], np.full(np.count_nonzero(kept), 1 / s.size), kept, rank
-    weights = np.asarray(shares, dtype=float)
-    if weights.shape != s.shape or not ((weights >= 0).all() and abs(weights.sum() - 1) < 1e-9):
-        raise InputError(f"shares: must be {s.size} numbers >= 0 of sum 1")
-    kept = (s > 0) & (weights > 0)
-    if not kept.any():
-        raise InputError("shares: must give a positive eigenvalue a positive share")
-    left_out = weights[~kept].sum() / weights.sum()
-    return s[kept], weights[kept] / weights.sum(), kept, float(1 - left_out)
-
-
-def excess(alpha: ArrayLike, rank: float) -> NDArray[np.float64]:
+def excess(alpha: ArrayLike, rank: float) -> Array:
     """Distance to the threshold, alpha - f; exactly 0 where only the rounding of alpha tells them apart."""
     difference = np.asarray(alpha, dtype=float) - rank
     return np.where(abs(difference) <= THRESHOLD_WIDTH * rank, 0.0, difference)
 
 
-def effective_penalty(
-    alpha: ArrayLike, penalty: ArrayLike, eigenvalues: ArrayLike, shares: ArrayLike | None = None
-) -> NDArray[np.float64]:
+def effective_penalty(alpha: ArrayLike, penalty: ArrayLike, spectrum: Spectrum) -> Array:
     r"""Effective penalty κ, which finite data put in place of λ.
 
     .. math:: \lambda = \kappa \Bigl[\alpha - \Bigl\langle \frac{s}{s + \kappa} \Bigr\rangle \Bigr]
@@ -228,8 +282,8 @@ def effective_penalty(
         Examples per input dimension, > 0.
     penalty : array_like
         λ >= 0; 0 is the limit λ → 0⁺.  Broadcast against `alpha`.
-    eigenvalues, shares : array_like, shape (n,)
-        The spectrum, as in :func:`positive_part`.
+    spectrum : Spectrum
+        Of the inputs' covariance.
 
     Returns
     -------
@@ -257,19 +311,17 @@ def effective_penalty(
 
     Examples
     --------
-    >>> print(effective_penalty(alpha=[0.5, 2.0], penalty=0.0, eigenvalues=[1.0]))
+    >>> print(effective_penalty(alpha=[0.5, 2.0], penalty=0.0, spectrum=ISOTROPIC))
     [1. 0.]
     """
     alphas, penalties = np.broadcast_arrays(in_range("alpha", alpha, positive=True), in_range("penalty", penalty))
-    s, weights, _, rank = positive_part(eigenvalues, shares)
     points = zip(alphas.flat, penalties.flat, strict=True)
-    return np.array([fixed_point(float(a), float(p), s, weights, rank) for a, p in points]).reshape(alphas.shape)
+    return np.array([fixed_point(float(a), float(p), spectrum) for a, p in points]).reshape(alphas.shape)
 
 
-def fixed_point(
-    alpha: float, penalty: float, s: NDArray[np.float64], weights: NDArray[np.float64], rank: float
-) -> float:
-    """Effective penalty of one point, for a spectrum that :func:`positive_part` has checked."""
+def fixed_point(alpha: float, penalty: float, spectrum: Spectrum) -> float:
+    """Return the effective penalty of one point."""
+    (s, shares, _), rank = spectrum.varying, spectrum.rank
     over = float(excess(alpha, rank))
     if penalty == 0 and over >= 0:
         return 0.0
@@ -278,11 +330,11 @@ def fixed_point(
         kappa = exp(log_kappa)
         given = exp(log(penalty) - log_kappa) if penalty else 0.0
         if alpha < rank / 2:
-            return log(given + float(weights @ (s / (s + kappa)))) - log(alpha)
-        taken = kappa * float(weights @ (1 / (s + kappa)))
+            return log(given + float(shares @ (s / (s + kappa)))) - log(alpha)
+        taken = kappa * float(shares @ (1 / (s + kappa)))
         return log(given + max(-over, 0.0)) - log(max(over, 0.0) + taken)
 
-    mean = float(weights @ s)
+    mean = float(shares @ s)
     least = s.min() * max(-over, 0.0)
     low = log(max(least, penalty)) - log(alpha)
     high = log(mean + penalty) - log(alpha)

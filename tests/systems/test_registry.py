@@ -1,0 +1,63 @@
+"""What every system in the registry declares for those who read, cite and play."""
+
+from types import ModuleType
+
+import pytest
+
+from tests.commands import command
+from tsmech.problem.observables import Scale
+from tsmech.problem.system import System
+from tsmech.systems import REGISTRY, find
+
+WAITING = {"online_sgd", "sample_reuse"}
+"""Systems that do not declare all of it yet."""
+READY = [find(name) for name in REGISTRY if name not in WAITING]
+
+
+def without_range(system: type[System]) -> list[str]:
+    """Return the parameters that can be swept as numbers and say no range."""
+    declared = system.parameters().values()
+    return [one.name for one in declared if one.numeric and one.range is None]
+
+
+@pytest.mark.parametrize("system", READY)
+def test_a_system_names_the_publications_that_it_rests_on(system: type[System]) -> None:
+    assert system.references
+    for reference in system.references:
+        assert all((reference.authors, reference.title, reference.where or reference.arxiv))
+        assert 1900 < reference.year < 2100
+
+
+@pytest.mark.parametrize("system", READY)
+def test_a_number_says_between_which_values_it_is_played_with(system: type[System]) -> None:
+    """Both ends are allowed, and what it is by default lies between them where the scale is linear."""
+    assert without_range(system) == []
+    for one in system.parameters().values():
+        if one.range is None:
+            continue
+        assert one.scale in Scale.__args__
+        for end in one.range:
+            assert one.check(int(end) if one.kinds == ("int",) else end) == end
+        if one.scale == "linear" and not one.required and one.default is not None:
+            assert one.range[0] <= one.default <= one.range[1]
+
+
+@pytest.mark.parametrize("name", sorted(WAITING))
+def test_a_system_that_waits_still_lacks_something(name: str) -> None:
+    assert not find(name).references or without_range(find(name))
+
+
+@pytest.mark.parametrize("system", READY)
+def test_references_stand_where_a_reader_looks(system: type[System], pages: ModuleType) -> None:
+    """... on the system's page, in what is shown of it, and at the end of its help."""
+    page = pages.system_page(system)
+    said = command("show", system.name.replace("_", "-"))
+    help_text = " ".join(command("run", system.name, "--help").out.split())
+    assert said.code == 0
+    assert system.title in said.out
+    assert all(name in said.out for name in system.observables)
+    for reference in system.references:
+        assert str(reference) in page
+        assert str(reference) in said.out
+        assert str(reference) in help_text
+        assert not reference.arxiv or f"(https://arxiv.org/abs/{reference.arxiv})" in page
