@@ -2,7 +2,7 @@ r"""The kernel of training for many epochs: a network, a stored training set, an
 
 Training is that of :mod:`tsmech.sims.two_layer.network`, a block of examples at a time with the rule of
 :mod:`tsmech.sims.two_layer.rule`; only the examples are not drawn but looked up, with their labels.  See
-``theory/sample_reuse.md``, section 5.
+``theory/sample_reuse.md``, section 7.
 """
 
 from typing import Any, NamedTuple

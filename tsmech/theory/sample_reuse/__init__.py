@@ -1,7 +1,7 @@
 """Training on stored examples for N → ∞: a linear unit in closed form, any other by dynamical mean-field theory."""
 
 from tsmech.theory.sample_reuse.linear import LinearCurve, first_epoch, linear_unit, unstable, without_replacement
-from tsmech.theory.sample_reuse.mean_field import MeanField, mean_field, too_long
+from tsmech.theory.sample_reuse.paths import MeanField, mean_field, too_long
 
 __all__ = [
     "LinearCurve",

@@ -12,20 +12,18 @@ from hypothesis import strategies as st
 from tests.rules import by_keywords
 from tsmech.errors import InputError
 from tsmech.kernels.schedules import constant
-from tsmech.theory import online_sgd, sample_reuse
+from tsmech.theory import online_sgd
 from tsmech.theory.gradient_flow import learning_curve
 from tsmech.theory.sample_reuse import first_epoch, linear_unit, unstable, without_replacement
 from tsmech.theory.spectra.marchenko_pastur import isotropic
 
 integrate = by_keywords(online_sgd.integrate)
-population_flow = by_keywords(sample_reuse.population_flow)
 
 EPOCHS = np.array([0.0, 1.0, 2.0, 7.0, 40.0, 500.0])
 
 
 def test_examples() -> None:
-    assert doctest.testmod(sample_reuse) == (0, 4)
-    note = Path(__file__).parents[2] / "theory" / "sample_reuse.md"
+    note = Path(__file__).parents[3] / "theory" / "sample_reuse.md"
     assert doctest.testfile(str(note), module_relative=False) == (0, 12)
 
 
@@ -178,25 +176,6 @@ def test_full_steps_are_stable_up_to_two_over_the_largest_eigenvalue(ratio: floa
         )
         assert before is None
         assert at == found.diverged_at
-
-
-@pytest.mark.parametrize("activation", ["erf", "relu", "quadratic"])
-def test_population_flow_is_the_limit_of_small_steps(activation: str) -> None:
-    """One-pass SGD at rates h η approaches it as h: its fluctuations are of first order."""
-    start = [[0.4, 0.1], [0.1, 0.5]], [[0.3, 0.1], [0.0, 0.2]], np.eye(2), [0.9, 1.1], [1.0, 0.8]
-    rule = {"student": activation, "teacher": activation, "noise": 0.3}
-    times = np.array([0.0, 1.0, 4.0])
-    flow = population_flow(*start, learning_rate=0.1, second_layer_rate=0.05, weight_decay=0.02, epochs=times, **rule)
-    differences = []
-    for h in (0.1, 0.05):
-        sgd = integrate(
-            *start, schedule=constant(0.1 * h), second_layer_rate=0.05 * h, weight_decay=0.02 * h, alphas=times / h,
-            **rule,
-        )  # fmt: skip
-        differences.append(np.abs(sgd.Q - flow.Q).max())
-    np.testing.assert_allclose(flow.alpha, times)
-    assert differences[0] > 1e-5
-    assert differences[0] / differences[1] == pytest.approx(2, rel=0.1)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ and what f has across all earlier pulls, :math:`|r|\, \hat u` with :math:`\langl
     V_{n+1} = u + \hat u / \sqrt\alpha , \qquad \omega_{n+1} = - \eta\, |r| / \sqrt\alpha ,
 
 u normal and independent of all that came before: the example's own part in the direction in which it has pulled.  Then
-Q = ω ωᵀ, R = ω Lᵀ.  Derivation and equation numbers: ``theory/sample_reuse.md``, section 4.
+Q = ω ωᵀ, R = ω Lᵀ.  Derivation and equation numbers: ``theory/sample_reuse.md``, section 6.
 
 **Sampling.** Paths come from scrambled Sobol numbers, and each new u is made orthogonal, in the sample, to all normal
 numbers and all û before it: for a linear unit all averages are then exact.
@@ -136,7 +136,7 @@ def mean_field(
     ----------
     F. Mignacco, F. Krzakala, P. Urbani and L. Zdeborová, arXiv:2006.06098; M. Celentano, C. Cheng and A. Montanari,
     arXiv:2112.07572; C. Gerbelot et al., arXiv:2210.06591.  The orthonormal form: ``theory/sample_reuse.md``, eqs.
-    19-24.
+    23-26.
     """
     at = np.asarray(steps, dtype=np.int64)
     in_range("alpha", alpha, positive=True)
