@@ -41,8 +41,13 @@ def test_a_linear_unit_is_its_closed_form(alpha, decay):
 
 def test_without_the_memory_a_linear_unit_is_not_its_closed_form(monkeypatch):
     """The negative control: examples that do not remember how they have pulled."""
-    original = _Set._extend
-    monkeypatch.setattr(_Set, "_extend", lambda self, rest, least, root: original(self, rest, least, 0.0))
+    original = _Set.__init__
+
+    def forgetful(self, *arguments):
+        original(self, *arguments)
+        self._root = 0.0
+
+    monkeypatch.setattr(_Set, "__init__", forgetful)
     start = [[0.5]], [[0.3]], [[1.0]], [1.0], [1.0]
     found = follow([20], start=start, learn=rule("linear", 0.3, noise=0.5), paths=2**11)
     closed = linear_unit([20], 1.5, 0.5, Q=0.5, R=0.3, rate=0.3, discrete=True)

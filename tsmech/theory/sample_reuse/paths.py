@@ -128,8 +128,8 @@ def mean_field(
 
     Notes
     -----
-    Limit N → ∞ at fixed alpha, K, M and number of steps; no limit of small steps.  A step of a set costs 12 products of
-    K vectors with S · n numbers.  A start without any preference for one of the teacher's units keeps its symmetry; in
+    Limit N → ∞ at fixed alpha, K, M and number of steps; no limit of small steps.  A step of a set reads its S · n
+    numbers along the n directions, and as many û, seven times in all.  A start without any preference for one of the teacher's units keeps its symmetry; in
     a sample it is broken by the paths' noise, as chance breaks it at finite N.
 
     References
@@ -233,7 +233,7 @@ class _Set:
         most = K * steps
         self._sobol = qmc.Sobol(min(1 + self._first + most, SOBOL), scramble=True, rng=rng)
         self._points = np.ascontiguousarray(self._sobol.random(paths).T)
-        self._drawn = 0
+        self._drawn, self._root = 0, 1.0 / math.sqrt(training.alpha)
         normal = self._normal(1 + self._first)
         normal = np.linalg.solve(np.linalg.cholesky(normal @ normal.T / paths), normal)
         self._noise = normal[0]
@@ -245,11 +245,14 @@ class _Set:
     def follow(self, at: NDArray[np.int64], tolerance: float) -> _Records:
         """Return the state after each of the steps, up to the one at which it has diverged."""
         training, S = self._training, self._paths
-        rule, L, root = training.rule, training.teacher, 1.0 / math.sqrt(training.alpha)
+        rule, L = training.rule, training.teacher
         rate, decay = float(rule.schedule[0, 1]), 1.0 - rule.weight_decay
         g, slope = functions(rule.student)
-        omega, v = training.start, training.v.copy()
-        rest = np.zeros((len(omega), S))
+        omega, v, K = training.start, training.v, len(training.start)
+        # Pulls, or what they have across the earlier ones, and normal numbers for the next directions
+        pulls, rest = np.zeros((2 * K, S)), np.zeros((2 * K, S))
+        if at[-1] > 0:
+            pulls[K:] = self._normal(K)
         records = _Records()
         for step in range(int(at[-1]) + 1):
             Q = omega @ omega.T
@@ -269,29 +272,47 @@ class _Set:
                 break
             if training.share < 1.0:
                 delta = delta * self._batch()
-            pulls = slope(fields) * v[:, None] * delta
-            omega = decay * omega - rate * (pulls @ V.T) / S
+            pulls[:K] = slope(fields) * (v[:, None] * delta)
             if rule.second_layer_rate > 0.0:
                 v = decay * v - rule.second_layer_rate * (outputs @ delta) / S
-            rest *= decay
-            rest += pulls
-            least = tolerance * math.sqrt(np.max(np.sum(pulls**2, axis=1)) / S)
-            omega = np.hstack([omega, -rate * root * self._extend(rest, least, root)])
+            least = tolerance * math.sqrt(np.max(np.sum(pulls[:K] ** 2, axis=1)) / S)
+            along = pulls @ V.T / S
+            rest[:K] = decay * rest[:K] + pulls[:K]
+            rest[K:] = pulls[K:]
+            self._straighten(rest, along[K:])
+            omega = np.hstack([decay * omega - rate * along[:K], -rate * self._root * self._extend(rest, least)])
+            pulls[K:] = rest[K:]
         return records
 
-    def _extend(self, rest: Array, least: float, root: float) -> Array:
+    def _straighten(self, rows: Array, along: Array) -> None:
+        """Take from rows what they have along all û, and from the normal numbers among them what they have along V.
+
+        ``along`` are the latter's averages with V, which is û over √alpha besides earlier normal numbers.
+        """
+        S, K, V, U = self._paths, len(along), self._V[: self._n], self._U[: self._m]
+        share = rows @ U.T / S
+        along[:, self._first :] -= self._root * share[K:]
+        share[K:] = -self._root * along[:, self._first :]
+        rows[K:] -= along @ V
+        rows -= share @ U
+        rows[K:] -= np.outer(rows[K:] @ self._noise / S, self._noise)
+        rows -= (rows @ U.T / S) @ U
+
+    def _extend(self, rows: Array, least: float) -> Array:
         """Add directions for what pulls have across the earlier ones, and return its coordinates, shape (K, new).
 
-        ``rest`` keeps what is below ``least``.
+        Of the rows the first K are that, and keep what is below ``least``; normal numbers that are used are replaced.
         """
-        S, before = self._paths, self._m
-        for _ in range(2):
-            rest -= (rest @ self._U[:before].T / S) @ self._U[:before]
+        S, K, before = self._paths, len(rows) // 2, self._m
+        rest, normal = rows[:K], rows[K:]
         columns = []
         for row in rest:
-            if math.sqrt(row @ row / S) <= least:
+            length = math.sqrt(row @ row / S)
+            if length <= least:
                 continue
-            new = row - (self._U[: self._m] @ row / S) @ self._U[: self._m]
+            new = row / length
+            for other in self._U[before : self._m]:  # what rounding has left
+                new -= (other @ new / S) * other
             new /= math.sqrt(new @ new / S)
             self._U[self._m] = new
             self._m += 1
@@ -299,21 +320,14 @@ class _Set:
             rest -= columns[-1][:, None] * new
         count = len(columns)
         if count:
-            self._V[self._n : self._n + count] = self._fresh(count, before, root) + root * self._U[before : self._m]
+            U = self._U[before : self._m]
+            fresh = normal[:count] - (normal[:count] @ U.T / S) @ U
+            fresh = np.linalg.solve(np.linalg.cholesky(fresh @ fresh.T / S), fresh)
+            self._V[self._n : self._n + count] = fresh + self._root * U
             self._n += count
-        return np.array(columns).reshape(count, len(rest)).T
-
-    def _fresh(self, count: int, before: int, root: float) -> Array:
-        """Return normal numbers orthogonal to each other, to all before and to all û, the last of them new."""
-        S, V, U = self._paths, self._V[: self._n], self._U[: self._m]
-        normal = self._normal(count)
-        normal -= np.outer(normal @ self._noise / S, self._noise)
-        along = normal @ V.T / S
-        along[:, self._first :] -= root * (normal @ U[:before].T) / S
-        normal -= along @ V
-        normal += root * along[:, self._first :] @ U[:before]
-        normal -= (normal @ U.T / S) @ U
-        return np.linalg.solve(np.linalg.cholesky(normal @ normal.T / S), normal)
+            normal[: K - count] = normal[count:].copy()
+            normal[K - count :] = self._normal(count)
+        return np.array(columns).reshape(count, K).T
 
     def _normal(self, count: int) -> Array:
         """Return rows of normal numbers of mean 0: quasi-random ones as long as there are."""
