@@ -27,7 +27,7 @@ ASIDE = 1e-4
 """Relative distance of the contour's ends from the extreme eigenvalues, within a factor of two."""
 
 ABREAST = 64
-"""Nodes that advance together along the matrix: their state fits the first-level cache."""
+"""Nodes in one block of the recurrence: their state fits into the first-level cache."""
 
 
 class Forms(NamedTuple):
@@ -44,7 +44,7 @@ class Forms(NamedTuple):
 
 
 def forms(diagonal: Array, beside: Array, vectors: Array) -> Forms:
-    """Return what all functions of SᵀS on some vectors need, S being upper bidiagonal (eqs. 39 and 40).
+    """Return the forms from which all functions of SᵀS on some vectors follow, S upper bidiagonal (eqs. 39, 40).
 
     Parameters
     ----------
