@@ -1,4 +1,4 @@
-"""Parameters that describe themselves: what a person may give for each, and how it is read and refused."""
+"""Declared parameters: what values are allowed, and how they are parsed, checked and refused."""
 
 import dataclasses
 import difflib
@@ -22,7 +22,7 @@ from tsmech.problem.observables import Scale
 from tsmech.words import printable, shown
 
 Numbers = float | Sequence[float] | NDArray[Any]
-"""What may be given where numbers are asked for; a system holds them as a tuple of floats."""
+"""Values allowed for a parameter of several numbers; a system holds them as a tuple of floats."""
 
 LARGEST = 1e100
 """Largest size of a number, so that no square of it overflows; what must be above 0 is at least its inverse."""
@@ -47,11 +47,11 @@ KINDS: Mapping[Any, str] = {
     tuple[str, ...]: "words",
     Mapping[str, Any]: "table",
 }
-"""What a declared type admits; a dataclass is a ``table`` of its fields, and each may be ``| None``."""
+"""The kind of value that each declared type allows; a dataclass is a ``table``, and each may be ``| None``."""
 
 
 def kinds(declared: Any) -> tuple[tuple[str, ...], type | None]:
-    """Return what a declared type admits, and the dataclass of a table.
+    """Return the kinds of values that a declared type allows, and the dataclass of a table.
 
     Raises
     ------
@@ -104,7 +104,7 @@ class Parameter:
     table: type | None
 
     def __post_init__(self) -> None:
-        """Refuse a range that nobody could choose from; it is the declaration that is wrong, not a person."""
+        """Refuse an invalid range: an error in the declaration, not in a user's value."""
         if self.range is None:
             return
         low, high = self.range
@@ -239,7 +239,7 @@ class Parameter:
         return Path(value) if kind == "path" else str(value)
 
     def _is_table(self, value: Any) -> bool:
-        """Whether a value is a table, or the functions of one that can be made of these alone."""
+        """Return whether a value is a table, or a tuple of functions from which one can be made."""
         if hasattr(self.table, "from_functions") and isinstance(value, tuple) and value:
             return all(map(callable, value))
         return self.table is not None and isinstance(value, (dict, self.table))
@@ -261,7 +261,7 @@ class Parameter:
             raise self.refuse(value) from None
 
     def read(self, given: Any) -> tuple[Any, ...]:
-        """Return the values that a person gave: one value, several, or a range in words.
+        """Return the given values: one, several, or a range in words.
 
         Words are a number, a comma-separated list, a linear range ``start:stop:count`` or a geometric range
         ``log:start:stop:count``.  The values of a range are rounded to twelve significant digits (to whole
@@ -292,7 +292,7 @@ class Parameter:
         return [value for piece in pieces for value in self._read_piece(piece, words)]
 
     def _read_words(self, words: str) -> list[Any]:
-        """Return the values that are written as words: a path as it is, others separated by commas."""
+        """Return the values in a string: a path as it is, others separated by commas."""
         pieces = [piece.strip() for piece in words.split(",")]
         whole = self.file or self.kinds == ("word",)  # a path or a free word may hold a comma
         if self.kinds[0] == "path" or (whole and not all(self._is_choice(piece) for piece in pieces)):
@@ -357,7 +357,7 @@ def _checked_numbers(parameter: Parameter, value: Any) -> tuple[float, ...]:
 
 
 def numbers(value: Any) -> NDArray[np.float64] | None:
-    """Return numbers in rows of equal length as an array; None where anything in them, text or a truth, is none."""
+    """Return nested lists of equal length as an array of floats; None where an entry is text or a boolean."""
     try:
         array = np.asarray(value)
         if array.dtype.kind == "O" and array.ndim:  # whole numbers beyond 64 bits, or no numbers
@@ -371,7 +371,7 @@ def numbers(value: Any) -> NDArray[np.float64] | None:
 
 
 def _holds_truths(value: Any) -> bool:
-    """Return whether there is a truth among rows of numbers, which NumPy would take as 0 or 1."""
+    """Return whether nested lists hold a boolean, which NumPy would convert to 0 or 1."""
     if isinstance(value, (list, tuple)):
         return any(map(_holds_truths, value))
     return isinstance(value, (bool, np.bool_))
@@ -446,8 +446,7 @@ def parameter(
     file
         Whether any other word is taken as the path of a file.
     scale, range
-        Whether its values are best chosen on a linear or a logarithmic scale, and between which, where somebody plays
-        with them; no limits.
+        The scale, linear or logarithmic, and the interval of a slider for it; values outside are allowed.
     """
     described = {
         "symbol": symbol,
@@ -465,7 +464,7 @@ def parameter(
 
 
 def file_identity(path: str) -> str:
-    """Return what identifies a file's contents, wherever it lies: ``sha256:`` and 16 hexadecimal digits."""
+    """Return a hash of a file's contents, whatever its path: ``sha256:`` and 16 hexadecimal digits."""
     try:
         state = os.stat(path)
         return _file_digest(path, state.st_mtime_ns, state.st_size)

@@ -29,14 +29,14 @@ RUN_OPTIONS = (
     "answers", "replicates", "seed", "target_error", "max_replicates", "out", "workers", "executor", "scheduler",
     "timeout", "shard", "progress",
 )  # fmt: skip
-"""What a run is told beside the parameters of its system, and what no parameter may therefore be called."""
+"""Options of a run, which cannot be names of parameters."""
 COLUMNS = ("system", "answer", "replicates", "replicate", "diverged_at")
-"""Columns that every table has, or may have."""
+"""Columns that tables have beside parameters, coordinates and observables."""
 
 
 @dataclass(frozen=True)
 class Convergence:
-    """Along what ``tsmech check`` extrapolates simulations to the prediction.
+    """The parameter along which ``tsmech check`` extrapolates simulations to the prediction.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class System:
     """By parameter the last value of which an entry of the key was made, and that entry."""
 
     def __init_subclass__(cls, **given: Any) -> None:
-        """Refuse what a system cannot declare, when its class is made; a mixin of parameters has no name."""
+        """Check the declarations of a system when its class is made; a mixin of parameters has no name."""
         super().__init_subclass__(**given)
         cls._latest, cls._texts = {}, {}
         if "name" not in cls.__dict__:
@@ -97,7 +97,7 @@ class System:
         _document(cls)
 
     def __post_init__(self) -> None:
-        """Bring each parameter into its own type, or refuse it; one that is as at the point before is known."""
+        """Convert each parameter to its type, or refuse it; one that is as at the point before is known."""
         latest, held = self._latest, self.__dict__
         for name, declared in self.parameters().items():
             value = held[name]
@@ -186,11 +186,11 @@ class System:
         return None if has(type(self), answer) else f"{self.name} has no {answer} answer"
 
     def remark(self) -> str | None:
-        """Return what a reader of the answers must know (an approximation that the theory makes), or None."""
+        """Return a warning for readers of the answers, such as an approximation of the theory, or None."""
         return None
 
     def answer_label(self, answer: str) -> str:
-        """Return what a picture calls an answer: its name, unless a reader would take it for more than it is."""
+        """Return the name of an answer in pictures: its own, unless that would be misleading."""
         return answer
 
     def poles(self, name: str) -> tuple[float, ...]:
@@ -202,7 +202,7 @@ class System:
         return 0 if self.coordinates else 400
 
     def simulation_steps(self) -> float:
-        """Return how many steps a simulation takes: where that is very many, a person is asked first."""
+        """Return the number of steps of a simulation; the command line asks before it starts a very long one."""
         return 0.0
 
     def stream(self, answer: str, seed: int, replicate: int) -> np.random.Generator:
@@ -309,12 +309,12 @@ def _is_flat(value: Any) -> bool:
 
 
 def _descend(rng: np.random.Generator) -> np.random.Generator:
-    """Return a new generator that the numbers of another decide: the same state has the same descendant."""
+    """Return a new generator seeded by numbers from another: equal states give equal generators."""
     return np.random.default_rng(rng.integers(2**32, size=8, dtype=np.uint32).tolist())
 
 
 def _is_new(rng: np.random.Generator) -> bool:
-    """Return whether a generator is as its seed made it."""
+    """Return whether nothing has been drawn from a generator yet."""
     bits = rng.bit_generator
     if not isinstance(bits.seed_seq, np.random.SeedSequence):
         return False
@@ -345,7 +345,7 @@ def simulations(system: type[System]) -> list[str]:
 
 
 def _of_class(declared: Any) -> bool:
-    """Return whether a type says that what bears it is of the class, and no field."""
+    """Return whether a type is a ``ClassVar``, so that the attribute is no field."""
     return declared is ClassVar or typing.get_origin(declared) is ClassVar
 
 
@@ -355,7 +355,7 @@ def _parameter(name: str, field: "dataclasses.Field[Any]", declared: Any) -> Par
 
 
 def _complaints(cls: type[System]) -> Iterator[str]:
-    """Yield what is wrong with the declarations of a class that is about to become a dataclass."""
+    """Yield the errors in the declarations of a class, before it becomes a dataclass."""
     try:
         hints = typing.get_type_hints(cls)
     except NameError as error:
@@ -404,7 +404,7 @@ def _complaints(cls: type[System]) -> Iterator[str]:
 
 
 def _document(cls: type[System]) -> None:
-    """Add the declared parameters to the docstring of a class that is about to become a dataclass."""
+    """Add the declared parameters to the docstring of a class, before it becomes a dataclass."""
     hints = typing.get_type_hints(cls)
     fields = {name: cls.__dict__[name] for name in inspect.get_annotations(cls) if not _of_class(hints[name])}
     for base in cls.__mro__[1:]:
