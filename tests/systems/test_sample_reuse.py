@@ -119,6 +119,22 @@ def test_a_linear_unit_follows_gradient_flow(order: str) -> None:
     np.testing.assert_allclose(one["Q"][:, 0, 0], two["weight_norm"], rtol=1e-10)
 
 
+@pytest.mark.parametrize(("order", "rate"), [("with", 6.0), ("full", 3.0)])
+def test_theory_and_network_report_the_same_divergence(order: str, rate: float) -> None:
+    """With replacement ln Q fluctuates as in one pass: its deviation in epochs is about √(2 k/P) after k epochs.
+
+    Gradient descent is a whole number of epochs, of which a training set differs by one at most.
+    """
+    system = SampleReuse(
+        **LINEAR, alpha=2.0, order=order, learning_rate=rate, noise=0.5, dimension=1000, duration=200, samples=4
+    )
+    predicted = system.curve("theory").diverged_at
+    reported = [system.curve("direct", seed).diverged_at for seed in range(4)]
+    assert predicted is not None
+    allowed = 1.0 if order == "full" else 4.5 * np.sqrt(2 * predicted / system.examples / 4) + 36 / 1000 * predicted
+    assert abs(np.mean(reported) - predicted) < allowed
+
+
 def test_small_steps_without_replacement_follow_the_flow() -> None:
     """At η = 0.02 within 3 %; at η = 0.8 the noise of SGD, which the flow leaves out, is seen."""
     common = {**LINEAR, **START, "alpha": 2.0, "dimension": 400, "samples": (100.0, 200.0)}

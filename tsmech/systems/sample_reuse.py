@@ -10,10 +10,11 @@ from tsmech.errors import InputError
 from tsmech.problem.curve import Curve
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import parameter
+from tsmech.problem.references import Reference
 from tsmech.problem.reports import Reports, remark_on_batch, times_of_steps
 from tsmech.problem.stopping import SUMMARY, summary
 from tsmech.problem.system import Convergence
-from tsmech.problem.two_layer import OBSERVABLES, TwoLayerNetwork
+from tsmech.problem.two_layer import GOLDT, OBSERVABLES, TwoLayerNetwork
 
 ORDERS = ("without", "with", "full")
 LINEAR: dict[str, Any] = {"student_units": 1, "teacher_units": 1, "activation": "linear"}
@@ -76,9 +77,33 @@ class SampleReuse(TwoLayerNetwork, Reports):
             "duration": 6.0,
         },
     )
+    references = (
+        Reference(
+            "M. S. Advani, A. M. Saxe, H. Sompolinsky",
+            2020,
+            "High-dimensional dynamics of generalization error in neural networks",
+            "Neural Networks 132, 428",
+            arxiv="1710.03667",
+        ),
+        GOLDT,
+        Reference(
+            "C. Paquette, K. Lee, F. Pedregosa, E. Paquette",
+            2021,
+            "SGD in the large: average-case analysis, asymptotics, and stepsize criticality",
+            "",
+            arxiv="2102.04396",
+        ),
+    )
     convergence = Convergence("dimension", (60, 120, 240, 480))
 
-    alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
+    alpha: float = parameter(
+        "α",
+        "training examples per input dimension, P/N",
+        minimum=0,
+        exclusive=True,
+        scale="logarithmic",
+        range=(0.1, 100.0),
+    )
     order: str = parameter(
         "order",
         "how examples are taken: without replacement, a new permutation every epoch; with replacement; or full, "
@@ -86,7 +111,15 @@ class SampleReuse(TwoLayerNetwork, Reports):
         default="without",
         choices=ORDERS,
     )
-    duration: float = parameter("k_end", "training time in epochs", default=100.0, minimum=0, exclusive=True)
+    duration: float = parameter(
+        "k_end",
+        "training time in epochs",
+        default=100.0,
+        minimum=0,
+        exclusive=True,
+        scale="logarithmic",
+        range=(1.0, 10_000.0),
+    )
 
     def __post_init__(self) -> None:
         """Check each parameter, and that they fit together."""
