@@ -12,8 +12,8 @@ from tsmech.errors import InputError
 
 Row = Mapping[str, Any]
 
-FORMATS = ("csv", "json", "parquet")
-SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".pq": "parquet"}
+FORMATS = ("csv", "json", "parquet", "netcdf", "zarr")
+SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".pq": "parquet", ".nc": "netcdf", ".zarr": "zarr"}
 """What the names of files of each format end in."""
 
 
@@ -86,6 +86,8 @@ def _write_parquet(rows: Sequence[Row], path: Path) -> None:
     except ImportError:
         raise InputError("Parquet needs an extra: pip install 'tsmech[data]'") from None
     data = {name: [row.get(name) for row in rows] for name in columns(rows)}
+    words = {name for name, values in data.items() if {*map(type, values)} > {str, type(None)}}
+    data |= {name: [None if value is None else str(value) for value in data[name]] for name in words}
     pyarrow.parquet.write_table(pyarrow.table(data), path)
 
 

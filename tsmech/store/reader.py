@@ -20,7 +20,7 @@ from tsmech.problem.parameters import PLAIN, plain
 from tsmech.problem.system import System
 from tsmech.store.schema import OF_THE_SWEEP
 from tsmech.store.seals import DamageError, meta, reason, seal
-from tsmech.store.summary import Row, summarise, summarise_point, summary_columns, unpack
+from tsmech.store.summary import Row, summarise, summarise_point, summary_columns, summary_entries, unpack
 
 
 class _Stored(NamedTuple):
@@ -136,8 +136,11 @@ class Reader:
         return int(count)
 
     def history(self) -> list[dict[str, str]]:
-        """Return with which versions, on which machine and when the run was begun, and each change of these since."""
-        found: list[dict[str, str]] = json.loads(meta(self._connection)["history"])
+        """Return with which versions, on which machine and when the run was begun, and each change of these since.
+
+        A run that is kept in memory has none.
+        """
+        found: list[dict[str, str]] = json.loads(meta(self._connection).get("history", "[]"))
         return found
 
     def curves(self) -> Iterator[tuple[dict[str, Any], str, list[Curve]]]:
@@ -219,17 +222,25 @@ class Reader:
     def columns(self) -> list[str]:
         """Return the names of all columns of :meth:`rows`, without making them."""
         names = dict.fromkeys(["system", "answer", *self.experiment.axes])
+        system = self.experiment.system
+        for answer, layout in self._layouts_found():
+            names |= dict.fromkeys(summary_columns(layout, system, predicts=system.answers[answer].predicts))
+        query = f"SELECT 1 FROM curves WHERE stop = 'diverged' AND {OF_THE_SWEEP} LIMIT 1"
+        return [*names, *(["diverged_at"] if self._connection.execute(query).fetchone() else [])]
+
+    def _layouts_found(self) -> list[tuple[str, str]]:
+        """Return the answers and layouts of curves of the sweep, in order."""
         query = (
             "SELECT DISTINCT answer, layouts.layout FROM curves JOIN layouts ON layouts.id = curves.layout "
             f"WHERE {OF_THE_SWEEP}"
         )
-        system = self.experiment.system
-        order = list(system.answers)
-        found = sorted(self._connection.execute(query), key=lambda pair: (order.index(pair[0]), pair[1]))
-        for answer, layout in found:
-            names |= dict.fromkeys(summary_columns(layout, system, predicts=system.answers[answer].predicts))
-        query = f"SELECT 1 FROM curves WHERE stop = 'diverged' AND {OF_THE_SWEEP} LIMIT 1"
-        return [*names, *(["diverged_at"] if self._connection.execute(query).fetchone() else [])]
+        order = list(self.experiment.system.answers)
+        return sorted(self._connection.execute(query), key=lambda pair: (order.index(pair[0]), pair[1]))
+
+    def entries(self) -> Iterator[tuple[str, str, tuple[int, ...], dict[str, list[str]]]]:
+        """Yield the columns of the table that hold observables: column, observable, its index, and names of indices."""
+        for _, layout in self._layouts_found():
+            yield from summary_entries(layout, self.experiment.system)
 
     def rows(self) -> Iterator[Row]:
         """Yield the summary table's rows: system, answer, varied parameters, coordinate, observables.
