@@ -73,7 +73,7 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> Table:
     total = sum(map(len, curves.values()))
     shown = _shown(experiment, names, running, curves, most if total > max(most, WHOLE_ROWS) else total)
     places: dict[Place, dict[str, Mapping[str, Any]]] = {}
-    for row in store.rows():
+    for row in store.rows(only={place[: len(experiment.axes)] for place in shown}):
         place = tuple(row[name] for name in names)
         if place in shown:
             places.setdefault(place, {})[row["answer"]] = row

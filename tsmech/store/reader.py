@@ -6,7 +6,7 @@ import json
 import operator
 import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +45,9 @@ class _Order(NamedTuple):
 
     def place(self, position: int) -> list[Any]:
         return [values[places[position]] for values, places in zip(self.values, self.places, strict=True)]
+
+    def part(self, positions: list[int]) -> "_Order":
+        return _Order(self.numbers[positions], [places[positions] for places in self.places], self.values)
 
 
 class Reader:
@@ -154,10 +157,14 @@ class Reader:
         for place, answer, stored in self._stored():
             yield place, answer, [one.curve() for one in stored]
 
-    def _stored(self, line: str | None = None) -> Iterator[tuple[Row, str, list[_Stored]]]:
-        """Yield what the sweep has, or what lies between its points along the parameter of a line."""
+    def _stored(
+        self, line: str | None = None, only: Collection[tuple[Any, ...]] | None = None
+    ) -> Iterator[tuple[Row, str, list[_Stored]]]:
+        """Yield what the sweep has, or some points of it, or what lies between these along the parameter of a line."""
         try:
             order = self._order(line)
+            if only is not None:
+                order = order.part([n for n in range(len(order.numbers)) if tuple(order.place(n)) in only])
             for first, last in _stretches(order.numbers):
                 yield from self._stretch(order, first, last)
         except (sqlite3.DatabaseError, ValueError, LookupError) as error:
@@ -242,14 +249,16 @@ class Reader:
         for _, layout in self._layouts_found():
             yield from summary_entries(layout, self.experiment.system)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, only: Collection[tuple[Any, ...]] | None = None) -> Iterator[Row]:
         """Yield the summary table's rows: system, answer, varied parameters, coordinate, observables.
+
+        ``only`` names points by the values of the axes, for their rows alone.
 
         A simulation's observable ``X`` is the mean over ``replicates`` draws, ``X_sem`` the standard error of
         that mean (None where one draw leaves it undefined).  Where draws diverged, ``diverged_at`` is the first
         coordinate at which one did, and each row counts the ``replicates`` that had not diverged by then.
         """
-        for place, answer, stored in self._stored():
+        for place, answer, stored in self._stored(only=only):
             yield from self._summary(place, answer, stored)
 
     def lines(self, x: str) -> Iterator[Row]:
