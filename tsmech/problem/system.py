@@ -17,8 +17,9 @@ import numpy as np
 from tsmech.errors import InputError
 from tsmech.problem.answers import USUAL, Answer
 from tsmech.problem.curve import Curve, fault, undefined
+from tsmech.problem.kinds import kinds
 from tsmech.problem.observables import Coordinate, Observable
-from tsmech.problem.parameters import PLAIN, Parameter, file_identity, kinds, plain, to_json
+from tsmech.problem.parameters import PLAIN, Parameter, file_identity, plain, to_json
 from tsmech.problem.references import Reference
 from tsmech.words import shown
 
