@@ -345,8 +345,8 @@ def parameter(
 ) -> Any:
     """Declare a field of a system: its symbol, its meaning, and what values are allowed.
 
-    What kind of value it is, the field's type says: see :func:`tsmech.problem.kinds.kinds`.  A dataclass refuses wrong values of its fields
-    by :class:`~tsmech.errors.InputError`.
+    What kind of value it is, the field's type says: see :func:`tsmech.problem.kinds.kinds`.  A dataclass refuses wrong
+    values of its fields by :class:`~tsmech.errors.InputError`.
 
     Parameters
     ----------

@@ -213,7 +213,7 @@ def run(
         Where a number is given for the latter a script must guard its entry (``if __name__ == "__main__":``), since
         workers import it.  The numbers are the same, whichever way.
     executor, scheduler
-        ``"local"`` (worker processes, though it be one), ``"dask"`` (at the address of a scheduler, or on a cluster of
+        ``"local"`` (worker processes, even one), ``"dask"`` (at the address of a scheduler, or on a cluster of
         its own), or any ``concurrent.futures.Executor``; None computes in this process where ``workers`` is 1.
     timeout
         Seconds that one task may take; one that takes longer fails.

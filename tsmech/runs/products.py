@@ -1,4 +1,4 @@
-"""What a run leaves behind for people: its table and its picture in its directory, and the table as a DataFrame."""
+"""The products of a run: its table and its picture in the run directory, exports, and the table as a DataFrame."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,7 +67,7 @@ def draw(
 
 
 def table(store: Store) -> "pd.DataFrame":
-    """Return the rows of a run as a table that knows the experiment."""
+    """Return the rows of a run as a DataFrame, the experiment among its attributes."""
     import pandas as pd
 
     table = pd.DataFrame(list(store.rows()))

@@ -1,4 +1,4 @@
-"""What a run ends with for a person to read: a short table of the answers side by side, and remarks."""
+"""The report of a run: a short table of the answers side by side, and remarks."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -131,7 +131,7 @@ def _comparable(point: System, answers: Mapping[str, Mapping[str, Any]]) -> dict
 
 
 def _near_pole(point: System) -> bool:
-    """Return whether a point lies beside a pole of theory."""
+    """Return whether a point is close to a pole of theory."""
     return any(
         abs(getattr(point, name) - pole) <= NEAR_POLE * abs(pole)
         for name, parameter in point.parameters().items()

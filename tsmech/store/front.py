@@ -1,4 +1,4 @@
-"""The first page of a run's file, which is the same in all runs: known when it is damaged, and put back.
+"""The first page of a run's file, which is the same in all runs: detects damage to it, and restores it.
 
 The page says what tables there are and where they begin, so that another run's page can take its place.
 """
@@ -9,8 +9,8 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
+from tsmech.store.checksums import UNREADABLE, is_described, meta
 from tsmech.store.schema import APPLICATION, empty
-from tsmech.store.seals import UNREADABLE, is_described, meta
 
 PAGE = 4096
 """Bytes of a page of SQLite's, unless it was built otherwise."""
@@ -31,7 +31,7 @@ def is_marked(file: Path) -> bool:
 def is_lost(file: Path) -> bool:
     """Return whether a file is a run's whose first page is damaged.
 
-    The description of the run must bear its seal when another page is put in its place.
+    The description of the run must match its checksum when another page is put in its place.
     """
     if _is_whole(file):
         return False

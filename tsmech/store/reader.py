@@ -18,8 +18,8 @@ from tsmech.experiment import Experiment, Task, in_order
 from tsmech.problem.curve import Curve, Stop
 from tsmech.problem.parameters import PLAIN, plain
 from tsmech.problem.system import System
+from tsmech.store.checksums import DamageError, curve_checksum, meta, reason
 from tsmech.store.schema import OF_THE_SWEEP
-from tsmech.store.seals import DamageError, meta, reason, seal
 from tsmech.store.summary import Row, summarise, summarise_point, summary_columns, summary_entries, unpack
 
 
@@ -174,7 +174,7 @@ class Reader:
         """Yield what is stored of points that follow one another in the file as they do along the axes."""
         axes, seed = list(self.experiment.axes), self.experiment.seed
         query = (
-            "SELECT point, answer, replicate, stop, stopped_at, layouts.layout, data, seal, key || parameters "
+            "SELECT point, answer, replicate, stop, stopped_at, layouts.layout, data, checksum, key || parameters "
             "FROM curves JOIN points ON points.id = point JOIN layouts ON layouts.id = curves.layout "
             "WHERE point BETWEEN ? AND ? ORDER BY point, answer, replicate"
         )
@@ -182,9 +182,9 @@ class Reader:
         rows = self._connection.execute(query, (start, int(order.numbers[last])))
         for number, members in itertools.groupby(rows, operator.itemgetter(0)):
             found: dict[str, list[_Stored]] = {}
-            for _, answer, replicate, *ended, layout, data, sealed, key in members:
-                if seal(seed, key, answer, replicate, ended, layout, data) != sealed:
-                    raise DamageError("a curve does not bear its seal")
+            for _, answer, replicate, *ended, layout, data, checksum, key in members:
+                if curve_checksum(seed, key, answer, replicate, ended, layout, data) != checksum:
+                    raise DamageError("a curve does not match its checksum")
                 found.setdefault(answer, []).append(_Stored(ended[0], ended[1], layout, data))
             place = dict(zip(axes, order.place(first + number - start), strict=True))
             for answer in self.experiment.system.answers:
