@@ -276,7 +276,10 @@ def test_options_of_finished_runs_are_checked_too(tmp_path: Path) -> None:
         ("plot d --log z", "--log z is not allowed: it must be x, y, x,y or none"),
         ("export d --format xls", "--format xls is unknown: it must be one of csv, json, parquet"),
         ("export d --format parquet", "--format parquet needs a file: give --out FILE"),
-        ("export d --out t.xls", "--out t.xls must end in .csv, .json, .parquet, .pq, .nc, .zarr, or --format say what it holds"),
+        (
+            "export d --out t.xls",
+            "--out t.xls must end in .csv, .json, .parquet, .pq, .nc, .zarr, or --format say what it holds",
+        ),
         ("export d --out t.json --format csv", "--out t.json ends as json does, and --format is csv: make them agree"),
         ("export d --out=", "Invalid value for '--out': it is empty: give a name"),
         (f"export d --out {'x' * 250}.csv", "cannot be written: File name too long"),

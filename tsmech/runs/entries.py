@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tsmech.problem.system import COLUMNS, System
+from tsmech.problem.declarations import COLUMNS
+from tsmech.problem.system import System
 from tsmech.store import Store
 
 Row = dict[str, Any]
