@@ -8,9 +8,7 @@ import json
 import math
 import os
 import textwrap
-import types
-import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.problem.observables import Scale
+from tsmech.problem.ranges import read_piece
 from tsmech.words import printable, shown
 
 Numbers = float | Sequence[float] | NDArray[Any]
@@ -30,54 +29,8 @@ LARGEST_DIMENSION = 10**12
 """Largest input dimension: one vector of it takes eight terabytes."""
 LARGEST_WHOLE = 2**63 - 1
 """Largest whole number: that of arrays and files."""
-MAX_RANGE = 1_000_000
-"""Most values of a range."""
 PLAIN = (float, int, str, bool, type(None))
 """Types of values that cannot change."""
-
-KINDS: Mapping[Any, str] = {
-    bool: "bool",
-    int: "int",
-    float: "float",
-    str: "word",
-    Path: "path",
-    tuple[float, ...]: "numbers",
-    Sequence[float]: "numbers",
-    NDArray[Any]: "numbers",
-    tuple[str, ...]: "words",
-    Mapping[str, Any]: "table",
-}
-"""The kind of value that each declared type allows; a dataclass is a ``table``, and each may be ``| None``."""
-
-
-def kinds(declared: Any) -> tuple[tuple[str, ...], type | None]:
-    """Return the kinds of values that a declared type allows, and the dataclass of a table.
-
-    Raises
-    ------
-    TypeError
-        Where it is none of :data:`KINDS`, a dataclass, or one of these joined by ``|``.
-
-    Examples
-    --------
-    >>> kinds(float | str | None)
-    (('float', 'word'), None)
-    """
-    union = typing.get_origin(declared) in (types.UnionType, typing.Union)
-    parts = [one for one in (typing.get_args(declared) if union else (declared,)) if one is not types.NoneType]
-    tables = [one for one in parts if isinstance(one, type) and dataclasses.is_dataclass(one)]
-    for one in parts:
-        if one not in KINDS and one not in tables:
-            raise TypeError(f"{declared} is no type of a parameter: {one} is not known")
-    found = tuple(dict.fromkeys("table" if one in tables else KINDS[one] for one in parts))
-    if "numbers" in found:  # a single number will do
-        found = tuple(kind for kind in found if kind not in ("float", "int"))
-    alone = {"bool", "numbers", "words", "path"} & set(found)
-    if not found or (alone and len(found) > 1) or {"int", "float"} <= set(found):
-        raise TypeError(f"{declared} is no type of a parameter: its parts cannot be told apart")
-    if len(tables) != ("table" in found):
-        raise TypeError(f"{declared} is no type of a parameter: a table has one dataclass")
-    return found, next(iter(tables), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -289,7 +242,11 @@ class Parameter:
         pieces = [piece.strip() for piece in words.split(",")]
         if self.kinds[0] == "words":
             return pieces
-        return [value for piece in pieces for value in self._read_piece(piece, words)]
+        return [
+            value
+            for piece in pieces
+            for value in read_piece(piece, words, self.name, self.allowed, whole="int" in self.kinds)
+        ]
 
     def _read_words(self, words: str) -> list[Any]:
         """Return the values in a string: a path as it is, others separated by commas."""
@@ -304,37 +261,10 @@ class Parameter:
             return [piece]
         if "word" in self.kinds and (self._is_choice(piece) or not {"int", "float"} & set(self.kinds)):
             return [piece]
-        return list(self._read_piece(piece, words))
+        return list(read_piece(piece, words, self.name, self.allowed, whole="int" in self.kinds))
 
     def _is_choice(self, piece: str) -> bool:
         return piece.replace("-", "_") in self.choices
-
-    def _read_piece(self, piece: str, words: str) -> list[float]:
-        fields = piece.split(":")
-        geometric = fields[0] == "log"
-        numbers = fields[1:] if geometric else fields
-        try:
-            if not geometric and len(numbers) == 1:
-                return [float(numbers[0])]
-            start, stop, count = float(numbers[0]), float(numbers[1]), int(numbers[2])
-            if len(numbers) != 3:
-                raise ValueError
-        except (ValueError, IndexError):
-            raise InputError(
-                f"{self.name} = {shown(words)} cannot be read: write {self.allowed}, a list (0.1,0.5,1), "
-                "a range (start:stop:count) or a geometric range (log:start:stop:count)"
-            ) from None
-        if not (math.isfinite(start) and math.isfinite(stop) and start < stop and 2 <= count <= MAX_RANGE):
-            raise InputError(
-                f"{self.name} = {shown(words)} is not a range: "
-                f"it needs start below stop and a count of 2 to {MAX_RANGE}"
-            )
-        if geometric and start <= 0:
-            raise InputError(f"{self.name} = {shown(words)} is not a range: a geometric range must start above 0")
-        values = np.geomspace(start, stop, count) if geometric else np.linspace(start, stop, count)
-        if "int" in self.kinds:
-            return [float(round(v)) for v in values]
-        return [float(f"{v:.12g}") for v in values]
 
 
 def _checked_numbers(parameter: Parameter, value: Any) -> tuple[float, ...]:
@@ -428,8 +358,8 @@ def parameter(
 ) -> Any:
     """Declare a field of a system: its symbol, its meaning, and what values are allowed.
 
-    What kind of value it is, the field's type says: see :func:`kinds`.  A dataclass refuses wrong values of its fields
-    by :class:`~tsmech.errors.InputError`.
+    What kind of value it is, the field's type says: see :func:`tsmech.problem.kinds.kinds`.  A dataclass refuses wrong
+    values of its fields by :class:`~tsmech.errors.InputError`.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from tsmech.errors import InputError
 from tsmech.problem.curve import Curve
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import parameter
-from tsmech.problem.references import Reference
+from tsmech.problem.references import ADVANI_SAXE, Reference
 from tsmech.problem.reports import Reports, remark_on_batch, times_of_steps
 from tsmech.problem.stopping import SUMMARY, summary
 from tsmech.problem.system import Convergence
@@ -78,13 +78,7 @@ class SampleReuse(TwoLayerNetwork, Reports):
         },
     )
     references = (
-        Reference(
-            "M. S. Advani, A. M. Saxe, H. Sompolinsky",
-            2020,
-            "High-dimensional dynamics of generalization error in neural networks",
-            "Neural Networks 132, 428",
-            arxiv="1710.03667",
-        ),
+        ADVANI_SAXE,
         GOLDT,
         Reference(
             "C. Paquette, K. Lee, F. Pedregosa, E. Paquette",
