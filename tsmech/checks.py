@@ -1,4 +1,4 @@
-"""Numbers that formulas and simulations refuse, in one dialect."""
+"""Checks of the numbers that formulas and simulations take, with messages in one form."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -20,13 +20,13 @@ from tsmech.problem.system import System, predictions, simulations
 REPLICATES = 200
 SHORT_REPLICATES, STRICT_REPLICATES = 50, 2000
 LIMIT = " -> "
-"""What stands between a simulation and the prediction that it is extrapolated to, as verdicts name a comparison."""
+"""Separator between simulation and prediction in the name of an extrapolation."""
 MEETINGS = 2
-"""Dimensions, of the smallest, at which direct and reduced are compared; larger ones need a quarter of the draws."""
+"""Number of sizes, from the smallest, at which simulations are compared; larger ones need fewer draws."""
 DENSE = 4
-"""Dimensions, of the smallest, that serve the extrapolation where direct is the only simulation."""
+"""Number of sizes, from the smallest, used for extrapolation where there is one simulation only."""
 FALSE_ALARM = 1e-3
-"""Probability that a check of answers that do agree reports a disagreement, over all its tests together."""
+"""Probability that a check reports a disagreement of answers that agree, over all its tests together."""
 ROUNDING = 1e-12
 """Values below this share of the point's largest observable are zero to rounding."""
 
@@ -110,7 +110,7 @@ def check(
 
 
 def summarise(verdicts: Iterable[Verdict]) -> list[dict[str, str]]:
-    """Return one row a system and observable: for each comparison how many tests it had and the least p-value.
+    """Return one row for each system and observable: the number of tests of each comparison and the least p-value.
 
     The entries of a matrix are one observable.
     """
@@ -200,7 +200,7 @@ def deviation(row: Mapping[str, Mapping[str, Any]], observable: str) -> float | 
 
 
 def _normal_equivalent(difference: float, *errors: tuple[float, int]) -> float:
-    """Return the deviation of a normal variable that is as improbable as a difference of means.
+    """Return the deviation of a normal variable with the same p-value as a difference of means.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def _normal_equivalent(difference: float, *errors: tuple[float, int]) -> float:
 
 
 def _points(system: type[System], parameters: Mapping[str, Any]) -> list[System]:
-    """Return the problem at the sizes of the check, or the one problem of a system without a size."""
+    """Return the problem at each size of the check, or the single problem of a system without a size."""
     if system.convergence is None:
         return [system(**parameters)]
     name, sizes = system.convergence.parameter, system.convergence.sizes
@@ -264,7 +264,7 @@ def _collect(batches: Iterable[list[Outcome]], total: int, report: Callable[[int
 
 
 def _sample(curves: Sequence[Curve], system: System) -> Sample:
-    """Return the draws of each column that no summary is, and where they are: all curves run over the same rows."""
+    """Return the draws of each column that is not a summary, with their coordinates: all curves have the same rows."""
     draws: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
     errors: dict[str, NDArray[np.float64]] = {}
     for curve in curves:

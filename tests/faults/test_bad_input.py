@@ -276,7 +276,10 @@ def test_options_of_finished_runs_are_checked_too(tmp_path: Path) -> None:
         ("plot d --log z", "--log z is not allowed: it must be x, y, x,y or none"),
         ("export d --format xls", "--format xls is unknown: it must be one of csv, json, parquet"),
         ("export d --format parquet", "--format parquet needs a file: give --out FILE"),
-        ("export d --out t.xls", "--out t.xls must end in .csv, .json, .parquet, .pq, or --format say what it holds"),
+        (
+            "export d --out t.xls",
+            "--out t.xls must end in .csv, .json, .parquet, .pq, .nc, .zarr, or --format say what it holds",
+        ),
         ("export d --out t.json --format csv", "--out t.json ends as json does, and --format is csv: make them agree"),
         ("export d --out=", "Invalid value for '--out': it is empty: give a name"),
         (f"export d --out {'x' * 250}.csv", "cannot be written: File name too long"),
@@ -312,7 +315,7 @@ def test_a_run_of_the_format_before_is_refused_as_one_of_an_older_version(tmp_pa
     """Format 2 had one column for where a curve diverged, and none for why it ended."""
     carry_out(build("gauge", {"level": [1, 2]}, answers="theory"), Path("d")).close()
     connection = sqlite3.connect(Path("d") / FILE)
-    columns = "point, answer, replicate, seconds, stopped_at AS diverged_at, layout, data, seal"
+    columns = "point, answer, replicate, seconds, stopped_at AS diverged_at, layout, data, checksum"
     connection.execute(f"CREATE TABLE before AS SELECT {columns} FROM curves")
     connection.execute("DROP TABLE curves")
     connection.execute("ALTER TABLE before RENAME TO curves")

@@ -117,7 +117,7 @@ def test_a_damaged_run_is_not_read_and_the_way_to_mend_it_is_said(tmp_path: Path
     damage(whole, tmp_path / "run", (whole / FILE).read_bytes().index(data), bytes(3))
     said = command("export", "run")
     assert (said.code, said.out) == (2, "")
-    assert "run is damaged (1 curves do not bear their seals): run its command again" in said.err
+    assert "run is damaged (1 curves do not match their checksums): run its command again" in said.err
     said = command("merge", "out", "run")
     assert said.code == 2
     assert "run is damaged" in said.err
@@ -133,7 +133,7 @@ def test_the_command_says_what_was_salvaged(tmp_path: Path, whole: Path) -> None
     said = command("run", "gauge", "--level", "1:20:20", "--replicates", REPLICATES, "--out", "run", "--quiet")
     assert said.code == 0
     (line,) = said.err.splitlines()
-    assert f"was damaged (1 curves do not bear their seals): {UNITS - 1} finished tasks were salvaged" in line
+    assert f"was damaged (1 curves do not match their checksums): {UNITS - 1} finished tasks were salvaged" in line
     damage(whole, tmp_path / "other", start, bytes(3))
     with pytest.warns(UserWarning, match="was damaged"):
         tsmech.run(experiment(), out=tmp_path / "other")

@@ -171,7 +171,7 @@ def test_of_what_can_no_longer_be_known_as_a_run_nothing_is_replaced(tmp_path: P
         assert (directory / FILE).read_bytes() == before
 
 
-# Rows that are not there bear no seal
+# Rows that are not there have no checksum
 
 
 @pytest.mark.parametrize(
@@ -182,14 +182,14 @@ def test_of_what_can_no_longer_be_known_as_a_run_nothing_is_replaced(tmp_path: P
         ("DELETE FROM failures WHERE replicate = 5", "its rows are not those that were written: "),
         ("UPDATE failures SET error = 'nothing'", r"its rows are not those that were written\)"),
         ("UPDATE curves SET seconds = seconds + 1 WHERE point = 1", r"its rows are not those that were written\)"),
-        ("DELETE FROM points WHERE id = 1", "curves do not bear their seals"),
-        ("UPDATE points SET parameters = '{}' WHERE id = 1", "curves do not bear their seals"),
+        ("DELETE FROM points WHERE id = 1", "curves do not match their checksums"),
+        ("UPDATE points SET parameters = '{}' WHERE id = 1", "curves do not match their checksums"),
         ("DELETE FROM meta WHERE key = 'tally'", "what is written there cannot be understood"),
-        ("DELETE FROM meta WHERE key IN ('tally', 'origin')", "its origin does not bear its seal"),
-        ("UPDATE meta SET value = '1/2' WHERE key = 'shard'", "its origin does not bear its seal"),
+        ("DELETE FROM meta WHERE key IN ('tally', 'origin')", "its origin does not match its checksum"),
+        ("UPDATE meta SET value = '1/2' WHERE key = 'shard'", "its origin does not match its checksum"),
         (
             "UPDATE meta SET value = '[]' WHERE key = 'history'",
-            "its origin does not bear its seal",
+            "its origin does not match its checksum",
         ),
         ("UPDATE meta SET value = replace(value, '6', '9') WHERE key = 'experiment'", "description of the experiment"),
     ],

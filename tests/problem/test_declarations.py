@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from tsmech.problem.answers import prediction, simulation
 from tsmech.problem.curve import Curve
+from tsmech.problem.kinds import kinds
 from tsmech.problem.observables import Coordinate, Observable
-from tsmech.problem.parameters import kinds, parameter
+from tsmech.problem.parameters import parameter
 from tsmech.problem.system import Convergence, System
 
 

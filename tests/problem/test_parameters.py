@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tsmech.errors import InputError
-from tsmech.problem.parameters import Parameter, kinds, nearest, parameter, plain
+from tsmech.problem.kinds import kinds
+from tsmech.problem.parameters import Parameter, nearest, parameter, plain
 
 DIGITS = 12
 ROUNDING = 0.5 * 10.0 ** (1 - DIGITS)

@@ -107,7 +107,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("N", [40, 2100])
-@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("order", ["without", "with", "full"])
 @pytest.mark.parametrize("case", CASES)
 def test_training_is_plain_sgd(case, order, N):
     """On the same numbers; P = 37 fits no batch, and N = 2100 takes two strips of columns."""
@@ -194,6 +194,34 @@ def test_with_replacement_examples_are_independent_and_uniform():
     assert stats.chisquare(np.bincount(chosen, minlength=P)).pvalue > 1e-3
     pairs = np.bincount(chosen[::2] * P + chosen[1::2], minlength=P * P)
     assert stats.chisquare(pairs).pvalue > 1e-3
+
+
+def test_a_batch_drawn_anew_has_distinct_examples_uniform_and_independent_from_step_to_step():
+    P, batch, steps = 11, 4, 3000
+    rng, sequence, chosen = np.random.default_rng(3), np.arange(P), np.empty(2, dtype=np.int64)
+    position, taken = 0, []
+    for _ in range(steps * batch // 2):
+        position = choose_examples(ORDERS["sampled"], rng, sequence, position, chosen, batch)
+        taken += chosen.tolist()
+    batches = np.array(taken).reshape(steps, batch)
+    assert all(len(set(each)) == batch for each in batches)
+    counts = np.bincount(batches.ravel(), minlength=P)
+    spread = math.sqrt(steps * batch / P * (1 - batch / P))
+    assert np.abs(counts - steps * batch / P).max() < 5 * spread
+    repeated = [len({*one} & {*other}) for one, other in itertools.pairwise(batches.tolist())]
+    mean = batch**2 / P  # of a hypergeometric law
+    variance = mean * (1 - batch / P) * (P - batch) / (P - 1)
+    assert abs(np.mean(repeated) - mean) < 5 * math.sqrt(variance / len(repeated))
+
+
+def test_sampled_steps_of_all_examples_are_full_ones():
+    W, B, v, A = network()
+    options = rule() | {"noise": 0.3, "examples": 70, "epochs": [0, 1, 4]}
+    full, sampled = (
+        train(W, B, v, A, order=order, stream="numpy", **options, **generators()) for order in ("full", "sampled")
+    )
+    np.testing.assert_allclose(sampled.network.Q, full.network.Q, rtol=1e-9)
+    np.testing.assert_allclose(sampled.train_error, full.train_error, rtol=1e-9)
 
 
 def test_a_full_step_is_a_batch_of_all_examples_at_a_rate_n_times_as_large():

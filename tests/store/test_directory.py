@@ -53,7 +53,7 @@ def write_foreign(file: Path) -> None:
 
 
 def write_newer(file: Path) -> None:
-    """Write what another version would, whose description bears a seal of its own."""
+    """Write what another version would, whose description has a checksum of its own."""
     run(file.parent)
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA user_version = 99")

@@ -466,3 +466,29 @@ def test_what_does_not_fit_beside_others_is_stored_alone(directory: Path, monkey
         store.add(outcomes[2:])
     with Store.open(directory) as store:
         assert [row["level"] for row in store.rows()] == [1, 2, 3]
+
+
+def test_rows_of_some_points_are_those_of_the_whole_table(directory: Path) -> None:
+    experiment = build("gauge", {"level": (3, 1, 2), "noise": (0.1, 0.2)}, replicates=2)
+    with carry_out(experiment, directory) as store:
+        whole = list(store.rows())
+        for wanted in ({(1.0, 0.2), (3.0, 0.1)}, {(2.0, 0.1)}, set(), {(9.0, 0.1)}):
+            part = [row for row in whole if (row["level"], row["noise"]) in wanted]
+            assert list(store.rows(only=wanted)) == part
+
+
+def test_rows_are_in_the_order_of_the_axes_in_whatever_order_they_were_stored(directory: Path) -> None:
+    experiment = build("gauge", {"level": (3, 1, 2), "fault": ("none", "inf")}, answers="theory")
+    outcomes = perform(experiment.tasks(), 0)
+    with Store.create(experiment, directory) as store:
+        for place in (4, 0, 5, 2, 1):
+            store.add([outcomes[place]])
+            assert [(row["level"], row["fault"]) for row in store.rows()] == sorted(
+                (row["level"], row["fault"]) for row in store.rows()
+            ), "what was added since the last time is seen"
+        store.add([outcomes[3]])
+        found = [(row["level"], row["fault"]) for row in store.rows()]
+    assert found == sorted(found)
+    assert len(found) == 6
+    with Store.open(directory) as store:
+        assert [(row["level"], row["fault"]) for row in store.rows()] == found

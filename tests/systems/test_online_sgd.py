@@ -78,6 +78,27 @@ def test_an_activation_of_ones_own_by_quadrature() -> None:
     np.testing.assert_allclose(mine, known, rtol=1e-6)
 
 
+@pytest.mark.parametrize("student", ["erf", "relu", "linear", "tanh"])
+def test_a_teacher_of_signs_is_learnt_in_all_answers(student: str) -> None:
+    """Means of 20 draws at N = 400, within 4.5 standard errors and terms of order 1/N; a teacher of erfs is noticed."""
+    common = {"student_activation": student, "noise": 0.1, "duration": 4, "samples": (2.0, 4.0), "dimension": 400}
+    system = OnlineSGD(activation="sign", **common)
+    predicted = system.curve("theory").observables["generalization_error"]
+    other = OnlineSGD(activation="erf", **common).curve("theory").observables["generalization_error"]
+    for answer in ("reduced", "direct"):
+        errors = np.array([system.curve(answer, seed).observables["generalization_error"] for seed in range(20)])
+        allowed = 4.5 * errors.std(axis=0) / 20**0.5 + 10 * predicted / 400
+        assert (abs(errors.mean(axis=0) - predicted) < allowed).all()
+        assert (abs(errors.mean(axis=0) - other) > allowed).any()
+
+
+def test_a_student_of_signs_is_refused() -> None:
+    with pytest.raises(InputError, match="activation 'sign' is not allowed for a student whose first layer is trained"):
+        OnlineSGD(activation="sign")
+    with pytest.raises(InputError, match="student_activation = sign is not allowed: it must be one of erf, relu"):
+        OnlineSGD(student_activation="sign", activation="erf")
+
+
 def test_all_answers_report_the_same_divergence() -> None:
     """One linear unit from defaults but η = 6: the answers said 0.55, 1.21 and 1.13.
 

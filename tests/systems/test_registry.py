@@ -9,9 +9,7 @@ from tsmech.problem.observables import Scale
 from tsmech.problem.system import System
 from tsmech.systems import REGISTRY, find
 
-WAITING = {"online_sgd", "sample_reuse"}
-"""Systems that do not declare all of it yet."""
-READY = [find(name) for name in REGISTRY if name not in WAITING]
+SYSTEMS = [find(name) for name in REGISTRY]
 
 
 def without_range(system: type[System]) -> list[str]:
@@ -20,7 +18,7 @@ def without_range(system: type[System]) -> list[str]:
     return [one.name for one in declared if one.numeric and one.range is None]
 
 
-@pytest.mark.parametrize("system", READY)
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_a_system_names_the_publications_that_it_rests_on(system: type[System]) -> None:
     assert system.references
     for reference in system.references:
@@ -28,7 +26,7 @@ def test_a_system_names_the_publications_that_it_rests_on(system: type[System]) 
         assert 1900 < reference.year < 2100
 
 
-@pytest.mark.parametrize("system", READY)
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_a_number_says_between_which_values_it_is_played_with(system: type[System]) -> None:
     """Both ends are allowed, and what it is by default lies between them where the scale is linear."""
     assert without_range(system) == []
@@ -42,12 +40,7 @@ def test_a_number_says_between_which_values_it_is_played_with(system: type[Syste
             assert one.range[0] <= one.default <= one.range[1]
 
 
-@pytest.mark.parametrize("name", sorted(WAITING))
-def test_a_system_that_waits_still_lacks_something(name: str) -> None:
-    assert not find(name).references or without_range(find(name))
-
-
-@pytest.mark.parametrize("system", READY)
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_references_stand_where_a_reader_looks(system: type[System], pages: ModuleType) -> None:
     """... on the system's page, in what is shown of it, and at the end of its help."""
     page = pages.system_page(system)

@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _open_what_is_closed() -> None:
-    """Let what a service or a shell has closed lead nowhere; files that are opened later would take its place."""
+    """Open closed standard streams onto the null device, so that no file opened later takes their number."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)

@@ -204,25 +204,37 @@ def plot(
 def export(
     run: Run,
     kind: Annotated[
-        str | None, typer.Option("--format", help="csv, json or parquet (default: what OUT ends in, else csv)")
+        str | None,
+        typer.Option(
+            "--format",
+            help="csv, json or parquet, netcdf or zarr (default: what OUT ends in, else csv)",
+            metavar="FORMAT",
+        ),
     ] = None,
+    long: Annotated[
+        bool, typer.Option("--long", help="one row a number: observable, its indices, value, standard error")
+    ] = False,
     out: Annotated[Path | None, path_option("the file to write (default: stdout)", "FILE")] = None,
 ) -> None:
-    """Export a run's summary table."""
-    from tsmech.runs import tables
+    """Export a run's summary table, or its arrays with named dimensions."""
+    from tsmech.runs import arrays, entries, tables
+    from tsmech.runs import export as write
 
     form = _format(kind, out)
-    if out is None and form == "parquet":
-        raise InputError("--format parquet needs a file: give --out FILE")
+    if out is None and form not in ("csv", "json"):
+        raise InputError(f"--format {form} needs a file: give --out FILE")
+    if long and form in arrays.NAMES:
+        raise InputError(f"--long makes a table, which {arrays.NAMES[form]} does not hold: leave it out")
     if out is None:
         need_stdout("export")
     else:
         check_out(out)
     with _open(run) as store:
         if out is not None:
-            tables.write(store.rows(), out, form)
+            write(store, out, form, long=long)
         else:
-            text = tables.to_csv(store.rows()) if form == "csv" else tables.to_json(store.rows()) + "\n"
+            rows = entries.rows(store) if long else store.rows()
+            text = tables.to_csv(rows) if form == "csv" else tables.to_json(rows) + "\n"
             sys.stdout.write(printable(text))
 
 

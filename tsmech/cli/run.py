@@ -61,7 +61,7 @@ Timeout = Annotated[
 
 
 class Command(typer.core.TyperCommand):
-    """A command that refuses an option which is given twice, instead of heeding the last."""
+    """A command that refuses an option which is given twice, instead of using the last."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """Read a command line."""
@@ -262,7 +262,7 @@ def perform(
     if executor is None and set(experiment.answers) == {"theory"}:
         workers = 0
     elif executor is None:
-        executor = "local"  # though it be one worker: a simulation may hang, be killed, or take all the memory
+        executor = "local"  # even for one worker: a simulation may hang, be killed, or take all the memory
     with Meter(experiment.name, quiet) as meter, end_in_time(end_interrupted):
         places: dict[str, Any] = {"workers": workers or None, "executor": executor, "timeout": seconds}
         store = carry_out(experiment, directory, report=meter.show, **places, **more)
@@ -272,7 +272,7 @@ def perform(
 
 
 def need_stdout(words: str) -> None:
-    """Refuse to compute for a stdout that is closed."""
+    """Refuse a command whose result would be written to a closed stdout."""
     if getattr(sys.stdout, "name", "") == os.devnull:
         raise InputError(f"{words} writes on stdout, which is closed: give --out")
 
@@ -306,7 +306,7 @@ def say_out(words: str, quiet: bool = False) -> None:
 
 
 def again(arguments: list[str]) -> str:
-    """Return how the command that is interrupted is continued."""
+    """Return in words how an interrupted command is continued."""
     if arguments[:1] not in (["run"], ["reproduce"]):
         return ""
     again = shlex.join(["tsmech", *(word for word in arguments if word != "--fresh")])
@@ -315,7 +315,7 @@ def again(arguments: list[str]) -> str:
 
 
 def end_interrupted() -> None:
-    """End a process that does not come to its end by itself."""
+    """End a process that does not end by itself."""
     say(f"tsmech: interrupted{again([word for word in sys.argv[1:] if word != '--debug'])}")
     sys.stderr.flush()
     os._exit(INTERRUPTED)

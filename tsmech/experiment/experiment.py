@@ -23,7 +23,7 @@ REPLICATES = 20
 MOST_POINTS = 2_000_000
 MOST_REPLICATES = 10_000_000
 MOST_STEPS = 1e17
-"""Steps of one simulation that no computer makes: some thirty years of a core."""
+"""Most steps of one simulation: about thirty years of a core."""
 LARGEST_SEED = 2**256
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -243,7 +243,7 @@ class Experiment:
         return [remark for remark in found if remark]
 
     def identity(self) -> dict[str, list[Any]]:
-        """Return what tells run directories apart: system, seed, and each parameter's values as the answers see them.
+        """Return the identity of a run directory: system, seed, and each parameter's values as the answers see them.
 
         A parameter with one value is taken from a point, which knows what its default resolves to; a file is
         identified by its contents.  Words that are not given and switches that are off are left out.
@@ -285,7 +285,7 @@ class Experiment:
         return "\n".join(lines)
 
     def joined(self, other: "Experiment") -> "Experiment":
-        """Return the experiment that asks for what either asks for; the other's words and plot prevail."""
+        """Return the union of both experiments; title, source and plot are the other's."""
         parameters = {}
         for name in {**self.parameters, **other.parameters}:
             mine, others = self.parameters.get(name, ()), other.parameters.get(name, ())

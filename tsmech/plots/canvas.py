@@ -85,7 +85,7 @@ class Canvas:
                 ax.set_ylabel(wrapped(y, self.size[1]))
 
     def legend(self, entries: Sequence["Line2D"], of_panels: Sequence[Sequence["Line2D"]]) -> None:
-        """Show what concerns all panels beside them, and what concerns one beside it; on given axes in each panel."""
+        """Place the legend of all panels beside the figure, that of one beside it; on given axes one in each."""
         for ax, some in zip(self.panels, of_panels, strict=True):
             if not self.own:
                 ax.legend(handles=[*entries, *some], fontsize="small")

@@ -99,7 +99,7 @@ def styles(system: type[System], drawn: Sequence[str]) -> dict[str, Style]:
 
 
 def looks(found: Mapping[str, Style]) -> dict[str, curves.Look]:
-    """Return the looks alone."""
+    """Return the look of each column."""
     return {column: style.look for column, style in found.items()}
 
 

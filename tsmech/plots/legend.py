@@ -20,7 +20,7 @@ REFERENCES = ((0, (6, 2)), (0, (6, 2, 1, 2)), (0, (2, 2)), (0, (9, 2, 1, 2, 1, 2
 
 
 def handles(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture, off: bool) -> list["Line2D"]:
-    """Return the entries of the legend; of many numbers that colour tells apart the colour bar speaks."""
+    """Return the entries of the legend; many numbers that colour tells apart have a colour bar instead."""
     rows = [row for found in shown.values() for row in found]
     alone = curves.is_alone(experiment, picture, rows)
     entries = [_answer(experiment, answer, name, alone) for answer, name in answer_names(experiment, shown).items()]

@@ -1,1 +1,1 @@
-"""What a problem says of itself: the contract of systems, parameters, files, and parameters that systems share."""
+"""The contract of systems: parameters, observables, answers and curves, files, and mixins of shared parameters."""

@@ -1,4 +1,4 @@
-"""The answers to a problem: their role, and the number that stands for each in the addresses of random streams."""
+"""The answers to a problem: their role, and the number that identifies each in the addresses of random streams."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which columns of a table are inputs: those that a person chooses, else all but an index."""
+"""Which columns of a table are inputs: those that the user chooses, otherwise all but an index column."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ FEW = 3
 
 
 class Columns(NamedTuple):
-    """Words that choose columns, as a person gave them, and whether there is such a parameter at all.
+    """The user's choice of columns, and whether the system has a parameter ``columns`` at all.
 
     ``0,2,age`` takes columns by number (from 0, as they lie in the file) or by the name in the header, ``-id,-3`` takes
     all but these, ``all`` takes even what looks like an index.
@@ -24,14 +24,14 @@ class Columns(NamedTuple):
 
     @property
     def decided(self) -> bool:
-        """Whether the wanted columns are said one by one, or all are, so that none can be an index unseen."""
+        """Whether the choice covers every column, so that an index column cannot be taken by mistake."""
         return self.words is not None and not all(piece.startswith("-") for piece in self._pieces())
 
     def _pieces(self) -> list[str]:
         return [piece.strip() for piece in (self.words or "").split(",")]
 
     def choose(self, names: Sequence[str] | None, width: int) -> list[int]:
-        """Return the numbers of the wanted columns of a table so wide, whose header has these names."""
+        """Return the numbers of the chosen columns of a table with this width and these names in its header."""
         everything = list(range(width))
         if self.words in (None, "all"):
             return everything
@@ -50,7 +50,7 @@ class Columns(NamedTuple):
         return wanted
 
     def decide(self, question: str) -> ValueError:
-        """Return the refusal of a table whose first column can be an index or an input."""
+        """Return the error for a table whose first column may be an index or an input."""
         way = "columns = -0 leaves it out, columns = all takes it" if self.parameter else "write the file without it"
         return ValueError(f"{question}: it may be an index or an input ({way})")
 
@@ -83,12 +83,12 @@ def index_by_name(name: str) -> bool:
 
 
 def all_finite(table: NDArray[np.float64]) -> bool:
-    """Return whether a table that is not empty holds numbers of at most ``LARGEST`` alone."""
+    """Return whether all numbers of a non-empty table are finite and at most ``LARGEST`` in size."""
     return bool(table.min() >= -LARGEST and table.max() <= LARGEST)
 
 
 def refuse_a_count(table: NDArray[np.float64], name: str | None, columns: Columns) -> None:
-    """Refuse a table whose first column, not chosen by a person, counts the rows."""
+    """Refuse a table whose first column counts the rows, unless the user chose that column."""
     if columns.decided or table.shape[0] < FEW or table.shape[1] < 2:
         return
     if table[0, 0] in (0.0, 1.0) and (np.diff(table[:, 0]) == 1.0).all():

@@ -1,4 +1,4 @@
-"""What one answer yields: a curve of observables along its coordinates, or a single point."""
+"""The result of one answer: a curve of observables along its coordinates, or a single point."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Reason = Literal["diverged", "not converged"]
 
 @dataclass(frozen=True)
 class Stop:
-    """Why and where a curve ends before its end."""
+    """Why and where a curve ends early."""
 
     reason: Reason
     at: float
@@ -27,7 +27,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Curve:
-    """What one answer yields: observables along no, one or two coordinates.
+    """The result of one answer: observables along no, one or two coordinates.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Curve:
     labels
         By axis of the observables the names of its indices, where they have any.
     stop
-        Why the curve ends before its end; None where it is finished.
+        Why the curve ends early; None where it is finished.
     """
 
     observables: Mapping[str, FloatArray]
@@ -74,7 +74,7 @@ class Curve:
 
     @property
     def diverged_at(self) -> float | None:
-        """Where it diverged, or None."""
+        """The coordinate at which it diverged, or None."""
         return self.stop.at if self.stop is not None and self.stop.reason == "diverged" else None
 
     @property
@@ -118,7 +118,7 @@ class Curve:
 def fault(
     curve: Curve, observables: Mapping[str, Observable], coordinates: Mapping[str, Coordinate], *, predicts: bool
 ) -> str | None:
-    """Return in words what a curve has that its system does not declare, or None where it keeps the contract."""
+    """Return how a curve violates the declarations of its system, or None."""
     if list(curve.coordinates) != list(coordinates):
         return f"has the coordinates {list(curve.coordinates)}, declared are {list(coordinates)}"
     for found, what in ((curve.observables, "observable"), (curve.summaries, "summary")):
@@ -157,7 +157,7 @@ def undefined(curve: Curve, observables: Mapping[str, Observable]) -> str | None
 
 
 def _disorder(curve: Curve, coordinates: Mapping[str, Coordinate]) -> str | None:
-    """Return in words how coordinates are out of order: the number increases wherever the names are the same."""
+    """Return how coordinates are out of order, or None: the number must increase where the names are equal."""
     latest: dict[tuple[Any, ...], float] = {}
     named = [name for name, coordinate in coordinates.items() if coordinate.names]
     numeric = [name for name in coordinates if name not in named]

@@ -1,4 +1,4 @@
-"""Tables of numbers in files that parameters name: text, Parquet or NumPy's arrays, each as its writer leaves it.
+"""Tables of numbers in files: text, Parquet or NumPy arrays, as their usual writers format them.
 
 An index and a header are told from numbers as pandas and R write them.  A file that can be read in two ways is refused
 with what decides between them, and one that cannot be read with the row and the column of what is wrong.
@@ -32,7 +32,7 @@ UNREADABLE = (*_ARRAY, OSError, MemoryError, RuntimeError, csv.Error, zipfile.Ba
 
 
 def state(path: str, name: str, words: Sequence[str]) -> tuple[int, int]:
-    """Return when a file was changed and how long it is; refuse a parameter that is neither a known word nor a file."""
+    """Return the modification time and the size of a file; refuse what is neither a known word nor a file."""
     try:
         found = os.stat(path)
     except (OSError, ValueError) as error:
@@ -45,7 +45,7 @@ def state(path: str, name: str, words: Sequence[str]) -> tuple[int, int]:
 
 
 def check_regular(mode: int, refusal: str) -> None:
-    """Refuse what is no regular file: to read a pipe or a device may take for ever."""
+    """Refuse everything but a regular file: reading a pipe or a device may never end."""
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
         found = f"it is {kinds.get(stat.S_IFMT(mode), 'a device')}, not a file"
@@ -53,7 +53,7 @@ def check_regular(mode: int, refusal: str) -> None:
 
 
 def read_table(path: str, name: str, columns: Columns | None = None) -> NDArray[np.float64]:
-    """Return the numbers in a file that a parameter of this name was given, with two axes, all of them finite.
+    """Return the numbers in a file as a two-dimensional array, all finite; errors name the parameter.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def _read_archive(path: str, columns: Columns) -> NDArray[np.float64]:
 
 
 def _array(file: IO[bytes], size: int) -> NDArray[np.float64]:
-    """Return the array in a file of NumPy's format, of so many bytes, once what its header declares is there."""
+    """Return the array in a NumPy file of this size in bytes, after checking that it holds what its header declares."""
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(file)
     if version not in readers:

@@ -1,4 +1,4 @@
-"""The spectrum of the inputs' covariance, as parameters say it: by name, from a file, or as arrays."""
+"""The covariance of the inputs: parameters that describe its spectrum by name, by a file or by arrays."""
 
 import functools
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ GAP = 1e3
 """Ratio of the next eigenvalue to a small one from which the small one can be the rounding of a zero."""
 
 FAINT = 1e-3
-"""Least size, in units of ε times the largest, of the largest rounding of a zero: below it a value is no accident."""
+"""Least size of rounding in units of ε times the largest eigenvalue: smaller values are taken as they are."""
 
 DIMENSION = 400
-"""Input dimension of the simulations where neither a number nor eigenvalues say otherwise."""
+"""Default input dimension of the simulations, unless eigenvalues are given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class GaussianInputs(System):
     )
 
     def __post_init__(self) -> None:
-        """Check each parameter, and that the spectrum can be had."""
+        """Check each parameter, and that the spectrum is valid."""
         super().__post_init__()
         object.__setattr__(self, "dimension", self._resolved_dimension())
         self.population()
@@ -128,7 +128,7 @@ class GaussianInputs(System):
         return _power_law(self.exponent, count, self.signal)
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: the reduction needs isotropic inputs, simulations memory."""
+        """Return why this problem has no such answer: no reduction of anisotropic inputs, or too little memory."""
         predicts = answer in self.answers and self.answers[answer].predicts
         if answer == "reduced" and not self.isotropic:
             return f"{self.name} has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
@@ -150,7 +150,7 @@ class GaussianInputs(System):
                 )
 
     def _given(self, values: NDArray[np.float64]) -> Spectrum:
-        """Return the spectrum of eigenvalues that a person gave, or refuse them."""
+        """Return the spectrum of given eigenvalues, or refuse them."""
         if not values.any():
             raise InputError("the eigenvalues are all zero: at least one must be above 0")
         least = values[values > 0].min()
@@ -209,7 +209,7 @@ class GaussianInputs(System):
 
 @functools.lru_cache(maxsize=64)
 def _isotropic(signal: float) -> Spectrum:
-    """Return the spectrum that most points of a sweep share."""
+    """Return the isotropic spectrum, which most points of a sweep share."""
     return Spectrum([1.0], teacher_weights=signal)
 
 

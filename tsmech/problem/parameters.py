@@ -1,4 +1,4 @@
-"""Parameters that describe themselves: what a person may give for each, and how it is read and refused."""
+"""Declared parameters: what values are allowed, and how they are parsed, checked and refused."""
 
 import dataclasses
 import difflib
@@ -8,9 +8,7 @@ import json
 import math
 import os
 import textwrap
-import types
-import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +17,11 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.problem.observables import Scale
+from tsmech.problem.ranges import read_piece
 from tsmech.words import printable, shown
 
 Numbers = float | Sequence[float] | NDArray[Any]
-"""What may be given where numbers are asked for; a system holds them as a tuple of floats."""
+"""Values allowed for a parameter of several numbers; a system holds them as a tuple of floats."""
 
 LARGEST = 1e100
 """Largest size of a number, so that no square of it overflows; what must be above 0 is at least its inverse."""
@@ -30,54 +29,8 @@ LARGEST_DIMENSION = 10**12
 """Largest input dimension: one vector of it takes eight terabytes."""
 LARGEST_WHOLE = 2**63 - 1
 """Largest whole number: that of arrays and files."""
-MAX_RANGE = 1_000_000
-"""Most values of a range."""
 PLAIN = (float, int, str, bool, type(None))
 """Types of values that cannot change."""
-
-KINDS: Mapping[Any, str] = {
-    bool: "bool",
-    int: "int",
-    float: "float",
-    str: "word",
-    Path: "path",
-    tuple[float, ...]: "numbers",
-    Sequence[float]: "numbers",
-    NDArray[Any]: "numbers",
-    tuple[str, ...]: "words",
-    Mapping[str, Any]: "table",
-}
-"""What a declared type admits; a dataclass is a ``table`` of its fields, and each may be ``| None``."""
-
-
-def kinds(declared: Any) -> tuple[tuple[str, ...], type | None]:
-    """Return what a declared type admits, and the dataclass of a table.
-
-    Raises
-    ------
-    TypeError
-        Where it is none of :data:`KINDS`, a dataclass, or one of these joined by ``|``.
-
-    Examples
-    --------
-    >>> kinds(float | str | None)
-    (('float', 'word'), None)
-    """
-    union = typing.get_origin(declared) in (types.UnionType, typing.Union)
-    parts = [one for one in (typing.get_args(declared) if union else (declared,)) if one is not types.NoneType]
-    tables = [one for one in parts if isinstance(one, type) and dataclasses.is_dataclass(one)]
-    for one in parts:
-        if one not in KINDS and one not in tables:
-            raise TypeError(f"{declared} is no type of a parameter: {one} is not known")
-    found = tuple(dict.fromkeys("table" if one in tables else KINDS[one] for one in parts))
-    if "numbers" in found:  # a single number will do
-        found = tuple(kind for kind in found if kind not in ("float", "int"))
-    alone = {"bool", "numbers", "words", "path"} & set(found)
-    if not found or (alone and len(found) > 1) or {"int", "float"} <= set(found):
-        raise TypeError(f"{declared} is no type of a parameter: its parts cannot be told apart")
-    if len(tables) != ("table" in found):
-        raise TypeError(f"{declared} is no type of a parameter: a table has one dataclass")
-    return found, next(iter(tables), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +57,7 @@ class Parameter:
     table: type | None
 
     def __post_init__(self) -> None:
-        """Refuse a range that nobody could choose from; it is the declaration that is wrong, not a person."""
+        """Refuse an invalid range: an error in the declaration, not in a user's value."""
         if self.range is None:
             return
         low, high = self.range
@@ -239,7 +192,7 @@ class Parameter:
         return Path(value) if kind == "path" else str(value)
 
     def _is_table(self, value: Any) -> bool:
-        """Whether a value is a table, or the functions of one that can be made of these alone."""
+        """Return whether a value is a table, or a tuple of functions from which one can be made."""
         if hasattr(self.table, "from_functions") and isinstance(value, tuple) and value:
             return all(map(callable, value))
         return self.table is not None and isinstance(value, (dict, self.table))
@@ -261,7 +214,7 @@ class Parameter:
             raise self.refuse(value) from None
 
     def read(self, given: Any) -> tuple[Any, ...]:
-        """Return the values that a person gave: one value, several, or a range in words.
+        """Return the given values: one, several, or a range in words.
 
         Words are a number, a comma-separated list, a linear range ``start:stop:count`` or a geometric range
         ``log:start:stop:count``.  The values of a range are rounded to twelve significant digits (to whole
@@ -289,10 +242,14 @@ class Parameter:
         pieces = [piece.strip() for piece in words.split(",")]
         if self.kinds[0] == "words":
             return pieces
-        return [value for piece in pieces for value in self._read_piece(piece, words)]
+        return [
+            value
+            for piece in pieces
+            for value in read_piece(piece, words, self.name, self.allowed, whole="int" in self.kinds)
+        ]
 
     def _read_words(self, words: str) -> list[Any]:
-        """Return the values that are written as words: a path as it is, others separated by commas."""
+        """Return the values in a string: a path as it is, others separated by commas."""
         pieces = [piece.strip() for piece in words.split(",")]
         whole = self.file or self.kinds == ("word",)  # a path or a free word may hold a comma
         if self.kinds[0] == "path" or (whole and not all(self._is_choice(piece) for piece in pieces)):
@@ -304,37 +261,10 @@ class Parameter:
             return [piece]
         if "word" in self.kinds and (self._is_choice(piece) or not {"int", "float"} & set(self.kinds)):
             return [piece]
-        return list(self._read_piece(piece, words))
+        return list(read_piece(piece, words, self.name, self.allowed, whole="int" in self.kinds))
 
     def _is_choice(self, piece: str) -> bool:
         return piece.replace("-", "_") in self.choices
-
-    def _read_piece(self, piece: str, words: str) -> list[float]:
-        fields = piece.split(":")
-        geometric = fields[0] == "log"
-        numbers = fields[1:] if geometric else fields
-        try:
-            if not geometric and len(numbers) == 1:
-                return [float(numbers[0])]
-            start, stop, count = float(numbers[0]), float(numbers[1]), int(numbers[2])
-            if len(numbers) != 3:
-                raise ValueError
-        except (ValueError, IndexError):
-            raise InputError(
-                f"{self.name} = {shown(words)} cannot be read: write {self.allowed}, a list (0.1,0.5,1), "
-                "a range (start:stop:count) or a geometric range (log:start:stop:count)"
-            ) from None
-        if not (math.isfinite(start) and math.isfinite(stop) and start < stop and 2 <= count <= MAX_RANGE):
-            raise InputError(
-                f"{self.name} = {shown(words)} is not a range: "
-                f"it needs start below stop and a count of 2 to {MAX_RANGE}"
-            )
-        if geometric and start <= 0:
-            raise InputError(f"{self.name} = {shown(words)} is not a range: a geometric range must start above 0")
-        values = np.geomspace(start, stop, count) if geometric else np.linspace(start, stop, count)
-        if "int" in self.kinds:
-            return [float(round(v)) for v in values]
-        return [float(f"{v:.12g}") for v in values]
 
 
 def _checked_numbers(parameter: Parameter, value: Any) -> tuple[float, ...]:
@@ -357,7 +287,7 @@ def _checked_numbers(parameter: Parameter, value: Any) -> tuple[float, ...]:
 
 
 def numbers(value: Any) -> NDArray[np.float64] | None:
-    """Return numbers in rows of equal length as an array; None where anything in them, text or a truth, is none."""
+    """Return nested lists of equal length as an array of floats; None where an entry is text or a boolean."""
     try:
         array = np.asarray(value)
         if array.dtype.kind == "O" and array.ndim:  # whole numbers beyond 64 bits, or no numbers
@@ -371,7 +301,7 @@ def numbers(value: Any) -> NDArray[np.float64] | None:
 
 
 def _holds_truths(value: Any) -> bool:
-    """Return whether there is a truth among rows of numbers, which NumPy would take as 0 or 1."""
+    """Return whether nested lists hold a boolean, which NumPy would convert to 0 or 1."""
     if isinstance(value, (list, tuple)):
         return any(map(_holds_truths, value))
     return isinstance(value, (bool, np.bool_))
@@ -428,8 +358,8 @@ def parameter(
 ) -> Any:
     """Declare a field of a system: its symbol, its meaning, and what values are allowed.
 
-    What kind of value it is, the field's type says: see :func:`kinds`.  A dataclass refuses wrong values of its fields
-    by :class:`~tsmech.errors.InputError`.
+    What kind of value it is, the field's type says: see :func:`tsmech.problem.kinds.kinds`.  A dataclass refuses wrong
+    values of its fields by :class:`~tsmech.errors.InputError`.
 
     Parameters
     ----------
@@ -446,8 +376,7 @@ def parameter(
     file
         Whether any other word is taken as the path of a file.
     scale, range
-        Whether its values are best chosen on a linear or a logarithmic scale, and between which, where somebody plays
-        with them; no limits.
+        The scale, linear or logarithmic, and the interval of a slider for it; values outside are allowed.
     """
     described = {
         "symbol": symbol,
@@ -465,7 +394,7 @@ def parameter(
 
 
 def file_identity(path: str) -> str:
-    """Return what identifies a file's contents, wherever it lies: ``sha256:`` and 16 hexadecimal digits."""
+    """Return a hash of a file's contents, whatever its path: ``sha256:`` and 16 hexadecimal digits."""
     try:
         state = os.stat(path)
         return _file_digest(path, state.st_mtime_ns, state.st_size)

@@ -1,11 +1,11 @@
-"""Publications that systems rest on; those that several systems cite stand here."""
+"""Publications that systems cite; those that several systems cite are defined here."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A publication that a system rests on."""
+    """A publication that a system cites."""
 
     authors: str
     year: int
@@ -21,7 +21,7 @@ class Reference:
 
     @property
     def url(self) -> str:
-        """Where it is read, or nothing."""
+        """Its address on arXiv, or its DOI; empty where it has neither."""
         if self.arxiv:
             return f"https://arxiv.org/abs/{self.arxiv}"
         return f"https://doi.org/{self.doi}" if self.doi else ""

@@ -20,24 +20,6 @@ LARGE_BATCH = 0.1
 """Examples a step over N from which on a reader is told that theory takes this share for small."""
 
 
-def declare_samples(default: int = 100) -> Any:
-    """Declare the field ``samples``."""
-    return parameter(
-        "n",
-        "times to report, met by whole steps where training goes in steps: how many after 0, or a list of two times or "
-        "more",
-        default=(float(default),),
-        minimum=0,
-    )
-
-
-def declare_spacing() -> Any:
-    """Declare the field ``spacing``."""
-    return parameter(
-        "Δ", "spacing of a number of samples: linear, or log after 0", default="linear", choices=("linear", "log")
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
 class Reports(System):
     """A system whose answers run in time: how long, and when they are reported.
@@ -46,8 +28,16 @@ class Reports(System):
     """
 
     duration: float = parameter("t_end", "training time", default=100.0, minimum=0, exclusive=True)
-    samples: Numbers = declare_samples()
-    spacing: str = declare_spacing()
+    samples: Numbers = parameter(
+        "n",
+        "times to report, met by whole steps where training goes in steps: how many after 0, or a list of two times or "
+        "more",
+        default=(100.0,),
+        minimum=0,
+    )
+    spacing: str = parameter(
+        "Δ", "spacing of a number of samples: linear, or log after 0", default="linear", choices=("linear", "log")
+    )
 
     def __post_init__(self) -> None:
         """Check each parameter, and that the times can be had."""

@@ -1,4 +1,4 @@
-"""Early stopping: when a learning curve is at its best, how good it is then, and how good it is in the end."""
+"""Early stopping: the best time of a learning curve, the error at that time, and the final error."""
 
 import math
 from typing import NamedTuple
@@ -14,7 +14,7 @@ SUMMARY = {
     "early_stopping_error": Observable("ε*", "test error at the best time to stop", summary=True),
     "final_error": Observable("ε_end", "test error in the end", summary=True),
 }
-"""The observables that a system with an early-stopping summary declares besides its others."""
+"""The observables of an early-stopping summary, for the declarations of systems that have one."""
 
 
 class EarlyStopping(NamedTuple):
@@ -52,7 +52,7 @@ def early_stopping(times: ArrayLike, errors: ArrayLike) -> EarlyStopping:
 
 
 def summary(times: NDArray[np.float64], errors: NDArray[np.float64], *, smooth: bool = False) -> dict[str, float]:
-    """Return the observables :data:`SUMMARY` of a curve; none of one that ends before its first row.
+    """Return the observables :data:`SUMMARY` of a curve; empty for a curve without rows.
 
     Of a ``smooth`` curve the best time is that of the parabola through the least error reported and its neighbours,
     so that it is finer than the times reported; it lies within half of their distance.
@@ -66,7 +66,7 @@ def summary(times: NDArray[np.float64], errors: NDArray[np.float64], *, smooth: 
 
 
 def _vertex(times: NDArray[np.float64], errors: NDArray[np.float64]) -> float:
-    """Return where the parabola through the least of the errors and its neighbours is least, by divided differences."""
+    """Return the minimum of the parabola through the least error and its neighbours, by divided differences."""
     best = int(np.argmin(errors))
     if not 0 < best < len(times) - 1:
         return float(times[best])

@@ -5,10 +5,9 @@ import hashlib
 import inspect
 import json
 import pickle
-import re
 import typing
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -17,26 +16,19 @@ import numpy as np
 from tsmech.errors import InputError
 from tsmech.problem.answers import USUAL, Answer
 from tsmech.problem.curve import Curve, fault, undefined
+from tsmech.problem.declarations import complaints, document, read_parameter
 from tsmech.problem.observables import Coordinate, Observable
-from tsmech.problem.parameters import PLAIN, Parameter, file_identity, kinds, plain, to_json
+from tsmech.problem.parameters import PLAIN, Parameter, file_identity, plain, to_json
 from tsmech.problem.references import Reference
 from tsmech.words import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RUN_OPTIONS = (
-    "answers", "replicates", "seed", "target_error", "max_replicates", "out", "workers", "executor", "scheduler",
-    "timeout", "shard", "progress",
-)  # fmt: skip
-"""What a run is told beside the parameters of its system, and what no parameter may therefore be called."""
-COLUMNS = ("system", "answer", "replicates", "replicate", "diverged_at")
-"""Columns that every table has, or may have."""
-
 
 @dataclass(frozen=True)
 class Convergence:
-    """Along what ``tsmech check`` extrapolates simulations to the prediction.
+    """The parameter along which ``tsmech check`` extrapolates simulations to the prediction.
 
     Parameters
     ----------
@@ -87,17 +79,17 @@ class System:
     """By parameter the last value of which an entry of the key was made, and that entry."""
 
     def __init_subclass__(cls, **given: Any) -> None:
-        """Refuse what a system cannot declare, when its class is made; a mixin of parameters has no name."""
+        """Check the declarations of a system when its class is made; a mixin of parameters has no name."""
         super().__init_subclass__(**given)
         cls._latest, cls._texts = {}, {}
         if "name" not in cls.__dict__:
             return
-        for complaint in _complaints(cls):
+        for complaint in complaints(cls, System):
             raise TypeError(f"{cls.__name__}: {complaint}")
-        _document(cls)
+        document(cls)
 
     def __post_init__(self) -> None:
-        """Bring each parameter into its own type, or refuse it; one that is as at the point before is known."""
+        """Convert each parameter to its type, or refuse it; one that is as at the point before is known."""
         latest, held = self._latest, self.__dict__
         for name, declared in self.parameters().items():
             value = held[name]
@@ -123,7 +115,7 @@ class System:
             hints = typing.get_type_hints(cls)
             fields = {field.name: field for field in dataclasses.fields(cls)}
             ordered = dict.fromkeys(name for base in cls.__mro__ for name in inspect.get_annotations(base))
-            found = {name: _parameter(name, fields[name], hints[name]) for name in ordered if name in fields}
+            found = {name: read_parameter(name, fields[name], hints[name]) for name in ordered if name in fields}
             cls._parameters = found  # type: ignore[attr-defined]
         return found
 
@@ -186,11 +178,11 @@ class System:
         return None if has(type(self), answer) else f"{self.name} has no {answer} answer"
 
     def remark(self) -> str | None:
-        """Return what a reader of the answers must know (an approximation that the theory makes), or None."""
+        """Return a warning for readers of the answers, such as an approximation of the theory, or None."""
         return None
 
     def answer_label(self, answer: str) -> str:
-        """Return what a picture calls an answer: its name, unless a reader would take it for more than it is."""
+        """Return the name of an answer in pictures: its own, unless that would be misleading."""
         return answer
 
     def poles(self, name: str) -> tuple[float, ...]:
@@ -202,7 +194,7 @@ class System:
         return 0 if self.coordinates else 400
 
     def simulation_steps(self) -> float:
-        """Return how many steps a simulation takes: where that is very many, a person is asked first."""
+        """Return the number of steps of a simulation; the command line asks before it starts a very long one."""
         return 0.0
 
     def stream(self, answer: str, seed: int, replicate: int) -> np.random.Generator:
@@ -309,12 +301,12 @@ def _is_flat(value: Any) -> bool:
 
 
 def _descend(rng: np.random.Generator) -> np.random.Generator:
-    """Return a new generator that the numbers of another decide: the same state has the same descendant."""
+    """Return a new generator seeded by numbers from another: equal states give equal generators."""
     return np.random.default_rng(rng.integers(2**32, size=8, dtype=np.uint32).tolist())
 
 
 def _is_new(rng: np.random.Generator) -> bool:
-    """Return whether a generator is as its seed made it."""
+    """Return whether nothing has been drawn from a generator yet."""
     bits = rng.bit_generator
     if not isinstance(bits.seed_seq, np.random.SeedSequence):
         return False
@@ -342,78 +334,3 @@ def predictions(system: type[System]) -> list[str]:
 def simulations(system: type[System]) -> list[str]:
     """Return the names of a system's simulations, the one that is most like the network last."""
     return [name for name, answer in system.answers.items() if not answer.predicts and has(system, name)]
-
-
-def _of_class(declared: Any) -> bool:
-    """Return whether a type says that what bears it is of the class, and no field."""
-    return declared is ClassVar or typing.get_origin(declared) is ClassVar
-
-
-def _parameter(name: str, field: "dataclasses.Field[Any]", declared: Any) -> Parameter:
-    admitted, table = kinds(declared)
-    return Parameter(name, admitted, table=table, **field.metadata["parameter"])
-
-
-def _complaints(cls: type[System]) -> Iterator[str]:
-    """Yield what is wrong with the declarations of a class that is about to become a dataclass."""
-    try:
-        hints = typing.get_type_hints(cls)
-    except NameError as error:
-        yield f"a type is not known where the class is made: {error}"
-        return
-    shared = {name for base in cls.__mro__[1:] for name in getattr(base, "__dataclass_fields__", {})}
-    own = [name for name in inspect.get_annotations(cls) if not _of_class(hints[name])]
-    for name in own:
-        field = cls.__dict__.get(name)
-        if not isinstance(field, dataclasses.Field) or "parameter" not in field.metadata:
-            yield f"{name} is no parameter: declare it with parameter()"
-            return
-        try:
-            _parameter(name, field, hints[name])
-        except TypeError as error:
-            yield f"parameter {name}: {error}"
-    parameters = {name for name in (*shared, *own) if not _of_class(hints[name])}
-    if hidden := parameters & {*dir(System), *RUN_OPTIONS, *COLUMNS}:
-        yield f"no parameter may be named {', '.join(sorted(hidden))}: it is a method, an option of runs or a column"
-    if len(cls.coordinates) > 2:
-        yield f"has {len(cls.coordinates)} coordinates: two at most"
-    columns = {column for name in cls.observables for column in (name, f"{name}_sem")}
-    named = [*sorted(parameters), *cls.coordinates, *sorted(columns), *COLUMNS]
-    if twice := {name for name in named if named.count(name) > 1}:
-        yield f"{', '.join(sorted(twice))} names two things: parameters, coordinates, observables and columns differ"
-    for name in (*cls.observables, *cls.coordinates):
-        if not name.isidentifier():
-            yield f"{name!r} is no name of an observable or a coordinate: letters, digits and underscores"
-    streams = [answer.stream for answer in cls.answers.values()]
-    if len(set(streams)) < len(streams):
-        yield "two answers have the same number of their random streams"
-    known = [answer for answer in cls.answers if hasattr(cls, f"{answer}_curve")]
-    if not known:
-        yield f"has no answer: define {' or '.join(f'{answer}_curve' for answer in cls.answers)}"
-    if cls.answers is not USUAL and len(known) < len(cls.answers):
-        yield f"declares the answers {', '.join(cls.answers)}, but defines {', '.join(known) or 'none'} of their curves"
-    if stray := [
-        name for name in vars(cls) if name.endswith("_curve") and name[:-6] not in cls.answers and name[0] != "_"
-    ]:
-        yield f"defines {', '.join(stray)}, which is no declared answer"
-    for point in cls.checks:
-        if unknown := set(point) - parameters:
-            yield f"checks name {', '.join(sorted(unknown))}, which is no parameter"
-    if cls.convergence is not None and cls.convergence.parameter not in parameters:
-        yield f"convergence names {cls.convergence.parameter}, which is no parameter"
-
-
-def _document(cls: type[System]) -> None:
-    """Add the declared parameters to the docstring of a class that is about to become a dataclass."""
-    hints = typing.get_type_hints(cls)
-    fields = {name: cls.__dict__[name] for name in inspect.get_annotations(cls) if not _of_class(hints[name])}
-    for base in cls.__mro__[1:]:
-        ready = getattr(base, "__dataclass_fields__", {})
-        fields |= {name: field for name, field in ready.items() if name not in fields and not _of_class(hints[name])}
-    words = inspect.cleandoc(str(cls.__doc__))
-    described = [_parameter(name, field, hints[name]).describe() for name, field in fields.items()]
-    if described and cls.__dict__.get("__doc__"):
-        section = "\n".join(["Parameters", "----------", *described])
-        after = re.search(r"^\w+\n-+$", words, re.MULTILINE)
-        parts = (words[: after.start()], section, words[after.start() :]) if after else (words, section)
-        cls.__doc__ = "\n\n".join(part.strip() for part in parts) + "\n"

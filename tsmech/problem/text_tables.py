@@ -1,4 +1,4 @@
-"""Tables in text: what separates the cells, which row is a header and which column an index; numbers by NumPy."""
+"""Tables in text files: separator, header and index column are detected; numbers are read by NumPy."""
 
 import csv
 import gzip
@@ -15,11 +15,11 @@ from tsmech.problem.columns import Columns, all_finite, index_by_name, refuse_a_
 from tsmech.problem.parameters import LARGEST
 
 SEPARATORS = ("\t", ";", ",", " ")
-"""What may separate cells; the last stands for any white space."""
+"""Possible separators; the last stands for any white space."""
 SAMPLE = 20
-"""Rows that are looked at to find the separator."""
+"""Number of rows from which the separator is detected."""
 LONGEST_LINE = 1 << 26
-"""Characters of a line from which a file is no table: one without line ends would be read into memory whole."""
+"""Longest line of a table in characters: a file without line ends would be read into memory whole."""
 
 
 class Layout(NamedTuple):
@@ -37,7 +37,7 @@ class Layout(NamedTuple):
 
 
 def read(path: str, columns: Columns) -> NDArray[np.float64]:
-    """Return the wanted columns of a table, or raise ``ValueError`` with the row and the column of what is wrong."""
+    """Return the chosen columns of a table, or raise ``ValueError`` with the row and the column of the error."""
     layout = _layout(path)
     wanted = columns.choose(layout.names, layout.width)
     if wanted[0] == 0 and not columns.decided and _has_index(path, layout, columns):
@@ -70,7 +70,7 @@ def read(path: str, columns: Columns) -> NDArray[np.float64]:
 
 
 def _lines(path: str, comments: bool = False) -> Generator[str]:
-    """Yield the lines that hold something, without those that begin with # unless they are asked for."""
+    """Yield the non-empty lines, without comments (#) unless these are asked for."""
     with _opened(path) as file:
         for line in iter(lambda: file.readline(LONGEST_LINE), ""):
             if len(line) == LONGEST_LINE:
@@ -86,7 +86,7 @@ def _opened(path: str) -> IO[str]:
 
 
 def _within_memory(lines: Iterator[str], row: int) -> Iterator[str]:
-    """Yield lines as long as their numbers, so many bytes a row, fit into memory: a packed file may unfold for ever."""
+    """Yield lines while their numbers, at this many bytes a row, fit into memory: compressed files can be huge."""
     left = memory.available()
     for number, line in enumerate(lines, start=1):
         if left is not None and number * row > left:
@@ -124,7 +124,7 @@ def _layout(path: str) -> Layout:
 
 
 def _separator(sample: Sequence[str]) -> str:
-    """Return what splits all rows into as many cells, most of them numbers."""
+    """Return the separator that splits all rows into equally many cells, most of them numbers."""
     best, most = "", -1.0
     for separator in SEPARATORS:
         first, *rows = (_split(line, separator) for line in sample)
@@ -152,7 +152,7 @@ def _counts(cells: Sequence[str], start: int = 0) -> bool:
 
 
 def _is_header_of_numbers(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether a first row 0, 1, 2, ... is a header as pandas writes it, or refuse what may be one."""
+    """Return whether a first row 0, 1, 2, ... is a header written by pandas; refuse it where that is unclear."""
     start = int(first[0]) if first[0].isascii() and first[0].isdigit() and len(first[0]) < 10 else None
     if start is None or not _counts(first, start) or (start > 0 and len(first) < 3):
         return False
@@ -168,7 +168,7 @@ def _is_header_of_numbers(first: Sequence[str], rows: Sequence[Sequence[str]]) -
 
 
 def _has_index(path: str, layout: Layout, columns: Columns) -> bool:
-    """Return whether the first column is an index by its name, or by having none and holding what an index does."""
+    """Return whether the first column is an index: by its name, or by its values where it has no name."""
     if layout.names is None or layout.width == 1:
         return False
     if layout.numbered or index_by_name(layout.names[0]):
@@ -190,7 +190,7 @@ def _has_index(path: str, layout: Layout, columns: Columns) -> bool:
 
 
 def _fault(path: str, layout: Layout, wanted: Sequence[int]) -> ValueError | None:
-    """Return what is wrong with the first cell of the wanted columns that holds no number, or None."""
+    """Return the error for the first cell of the chosen columns that holds no number, or None."""
     with closing(_lines(path)) as lines:
         for number, line in enumerate(lines, start=1):
             cells = _split(line, layout.separator)
@@ -224,5 +224,5 @@ def _is_number(cell: str) -> bool:
 
 
 def _like_number(cell: str) -> bool:
-    """Return whether a cell is a number, be it with a decimal comma."""
+    """Return whether a cell is a number, also with a decimal comma."""
     return _is_number(cell) or _is_number(cell.replace(",", ".", 1))

@@ -12,6 +12,7 @@ from tsmech.kernels.activations import BUILT_IN, Activation, check_trainable
 from tsmech.problem.observables import Observable
 from tsmech.problem.overlaps import Overlaps
 from tsmech.problem.parameters import LARGEST_DIMENSION, Numbers, parameter
+from tsmech.problem.references import Reference
 from tsmech.problem.system import System
 
 if TYPE_CHECKING:
@@ -41,6 +42,15 @@ OBSERVABLES = {
     "R": Observable("R", "student-teacher overlaps", axes=("student unit", "teacher unit")),
     "v": Observable("v", "student's second layer", axes=("student unit",)),
 }
+
+
+GOLDT = Reference(
+    "S. Goldt, M. S. Advani, A. M. Saxe, F. Krzakala, L. Zdeborová",
+    2019,
+    "Dynamics of stochastic gradient descent for two-layer neural networks in the teacher-student setup",
+    "NeurIPS 2019",
+    arxiv="1906.08632",
+)
 
 
 def _activation(which: str, names: tuple[str, ...], default: str | None) -> Any:

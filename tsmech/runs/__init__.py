@@ -11,7 +11,7 @@ from tsmech.runs.execution import (
     run,
 )
 from tsmech.runs.lines import lacks_lines
-from tsmech.runs.products import draw, publish
+from tsmech.runs.products import draw, export, publish
 from tsmech.runs.report import remarks, summarise
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "add_lines",
     "carry_out",
     "draw",
+    "export",
     "failure",
     "lacks_lines",
     "merge",

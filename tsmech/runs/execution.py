@@ -213,7 +213,7 @@ def run(
         Where a number is given for the latter a script must guard its entry (``if __name__ == "__main__":``), since
         workers import it.  The numbers are the same, whichever way.
     executor, scheduler
-        ``"local"`` (worker processes, though it be one), ``"dask"`` (the workers of a scheduler, by its address), or
+        ``"local"`` (worker processes, even one), ``"dask"`` (the workers of a scheduler, by its address), or
         any ``concurrent.futures.Executor``; None computes in this process where ``workers`` is 1.
     timeout
         Seconds that one task may take; one that takes longer fails.

@@ -1,4 +1,4 @@
-"""What the shards of an experiment did, joined in one run, and what is missing there."""
+"""Merges the shards of an experiment in one run, and says what is missing."""
 
 import itertools
 import os

@@ -95,7 +95,7 @@ def _draw(store: Store, given: Sequence[Any] | None, choice: Mapping[str, Any]) 
 
 
 def _experiment(table: Any) -> Experiment:
-    """Return the experiment that a table comes from, which it says of itself."""
+    """Return the experiment that a table has among its attributes."""
     described = getattr(table, "attrs", {}).get("experiment")
     if described is None:
         raise InputError(

@@ -1,4 +1,4 @@
-"""What a run leaves behind for people: its table and its picture in its directory, and the table as a DataFrame."""
+"""The products of a run: its table and its picture in the run directory, exports, and the table as a DataFrame."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tsmech import plots
 from tsmech.plots.picture import choose
 from tsmech.problem.observables import observable_of
-from tsmech.runs import tables
+from tsmech.runs import arrays, entries, tables
 from tsmech.store import Store
 from tsmech.store.directory import PRODUCTS
 
@@ -28,6 +28,29 @@ def publish(store: Store) -> list[Path]:
         store.check_kept()
 
 
+def export(store: Store, path: Path, kind: str, *, long: bool = False) -> None:
+    """Write a run's table to a file, whole or not at all.
+
+    Parameters
+    ----------
+    store
+        The run.
+    path
+        The file; of Zarr a directory that is not there yet.
+    kind
+        ``csv``, ``json`` or ``parquet`` (which needs ``tsmech[data]``), or as arrays ``netcdf`` or ``zarr`` (which need
+        ``tsmech[xarray]``).
+    long
+        Whether a table has a row for each number, not a column.
+    """
+    if kind in arrays.NAMES:
+        arrays.write(store, path, kind)
+    elif long:
+        tables.write(entries.rows(store), path, kind, entries.columns(store))
+    else:
+        tables.write(store.rows(), path, kind, store.columns())
+
+
 def draw(
     store: Store, directory: Path, stem: str = "figure", formats: Sequence[str] = ("png", "svg"), **choice: Any
 ) -> list[Path]:
@@ -44,7 +67,7 @@ def draw(
 
 
 def table(store: Store) -> "pd.DataFrame":
-    """Return the rows of a run as a table that knows the experiment."""
+    """Return the rows of a run as a DataFrame, the experiment among its attributes."""
     import pandas as pd
 
     table = pd.DataFrame(list(store.rows()))

@@ -1,4 +1,4 @@
-"""Shows how far long work is: a bar on a terminal, a line now and then elsewhere, on stderr."""
+"""Shows the progress of a run on stderr: a bar on a terminal, a line at intervals elsewhere."""
 
 import math
 import sys
@@ -36,7 +36,7 @@ class Progress:
 
 
 def can_be_shown() -> bool:
-    """Return whether somebody is looking: stderr is a terminal, or this is a notebook."""
+    """Return whether progress can be displayed: stderr is a terminal, or this is a notebook."""
     return _is_terminal() or _is_notebook()
 
 
@@ -50,7 +50,7 @@ def _is_notebook() -> bool:
 
 
 class Meter:
-    """A context in which :meth:`show` displays how far a run is; where it has, a line of totals ends it."""
+    """A context in which :meth:`show` displays the progress of a run, ended by a line of totals where any was."""
 
     def __init__(self, name: str, quiet: bool = False) -> None:
         self._name = name
@@ -76,7 +76,7 @@ class Meter:
             print(f"{self._name}: {', '.join(self._totals(self._shown))}", file=sys.stderr)
 
     def show(self, progress: Progress) -> None:
-        """Display the state of the work."""
+        """Display the progress."""
         now = time.monotonic()
         if progress.remark == compilation.WORDS:
             self._compiled += now - self._looked

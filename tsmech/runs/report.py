@@ -1,4 +1,4 @@
-"""What a run ends with for a person to read: a short table of the answers side by side, and remarks."""
+"""The report of a run: a short table of the answers side by side, and remarks."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> Table:
     total = sum(map(len, curves.values()))
     shown = _shown(experiment, names, running, curves, most if total > max(most, WHOLE_ROWS) else total)
     places: dict[Place, dict[str, Mapping[str, Any]]] = {}
-    for row in store.rows():
+    for row in store.rows(only={place[: len(experiment.axes)] for place in shown}):
         place = tuple(row[name] for name in names)
         if place in shown:
             places.setdefault(place, {})[row["answer"]] = row
@@ -131,7 +131,7 @@ def _comparable(point: System, answers: Mapping[str, Mapping[str, Any]]) -> dict
 
 
 def _near_pole(point: System) -> bool:
-    """Return whether a point lies beside a pole of theory."""
+    """Return whether a point is close to a pole of theory."""
     return any(
         abs(getattr(point, name) - pole) <= NEAR_POLE * abs(pole)
         for name, parameter in point.parameters().items()

@@ -1,4 +1,4 @@
-"""Replicates until an error is reached: rounds that double their number, judged on the first replicates alone."""
+"""Adds replicates until a target error is reached: rounds that double their number, judged on the first ones alone."""
 
 from collections.abc import Iterator
 
@@ -38,7 +38,7 @@ class Rounds:
             yield from (Task(system, answer, replicate) for replicate in range(self._before, self._count))
 
     def advance(self) -> bool:
-        """Close what has reached the target and go on to the next round; return whether there is one."""
+        """Close the simulations that have reached the target and begin the next round; return whether there is one."""
         target, cap = self._experiment.target_error, self._experiment.max_replicates or 0
         if target is None:
             return False

@@ -1,4 +1,4 @@
-"""Shares of an experiment for jobs that do not know of each other."""
+"""Shards: shares of an experiment for independent jobs."""
 
 import itertools
 from collections.abc import Iterator

@@ -12,8 +12,8 @@ from tsmech.errors import InputError
 
 Row = Mapping[str, Any]
 
-FORMATS = ("csv", "json", "parquet")
-SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".pq": "parquet"}
+FORMATS = ("csv", "json", "parquet", "netcdf", "zarr")
+SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".pq": "parquet", ".nc": "netcdf", ".zarr": "zarr"}
 """What the names of files of each format end in."""
 
 

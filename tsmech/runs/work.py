@@ -1,4 +1,4 @@
-"""What becomes of a run's tasks: they are counted, handed out in order, and their outcomes written in batches."""
+"""Counts the tasks of a run, hands them out in order and writes their outcomes in batches."""
 
 import itertools
 import math
@@ -27,7 +27,7 @@ def _by_point(tasks: Iterable[Task]) -> Iterator[tuple[System, Iterator[Task]]]:
 
 
 class Work:
-    """What becomes of a run's outcomes: they are counted, and written in batches."""
+    """The tasks of a run: counted, handed out in order, their outcomes written in batches."""
 
     def __init__(self, store: Store, pool: Pool, answers: Sequence[str]) -> None:
         self.progress = Progress(0, left=math.inf)

@@ -170,7 +170,7 @@ def draw_direct(
     inputs = example_stream.standard_normal((P, N)) * np.sqrt(s / N)
     labels = inputs @ teacher + noise * noise_stream.standard_normal(P)
     labels += math.sqrt(hidden) * example_stream.standard_normal(P)
-    with np.errstate(over="ignore", invalid="ignore"):  # a step can be too long; _observables sees it
+    with np.errstate(over="ignore", invalid="ignore"):  # a step that is too long overflows; _observables checks
         if step > 0:
             weights = _descend(inputs, labels, start, penalty, step, completed_steps(at, step))
         else:

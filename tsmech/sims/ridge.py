@@ -19,7 +19,7 @@ from tsmech.sims.streams import fill_lengths
 Array = NDArray[np.float64]
 
 ALIKE = 1e12
-"""Ratio of the eigenvalues up to which weights are solved for as they are, which loses six digits at most."""
+"""Largest ratio of eigenvalues at which weights are solved for directly, which loses six digits at most."""
 
 
 def draw_reduced(

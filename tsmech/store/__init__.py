@@ -1,4 +1,4 @@
-"""The run directory: what is finished is on disk and stays there."""
+"""The run directory: finished work on disk."""
 
 from tsmech.store.reader import damaged
 from tsmech.store.store import Store

@@ -1,4 +1,4 @@
-"""The SQLite file of a run: its tables, what marks it as ours, and what it says of itself."""
+"""The SQLite file of a run: its tables, the mark of the application, and its description."""
 
 import contextlib
 import importlib.metadata
@@ -16,21 +16,21 @@ from tsmech.errors import InputError
 from tsmech.experiment import Experiment, restore
 from tsmech.problem.parameters import PLAIN, plain
 from tsmech.problem.system import System
-from tsmech.store.locks import has_locks
-from tsmech.store.schema import APPLICATION, empty, make_tables
-from tsmech.store.seals import (
+from tsmech.store.checksums import (
     FORMAT,
     UNREADABLE,
     DamageError,
     Tally,
-    description_seal,
+    description_checksum,
     is_described,
     is_of_this_format,
     is_passing,
     meta,
-    origin_seal,
+    origin_checksum,
     reason,
 )
+from tsmech.store.locks import has_locks
+from tsmech.store.schema import APPLICATION, empty, make_tables
 
 PATIENCE = 60.0
 """Seconds for which a writer waits for a reader, where the two exclude each other."""
@@ -142,7 +142,7 @@ def is_new(connection: sqlite3.Connection) -> bool:
 
 
 def initialise(connection: sqlite3.Connection, experiment: Experiment | None = None, shard: str = "") -> None:
-    """Make the tables and describe the experiment in one transaction, so that no run is ever half begun."""
+    """Make the tables and describe the experiment, in one transaction."""
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         make_tables(connection)
@@ -153,7 +153,7 @@ def initialise(connection: sqlite3.Connection, experiment: Experiment | None = N
 
 
 def begin_writing(connection: sqlite3.Connection, local: bool) -> None:
-    """Let writing append to a log that readers do not wait for; on a network disk, which cannot have one, not."""
+    """Use a write-ahead log, for which readers do not wait, or a rollback journal on a network disk."""
     if local:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -196,7 +196,7 @@ def checkout() -> str:
 
 
 def continued(stored: Mapping[str, str]) -> dict[str, str]:
-    """Return what a run says of itself once this command adds to it."""
+    """Return the description of a run once this command adds to it."""
     history, now = json.loads(stored["history"]), provenance()
     same = {**history[-1], "begun": ""} == {**now, "begun": ""}
     return {**stored, "history": json.dumps(history if same else [*history, now])}
@@ -211,9 +211,11 @@ def joined_history(*histories: Sequence[Mapping[str, str]]) -> list[Mapping[str,
 
 
 def write_origin(connection: sqlite3.Connection, stored: Mapping[str, str]) -> None:
-    """Write with which versions a run was begun and continued, when, and as which shard, or seal what is there."""
+    """Write with which versions a run was begun and continued, when, as which shard, and the checksum."""
     told = {key: stored[key] for key in ("history", "shard") if key in stored}
-    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", (told | {"origin": origin_seal(told)}).items())
+    connection.executemany(
+        "INSERT OR REPLACE INTO meta VALUES (?, ?)", (told | {"origin": origin_checksum(told)}).items()
+    )
 
 
 def write_experiment(connection: sqlite3.Connection, experiment: Experiment, identity: Mapping[str, Any]) -> None:
@@ -222,7 +224,7 @@ def write_experiment(connection: sqlite3.Connection, experiment: Experiment, ide
         "experiment": json.dumps({**experiment.describe(), "name": experiment.name}),
         "identity": json.dumps(identity),
     }
-    described["seal"] = description_seal(described)
+    described["checksum"] = description_checksum(described)
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", described.items())
 
 

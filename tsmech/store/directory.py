@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tsmech.errors import IncompleteError, InputError
+from tsmech.store.checksums import DamageError
 from tsmech.store.database import OtherVersionError, connect
 from tsmech.store.locks import FILE, LOCK, Lock, take_lock
-from tsmech.store.seals import DamageError
 
 PARTIAL = f".{FILE}.partial"
 """What a new file in place of a damaged one is made in."""
@@ -26,7 +26,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     check_regular(path)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.unlink(missing_ok=True)  # though it be a link to something else
+        partial.unlink(missing_ok=True)  # even where it is a link to something else
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield partial
         check_regular(path)
@@ -83,14 +83,14 @@ def discard(directory: Path, announce: Callable[[list[str]], None] = lambda name
 
 
 def _check_ours(file: Path) -> None:
-    """Refuse a file that is not a run's, be it damaged or of another version."""
+    """Refuse a file that is not a run's; one that is damaged or of another version is a run's."""
     if file.exists():
         with contextlib.suppress(DamageError, OtherVersionError):
             connect(file).close()
 
 
 def check(directory: Path) -> None:
-    """Refuse a run directory that is, or holds, something else."""
+    """Refuse a run directory that is a file, or holds something that is not a run."""
     try:
         directory.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -6,7 +6,7 @@ import json
 import operator
 import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +18,9 @@ from tsmech.experiment import Experiment, Task, in_order
 from tsmech.problem.curve import Curve, Stop
 from tsmech.problem.parameters import PLAIN, plain
 from tsmech.problem.system import System
+from tsmech.store.checksums import DamageError, curve_checksum, meta, reason
 from tsmech.store.schema import OF_THE_SWEEP
-from tsmech.store.seals import DamageError, meta, reason, seal
-from tsmech.store.summary import Row, summarise, summarise_point, summary_columns, unpack
+from tsmech.store.summary import Row, summarise, summarise_point, summary_columns, summary_entries, unpack
 
 
 class _Stored(NamedTuple):
@@ -45,6 +45,9 @@ class _Order(NamedTuple):
 
     def place(self, position: int) -> list[Any]:
         return [values[places[position]] for values, places in zip(self.values, self.places, strict=True)]
+
+    def part(self, positions: list[int]) -> "_Order":
+        return _Order(self.numbers[positions], [places[positions] for places in self.places], self.values)
 
 
 class Reader:
@@ -136,8 +139,11 @@ class Reader:
         return int(count)
 
     def history(self) -> list[dict[str, str]]:
-        """Return with which versions, on which machine and when the run was begun, and each change of these since."""
-        found: list[dict[str, str]] = json.loads(meta(self._connection)["history"])
+        """Return with which versions, on which machine and when the run was begun, and each change of these since.
+
+        A run that is kept in memory has none.
+        """
+        found: list[dict[str, str]] = json.loads(meta(self._connection).get("history", "[]"))
         return found
 
     def curves(self) -> Iterator[tuple[dict[str, Any], str, list[Curve]]]:
@@ -151,10 +157,14 @@ class Reader:
         for place, answer, stored in self._stored():
             yield place, answer, [one.curve() for one in stored]
 
-    def _stored(self, line: str | None = None) -> Iterator[tuple[Row, str, list[_Stored]]]:
-        """Yield what the sweep has, or what lies between its points along the parameter of a line."""
+    def _stored(
+        self, line: str | None = None, only: Collection[tuple[Any, ...]] | None = None
+    ) -> Iterator[tuple[Row, str, list[_Stored]]]:
+        """Yield what the sweep has, or some points of it, or what lies between these along the parameter of a line."""
         try:
             order = self._order(line)
+            if only is not None:
+                order = order.part([n for n in range(len(order.numbers)) if tuple(order.place(n)) in only])
             for first, last in _stretches(order.numbers):
                 yield from self._stretch(order, first, last)
         except (sqlite3.DatabaseError, ValueError, LookupError) as error:
@@ -164,7 +174,7 @@ class Reader:
         """Yield what is stored of points that follow one another in the file as they do along the axes."""
         axes, seed = list(self.experiment.axes), self.experiment.seed
         query = (
-            "SELECT point, answer, replicate, stop, stopped_at, layouts.layout, data, seal, key || parameters "
+            "SELECT point, answer, replicate, stop, stopped_at, layouts.layout, data, checksum, key || parameters "
             "FROM curves JOIN points ON points.id = point JOIN layouts ON layouts.id = curves.layout "
             "WHERE point BETWEEN ? AND ? ORDER BY point, answer, replicate"
         )
@@ -172,9 +182,9 @@ class Reader:
         rows = self._connection.execute(query, (start, int(order.numbers[last])))
         for number, members in itertools.groupby(rows, operator.itemgetter(0)):
             found: dict[str, list[_Stored]] = {}
-            for _, answer, replicate, *ended, layout, data, sealed, key in members:
-                if seal(seed, key, answer, replicate, ended, layout, data) != sealed:
-                    raise DamageError("a curve does not bear its seal")
+            for _, answer, replicate, *ended, layout, data, checksum, key in members:
+                if curve_checksum(seed, key, answer, replicate, ended, layout, data) != checksum:
+                    raise DamageError("a curve does not match its checksum")
                 found.setdefault(answer, []).append(_Stored(ended[0], ended[1], layout, data))
             place = dict(zip(axes, order.place(first + number - start), strict=True))
             for answer in self.experiment.system.answers:
@@ -219,26 +229,36 @@ class Reader:
     def columns(self) -> list[str]:
         """Return the names of all columns of :meth:`rows`, without making them."""
         names = dict.fromkeys(["system", "answer", *self.experiment.axes])
-        query = (
-            "SELECT DISTINCT answer, layouts.layout FROM curves JOIN layouts ON layouts.id = curves.layout "
-            f"WHERE {OF_THE_SWEEP}"
-        )
         system = self.experiment.system
-        order = list(system.answers)
-        found = sorted(self._connection.execute(query), key=lambda pair: (order.index(pair[0]), pair[1]))
-        for answer, layout in found:
+        for answer, layout in self._layouts_found():
             names |= dict.fromkeys(summary_columns(layout, system, predicts=system.answers[answer].predicts))
         query = f"SELECT 1 FROM curves WHERE stop = 'diverged' AND {OF_THE_SWEEP} LIMIT 1"
         return [*names, *(["diverged_at"] if self._connection.execute(query).fetchone() else [])]
 
-    def rows(self) -> Iterator[Row]:
+    def _layouts_found(self) -> list[tuple[str, str]]:
+        """Return the answers and layouts of curves of the sweep, in order."""
+        query = (
+            "SELECT DISTINCT answer, layouts.layout FROM curves JOIN layouts ON layouts.id = curves.layout "
+            f"WHERE {OF_THE_SWEEP}"
+        )
+        order = list(self.experiment.system.answers)
+        return sorted(self._connection.execute(query), key=lambda pair: (order.index(pair[0]), pair[1]))
+
+    def entries(self) -> Iterator[tuple[str, str, tuple[int, ...], dict[str, list[str]]]]:
+        """Yield the columns of the table that hold observables: column, observable, its index, and names of indices."""
+        for _, layout in self._layouts_found():
+            yield from summary_entries(layout, self.experiment.system)
+
+    def rows(self, only: Collection[tuple[Any, ...]] | None = None) -> Iterator[Row]:
         """Yield the summary table's rows: system, answer, varied parameters, coordinate, observables.
+
+        ``only`` names points by the values of the axes, for their rows alone.
 
         A simulation's observable ``X`` is the mean over ``replicates`` draws, ``X_sem`` the standard error of
         that mean (None where one draw leaves it undefined).  Where draws diverged, ``diverged_at`` is the first
         coordinate at which one did, and each row counts the ``replicates`` that had not diverged by then.
         """
-        for place, answer, stored in self._stored():
+        for place, answer, stored in self._stored(only=only):
             yield from self._summary(place, answer, stored)
 
     def lines(self, x: str) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""Takes over what is whole of a damaged run: the damaged file is kept aside, and its lost tasks are performed again."""
+"""Salvages a damaged run: intact curves are copied, lost tasks are performed again, the damaged file is kept."""
 
 import contextlib
 import itertools
@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from tsmech.experiment import Experiment
+from tsmech.store.checksums import UNREADABLE, count, curve_checksum, is_described, is_of_this_format, meta
 from tsmech.store.database import initialise, joined_identity, stored_experiment, write_origin, written_parameters
 from tsmech.store.directory import PARTIAL
 from tsmech.store.locks import FILE
-from tsmech.store.seals import UNREADABLE, count, is_described, is_of_this_format, meta, seal
 
-_CURVE = "SELECT answer, replicate, seconds, stop, stopped_at, layout, data, seal FROM curves WHERE point = ?"
+_CURVE = "SELECT answer, replicate, seconds, stop, stopped_at, layout, data, checksum FROM curves WHERE point = ?"
 
 
 def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
-    """Replace a run's damaged file by a new one with all that is whole; return what there is to say about it.
+    """Replace a run's damaged file by a new one with all intact curves; return the notice for the user.
 
-    Every curve is looked up by its address and must bear its seal, which holds the seed, the point and the numbers:
-    so nothing is taken over that the experiment's own seed did not make, though the description be lost.
+    Every curve is looked up by its address and must match its checksum, which covers the seed, the point and the
+    numbers: nothing of another seed is taken over, even where the description is lost.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
 
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experiment) -> int:
-    """Copy all curves that bear their seals, point by point of the experiment; return how many there are.
+    """Copy all curves that match their checksums, point by point of the experiment; return how many there are.
 
     Points between these, on the lines of a picture, are computed again.
     """
@@ -73,9 +73,9 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experime
         if key not in numbers:
             continue
         entered = False
-        for answer, replicate, seconds, *ended, layout, data, sealed in _curves(old, numbers[key]):
+        for answer, replicate, seconds, *ended, layout, data, checksum in _curves(old, numbers[key]):
             address = (experiment.seed, key + parameters, answer, replicate, ended)
-            if layout not in layouts or seal(*address, layouts[layout], data) != sealed:
+            if layout not in layouts or curve_checksum(*address, layouts[layout], data) != checksum:
                 continue
             if not entered:
                 new.execute("INSERT INTO points VALUES (?, ?, ?, 0)", (numbers[key], key, parameters))
@@ -84,7 +84,7 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, experiment: Experime
             if words not in entered_layouts:
                 entered_layouts[words] = len(entered_layouts) + 1
                 new.execute("INSERT INTO layouts VALUES (?, ?)", (entered_layouts[words], words))
-            values = (numbers[key], answer, replicate, seconds, *ended, entered_layouts[words], data, sealed)
+            values = (numbers[key], answer, replicate, seconds, *ended, entered_layouts[words], data, checksum)
             kept += new.execute("INSERT OR IGNORE INTO curves VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values).rowcount
     return kept
 
@@ -116,7 +116,7 @@ def _read(connection: sqlite3.Connection, query: str, *values: Any) -> Iterator[
 
 
 def _set_aside(file: Path) -> Path:
-    """Give the damaged file, and what was written ahead of it, a name of its own besides; return it."""
+    """Keep the damaged file and its write-ahead log under another name; return that name."""
     for number in itertools.count(1):
         aside = file.with_name(f"{file.stem}.damaged-{number}{file.suffix}")
         if not os.path.lexists(aside):

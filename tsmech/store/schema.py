@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from tsmech.store.seals import FORMAT
+from tsmech.store.checksums import FORMAT
 
 APPLICATION = 0x74736D65  # "tsme": marks the file as ours
 OF_THE_SWEEP = "point NOT IN (SELECT id FROM points WHERE line)"
@@ -16,7 +16,7 @@ CREATE TABLE layouts (id INTEGER PRIMARY KEY, layout TEXT UNIQUE NOT NULL);
 CREATE TABLE curves (
     point INTEGER NOT NULL REFERENCES points, answer TEXT NOT NULL, replicate INTEGER NOT NULL,
     seconds REAL NOT NULL, stop TEXT, stopped_at REAL, layout INTEGER NOT NULL REFERENCES layouts, data BLOB NOT NULL,
-    seal INTEGER NOT NULL, PRIMARY KEY (point, answer, replicate)) WITHOUT ROWID;
+    checksum INTEGER NOT NULL, PRIMARY KEY (point, answer, replicate)) WITHOUT ROWID;
 CREATE TABLE failures (
     point INTEGER NOT NULL REFERENCES points, answer TEXT NOT NULL, replicate INTEGER NOT NULL,
     error TEXT NOT NULL, trace TEXT NOT NULL, PRIMARY KEY (point, answer, replicate)) WITHOUT ROWID;

@@ -1,8 +1,8 @@
 """The run directory: one SQLite file in which what is finished stays, and the tables that are made from it.
 
 The coordinating process alone writes, in transactions, on a disk of its own machine in SQLite's write-ahead mode:
-killing it at any moment loses nothing that was committed.  A run that was closed properly is one plain file.  Whoever
-opens one reads all of it and refuses it where a row is damaged or missing.
+killing it at any moment loses nothing that was committed.  A run that was closed properly is one plain file.  Every
+reader checks the whole file and refuses it where a row is damaged or missing.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from tsmech.errors import CutShortError, IncompleteError, InputError
 from tsmech.experiment import Experiment, in_order
 from tsmech.problem.parameters import plain
 from tsmech.problem.system import System
+from tsmech.store.checksums import DamageError, Tally, curve_checksum, examine, mark, mark_of_curve, meta
 from tsmech.store.database import (
     begin_writing,
     check_versions,
@@ -35,7 +36,6 @@ from tsmech.store.database import (
 from tsmech.store.directory import check
 from tsmech.store.locks import FILE, Lock, on_network, take_lock
 from tsmech.store.reader import Reader, damaged
-from tsmech.store.seals import DamageError, Tally, examine, mark, mark_of_curve, meta, seal
 from tsmech.store.summary import pack
 
 Address = tuple[int, str, int]
@@ -178,7 +178,7 @@ class Store(Reader):
             self._lock.release()
 
     def check_kept(self) -> None:
-        """Look whether the file is still where it was opened.
+        """Check that the file is still where it was opened.
 
         Raises
         ------
@@ -257,8 +257,8 @@ class Store(Reader):
         layout, data = pack(outcome.curve)
         stop = outcome.curve.stop
         ended = (None, None) if stop is None else (stop.reason, float(stop.at))
-        sealed = seal(self.experiment.seed, key, task.answer, task.replicate, ended, layout, data)
-        return (point, task.answer, task.replicate, outcome.seconds, *ended, self._layout(layout), data, sealed)
+        checksum = curve_checksum(self.experiment.seed, key, task.answer, task.replicate, ended, layout, data)
+        return (point, task.answer, task.replicate, outcome.seconds, *ended, self._layout(layout), data, checksum)
 
     def _enter_curves(self, rows: Sequence[tuple[Any, ...]]) -> int:
         """Enter curves where there are none, which stay; return how many were entered.
@@ -317,7 +317,7 @@ class Store(Reader):
         return self._layouts[layout]
 
     def absorb(self, sources: Iterable[Path]) -> None:
-        """Take over all that other runs of the same experiment have finished, in one transaction.
+        """Copy all that other runs of the same experiment have finished, in one transaction.
 
         The caller has opened and checked them.
 
@@ -345,15 +345,15 @@ class Store(Reader):
         for number, key, parameters, line in other._connection.execute("SELECT id, key, parameters, line FROM points"):
             points[number] = (self._enter_point(key, parameters, line), key + parameters)
         layouts = {number: self._layout(layout) for layout, number in other._layouts.items()}
-        query = "SELECT point, answer, replicate, seconds, stop, stopped_at, layout, data, seal FROM curves"
-        for there, answer, replicate, *values, layout, data, sealed in other._connection.execute(query):
+        query = "SELECT point, answer, replicate, seconds, stop, stopped_at, layout, data, checksum FROM curves"
+        for there, answer, replicate, *values, layout, data, checksum in other._connection.execute(query):
             point, key = points[there]
             address = (point, answer, replicate)
             self._remove_failure(address, key)
-            if not self._enter_curves([(*address, *values, layouts[layout], data, sealed)]):
+            if not self._enter_curves([(*address, *values, layouts[layout], data, checksum)]):
                 where = "WHERE (point, answer, replicate) = (?, ?, ?)"
-                (before,) = self._connection.execute(f"SELECT seal FROM curves {where}", address).fetchone()
-                if before != sealed:
+                (before,) = self._connection.execute(f"SELECT checksum FROM curves {where}", address).fetchone()
+                if before != checksum:
                     raise InputError(
                         f"{other.directory} has another {answer}, replicate {replicate}, than what was merged before: "
                         "the two were not made by the same version on the same kind of machine"
@@ -368,7 +368,7 @@ class Store(Reader):
 
 
 def _open_whole(directory: Path, asked: Experiment, shard: str, locks: bool) -> tuple[sqlite3.Connection, Tally, str]:
-    """Open the file of a run to write it, salvaged where it is damaged; return what there is to say of that, too."""
+    """Open the file of a run to write it, salvaged where it is damaged; return its tally and the notice of that."""
     from tsmech.store.salvage import salvage
 
     file, notice = directory / FILE, ""

@@ -68,13 +68,22 @@ def summary_columns(layout: str, system: type[System], *, predicts: bool) -> lis
     """Return the names of the columns of :func:`summarise` for curves of a layout."""
     described = json.loads(layout)
     names = list(described["coordinates"])
+    for column, name, _, _ in summary_entries(layout, system):
+        sure = predicts and name not in described["errors"]
+        names += [column] if sure else [column, f"{column}_sem"]
+    return names + ([] if predicts else ["replicates"])
+
+
+def summary_entries(
+    layout: str, system: type[System]
+) -> Iterator[tuple[str, str, tuple[int, ...], dict[str, list[str]]]]:
+    """Yield the entries of the observables of a layout: column, observable, index, and the names of indices."""
+    described = json.loads(layout)
     for kind in ("observables", "summaries"):
         for name, shape in described[kind].items():
             axes = system.observables[name].axes
-            for column, _ in entries(name, axes, shape[kind == "observables" :], described["labels"]):
-                sure = predicts and name not in described["errors"]
-                names += [column] if sure else [column, f"{column}_sem"]
-    return names + ([] if predicts else ["replicates"])
+            for column, index in entries(name, axes, shape[kind == "observables" :], described["labels"]):
+                yield column, name, index, described["labels"]
 
 
 def relative_error(found: Sequence[Curve], system: type[System], observable: str) -> float:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tsmech.theory.gradient_flow.stopping import Stopping
 
 FARTHEST = 1e20
-"""Ratio of two eigenvalues up to which rounding spoils neither the theory's density nor the simulation's modes."""
+"""Largest ratio of two eigenvalues at which theory and simulation are not limited by rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +134,7 @@ class GradientFlow(Reports, GaussianInputs):
         return largest_step(self.alpha, self.penalty, self.population(), dimension)
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: beside what the inputs say, simulations need a safe step."""
+        """Return why this problem has no such answer: simulations also need a step that is stable at their size."""
         reason = super().lacks(answer)
         if (
             reason is None
@@ -172,7 +172,7 @@ class GradientFlow(Reports, GaussianInputs):
         return ridge.optimal_penalty(self.alpha, self.noise, self.population(), self.unseen)
 
     def best_ridge_error(self) -> float:
-        """Return the test error of ridge regression at its best penalty for N → ∞, the rival of early stopping."""
+        """Return the test error of ridge regression at its best penalty for N → ∞, to compare early stopping with."""
         from tsmech.theory import ridge
 
         penalty, spectrum = self.optimal_penalty(), self.population()

@@ -14,9 +14,10 @@ from tsmech.problem.curve import Curve
 from tsmech.problem.files import read_table, state
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import parameter
+from tsmech.problem.references import Reference
 from tsmech.problem.reports import Reports, remark_on_batch, times_of_steps
 from tsmech.problem.system import Convergence
-from tsmech.problem.two_layer import OBSERVABLES, TwoLayerNetwork
+from tsmech.problem.two_layer import GOLDT, OBSERVABLES, TwoLayerNetwork
 
 INPUTS = ("gaussian", "binary", "uniform")
 
@@ -90,6 +91,17 @@ class OnlineSGD(TwoLayerNetwork, Reports):
             "duration": 3.0,
         },
     )
+    references = (
+        Reference("D. Saad, S. A. Solla", 1995, "On-line learning in soft committee machines", "Phys. Rev. E 52, 4225"),
+        Reference("M. Biehl, H. Schwarze", 1995, "Learning by on-line gradient descent", "J. Phys. A 28, 643"),
+        Reference(
+            "P. Riegler, M. Biehl",
+            1995,
+            "On-line backpropagation in two-layered neural networks",
+            "J. Phys. A 28, L507",
+        ),
+        GOLDT,
+    )
     convergence = Convergence("dimension", (50, 200, 1000, 10_000, 1_000_000))
 
     schedule: str | Steps | Mapping[str, Any] = parameter(
@@ -99,9 +111,15 @@ class OnlineSGD(TwoLayerNetwork, Reports):
         choices=("constant", "power"),
     )
     decay_time: float = parameter(
-        "τ", "power schedule: alpha at which it sets in", default=1.0, minimum=0, exclusive=True
+        "τ",
+        "power schedule: alpha at which it sets in",
+        default=1.0,
+        minimum=0,
+        exclusive=True,
+        scale="logarithmic",
+        range=(0.1, 100.0),
     )
-    decay_power: float = parameter("p", "power schedule: its exponent", default=1.0, minimum=0)
+    decay_power: float = parameter("p", "power schedule: its exponent", default=1.0, minimum=0, range=(0.0, 2.0))
     inputs: str = parameter(
         "x",
         "inputs of direct: gaussian, binary (±1), uniform, or a .csv, .parquet or .npy file of a matrix of N columns, "
@@ -110,7 +128,15 @@ class OnlineSGD(TwoLayerNetwork, Reports):
         choices=INPUTS,
         file=True,
     )
-    duration: float = parameter("α_end", "training time, examples/N", default=100.0, minimum=0, exclusive=True)
+    duration: float = parameter(
+        "α_end",
+        "training time, examples/N",
+        default=100.0,
+        minimum=0,
+        exclusive=True,
+        scale="logarithmic",
+        range=(1.0, 10_000.0),
+    )
 
     def __post_init__(self) -> None:
         """Check each parameter, and that they fit together."""

@@ -12,16 +12,18 @@ from tsmech.problem.answers import USUAL, Answer, prediction
 from tsmech.problem.curve import Curve
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import parameter
+from tsmech.problem.references import ADVANI_SAXE, Reference
 from tsmech.problem.reports import Reports, remark_on_batch, times_of_steps
 from tsmech.problem.stopping import SUMMARY, EarlyStopping, first_below, summary
 from tsmech.problem.system import Convergence
-from tsmech.problem.two_layer import OBSERVABLES, TwoLayerNetwork
+from tsmech.problem.two_layer import GOLDT, OBSERVABLES, TwoLayerNetwork
 
 ORDERS = ("without", "with", "full", "sampled")
 LARGE_STEPS = ("full", "sampled")
 """Orders of which a step is worth N."""
 LINEAR: dict[str, Any] = {"student_units": 1, "teacher_units": 1, "activation": "linear"}
 START: dict[str, Any] = {"initial": {"Q": [[0.5]], "R": [[0.3]]}, "noise": 0.5}
+TWO_UNITS: dict[str, Any] = {"initial": {"Q": [[0.35, 0.08], [0.08, 0.21]], "R": [[0.3, 0.1], [0, 0.2]]}, "noise": 0.4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,18 @@ class SampleReuse(TwoLayerNetwork, Reports):
     stated = ("student_units", "teacher_units", "learning_rate", "order")
     checks = (
         {**LINEAR, **START, "alpha": 2.0, "order": "full", "samples": (2.0, 8.0, 40.0), "duration": 40.0},
+        {**TWO_UNITS, "alpha": 1.5, "order": "full", "samples": (1.0, 4.0, 12.0), "duration": 12.0},
+        {
+            **TWO_UNITS,
+            "alpha": 0.7,
+            "order": "sampled",
+            "batch_share": 0.5,
+            "activation": "relu",
+            "second_layer_rate": 0.2,
+            "weight_decay": 0.05,
+            "samples": (1.0, 5.0),
+            "duration": 5.0,
+        },
         {
             **LINEAR,
             **START,
@@ -85,9 +99,49 @@ class SampleReuse(TwoLayerNetwork, Reports):
             "duration": 6.0,
         },
     )
+    references = (
+        ADVANI_SAXE,
+        GOLDT,
+        Reference(
+            "C. Paquette, K. Lee, F. Pedregosa, E. Paquette",
+            2021,
+            "SGD in the large: average-case analysis, asymptotics, and stepsize criticality",
+            "",
+            arxiv="2102.04396",
+        ),
+        Reference(
+            "Y. M. Lu",
+            2021,
+            "Householder dice: a matrix-free algorithm for simulating dynamics on Gaussian and random orthogonal "
+            "ensembles",
+            "IEEE Trans. Inf. Theory 67, 8264",
+            arxiv="2101.07464",
+        ),
+        Reference(
+            "M. Celentano, C. Cheng, A. Montanari",
+            2021,
+            "The high-dimensional asymptotics of first order methods with random data",
+            "",
+            arxiv="2112.07572",
+        ),
+        Reference(
+            "C. Gerbelot, E. Troiani, F. Mignacco, F. Krzakala, L. Zdeborová",
+            2022,
+            "Rigorous dynamical mean field theory for stochastic gradient descent methods",
+            "",
+            arxiv="2210.06591",
+        ),
+    )
     convergence = Convergence("dimension", (60, 120, 240, 480))
 
-    alpha: float = parameter("α", "training examples per input dimension, P/N", minimum=0, exclusive=True)
+    alpha: float = parameter(
+        "α",
+        "training examples per input dimension, P/N",
+        minimum=0,
+        exclusive=True,
+        scale="logarithmic",
+        range=(0.1, 100.0),
+    )
     order: str = parameter(
         "order",
         "how examples are taken: without replacement, a new permutation every epoch; with replacement; full, all in "
@@ -103,7 +157,15 @@ class SampleReuse(TwoLayerNetwork, Reports):
         maximum=1,
         range=(0.05, 1.0),
     )
-    duration: float = parameter("k_end", "training time in epochs", default=100.0, minimum=0, exclusive=True)
+    duration: float = parameter(
+        "k_end",
+        "training time in epochs",
+        default=100.0,
+        minimum=0,
+        exclusive=True,
+        scale="logarithmic",
+        range=(1.0, 10_000.0),
+    )
 
     def __post_init__(self) -> None:
         """Check each parameter, and that they fit together."""

@@ -1,4 +1,4 @@
-"""Ridge regression of a noisy linear teacher at N → ∞: what to expect at alpha = P/N.
+"""Ridge regression of a noisy linear teacher for N → ∞ at fixed alpha = P/N.
 
 The loss is Σ_μ (y_μ - w·x_μ/√N)² + λ|w|², its limit λ → 0⁺ (the solution of least norm) included, and the labels are
 y = b·x/√N + (what the student does not see) + σξ.  :func:`isotropic` writes every answer in terms of one square root;

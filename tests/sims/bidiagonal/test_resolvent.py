@@ -1,5 +1,9 @@
 """Functions of a bidiagonal matrix by a contour, against its singular value decomposition."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -80,3 +84,24 @@ def test_the_smallest_eigenvalue_keeps_its_digits():
     found = forms(diagonal, beside, np.array([[0.0, 1.0]]))
     # (SᵀS)⁻¹ = S⁻¹ S⁻ᵀ, and its square in the second element: 1e40 (1 + 1e-12).
     assert found.square([1 / found.nodes[None]])[0] == pytest.approx(1e40, rel=1e-11)
+
+
+@pytest.mark.slow
+def test_a_kernel_that_is_compiled_and_one_from_the_cache_give_the_same_bits(tmp_path):
+    """The first process compiles, the second loads; the helpers of the inner loop are optimised with their caller."""
+    code = """
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+from tsmech.sims.bidiagonal.resolvent import forms
+rng = np.random.default_rng(0)
+found = forms(1.0 + rng.random(200), rng.random(199), rng.standard_normal((2, 200)))
+print(hashlib.sha256(found.weighted.tobytes()).hexdigest())
+"""
+    there = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    said = [subprocess.check_output([sys.executable, "-c", code], env=there, text=True) for _ in range(2)]
+    assert said[0] == said[1]
+    assert list(tmp_path.rglob("*.nbc")), "nothing was cached"

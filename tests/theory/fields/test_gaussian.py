@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU, functions
+from tsmech.kernels.activations import BUILT_IN, ERF, LINEAR, QUADRATIC, RELU, SIGN, functions
 from tsmech.theory.fields.deviations import small_fluctuation, small_square, two_slopes
 from tsmech.theory.fields.fluctuations import fluctuation
 from tsmech.theory.fields.gaussian import (
@@ -27,8 +27,8 @@ from tsmech.theory.fields.wedges import relu_drift_averages
 
 NAMES = ["erf", "relu", "linear", "quadratic"]
 PAIRS = list(itertools.product(range(4), repeat=2))
-G = [functions(name)[0] for name in NAMES]
-SLOPE = [functions(name)[1] for name in NAMES]
+G = [functions(name)[0] for name in BUILT_IN]
+SLOPE = [functions(name)[1] for name in BUILT_IN]
 
 
 def plane(vectors):
@@ -104,7 +104,7 @@ def test_pair_averages_are_symmetric_and_obey_cauchy_schwarz(xx, yy, rho, pair):
     assert product(f, g, xx, yy, xy) ** 2 <= bound * (1 + 1e-12)
 
 
-@pytest.mark.parametrize(("student", "teacher"), PAIRS)
+@pytest.mark.parametrize(("student", "teacher"), [*PAIRS, *((student, SIGN) for student in range(4))])
 def test_all_averages_agree_with_quadrature_for_fields_in_one_plane(student, teacher):
     """Four fields of rank two: every covariance is singular, and the orthants of four steps are degenerate."""
     rng = np.random.default_rng(2)
@@ -124,9 +124,41 @@ def test_all_averages_agree_with_quadrature_for_fields_in_one_plane(student, tea
     np.testing.assert_allclose(field, np.einsum("is,ks,s->ik", x, slope, weight * delta), atol=1e-12)
 
 
-@pytest.mark.parametrize(("student", "teacher"), PAIRS)
+WITH_SIGN = [(student, SIGN) for student in range(4)]
+
+
+@pytest.mark.parametrize("student", range(4))
+def test_pair_averages_with_sign_agree_with_quadrature_in_the_plane(student):
+    """A sign's slope is twice a delta function: it is seen in Stein's identity, for both fields, and by Price."""
+    vectors = np.array([[0.9, 0.2], [-0.5, 1.1]])
+    (x, y), weight = plane(vectors)
+    xx, yy, xy = vectors[0] @ vectors[0], vectors[1] @ vectors[1], vectors[0] @ vectors[1]
+    assert product(student, SIGN, xx, yy, xy) == pytest.approx(weight @ (G[student](x) * G[SIGN](y)), abs=1e-13)
+    assert product(SIGN, student, yy, xx, xy) == product(student, SIGN, xx, yy, xy)
+    curvature, slopes = curvature_product(student, SIGN, xx, yy, xy), slope_product(student, SIGN, xx, yy, xy)
+    assert xx * curvature + xy * slopes == pytest.approx(weight @ (x * SLOPE[student](x) * G[SIGN](y)), abs=1e-12)
+    assert xy * curvature + yy * slopes == pytest.approx(weight @ (y * SLOPE[student](x) * G[SIGN](y)), abs=1e-12)
+    assert yy * mean_slope(SIGN, yy) == pytest.approx(weight @ (y * G[SIGN](y)), abs=1e-13)
+    assert product(SIGN, SIGN, xx, yy, xy) == pytest.approx(weight @ (G[SIGN](x) * G[SIGN](y)), abs=1e-13)
+    h = 1e-6
+    by_xy = (product(student, SIGN, xx, yy, xy + h) - product(student, SIGN, xx, yy, xy - h)) / (2 * h)
+    assert slopes == pytest.approx(by_xy, abs=1e-8)
+    assert product(student, SIGN, xx, 0.0, 0.0) == slope_product(student, SIGN, xx, 0.0, 0.0) == 0.0
+
+
+@pytest.mark.parametrize("tag", [4, 5, 7, -1])
+def test_an_average_that_is_not_known_is_no_number(tag):
+    """... of tanh and leaky ReLU, which are sums, and of tags that no activation has: not that of x²."""
+    assert all(map(math.isnan, (mean(tag, 1.0), mean_slope(tag, 1.0), product(tag, tag, 1.0, 1.0, 0.5))))
+    assert all(math.isnan(product(known, tag, 1.0, 1.0, 0.5)) for known in (ERF, RELU))
+    assert math.isnan(slope_product(tag, tag, 1.0, 1.0, 0.5))
+    assert math.isnan(curvature_product(tag, ERF, 1.0, 1.0, 0.5))
+    assert np.isnan(fluctuation(np.eye(2), np.ones(2), 1, tag, ERF)).all()
+
+
+@pytest.mark.parametrize(("student", "teacher"), PAIRS + WITH_SIGN)
 def test_fluctuations_agree_with_sampling(student, teacher):
-    """Five fields in general position; the largest of six |z| over sixteen cases stays below 4.5 (1e-5 by chance)."""
+    """Five fields in general position; the largest of six |z| over twenty cases stays below 4.5 (1e-5 by chance)."""
     rng = np.random.default_rng(5)
     K, n, samples = 3, 5, 400_000
     W, c = 0.6 * rng.normal(size=(n, n)), rng.normal(size=n)

@@ -1,4 +1,4 @@
-"""What the learning curve of one student with isotropic inputs depends on, drawn without its N weights.
+"""Learning curves of a student with isotropic inputs, drawn from sufficient statistics without its N weights.
 
 Early, descent has seen a few directions alone.  The inputs along them are a matrix of four diagonals with independent
 entries and the weights are a polynomial of it, at a cost that does not depend on N.  Late, the inputs are a
@@ -26,7 +26,7 @@ NEGLIGIBLE = 1e-16
 """Coefficients of the polynomials below this share of the largest are left out."""
 
 TERMS, BLOCK = 64, 2**16
-"""How much is computed at once: polynomials early, nodes times times late."""
+"""Sizes of blocks: polynomials (early), nodes times times (late)."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Problem:
 def follow(problem: Problem, times: Array, rng: Generator) -> tuple[Array, Array, Array]:
     """Draw one training set and start; return ``|w - b|²``, ``|w|²`` and ``|residual|²`` at each time, shape (T,)."""
     terms = _polynomials(problem, times)
-    with np.errstate(over="ignore", invalid="ignore"):  # a step can be too long; who called sees it
+    with np.errstate(over="ignore", invalid="ignore"):  # a step that is too long overflows; the caller checks
         return _late(problem, times, rng) if terms is None else _early(problem, *terms, rng)
 
 

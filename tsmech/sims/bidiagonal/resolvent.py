@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.jit import kernel, strict_kernel
+from tsmech.kernels.jit import inlined_kernel, kernel, strict_kernel
 from tsmech.kernels.steps import Numbers
 
 Array = NDArray[np.float64]
@@ -27,7 +27,7 @@ ASIDE = 1e-4
 """Relative distance of the contour's ends from the extreme eigenvalues, within a factor of two."""
 
 ABREAST = 64
-"""Nodes that advance together along the matrix: their state fits the first-level cache."""
+"""Nodes in one block of the recurrence: their state fits into the first-level cache."""
 
 
 class Forms(NamedTuple):
@@ -44,7 +44,7 @@ class Forms(NamedTuple):
 
 
 def forms(diagonal: Array, beside: Array, vectors: Array) -> Forms:
-    """Return what all functions of SᵀS on some vectors need, S being upper bidiagonal (eqs. 39 and 40).
+    """Return the forms from which all functions of SᵀS on some vectors follow, S upper bidiagonal (eqs. 39, 40).
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def _resolve(q, e, coupling, vectors, node_re, node_im, found):  # type: ignore[
         found[1, :, first:last] = sum_im
 
 
-@kernel
+@inlined_kernel
 def _eliminate(y_re, y_im, inverse_re, inverse_im, above, entry):  # type: ignore[no-untyped-def]
     for j in range(y_re.size):
         re = entry - above * (inverse_re[j] * y_re[j] - inverse_im[j] * y_im[j])
@@ -144,7 +144,7 @@ def _eliminate(y_re, y_im, inverse_re, inverse_im, above, entry):  # type: ignor
         y_re[j] = re
 
 
-@kernel
+@inlined_kernel
 def _pivot(s_re, s_im, inverse_re, inverse_im, l_re, l_im, q, e):  # type: ignore[no-untyped-def]
     for j in range(s_re.size):
         re, im = q + s_re[j], s_im[j]
@@ -156,7 +156,7 @@ def _pivot(s_re, s_im, inverse_re, inverse_im, l_re, l_im, q, e):  # type: ignor
         s_re[j] = shifted
 
 
-@kernel
+@inlined_kernel
 def _add(sum_re, sum_im, x_re, x_im, y_re, y_im, inverse_re, inverse_im):  # type: ignore[no-untyped-def]
     for j in range(sum_re.size):
         re = x_re[j] * y_re[j] - x_im[j] * y_im[j]

@@ -112,6 +112,8 @@ def product(f: int, g: int, xx: float, yy: float, xy: float) -> float:
     """
     if f > g:
         f, g, xx, yy = g, f, yy, xx
+    if f < ERF:
+        return math.nan
     if g == LINEAR:
         return xy * mean_slope(f, xx)
     if g == QUADRATIC:
@@ -139,6 +141,8 @@ def slope_product(f: int, g: int, xx: float, yy: float, xy: float) -> float:
     r"""Return E[f'(x) g'(y)], the derivative of :func:`product` by xy (Price).  Section 3.2."""
     if f > g:
         f, g, xx, yy = g, f, yy, xx
+    if f < ERF:
+        return math.nan
     if g == LINEAR:
         return mean_slope(f, xx)
     if g == QUADRATIC:

@@ -223,7 +223,7 @@ def largest_eigenvalue(alpha: float, spectrum: Spectrum, dimension: int) -> floa
 
 @dataclass(frozen=True)
 class Flow:
-    """One problem of gradient descent, to be asked at any time up to the longest for which it was prepared.
+    """One problem of gradient descent, evaluated at any time up to the longest for which it was prepared.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ GAIN, ROUNDING = 1e-12, 1e-13
 
 
 AT_ONCE = 33
-"""Numbers of steps between two that are tried at once."""
+"""Numbers of steps that are evaluated at once in one refinement."""
 
 
 class Stopping(NamedTuple):
@@ -147,7 +147,7 @@ def stopping_ratio(
 
 
 def _grid(flow: Flow, first: float, horizon: float) -> Array:
-    """Return times from before the noise can outweigh what is learnt, by the first two derivatives at t = 0."""
+    """Return a grid of times that starts before the noise can outweigh learning, by the derivatives at t = 0."""
     noise = flow.noise_variance / flow.alpha * float(flow.spectrum.input_mean(flow.spectrum.nodes))
     learning = -float(flow.slopes(np.zeros(1))[0])
     if 0 < learning < 10 * first * noise:

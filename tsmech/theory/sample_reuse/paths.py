@@ -129,8 +129,8 @@ def mean_field(
     Notes
     -----
     Limit N → ∞ at fixed alpha, K, M and number of steps; no limit of small steps.  A step of a set reads its S · n
-    numbers along the n directions, and as many û, seven times in all.  A start without any preference for one of the teacher's units keeps its symmetry; in
-    a sample it is broken by the paths' noise, as chance breaks it at finite N.
+    numbers along the n directions, and as many û, seven times in all.  A start without any preference for one of the
+    teacher's units keeps its symmetry; in a sample it is broken by the paths' noise, as chance breaks it at finite N.
 
     References
     ----------

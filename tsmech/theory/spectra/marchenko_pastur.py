@@ -30,7 +30,7 @@ CONTOUR_ANGLE = math.pi / 4
 """Angle between the contour and the real axis at both edges."""
 
 RESOLUTION = 1e-9
-"""To how much the contour must give back the number and the sum of the eigenvalues, both known."""
+"""Largest relative error of the number and the sum of the eigenvalues, both known, on the contour."""
 
 
 @dataclass(frozen=True)

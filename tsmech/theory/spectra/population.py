@@ -1,4 +1,4 @@
-"""Spectra of the inputs' covariance, and the fixed point that every ridge-like theory needs from them.
+"""Spectra of the inputs' covariance, and the fixed point for the effective ridge penalty.
 
 ``⟨f⟩`` is the average of f over the directions of the inputs, Σ_i share_i f(s_i).
 """
@@ -18,10 +18,10 @@ from tsmech.errors import ConvergenceError, InputError
 Array = NDArray[np.float64]
 
 THRESHOLD_WIDTH = 8 * np.finfo(float).eps
-"""Relative distance within which alpha counts as at the threshold: a few steps of the rounding of alpha itself."""
+"""Relative distance within which alpha counts as at the threshold: a few units of rounding of alpha."""
 
 ALIKE = 1e3
-"""Ratio of the columns' lengths up to which a singular value loses so many times its rounding at most."""
+"""Largest ratio of the columns' lengths at which plain SVD is used; it multiplies rounding by this at most."""
 
 
 class Directions(NamedTuple):
@@ -90,7 +90,7 @@ class Spectrum:
 
     @functools.cached_property
     def varying(self) -> Directions:
-        """The directions with a positive eigenvalue and a positive share; the shares of all have the sum 1 exactly."""
+        """The directions with a positive eigenvalue and share; shares are divided by the sum of all shares."""
         kept = self._kept
         return Directions(self.eigenvalues[kept], self.shares[kept] / self.shares.sum(), self.teacher_weights[kept])
 
@@ -272,7 +272,7 @@ def excess(alpha: ArrayLike, rank: float) -> Array:
 
 
 def effective_penalty(alpha: ArrayLike, penalty: ArrayLike, spectrum: Spectrum) -> Array:
-    r"""Effective penalty κ, which finite data put in place of λ.
+    r"""Effective penalty κ of ridge regression on finitely many examples.
 
     .. math:: \lambda = \kappa \Bigl[\alpha - \Bigl\langle \frac{s}{s + \kappa} \Bigr\rangle \Bigr]
 

@@ -1,7 +1,7 @@
-"""By what damage to a run is known: a seal on each curve, a count of all rows, and the examination that reads it all.
+"""Detects damage to a run: a checksum of each curve, a count of all rows, and the examination that reads everything.
 
-A seal is a check sum of a curve's numbers, its address and the seed.  It cannot tell that a row is missing: that the
-tally does, which is written in the transaction that writes the rows.
+A checksum covers a curve's numbers, its address and the seed.  It cannot show that a row is missing: that the tally
+does, which is written in the transaction that writes the rows.
 """
 
 import json
@@ -46,13 +46,15 @@ def reason(error: Exception) -> str:
 
 
 def is_passing(error: Exception) -> bool:
-    """Return whether an error speaks of the disk, a lock or a permission, and not of what the file holds."""
+    """Return whether an error is one of the disk, a lock or a permission, not of the file's contents."""
     code = getattr(error, "sqlite_errorcode", 0)  # Python's own complaints, of undecodable text, have none
     return code & 0xFF in _PASSING and code != sqlite3.SQLITE_IOERR_SHORT_READ
 
 
-def seal(seed: int, point: str, answer: str, replicate: int, ended: Sequence[Any], layout: str, data: Any) -> int:
-    """Return the check sum of a curve and of its address, by which a damaged one is known.
+def curve_checksum(
+    seed: int, point: str, answer: str, replicate: int, ended: Sequence[Any], layout: str, data: Any
+) -> int:
+    """Return the checksum of a curve and of its address, by which a damaged one is known.
 
     ``point`` is the point's key followed by its parameters.
     """
@@ -78,7 +80,7 @@ class Tally:
         self.sum = (self.sum - mark) % 2**64
 
     def copy(self) -> "Tally":
-        """Return one that counts on by itself."""
+        """Return a copy."""
         return replace(self)
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -86,9 +88,9 @@ class Tally:
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('tally', ?)", (json.dumps([self.rows, self.sum]),))
 
 
-def mark_of_curve(sealed: int, seconds: float) -> int:
-    """Return what a curve adds to the tally: its seal, and what the seal does not cover."""
-    return zlib.crc32(_DOUBLE.pack(seconds), sealed)
+def mark_of_curve(checksum: int, seconds: float) -> int:
+    """Return what a curve adds to the tally: its checksum, and what this does not cover."""
+    return zlib.crc32(_DOUBLE.pack(seconds), checksum)
 
 
 def mark(*words: object) -> int:
@@ -102,7 +104,7 @@ def count(connection: sqlite3.Connection, seed: int) -> Tally:
     Raises
     ------
     DamageError
-        Where curves do not bear their seals.
+        Where curves do not match their checksums.
     """
     tally = Tally()
     for point in connection.execute("SELECT key, parameters, line FROM points"):
@@ -110,19 +112,19 @@ def count(connection: sqlite3.Connection, seed: int) -> Tally:
     for (layout,) in connection.execute("SELECT layout FROM layouts"):
         tally.add(mark(layout))
     query = (
-        "SELECT key || parameters, answer, replicate, stop, stopped_at, layouts.layout, data, seal, seconds "
+        "SELECT key || parameters, answer, replicate, stop, stopped_at, layouts.layout, data, checksum, seconds "
         "FROM curves LEFT JOIN points ON points.id = point LEFT JOIN layouts ON layouts.id = curves.layout"
     )
     broken = curves = marks = 0
-    for point, answer, replicate, *ended, layout, data, sealed, seconds in connection.execute(query):
-        if seal(seed, point, answer, replicate, ended, layout, data) == sealed:
+    for point, answer, replicate, *ended, layout, data, checksum, seconds in connection.execute(query):
+        if curve_checksum(seed, point, answer, replicate, ended, layout, data) == checksum:
             curves += 1
-            marks += mark_of_curve(sealed, seconds)
+            marks += mark_of_curve(checksum, seconds)
         else:
             broken += 1
     tally.add(marks, curves)
     if broken:
-        raise DamageError(f"{broken} curves do not bear their seals")
+        raise DamageError(f"{broken} curves do not match their checksums")
     query = (
         "SELECT key || parameters, answer, replicate, error, trace FROM failures LEFT JOIN points ON points.id = point"
     )
@@ -158,10 +160,10 @@ def _examine(connection: sqlite3.Connection) -> Tally:
             raise DamageError(verdict)
     stored = meta(connection)
     if not is_described(stored):
-        raise DamageError("the description of the experiment does not bear its seal")
+        raise DamageError("the description of the experiment does not match its checksum")
     found = count(connection, json.loads(stored["identity"])["seed"][0])
     if not is_of_this_format(stored):
-        raise DamageError("the description of its origin does not bear its seal")
+        raise DamageError("the description of its origin does not match its checksum")
     written = Tally(*json.loads(stored["tally"]))
     if found != written:
         lost = f": {written.rows} were written, {found.rows} are there" if found.rows != written.rows else ""
@@ -170,26 +172,26 @@ def _examine(connection: sqlite3.Connection) -> Tally:
 
 
 def meta(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return what the run says of itself."""
+    """Return the description of a run."""
     return dict(connection.execute("SELECT key, value FROM meta"))
 
 
 def is_described(stored: Mapping[str, str]) -> bool:
-    """Return whether what a run says of its experiment bears its seal."""
-    return stored.get("seal") == description_seal(stored)
+    """Return whether what a run says of its experiment matches its checksum."""
+    return stored.get("checksum") == description_checksum(stored)
 
 
-def description_seal(stored: Mapping[str, str]) -> str:
-    """Return the check sum of the experiment's description."""
+def description_checksum(stored: Mapping[str, str]) -> str:
+    """Return the checksum of the experiment's description."""
     return str(zlib.crc32("".join(stored.get(key, "") for key in ("experiment", "identity")).encode()))
 
 
 def is_of_this_format(stored: Mapping[str, str]) -> bool:
-    """Return whether what a run says of where it comes from bears its seal, which holds the format's number."""
-    return stored.get("origin") == origin_seal(stored)
+    """Return whether what a run says of where it comes from matches its checksum, which covers the format's number."""
+    return stored.get("origin") == origin_checksum(stored)
 
 
-def origin_seal(stored: Mapping[str, str]) -> str:
-    """Return the check sum of when a run was begun and continued, with which versions, as which shard and format."""
+def origin_checksum(stored: Mapping[str, str]) -> str:
+    """Return the checksum of when a run was begun and continued, with which versions, as which shard and format."""
     words = [stored.get(key, "") for key in ("history", "shard")]
     return str(zlib.crc32("".join([*words, str(FORMAT)]).encode()))
