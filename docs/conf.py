@@ -22,7 +22,7 @@ extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathj
 exclude_patterns: list[str] = []
 nitpicky = True
 suppress_warnings = ["ref.citation"]  # a source may be named without a place that cites it
-nitpick_ignore_regex = [("py:.*", r"(numpy|scipy|pandas|concurrent|matplotlib)\..*")]  # no other site is asked
+nitpick_ignore_regex = [("py:.*", r"(numpy|scipy|pandas|concurrent|matplotlib|xarray)\..*")]  # no other site is asked
 
 html_theme = "furo"
 html_title = "tsmech"

@@ -112,9 +112,9 @@ def name_sections(app: object, what: str, name: str, thing: object, options: obj
 
 
 def skips(app: object, what: str, name: str, thing: object, skip: bool, options: object) -> bool | None:
-    """Leave out names of types, which have no signature, and the fields of tuples, which have no words."""
+    """Leave out names of types, which have no signature, fields of tuples, which have no words, and of methods."""
     wordless = isinstance(thing, types.GenericAlias) or str(thing.__doc__).startswith("Alias for field number")
-    return True if wordless else None
+    return True if wordless or (what == "module" and isinstance(thing, types.MethodType)) else None
 
 
 def mark_tags(doctree: nodes.document) -> None:

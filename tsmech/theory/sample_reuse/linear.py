@@ -1,10 +1,9 @@
-r"""Training a linear unit on P = alpha N stored examples at N → ∞, epoch by epoch; and the limit of many examples.
+r"""Training a linear unit on P = alpha N stored examples at N → ∞, epoch by epoch.
 
 A mode of XᵀX/P with eigenvalue l is learnt at the rate a l and forgotten, by weight decay, at the rate c; a and c are
 per epoch.  :func:`linear_unit` follows gradient descent, in steps or continuous, and SGD that draws its examples with
 replacement, whose noise is added exactly by a Volterra equation; :func:`first_epoch` follows SGD that meets each
-example once.  :func:`population_flow` is what gradient descent becomes for any student when alpha → ∞.  Derivations and
-equation numbers: ``theory/sample_reuse.md``.
+example once.  Derivations and equation numbers: ``theory/sample_reuse.md``.
 """
 
 import math
@@ -20,9 +19,6 @@ from tsmech.kernels.divergence import bound as bound_of
 from tsmech.theory.spectra import marchenko_pastur
 
 Array = NDArray[np.float64]
-
-SLOWNESS = 1e-9
-"""Step of the flow in :func:`population_flow`; fluctuations, of this relative order, are left out."""
 
 NEGLIGIBLE = 1e-18
 """Share of the sum Σ l below which a mode is left out of the fluctuations, and of the weights that decay may take."""
