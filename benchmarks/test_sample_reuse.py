@@ -13,8 +13,9 @@ from threadpoolctl import threadpool_limits
 
 from tsmech.kernels.rule import Rule
 from tsmech.kernels.schedules import constant
-from tsmech.sims.sample_reuse import train
+from tsmech.sims.sample_reuse import run_reduced, train
 from tsmech.sims.two_layer.starts import embed, random_overlaps
+from tsmech.theory.sample_reuse import mean_field
 
 RATE, NOISE = 0.5, 0.1
 K, M = 4, 2
@@ -129,3 +130,55 @@ def test_peers(benchmark, N, batch, peer):
         precision = torch.float32 if "single" in peer else torch.float64
         benchmark.pedantic(train_in_torch, (W, X, y, v, steps, precision), rounds=3, warmup_rounds=1)
     note(benchmark, steps.size, N)
+
+
+# Large steps: two units each, erf
+
+TWO = np.array([[0.35, 0.08], [0.08, 0.21]]), np.array([[0.3, 0.1], [0.0, 0.2]]), np.eye(2), np.ones(2), np.ones(2)
+LARGE = Rule("erf", "erf", constant(0.3), noise=0.3)
+
+
+def revealed(N, steps):
+    P = 3 * N // 2
+    return run_reduced(*TWO, LARGE, [steps], examples=P, dimension=N, order="full", rng=np.random.default_rng(0))
+
+
+def full_steps_by_blas(N, steps):
+    """Return the network's overlaps after full steps, by products with a stored matrix in double precision."""
+    from scipy.special import erf
+
+    P, rng = 3 * N // 2, np.random.default_rng(0)
+    W, B = embed(*TWO[:3], N, rng)
+    X = rng.standard_normal((P, N))
+    y = erf(X @ B.T / math.sqrt(2 * N)).sum(axis=1) + 0.3 * rng.standard_normal(P)
+    for _ in range(steps):
+        fields = X @ W.T / math.sqrt(N)
+        delta = erf(fields / math.sqrt(2)).sum(axis=1) - y
+        pulls = math.sqrt(2 / math.pi) * np.exp(-0.5 * fields**2) * delta[:, None]
+        W -= 0.3 * math.sqrt(N) / P * pulls.T @ X
+    return W @ W.T / N
+
+
+@pytest.mark.benchmark(group="N = 4000, P = 6000, 50 full steps (target: 15 x the network by BLAS)")
+@pytest.mark.parametrize("what", ["reduced", "blas"])
+def test_full_steps(benchmark, what):
+    run = revealed if what == "reduced" else full_steps_by_blas
+    benchmark.pedantic(run, args=(4000, 50), rounds=3)
+
+
+@pytest.mark.benchmark(
+    group="reduced, P = 1.5 N (targets: N = 60 000, 50 steps < 1 s; N = 10^6, 30 steps < 20 s, < 2 GiB)"
+)
+@pytest.mark.parametrize(("N", "steps"), [(60_000, 50), (1_000_000, 30)])
+def test_large_revealed_networks(benchmark, N, steps):
+    benchmark.pedantic(revealed, args=(N, steps), rounds=2 if N < 100_000 else 1)
+
+
+@pytest.mark.benchmark(group="mean-field theory to 0.1 % (targets: 50 steps < 1.5 s, 100 steps < 4 s)")
+@pytest.mark.parametrize("steps", [50, 100])
+def test_mean_field_theory(benchmark, steps):
+    at = np.linspace(0, steps, 6).astype(int)
+    found = benchmark.pedantic(lambda: mean_field(*TWO, LARGE, at, alpha=1.5, rng=np.random.default_rng(0)), rounds=2)
+    test = found.generalization_error + 0.045
+    benchmark.extra_info["standard_error"] = float(np.max(test.std(axis=0, ddof=1) / math.sqrt(8) / test.mean(axis=0)))
+    benchmark.extra_info["paths"] = found.paths
