@@ -17,6 +17,7 @@ from tsmech.compare import FALSE_ALARM, Verdict, check, compare_samples, deviati
 from tsmech.errors import IncompleteError
 from tsmech.problem.curve import Curve
 from tsmech.problem.system import Convergence
+from tsmech.systems.ridge import Ridge
 
 
 def scaled(curve: Curve, name: str, factor: float) -> Curve:
@@ -268,3 +269,13 @@ def test_two_replicates_at_nineteen_standard_errors_are_two_sigma_apart() -> Non
 )
 def test_what_cannot_be_compared_has_no_deviation(answers: dict[str, Any]) -> None:
     assert deviation(answers, "x") is None
+
+
+def test_what_one_answer_alone_reports_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best penalty is known to ridge regression's theory, and to no simulation."""
+    monkeypatch.setattr(Ridge, "checks", Ridge.checks[:1])
+    point = Ridge(**Ridge.checks[0])
+    assert "optimal_penalty" in point.curve("theory").observables
+    verdicts = check(Ridge, replicates=10, seed=0)
+    compared = {verdict.observable for verdict in verdicts}
+    assert compared == set(point.curve("reduced", 0).observables) & set(point.curve("theory").observables)

@@ -294,7 +294,8 @@ def _judge(system: type[System], parameters: Mapping[str, Any], samples: Samples
     scale = max(float(np.abs(values).max()) for values in reference.columns.values())
     words = ", ".join(f"{name} = {v}" for name, v in parameters.items() if isinstance(v, (int, float, str)))
     grown = [samples[point, names[0]] for point in points] if names else []
-    for column in reference.columns:
+    shared = [samples[points[0], name].columns for name in (*predicted, *names)]
+    for column in (column for column in reference.columns if all(column in columns for columns in shared)):
         for row in _rows(len(reference.words)):
             told = (system.name, words, column, reference.words[row])
             for point in points[:MEETINGS]:
