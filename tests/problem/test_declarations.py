@@ -49,8 +49,8 @@ class Other:
         (tuple[str, ...], ("words",)),
         (float | str, ("float", "word")),
         (int | str | None, ("int", "word")),
-        (Optional[bool], ("bool",)),  # noqa: UP045
-        (Union[float, str], ("float", "word")),  # noqa: UP007
+        (Optional[bool], ("bool",)),  # noqa: UP045  (the older spelling is read too)
+        (Union[float, str], ("float", "word")),  # noqa: UP007  (likewise)
         (Path | None, ("path",)),
         (tuple[float, ...] | None, ("numbers",)),
     ],

@@ -95,7 +95,7 @@ def test_the_package_offers_each_system_by_its_class() -> None:
     assert tsmech.Ridge is Ridge
     assert {"Ridge", "run", "Experiment"} <= set(dir(tsmech))
     with pytest.raises(AttributeError, match="no attribute 'Rigde'"):
-        tsmech.Rigde  # noqa: B018
+        tsmech.Rigde  # noqa: B018  (to look it up is the test)
 
 
 @pytest.mark.parametrize("module", ["tsmech.runs.execution", "tsmech.systems.ridge"])

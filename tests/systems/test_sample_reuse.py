@@ -342,6 +342,15 @@ def test_a_memory_that_is_left_out_is_noticed(monkeypatch: pytest.MonkeyPatch) -
     assert (np.abs(mean - theory)[1:] > 20 * error[1:]).all()
 
 
+@pytest.mark.parametrize("answer", ["theory", "reduced", "direct"])
+def test_a_run_that_diverges_before_its_first_report_has_no_row_and_says_when(answer: str) -> None:
+    times = {"samples": (50.0, 60.0), "duration": 60.0}
+    curve = large(60, activation="relu", learning_rate=40.0, **times).curve(answer, np.random.default_rng(0))
+    assert curve.rows == 0
+    assert curve.diverged_at is not None
+    assert 0 < curve.diverged_at < 10
+
+
 def test_theory_is_the_same_every_time_and_carries_its_standard_error() -> None:
     table = large(100).theory()
     assert table.equals(large(100).theory())

@@ -63,7 +63,7 @@ Timeout = Annotated[
 class Command(typer.core.TyperCommand):
     """A command that refuses an option which is given twice, instead of using the last."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # as below
         """Read a command line."""
         order = self.make_parser(ctx).parse_args(list(args))[2]
         for parameter, count in Counter(order).items():
@@ -113,7 +113,7 @@ def _run_command(name: str) -> Any:
     command.__doc__ = f"{system.title}.\n\n{_VALUES}"
     options = [_option(parameter) for parameter in declared.values()]
     fixed = Signature.from_callable(_run_options).parameters.values()
-    command.__signature__ = Signature([*options, *fixed])  # type: ignore[attr-defined]
+    command.__signature__ = Signature([*options, *fixed])  # type: ignore[attr-defined]  # typer reads it
     command.__annotations__ = {option.name: option.annotation for option in [*options, *fixed]}
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     cited = "\n\n".join(str(reference) for reference in system.references)

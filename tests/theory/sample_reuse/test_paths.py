@@ -152,6 +152,9 @@ def test_a_run_that_diverges_says_at_which_step():
     found = follow(range(60), learn=rule("linear", 6.0), paths=2**11)
     assert found.diverged_at is not None
     assert found.Q.shape[1] <= found.diverged_at
+    late = follow([50, 60], learn=rule("linear", 6.0), paths=2**11)
+    assert late.diverged_at == found.diverged_at
+    assert late.Q.shape == (SETS, 0, 2, 2)
 
 
 def test_a_share_of_one_is_all_examples_and_a_smaller_one_is_noisier():

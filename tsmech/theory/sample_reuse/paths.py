@@ -203,8 +203,11 @@ class _Training(NamedTuple):
         """Return the results of all sets, up to the first step at which one has diverged."""
         found = [_Set(self, paths, int(at[-1]), child).follow(at, tolerance) for child in rng.spawn(SETS)]
         reached = min(len(each.v) for each in found)
-        Q, R, v = (np.array([getattr(each, name)[:reached] for each in found]) for name in ("Q", "R", "v"))
-        train = np.array([each.train_error[:reached] for each in found])
+        (K, M), lead = (len(self.start), len(self.teacher)), (SETS, reached)  # none where all diverge before
+        Q = np.array([each.Q[:reached] for each in found]).reshape(*lead, K, K)
+        R = np.array([each.R[:reached] for each in found]).reshape(*lead, K, M)
+        v = np.array([each.v[:reached] for each in found]).reshape(*lead, K)
+        train = np.array([each.train_error[:reached] for each in found]).reshape(lead)
         ended = [each.diverged_at for each in found if each.diverged_at is not None]
         T = self.teacher @ self.teacher.T
         error = generalization_error(Q, R, T, v, self.A, self.rule.student, self.rule.teacher)
