@@ -1,0 +1,60 @@
+"""Arguments that a kernel borrows: the same numbers, no references counted, none lost."""
+
+import sys
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import pytest
+
+from tsmech.kernels.borrowing import borrowed
+
+
+class _Machine(NamedTuple):
+    values: np.ndarray
+    count: int
+    rng: np.random.Generator
+
+
+def _draw(machine: _Machine) -> None:
+    machine = borrowed(machine)
+    for i in range(machine.count):
+        machine.values[i % machine.values.size] += machine.rng.standard_normal()
+
+
+def _counted(machine: _Machine) -> None:
+    for i in range(machine.count):
+        machine.values[i % machine.values.size] += machine.rng.standard_normal()
+
+
+@pytest.fixture(scope="module")
+def kernels() -> tuple:
+    return numba.njit(_draw), numba.njit(_counted)
+
+
+def _machine() -> _Machine:
+    return _Machine(np.zeros(3), 100, np.random.default_rng(1))
+
+
+def test_what_is_borrowed_is_the_callers_own(kernels: tuple) -> None:
+    first, second = _machine(), _machine()
+    kernels[0](first)
+    kernels[1](second)
+    np.testing.assert_array_equal(first.values, second.values)
+    assert first.values.any()
+
+
+def test_references_are_neither_lost_nor_kept(kernels: tuple) -> None:
+    machine = _machine()
+    before = sys.getrefcount(machine.values), sys.getrefcount(machine.rng)
+    for _ in range(50):
+        kernels[0](machine)
+    assert (sys.getrefcount(machine.values), sys.getrefcount(machine.rng)) == before
+
+
+def test_no_reference_is_counted(kernels: tuple) -> None:
+    counted = []
+    for kernel in kernels:
+        kernel(_machine())
+        counted.append("NRT_incref" in kernel.inspect_llvm(kernel.signatures[0]))
+    assert counted == [False, True]
