@@ -15,7 +15,9 @@ from numba.extending import intrinsic
 def borrowed(typing_context, value):  # type: ignore[no-untyped-def]
     """Return an argument of a kernel, an array, a generator or a tuple of such, as one that is not counted.
 
-    Only for what Python holds while the kernel runs: an array that the kernel has made would be freed.
+    To be written where a kernel calls the function that does its work: Numba leaves out what a function writes to an
+    array that is not among its arguments and that it does not read.  Only for what Python holds while the kernel runs:
+    an array that the kernel has made would be freed.
     """
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]

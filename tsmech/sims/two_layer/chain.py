@@ -14,6 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from tsmech.kernels.borrowing import borrowed
 from tsmech.kernels.jit import kernel
 from tsmech.sims.streams import GAUSSIAN, QUANTUM, fill, fill_lengths
 from tsmech.sims.two_layer.blocks import BLOCK, Matrix, Numbers, add_pushes, copy_rows, merged
@@ -228,8 +229,14 @@ def _squares(problem: Any, chain: Any, shrink: Any, pushes: Any, out: Any) -> No
         out[k] = np.sum(moved[k] * moved[k])
 
 
+@merged
+def _follow(problem: Problem, chain: Chain, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
+    result: tuple[int, int] = follow(problem, chain, v, recorded_v, _next_block, _record, _squares)
+    return result
+
+
 @kernel
 def follow_chain(problem: Problem, chain: Chain, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
     """Run the chain and record it: see :func:`tsmech.sims.two_layer.rule.follow`."""
-    result: tuple[int, int] = follow(problem, chain, v, recorded_v, _next_block, _record, _squares)
+    result: tuple[int, int] = _follow(borrowed(problem), borrowed(chain), borrowed(v), borrowed(recorded_v))
     return result
