@@ -1,6 +1,7 @@
 """The contract of every system: declared parameters, observables and coordinates, and answers that are curves."""
 
 import dataclasses
+import functools
 import hashlib
 import inspect
 import json
@@ -18,8 +19,9 @@ from tsmech.problem.answers import USUAL, Answer
 from tsmech.problem.curve import Curve, fault, undefined
 from tsmech.problem.declarations import complaints, document, read_parameter
 from tsmech.problem.observables import Coordinate, Observable
-from tsmech.problem.parameters import PLAIN, Parameter, file_identity, plain, to_json
+from tsmech.problem.parameters import Parameter, file_identity, plain, to_json
 from tsmech.problem.references import Reference
+from tsmech.problem.remembered import Remembered
 from tsmech.words import shown
 
 if TYPE_CHECKING:
@@ -72,16 +74,10 @@ class System:
     """Parameters of the points at which ``tsmech check`` compares the answers."""
     convergence: ClassVar[Convergence | None] = None
     """How simulations approach the prediction; None where they do not depend on a size."""
-    _latest: ClassVar[dict[str, tuple[Any, Any]]] = {}
-    """By parameter the last value that was given, and what it was checked to be: most stay at the next point."""
-    _by_name: ClassVar[list[tuple[str, Parameter]]]
-    _texts: ClassVar[dict[str, tuple[Any, str]]] = {}
-    """By parameter the last value of which an entry of the key was made, and that entry."""
 
     def __init_subclass__(cls, **given: Any) -> None:
         """Check the declarations of a system when its class is made; a mixin of parameters has no name."""
         super().__init_subclass__(**given)
-        cls._latest, cls._texts = {}, {}
         if "name" not in cls.__dict__:
             return
         for complaint in complaints(cls, System):
@@ -89,23 +85,9 @@ class System:
         document(cls)
 
     def __post_init__(self) -> None:
-        """Convert each parameter to its type, or refuse it; one that is as at the point before is known."""
-        latest, held = self._latest, self.__dict__
-        for name, declared in self.parameters().items():
-            value = held[name]
-            known = latest.get(name)
-            if known is not None and known[0] is value:
-                held[name] = known[1]
-                continue
-            several = (list, range, np.ndarray) if declared.table else (list, tuple, range, np.ndarray)
-            if not declared.single and isinstance(value, several) and _is_flat(value):
-                raise InputError(
-                    f"{name} = {shown(value)} is not allowed: a system has one value; "
-                    f'tsmech.run("{self.name}", {name}=...) runs along several'
-                )
-            held[name] = declared.check(value)
-            if type(value) in PLAIN:
-                latest[name] = (value, held[name])
+        """Convert each parameter to its type, or refuse it."""
+        checked = _checked(type(self))
+        self.__dict__.update(zip(checked.names, checked.of(self.__dict__), strict=True))
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
@@ -146,32 +128,9 @@ class System:
         return known
 
     def _hash(self) -> str:
-        held, known, entries = self.__dict__, self._texts, []
-        for name, declared in self._sorted():
-            value = held[name]
-            before = known.get(name)
-            if before is not None and before[0] is value:
-                text = before[1]
-            else:
-                text = "" if value == declared.default else f"{json.dumps(name)}: {self._written(declared, value)}"
-                if type(value) in PLAIN and not declared.is_file(value):
-                    known[name] = (value, text)
-            if text:
-                entries.append(text)
+        entries = filter(None, _entries(type(self)).of(self.__dict__))
         text = f"[{json.dumps(self.name)}, {{{', '.join(entries)}}}]"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-    @classmethod
-    def _sorted(cls) -> list[tuple[str, Parameter]]:
-        found: list[tuple[str, Parameter]] | None = cls.__dict__.get("_by_name")
-        if found is None:
-            found = sorted(cls.parameters().items())
-            cls._by_name = found
-        return found
-
-    @staticmethod
-    def _written(declared: Parameter, value: Any) -> str:
-        return json.dumps(file_identity(str(value)), sort_keys=True) if declared.is_file(value) else to_json(value)
 
     def lacks(self, answer: str) -> str | None:
         """Return why this problem has no such answer, or None where it has it."""
@@ -334,3 +293,39 @@ def predictions(system: type[System]) -> list[str]:
 def simulations(system: type[System]) -> list[str]:
     """Return the names of a system's simulations, the one that is most like the network last."""
     return [name for name, answer in system.answers.items() if not answer.predicts and has(system, name)]
+
+
+@functools.cache
+def _checked(system: type[System]) -> Remembered:
+    """Return what makes each parameter's value one of its type, or refuses it."""
+    parameters = system.parameters()
+
+    def check(name: str, value: Any) -> Any:
+        declared = parameters[name]
+        several = (list, range, np.ndarray) if declared.table else (list, tuple, range, np.ndarray)
+        if not declared.single and isinstance(value, several) and _is_flat(value):
+            raise InputError(
+                f"{name} = {shown(value)} is not allowed: a system has one value; "
+                f'tsmech.run("{system.name}", {name}=...) runs along several'
+            )
+        return declared.check(value)
+
+    return Remembered(parameters, check)
+
+
+@functools.cache
+def _entries(system: type[System]) -> Remembered:
+    """Return what makes each parameter's entry in the key, in the order of names; none where it has its default."""
+    parameters = system.parameters()
+
+    def entry(name: str, value: Any) -> str:
+        declared = parameters[name]
+        if value == declared.default:
+            return ""
+        written = json.dumps(file_identity(str(value)), sort_keys=True) if declared.is_file(value) else to_json(value)
+        return f"{json.dumps(name)}: {written}"
+
+    def stays(name: str, value: Any) -> bool:
+        return not parameters[name].is_file(value)  # the contents of a file may change
+
+    return Remembered(sorted(parameters), entry, stays)

@@ -37,8 +37,8 @@ class Work:
         self._both = len({store.experiment.simulates(answer) for answer in answers}) == 2
         self._waiting: list[Outcome] = []
         self._written = time.monotonic()
-        self._under_way: Counter[System] = Counter()
-        """For each point the tasks that are not done, and one more while tasks of it are still to come."""
+        self._under_way: Counter[str] = Counter()
+        """By the key of each point the tasks that are not done, and one more while tasks of it are still to come."""
         self._ahead: set[Task] = set()
         """Predictions that are under way, ahead of the rest of their points."""
         self._lines: list[Task] = []
@@ -100,18 +100,19 @@ class Work:
             yield from self._begun(point, (task for task in tasks if simulates(task.answer) or not self._both))
 
     def _begun(self, point: System, tasks: Iterable[Task]) -> Iterator[Task]:
+        key = point.key()
         some = False
         for task in tasks:
-            self._under_way[point] += 1 if some else 2
+            self._under_way[key] += 1 if some else 2
             some = True
             yield task
         if some:
-            self._settle(point)
+            self._settle(key)
 
-    def _settle(self, point: System) -> None:
-        self._under_way[point] -= 1
-        if not self._under_way[point]:
-            del self._under_way[point]
+    def _settle(self, key: str) -> None:
+        self._under_way[key] -= 1
+        if not self._under_way[key]:
+            del self._under_way[key]
             self.progress.finished_points += 1
 
     def done(self, outcomes: Sequence[Outcome]) -> None:
@@ -128,7 +129,7 @@ class Work:
             if task in self._ahead:
                 self._ahead.remove(task)
             elif not self._on_lines:
-                self._settle(task.system)
+                self._settle(task.system.key())
         self.progress.remark = self._pool.remark
         self.progress.left = self._time_left()
         self._waiting += outcomes

@@ -1,20 +1,21 @@
 """The SQLite file of a run: its tables, the mark of the application, and its description."""
 
 import contextlib
+import functools
 import importlib.metadata
 import itertools
 import json
 import platform
 import sqlite3
 import time
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, restore
-from tsmech.problem.parameters import PLAIN, plain
+from tsmech.problem.parameters import plain
+from tsmech.problem.remembered import Remembered
 from tsmech.problem.system import System
 from tsmech.store.checksums import (
     FORMAT,
@@ -261,18 +262,14 @@ def _shown(values: Sequence[Any]) -> str:
 
 def written_parameters(system: System) -> str:
     """Return a point's parameters as JSON; lists are left out: they cannot vary within a run."""
-    kind = type(system)
-    if kind not in _WRITTEN:
-        _WRITTEN[kind] = {name: (object(), "") for name, declared in kind.parameters().items() if not declared.single}
-    held, written, entries = vars(system), _WRITTEN[kind], []
-    for name, (before, text) in written.items():
-        value = held[name]
-        if before is not value:
-            text = f"{json.dumps(name)}: {repr(value) if type(value) is float else json.dumps(plain(value))}"
-            written[name] = (value if type(value) in PLAIN else object(), text)
-        entries.append(text)
-    return f"{{{', '.join(entries)}}}"
+    return f"{{{', '.join(_written(type(system)).of(vars(system)))}}}"
 
 
-_WRITTEN: weakref.WeakKeyDictionary[type[System], dict[str, tuple[Any, str]]] = weakref.WeakKeyDictionary()
-"""By system and parameter that can vary within a run the last value that was written, and as what: most stay."""
+@functools.cache
+def _written(system: type[System]) -> Remembered:
+    """Return what writes each parameter that can vary within a run."""
+
+    def write(name: str, value: Any) -> str:
+        return f"{json.dumps(name)}: {repr(value) if type(value) is float else json.dumps(plain(value))}"
+
+    return Remembered((name for name, declared in system.parameters().items() if not declared.single), write)

@@ -22,6 +22,9 @@ from tsmech.store.checksums import DamageError, curve_checksum, meta, reason
 from tsmech.store.schema import OF_THE_SWEEP
 from tsmech.store.summary import Row, summarise, summarise_point, summary_columns, summary_entries, unpack
 
+STRETCH = 10_000
+"""Points whose places are held at a time."""
+
 
 class _Stored(NamedTuple):
     """A curve as the file has it."""
@@ -43,8 +46,15 @@ class _Order(NamedTuple):
     """By axis the position of each point's value among the ``values``."""
     values: list[list[Any]]
 
-    def place(self, position: int) -> list[Any]:
-        return [values[places[position]] for values, places in zip(self.values, self.places, strict=True)]
+    def between(self, first: int, last: int) -> list[tuple[Any, ...]]:
+        """Return the values of the axes at the points of some positions, both ends among them."""
+        if not self.values:
+            return [()] * (last - first + 1)
+        columns = (
+            map(values.__getitem__, places[first : last + 1].tolist())
+            for values, places in zip(self.values, self.places, strict=True)
+        )
+        return list(zip(*columns, strict=True))
 
     def part(self, positions: list[int]) -> "_Order":
         return _Order(self.numbers[positions], [places[positions] for places in self.places], self.values)
@@ -164,7 +174,8 @@ class Reader:
         try:
             order = self._order(line)
             if only is not None:
-                order = order.part([n for n in range(len(order.numbers)) if tuple(order.place(n)) in only])
+                places = order.between(0, len(order.numbers) - 1)
+                order = order.part([n for n, place in enumerate(places) if place in only])
             for first, last in _stretches(order.numbers):
                 yield from self._stretch(order, first, last)
         except (sqlite3.DatabaseError, ValueError, LookupError) as error:
@@ -179,6 +190,7 @@ class Reader:
             "WHERE point BETWEEN ? AND ? ORDER BY point, answer, replicate"
         )
         start = int(order.numbers[first])
+        places = order.between(first, last)
         rows = self._connection.execute(query, (start, int(order.numbers[last])))
         for number, members in itertools.groupby(rows, operator.itemgetter(0)):
             found: dict[str, list[_Stored]] = {}
@@ -186,7 +198,7 @@ class Reader:
                 if curve_checksum(seed, key, answer, replicate, ended, layout, data) != checksum:
                     raise DamageError("a curve does not match its checksum")
                 found.setdefault(answer, []).append(_Stored(ended[0], ended[1], layout, data))
-            place = dict(zip(axes, order.place(first + number - start), strict=True))
+            place = dict(zip(axes, places[number - start], strict=True))
             for answer in self.experiment.system.answers:
                 if answer in found:
                     yield place, answer, found[answer]
@@ -311,8 +323,8 @@ def _ranks(values: Sequence[Any]) -> NDArray[np.int64]:
 
 
 def _stretches(numbers: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Yield the first and last positions of stretches of numbers that follow one another."""
-    ends = np.flatnonzero(np.diff(numbers) != 1)
+    """Yield the first and last positions of stretches of numbers that follow one another, none of them too long."""
+    ends = np.flatnonzero((np.diff(numbers) != 1) | (np.arange(1, max(len(numbers), 1)) % STRETCH == 0))
     firsts, lasts = np.append(0, ends + 1), np.append(ends, len(numbers) - 1)
     return zip(firsts.tolist(), lasts.tolist(), strict=True) if len(numbers) else iter(())
 
