@@ -250,7 +250,7 @@ def perform(
     timeout: str | None = None,
     **more: Any,
 ) -> Any:
-    """Carry an experiment out with a progress display, in this process where it is only theory."""
+    """Carry an experiment out with a progress display, in this process where nothing is simulated."""
     from tsmech.machine.interruption import end_in_time
     from tsmech.runs import carry_out
     from tsmech.runs.progress import Meter
@@ -259,7 +259,7 @@ def perform(
         seconds = None if timeout is None else float(timeout)
     except ValueError:
         raise InputError(f"timeout = {shown(timeout)} is not allowed: it must be a number of seconds above 0") from None
-    if executor is None and set(experiment.answers) == {"theory"}:
+    if executor is None and not any(map(experiment.simulates, experiment.answers)):
         workers = 0
     elif executor is None:
         executor = "local"  # even for one worker: a simulation may hang, be killed, or take all the memory

@@ -17,7 +17,7 @@ from tsmech.plots.lines import Lines
 from tsmech.plots.picture import Picture, Row, choose, names_in, pictured, visible
 from tsmech.plots.style import STYLE as STYLE
 from tsmech.plots.style import own_style, place_ticks, printable
-from tsmech.plots.words import answer_names, axis_label, key_words, notes, symbols, title
+from tsmech.plots.words import answer_names, axis_label, contoured, key_words, notes, symbols, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -294,14 +294,15 @@ def _draw_maps(
         grids.append(maps.tabulate(kept, picture.x, along, value))
         calm = [row for row in found if row.get("diverged_at") is None]
         settled.append(maps.tabulate(calm, picture.x, along, value))
+    predicted = contoured(experiment, names)
     norm = maps.choose_norm(settled)
     levels = maps.choose_levels(norm)
     across = _across(picture, keys, len(names))
     size = (4.6, 4.0) if len(items) <= COLUMNS else (3.6, 3.0)
     canvas = Canvas.make(len(items), across, size, given)
     for ax, (answer, key), grid in zip(canvas.panels, items, grids, strict=True):
-        theory = grids[items.index(("theory", key))] if ("theory", key) in items and answer != "theory" else None
-        maps.draw_map(ax, grid, norm, levels, picture, theory)
+        other = None if answer == predicted or predicted is None else grids[items.index((predicted, key))]
+        maps.draw_map(ax, grid, norm, levels, picture, other)
         for name, number in picture.mark:
             if name in (picture.x, along):
                 mark = ax.axvline if name == picture.x else ax.axhline

@@ -1,7 +1,7 @@
 """Maps of one observable over two axes: a panel an answer, one colour scale for all.
 
 A cell of a map stands for one point of a sweep.  Contours are those of the panel's own values; on a simulation's panel
-the dashed contours are theory's.
+the dashed contours are those of the prediction.
 """
 
 import math
@@ -96,9 +96,9 @@ def choose_levels(norm: "Normalize") -> Array:
 
 
 def draw_map(
-    ax: "Axes", grid: Grid, norm: "Normalize", levels: Array, picture: Picture, theory: Grid | None = None
+    ax: "Axes", grid: Grid, norm: "Normalize", levels: Array, picture: Picture, predicted: Grid | None = None
 ) -> None:
-    """Draw a map into axes: cells, contours, theory's contours dashed where given.
+    """Draw a map into axes: cells, contours, those of the prediction dashed where given.
 
     Infinite values are hatched on white, places without a value are grey.
     """
@@ -120,7 +120,7 @@ def draw_map(
     if infinite.count():
         style: Mapping[str, Any] = {"facecolor": "white", "edgecolor": "0.3", "linewidth": 0.0, "hatch": "////"}
         ax.pcolor(across, up, infinite, cmap="gray", vmin=0, vmax=1, **style)
-    lines = [(grid, "solid", 0.9)] if theory is None else [(theory, "dashed", 1.4), (grid, "solid", 0.7)]
+    lines = [(grid, "solid", 0.9)] if predicted is None else [(predicted, "dashed", 1.4), (grid, "solid", 0.7)]
     for of, dashes, width in lines:
         a, b, values = _inside(ax, of)
         if min(values.shape) >= FEWEST_CONTOURED and len(levels) and np.isfinite(values).any():

@@ -3,7 +3,7 @@
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,13 @@ def answer_names(experiment: Experiment, shown: Mapping[str, list[Row]]) -> dict
     return {answer: "; ".join(found) for answer, found in names.items()}
 
 
+def contoured(experiment: Experiment, answers: Collection[str]) -> str | None:
+    """Return the answer of which maps show the contours on those of all others: the first prediction there is."""
+    return next(
+        (name for name in experiment.system.answers if name in answers and not experiment.simulates(name)), None
+    )
+
+
 def title(experiment: Experiment, letters: int) -> str:
     """Return the title of a picture, the system's where the experiment has none, in lines of so many letters."""
     lines = textwrap.wrap(experiment.title or experiment.system.title, letters)
@@ -140,7 +147,8 @@ def notes(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pictu
     infinite = any(math.isinf(row[observable]) for observable, some in shown.items() for row in some)
     if picture.y:
         contours = all(len({row[name] for row in rows}) >= FEWEST_CONTOURED for name in (picture.x, picture.y))
-        found += ["dashed: the contours of theory"] if contours and "theory" in answers and len(answers) > 1 else []
+        first = contoured(experiment, answers)
+        found += [f"dashed: the contours of {first}"] if contours and first and len(answers) > 1 else []
         marks = {name: number for name, number in picture.mark if name in axes}
         found += [f"dotted: {key_words(system, marks)}"] if marks else []
         found += ["hatched: infinite, or diverged" if diverged else "hatched: infinite"] if infinite else []

@@ -86,7 +86,7 @@ class System:
 
     def __post_init__(self) -> None:
         """Convert each parameter to its type, or refuse it."""
-        checked = _checked(type(self))
+        checked = _checked(type(self))  # type: ignore[arg-type]  # mypy takes the class for one of its values
         self.__dict__.update(zip(checked.names, checked.of(self.__dict__), strict=True))
 
     @classmethod
@@ -128,7 +128,7 @@ class System:
         return known
 
     def _hash(self) -> str:
-        entries = filter(None, _entries(type(self)).of(self.__dict__))
+        entries = filter(None, _entries(type(self)).of(self.__dict__))  # type: ignore[arg-type]  # as above
         text = f"[{json.dumps(self.name)}, {{{', '.join(entries)}}}]"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -296,7 +296,7 @@ def simulations(system: type[System]) -> list[str]:
 
 
 @functools.cache
-def _checked(system: type[System]) -> Remembered:
+def _checked(system: Any) -> Remembered:
     """Return what makes each parameter's value one of its type, or refuses it."""
     parameters = system.parameters()
 
@@ -314,7 +314,7 @@ def _checked(system: type[System]) -> Remembered:
 
 
 @functools.cache
-def _entries(system: type[System]) -> Remembered:
+def _entries(system: Any) -> Remembered:
     """Return what makes each parameter's entry in the key, in the order of names; none where it has its default."""
     parameters = system.parameters()
 
