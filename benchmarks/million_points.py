@@ -1,8 +1,7 @@
 """A theory sweep of a million points: python benchmarks/million_points.py DIRECTORY [POINTS].
 
-Prints what each part of it takes and the peak memory so far (target: 180 s and 1 GiB; measured: 202 s until the table
-and the figure are written, 213 s with opening it again, 192 s of one core in all, 0.54 GiB; 759 s and 1.9 GiB before
-points were built once).
+Prints what each part of it takes and the peak memory so far (target: 180 s and 1 GiB; measured: 157 s of one core in
+all, with opening the run again, and 0.55 GiB; 759 s and 1.9 GiB before points were built once).
 """
 
 import math

@@ -334,6 +334,7 @@ def test_three_answers_agree_for_units_that_are_sums(activation: str) -> None:
     assert noticed
 
 
+@pytest.mark.slow  # compiles kernels of its own
 def test_a_pair_of_functions_is_an_activation() -> None:
     """NumPy's own functions too; theory and simulations take the same pair."""
     common = {"initial": START, "learning_rate": 0.1, "duration": 2, "samples": 2, "dimension": 20_000}
@@ -378,6 +379,7 @@ def _slope_of_tanh(x):
     return 1.0 / np.cosh(x) ** 2
 
 
+@pytest.mark.slow  # compiles kernels of its own
 def test_an_activation_that_overflows_diverges_and_says_where() -> None:
     """The ODEs went on with a state that was no number, of error zero."""
     system = OnlineSGD(activation=(np.exp, np.exp), learning_rate=1.0, duration=2, samples=2, dimension=20)

@@ -213,7 +213,7 @@ shares_of_the_largest = st.one_of(st.floats(0.001, 0.9), st.floats(-4, -1).map(l
 
 
 @given(alphas, noises, scales, st.sampled_from([0.0, 0.5]), shares_of_the_largest)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 def test_no_number_of_steps_up_to_a_thousand_is_better(alpha, noise, scale, share_of_penalty, share):
     penalty = share_of_penalty * noise**2
     step = share * largest_step(alpha, penalty, Spectrum([1.0]))
