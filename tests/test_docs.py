@@ -45,6 +45,7 @@ def test_the_python_of_the_first_page_runs(tmp_path: Path, monkeypatch: pytest.M
     assert {"theory", "reduced", "direct"} == set(names["table"].answer)
 
 
+@pytest.mark.slow
 def test_the_commands_and_the_file_of_the_first_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (text,) = blocks("getting_started.md", "toml")
@@ -120,6 +121,7 @@ def test_the_new_system_does_all_that_the_page_shows(house: Path) -> None:
     assert all(answer in table for answer in ("theory", "reduced", "direct"))
 
 
+@pytest.mark.slow
 def test_the_new_system_passes_its_own_test_and_keeps_the_house_s_style(house: Path) -> None:
     said = in_house(house, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/systems/test_hebb.py")
     assert said.returncode == 0, said.stdout
@@ -130,6 +132,7 @@ def test_the_new_system_passes_its_own_test_and_keeps_the_house_s_style(house: P
         assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_the_checks_of_the_new_system_find_a_mistake(house: Path) -> None:
     """The page's way to find mistakes finds one: a simulation with N + 20 directions across the teacher."""
     path = house / "tsmech/sims/hebb.py"

@@ -100,6 +100,7 @@ def test_every_pool_of_threads_has_one_within_a_task_and_as_many_as_before_after
     assert said == [f"True True [{here}]", "True"]
 
 
+@pytest.mark.slow
 def test_workers_have_one_thread_though_somebody_else_started_what_they_are_forked_from(tmp_path: Path) -> None:
     start = (
         'process = multiprocessing.get_context("forkserver").Process(target=int)\nprocess.start()\nprocess.join()\n'
@@ -143,6 +144,7 @@ def test_what_a_script_itself_defines_is_performed_in_its_own_process(tmp_path: 
     assert said == ["once", "True True [True]", "True"]
 
 
+@pytest.mark.slow
 def test_a_script_that_is_imported_by_a_process_of_its_own_gets_its_table_too(tmp_path: Path) -> None:
     """A child of multiprocessing may start none itself while it reads the script."""
     script = (

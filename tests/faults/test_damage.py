@@ -86,6 +86,7 @@ def damage(whole: Path, directory: Path, start: int, content: bytes) -> None:
         file.write(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["zeros", "noise"])
 def test_each_page_may_be_damaged(tmp_path: Path, whole: Path, log: Path, content: str) -> None:
     size = page_size(whole / FILE)
@@ -124,6 +125,7 @@ def test_a_damaged_run_is_not_read_and_the_way_to_mend_it_is_said(tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_command_says_what_was_salvaged(tmp_path: Path, whole: Path) -> None:
     with sqlite3.connect(whole / FILE) as connection:
         (data,) = connection.execute("SELECT data FROM curves LIMIT 1").fetchone()

@@ -91,6 +91,7 @@ def check_continuation(directory: Path, before: dict[str, int], log: Path) -> No
         assert rows == list(whole.rows())
 
 
+@pytest.mark.slow
 @posix
 def test_a_file_that_can_grow_no_more_ends_the_run_with_a_clear_line(tmp_path: Path) -> None:
     directory = tmp_path / "run"

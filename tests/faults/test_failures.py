@@ -75,6 +75,7 @@ def test_what_raises_once_is_as_if_it_had_not(tmp_path: Path) -> None:
     assert begun(tmp_path / "log", work[1]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "times", "code"), [("raise", dispatch.ATTEMPTS, 4), ("once", 2, 0)])
 def test_workers_retry_too(tmp_path: Path, fault: str, times: int, code: int) -> None:
     log = tmp_path / "log"

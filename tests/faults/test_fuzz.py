@@ -24,7 +24,7 @@ from tsmech.systems import find
 from tsmech.words import printable
 
 QUICK = settings(
-    max_examples=80, derandomize=True, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    max_examples=30, derandomize=True, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
 LONG = settings(QUICK, max_examples=1500)
 SECONDS, PATIENCE = 10.0, 120.0

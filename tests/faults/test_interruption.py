@@ -327,6 +327,7 @@ def test_a_second_run_in_the_same_directory_is_refused_while_the_first_goes_on(t
 
 
 @linux
+@pytest.mark.slow
 def test_of_two_runs_that_are_started_at_once_one_is_refused(tmp_path: Path, undisturbed: bytes) -> None:
     log = tmp_path / "log"
     children = [start(*SWEEP, "--workers", 1, "--quiet", cwd=tmp_path, log=log, seconds=SLOW) for _ in range(2)]

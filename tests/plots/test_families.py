@@ -226,6 +226,7 @@ def test_names_are_separated_outside_of_brackets() -> None:
     assert read_plot({"y": "Q, R[0,1]"}, tsmech.OnlineSGD) == {"y": ["Q", "R[0, 1]"]}
 
 
+@pytest.mark.slow
 def test_the_command_line_and_a_file_say_it_in_the_same_words(tmp_path: Path) -> None:
     file = tmp_path / "overlaps.toml"
     file.write_text(

@@ -105,6 +105,7 @@ def test_the_command_exports_it_in_every_format_of_a_table() -> None:
 # Arrays
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["run.nc", "run.zarr"])
 def test_arrays_hold_what_the_table_holds_and_nothing_else(name: str) -> None:
     """Every number of the table is found by its names, and there are as many numbers as the table has."""

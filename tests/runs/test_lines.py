@@ -226,6 +226,7 @@ def test_points_of_a_line_become_those_of_an_extended_sweep(tmp_path: Path) -> N
         assert list(again.rows()) == rows == list(anew.rows())
 
 
+@pytest.mark.slow
 def test_shards_have_no_lines_and_merging_gives_the_same_picture(tmp_path: Path, finished: Path) -> None:
     shards = [tmp_path / "one", tmp_path / "two"]
     for number, directory in enumerate(shards, 1):
@@ -242,6 +243,7 @@ def test_shards_have_no_lines_and_merging_gives_the_same_picture(tmp_path: Path,
     assert picture(tmp_path / "again") == picture(finished), "the lines of a whole run are merged with it"
 
 
+@pytest.mark.slow
 def test_workers_give_the_same_lines(tmp_path: Path, finished: Path) -> None:
     with carry_out(descent(), tmp_path / "run", workers=2, pictured=True) as store:
         publish(store)

@@ -170,6 +170,7 @@ def test_two_that_disagree_are_refused_and_nothing_is_added() -> None:
         assert store.counts() == {}
 
 
+@pytest.mark.slow
 def test_a_shard_has_a_directory_of_its_own_and_the_commands_join_them() -> None:
     words = ("run", "gauge", "--level", "1,2", "--replicates", 3, "--workers", 1)
     for number in (1, 2):

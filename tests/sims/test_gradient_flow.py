@@ -283,6 +283,7 @@ def test_a_wrong_convention_is_seen(change, seen):
         assert min(stats.ks_2samp(one[name][:, i], other[name][:, i]).pvalue for i in range(2)) < 1e-6, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", [reduced, direct])
 @pytest.mark.parametrize("step", [0.49, 0.9])
 def test_one_step_has_a_known_mean_at_every_size(sample, step):

@@ -313,6 +313,7 @@ def test_direct_and_reduced_have_one_law(N, batch):
     assert least_p(direct, reduced(3, schedule=constant(1.05))) < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("N", [4, 6, 11])
 def test_one_law_where_few_directions_are_left(N):
     """K + M = 4 is the least dimension; 6 and 11 have fewer directions outside than a block has examples.
@@ -389,6 +390,7 @@ def linear_means(Q, R, T, v, A, eta, sigma, kappa, batch, N, steps):
     return mean_Q, mean_R
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 5])
 @pytest.mark.parametrize("simulation", ["reduced", "direct"])
 def test_linear_students_follow_their_exact_means(simulation, batch):

@@ -378,6 +378,7 @@ def test_a_network_disk_is_known_by_its_mount(tmp_path: Path, monkeypatch: pytes
 # What a run holds beyond what is asked
 
 
+@pytest.mark.slow
 def test_what_a_run_holds_beyond_what_is_asked_is_said(directory: Path) -> None:
     carry_out(build("gauge", {"level": [1, 2, 3]}, replicates=4), directory).close()
     shown = "the table and the picture show all that it holds; name another directory for less"
@@ -399,6 +400,7 @@ def test_what_a_run_holds_beyond_what_is_asked_is_said(directory: Path) -> None:
     assert command(*words, "--quiet") == (0, "", "")
 
 
+@pytest.mark.slow
 def test_replicates_that_a_target_asked_for_are_no_surplus_to_the_same_target(directory: Path) -> None:
     target = {"target_error": 1e-9, "max_replicates": 16, "answers": "direct"}
     first = tsmech.run("gauge", level=1, replicates=2, out=directory, **target)

@@ -186,6 +186,7 @@ def test_it_is_exported_and_drawn() -> None:
     assert "two_tasks" in command("show", "run").out
 
 
+@pytest.mark.slow
 def test_a_command_line_asks_for_all_of_it() -> None:
     """A number or a word that is swept, a switch, a path; then each way to take the results away."""
     listed = command("run", "two_tasks", "--help").out
@@ -211,6 +212,7 @@ def test_a_command_line_asks_for_all_of_it() -> None:
     assert re.search(r"two_tasks +C +\d+ tests, .* yes$", said.out, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_shards_of_it_are_the_whole() -> None:
     words = ("run", "two_tasks", "--frozen", "--replicates", 2, "--workers", 1, "--quiet")
     for number in (1, 2):

@@ -192,6 +192,7 @@ def test_without_noise_there_is_no_overtraining(answer: str, alpha: float) -> No
     assert (column("early_stopping_error", answer, 5, **noisy) < column("final_error", answer, 5, **noisy)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["reduced", "direct"])
 def test_large_first_weights_do_lasting_harm_below_the_threshold(answer: str) -> None:
     """Eq. 36, of means over draws: v₀(1 - alpha)/2 more error in the end, for ever; from alpha = 1 on none.
@@ -216,6 +217,7 @@ def test_large_first_weights_do_lasting_harm_below_the_threshold(answer: str) ->
         assert abs(harm[:, 1].mean() - expected / 2) > 4 * error
 
 
+@pytest.mark.slow
 def test_overtraining_is_worst_at_the_threshold() -> None:
     """The rise from the best to the last error, of means over draws; at alpha = 1 it follows eq. 17, as √t.
 

@@ -147,6 +147,7 @@ def network(seed, distance=None):
     return W[:, :2], W[:2, 2:] @ W[:2, 2:].T, W @ W.T, c
 
 
+@pytest.mark.slow
 def test_simulations_measure_kinks_by_a_rule_of_their_own():
     """Clipped and jumping functions, kinks at zero and elsewhere, fields near to parallel and opposite: 1e-9."""
     clip = (lambda x: np.clip(x, -1.0, 0.3), lambda x: ((x > -1.0) & (x < 0.3)) * 1.0)
@@ -161,6 +162,7 @@ def test_simulations_measure_kinks_by_a_rule_of_their_own():
     assert not isinstance(measured(clip, gate), Quadrature)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [LEAKY, BOTH_SIDES, two_slopes(0.0, 1.0)])
 def test_closed_forms_of_two_slopes_agree_with_panels_and_with_pairs_of_relus(unit):
     """s x + r x₊ by half-spaces, as the sum of two ReLUs, and by integration: three routes."""
@@ -194,6 +196,7 @@ def test_small_deviations_of_sums_keep_their_digits(unit):
         np.testing.assert_allclose(scaled(distance), limit, rtol=0, atol=1e-3 * abs(limit).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "K", "starts", "rate", "end", "last"),
     [

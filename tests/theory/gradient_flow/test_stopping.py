@@ -212,6 +212,7 @@ def test_the_best_number_of_steps_is_found_where_modes_that_overshoot_decay_last
 shares_of_the_largest = st.one_of(st.floats(0.001, 0.9), st.floats(-4, -1).map(lambda x: 1 - 10**x))
 
 
+@pytest.mark.slow
 @given(alphas, noises, scales, st.sampled_from([0.0, 0.5]), shares_of_the_largest)
 @settings(deadline=None, max_examples=12)
 def test_no_number_of_steps_up_to_a_thousand_is_better(alpha, noise, scale, share_of_penalty, share):
