@@ -138,7 +138,7 @@ def mean_field(
     ----------
     F. Mignacco, F. Krzakala, P. Urbani and L. Zdeborová, arXiv:2006.06098; M. Celentano, C. Cheng and A. Montanari,
     arXiv:2112.07572; C. Gerbelot et al., arXiv:2210.06591.  The orthonormal form: ``theory/sample_reuse.md``, eqs.
-    23-26.
+    24-27.
     """
     at = np.asarray(steps, dtype=np.int64)
     in_range("alpha", alpha, positive=True)
