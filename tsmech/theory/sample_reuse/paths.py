@@ -48,6 +48,8 @@ SETS = 8
 """Independent sets of paths, from which standard errors come: paths of one set depend on each other."""
 LEAST_PATHS, MOST_PATHS = 2**11, 2**14
 """Paths of a set at first, and the most where the accuracy asks for more."""
+COARSER = 4
+"""Of sampled batches also sets of so many times fewer paths, to extrapolate in their number."""
 GAIN = 1.2
 """Of quasi-random paths so many factors of two make the standard error half as large, between 1 and 1.3 as measured."""
 PATHS_A_DIRECTION = 4
@@ -113,7 +115,9 @@ def mean_field(
     rng : Generator
         For the paths.
     share : float
-        b in (0, 1]: each step averages over a share b of the examples, drawn anew without replacement.
+        b in (0, 1]: each step averages over a share b of the examples, drawn anew without replacement.  The batches of
+        S paths, which are noise too, change the result by a share of the order of n/S for n directions; below 1 results
+        are extrapolated in 1/S from two numbers of paths.
     accuracy : float
         Standard error of the test error, as a share of it, at which there are paths enough; there are at most
         ``MOST_PATHS`` in a set, and the standard error that is reached is that of the C results.
@@ -151,15 +155,28 @@ def mean_field(
     training = _Training.of(Q, R, T, v, A, rule, alpha, share)
     if reason := too_long(len(training.start), int(at[-1])):
         raise InputError(reason)
-    count = paths or paths_for(len(training.start), int(at[-1]))
+    least = paths_for(len(training.start), int(at[-1]))
+    count = paths or (least if share == 1.0 else COARSER * least)
     while True:
         found = training.all_sets(at, count, rng, tolerance)
+        if share < 1.0:
+            found = _extrapolated(training.all_sets(at, count // COARSER, rng, tolerance), found)
         test = found.generalization_error + rule.noise**2 / 2
         spread = test.std(axis=0, ddof=1) / math.sqrt(SETS)
         excess = float(np.max(spread / np.maximum(test.mean(axis=0), 1e-300), initial=0.0)) / accuracy
         if paths is not None or count >= MOST_PATHS or excess <= 1.0:
             return found
         count = min(MOST_PATHS, count << max(1, math.ceil(GAIN * math.log2(excess))))
+
+
+def _extrapolated(coarse: MeanField, fine: MeanField) -> MeanField:
+    """Return what sets of paths tend to where a share of 1/S of the result is wrong, set by set."""
+    reached = min(coarse.v.shape[1], fine.v.shape[1])
+    ratio = fine.paths / coarse.paths
+    pairs = [(one[:, :reached], two[:, :reached]) for one, two in zip(coarse[:5], fine[:5], strict=True)]
+    Q, R, v, error, train = (two + (two - one) / (ratio - 1.0) for one, two in pairs)
+    ended = [each.diverged_at for each in (coarse, fine) if each.diverged_at is not None]
+    return MeanField(Q, R, v, error, train, fine.paths, min(ended, default=None))
 
 
 def paths_for(units: int, steps: int) -> int:
