@@ -43,8 +43,8 @@ def explicit(matrix):
 @pytest.mark.parametrize("columns", [1, 3])
 def test_products_are_those_of_one_matrix(P, N, columns, monkeypatch):
     """What was answered at any time is what the matrix known in the end answers; also when N or P is used up."""
-    monkeypatch.setattr(revelation, "BLOCK", 64)
-    monkeypatch.setattr(revelation, "LEAST", 5)
+    monkeypatch.setattr(revelation, "MOST", 5)
+    monkeypatch.setattr(revelation, "TILES", 2)
     steps = 12
     matrix = RevealedMatrix(P, N, 4, columns * steps, np.random.default_rng(1))
     asked = products(matrix, np.random.default_rng(2), columns, steps)
@@ -131,3 +131,31 @@ def test_nearly_dependent_vectors_are_told_apart():
 def test_more_directions_than_inputs_are_refused():
     with pytest.raises(InputError, match="3 inputs cannot have 4 independent directions"):
         RevealedMatrix(10, 3, 4, 5, np.random.default_rng(0))
+
+
+def deviation(steps):
+    """Return by how much products asked for in many steps of slow descent differ from those of the one matrix."""
+    P, N = 300, 200
+    matrix, weights = RevealedMatrix(P, N, 2, 2 * steps, np.random.default_rng(4)), np.eye(2)
+    asked = []
+    for _ in range(steps):
+        pulls = []
+
+        def respond(part, fields, pulls=pulls):
+            pulls.append(np.tanh(fields) + 0.2 * fields[::-1] ** 2)
+            return pulls[-1].copy()
+
+        answer = matrix.product(weights, respond)
+        asked.append((np.concatenate(pulls, axis=1), answer))
+        weights = before_to(weights, answer.shape[1]) - 0.2 / P * answer
+    X = explicit(matrix)
+    return max(np.abs(before_to(answer, X.shape[1]) - f @ X).max() / np.abs(answer).max() for f, answer in asked)
+
+
+def test_products_stay_those_of_one_matrix_while_pulls_bring_ever_less(monkeypatch):
+    """What pulls have across earlier ones falls a thousandfold in ten steps; the control takes U for orthonormal."""
+    assert deviation(40) < 1e-8
+    monkeypatch.setattr(RevealedMatrix, "_straight", lambda self, products: products)
+    monkeypatch.setattr(revelation, "ASKEW", np.inf)
+    with np.errstate(all="ignore"):
+        assert not deviation(25) < 1e-4

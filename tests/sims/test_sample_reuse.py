@@ -388,3 +388,39 @@ def test_bad_values_are_named(changed, message):
     arguments = {"examples": 40, "order": "without", "epochs": [1.0], "rng": np.random.default_rng(0)} | rule()
     with pytest.raises(InputError, match=message):
         train(W, B, v, A, **(arguments | changed))
+
+
+# Inputs that are revealed ---------------------------------------------------------------------------------------
+
+
+def descents(rate, count, alpha=1.5, N=60, step=0.4, penalty=0.2, times=(0.4, 1.6, 4.0)):
+    """Return test and training errors of a linear unit on revealed inputs, which starts at zero, shape (count, n)."""
+    from tsmech.kernels.rule import Rule
+
+    P = round(alpha * N)
+    learn = Rule("linear", "linear", constant(rate), noise=0.5, weight_decay=rate * penalty * N / P)
+    found = []
+    for seed in range(count):
+        run = sample_reuse.run_reduced(
+            [[0.0]], [[0.0]], [[1.0]], [1.0], [1.0], learn, np.array(times) / step,
+            examples=P, dimension=N, order="full", rng=np.random.default_rng((1, seed)),
+        )  # fmt: skip
+        Q, R = run.network.Q[:, 0, 0], run.network.R[:, 0, 0]
+        found.append(np.concatenate([0.5 * (Q - 2 * R + 1) + 0.125, run.train_error]))
+    return np.array(found)
+
+
+def test_revealed_descent_has_the_law_of_the_bidiagonal_reduction():
+    """Two exact reductions that share no formula; the control is a step that is 30 % longer."""
+    from tsmech.sims.gradient_flow import draw_reduced
+
+    times, count = [0.4, 1.6, 4.0], 200
+    other = []
+    for seed in range(count):
+        draw = draw_reduced(times, 1.5, 0.5, 60, np.random.default_rng((2, seed)), penalty=0.2, step=0.4)
+        other.append(np.concatenate([draw["test_error"], draw["train_error"]]))
+    other = np.array(other)
+    right, wrong = descents(0.4, count), descents(0.52, count)
+    pvalues = [stats.ks_2samp(one, two).pvalue for one, two in zip(right.T, other.T, strict=True)]
+    assert min(pvalues) > 1e-4
+    assert min(stats.ks_2samp(one, two).pvalue for one, two in zip(wrong.T, other.T, strict=True)) < 1e-6

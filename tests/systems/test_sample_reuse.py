@@ -325,6 +325,22 @@ def test_revealed_networks_tend_to_mean_field_theory(kind: dict[str, Any]) -> No
             assert (difference < 5 * spread + 3.0 / N).all(), (name, N, difference, spread)
 
 
+def test_a_sign_teacher_is_learnt_alike_by_all_three() -> None:
+    """Labels that jump: network and revealed inputs in law, at fewer examples than inputs, and theory at large N."""
+    kind = {"activation": "sign", "student_activation": "erf", "alpha": 0.7, "samples": (1.0, 6.0), "duration": 6.0}
+    direct, reduced = (draws(large(60, **kind), answer, 150) for answer in ("direct", "reduced"))
+    for name, values in direct.items():
+        for t in range(values.shape[1]):
+            assert ks_2samp(values[:, t], reduced[name][:, t]).pvalue > 1e-4, (name, t)
+    theory, count = large(1000, **kind).curve("theory"), 12
+    values = draws(large(10_000, **kind), "reduced", count)
+    for name in ("test_error", "train_error"):
+        error = np.hypot(values[name].std(axis=0, ddof=1) / np.sqrt(count), theory.errors[name])
+        assert (np.abs(values[name].mean(axis=0) - theory.observables[name]) < 5 * error + 3e-4).all()
+        smooth = large(1000, **{**kind, "activation": "erf"}).curve("theory").observables[name]
+        assert abs(values[name].mean(axis=0) - smooth)[0] > 20 * error[0]
+
+
 def test_a_memory_that_is_left_out_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the theory: examples that forget how they have pulled."""
     from tsmech.theory.sample_reuse import paths

@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import InputError
 from tsmech.kernels.activations import functions
+from tsmech.kernels.jit import kernel
 from tsmech.kernels.rule import Rule
 from tsmech.kernels.steps import examples_of
 from tsmech.machine import memory
@@ -55,7 +56,7 @@ from tsmech.sims.two_layer.stored import (
     make_stored,
     train_on_stored,
 )
-from tsmech.sims.two_layer.units import specialise
+from tsmech.sims.two_layer.units import respond, specialise
 
 ORDERS = {"without": WITHOUT_REPLACEMENT, "with": WITH_REPLACEMENT, "full": IN_SEQUENCE, "sampled": ANEW}
 LARGE_STEPS = ("full", "sampled")
@@ -235,40 +236,36 @@ def run_reduced(
     labels = rule.noise * noise_rng.standard_normal(P)
     for part, fields in matrix.fields(np.eye(M, known)):
         labels[part] += problem.A @ functions(rule.teacher)[0](factor @ fields)
-    g, slope = functions(rule.student)
     rate, decay = float(rule.schedule[0, 1]) / (N * batch), 1.0 - rule.weight_decay / N
     second_rate = rule.second_layer_rate / (N * batch)
     weights, recorded = start, 0
     along, rest = np.empty((record_at.size, K, M)), np.empty((record_at.size, K, K))
     recorded_v, errors = np.empty((record_at.size, K)), np.empty(record_at.size)
-    chosen, everything = np.zeros(P), batch == P
-    squared, pulled = 0.0, np.zeros(K)
+    chosen = np.full(P, batch == P)
+    squared, pulled, pull = 0.0, np.zeros(K), specialise(_pull, problem.rule)
 
-    def respond(part: slice, fields: NDArray[np.float64]) -> NDArray[np.float64]:
-        nonlocal squared, pulled
-        outputs = g(fields)
-        delta = second @ outputs - labels[part]
-        squared += float(delta @ delta)
-        if not everything:
-            delta = delta * chosen[part]
-        pulled = pulled + outputs @ delta
-        return np.asarray(slope(fields) * (second[:, None] * delta))
+    def answer(part: slice, fields: NDArray[np.float64]) -> NDArray[np.float64]:
+        nonlocal squared
+        pulls = np.empty(fields.shape)
+        squared += pull(problem.rule.student, fields, second, labels[part], chosen[part], pulls, pulled)
+        return pulls
 
     for step in range(steps + 1):
-        squared, pulled = 0.0, np.zeros(K)
+        squared = 0.0
+        pulled[:] = 0.0
         if not max(np.sum(weights**2, axis=1).max(), np.max(second**2)) <= problem.bound:
             break
-        if not everything:
-            chosen[:] = 0.0
-            chosen[order_rng.choice(P, batch, replace=False, shuffle=False)] = 1.0
+        if batch < P:
+            chosen[:] = False
+            chosen[order_rng.choice(P, batch, replace=False, shuffle=False)] = True
         before = weights
         if step < steps:
-            product = matrix.product(weights, respond)
+            product = matrix.product(weights, answer)
             weights = -rate * product
             weights[:, : before.shape[1]] += decay * before
         else:
             for part, fields in matrix.fields(weights):
-                respond(part, fields)
+                answer(part, fields)
         if step == record_at[recorded]:
             along[recorded], rest[recorded] = before[:, :M], before[:, M:] @ before[:, M:].T
             recorded_v[recorded], errors[recorded] = second, 0.5 * squared / P
@@ -277,6 +274,35 @@ def run_reduced(
             second = decay * second - second_rate * pulled
     student = from_records(along, rest, recorded)
     return _training(problem, seen, recorded, step, student, recorded_v, errors, P)
+
+
+@kernel
+def _pull(  # type: ignore[no-untyped-def]
+    unit, fields, second, labels, chosen, pulls, pulled
+):
+    """Fill ``pulls`` with v_k g'(λ_k) Δ, where examples are chosen and else with 0, and return the sum of all Δ².
+
+    The sum of g(λ_k) Δ over the chosen is added to ``pulled``.
+    """
+    K, count = fields.shape
+    deltas, outputs = -labels, np.empty((K, count))
+    for k in range(K):
+        v, x, g, slope = second[k], fields[k], outputs[k], pulls[k]
+        for i in range(count):
+            g[i], slope[i] = respond(unit, x[i])
+            deltas[i] += v * g[i]
+    squared = 0.0
+    for i in range(count):
+        squared += deltas[i] * deltas[i]
+        if not chosen[i]:
+            deltas[i] = 0.0
+    for k in range(K):
+        v, g, slope, total = second[k], outputs[k], pulls[k], 0.0
+        for i in range(count):
+            total += g[i] * deltas[i]
+            slope[i] *= v * deltas[i]
+        pulled[k] += total
+    return squared
 
 
 def too_many_directions(examples: int, dimension: int, units: int, teacher_units: int, steps: int) -> str | None:

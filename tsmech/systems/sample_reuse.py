@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,21 @@ from tsmech.problem.stopping import SUMMARY, EarlyStopping, first_below, summary
 from tsmech.problem.system import Convergence
 from tsmech.problem.two_layer import GOLDT, OBSERVABLES, TwoLayerNetwork
 
+if TYPE_CHECKING:
+    from tsmech.sims.sample_reuse import Training
+
 ORDERS = ("without", "with", "full", "sampled")
 LARGE_STEPS = ("full", "sampled")
 """Orders of which a step is worth N."""
 LINEAR: dict[str, Any] = {"student_units": 1, "teacher_units": 1, "activation": "linear"}
 START: dict[str, Any] = {"initial": {"Q": [[0.5]], "R": [[0.3]]}, "noise": 0.5}
 TWO_UNITS: dict[str, Any] = {"initial": {"Q": [[0.35, 0.08], [0.08, 0.21]], "R": [[0.3, 0.1], [0, 0.2]]}, "noise": 0.4}
+BOTH_LAYERS: dict[str, Any] = {"activation": "relu", "second_layer_rate": 0.2, "weight_decay": 0.05}
+
+
+def until(end: float) -> dict[str, Any]:
+    """Return parameters of reports after the first epoch and at the end."""
+    return {"samples": (1.0, end), "duration": end}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,35 +78,9 @@ class SampleReuse(TwoLayerNetwork, Reports):
     checks = (
         {**LINEAR, **START, "alpha": 2.0, "order": "full", "samples": (2.0, 8.0, 40.0), "duration": 40.0},
         {**TWO_UNITS, "alpha": 1.5, "order": "full", "samples": (1.0, 4.0, 12.0), "duration": 12.0},
-        {
-            **TWO_UNITS,
-            "alpha": 0.7,
-            "order": "sampled",
-            "batch_share": 0.5,
-            "activation": "relu",
-            "second_layer_rate": 0.2,
-            "weight_decay": 0.05,
-            "samples": (1.0, 5.0),
-            "duration": 5.0,
-        },
-        {
-            **LINEAR,
-            **START,
-            "alpha": 0.5,
-            "order": "with",
-            "weight_decay": 0.05,
-            "samples": (1.0, 6.0),
-            "duration": 6.0,
-        },
-        {
-            **LINEAR,
-            **START,
-            "alpha": 2.0,
-            "order": "with",
-            "learning_rate": 0.9,
-            "samples": (1.0, 6.0),
-            "duration": 6.0,
-        },
+        {**TWO_UNITS, **BOTH_LAYERS, "alpha": 0.7, "order": "sampled", "batch_share": 0.5, **until(5.0)},
+        {**LINEAR, **START, "alpha": 0.5, "order": "with", "weight_decay": 0.05, **until(6.0)},
+        {**LINEAR, **START, "alpha": 2.0, "order": "with", "learning_rate": 0.9, **until(6.0)},
     )
     references = (
         ADVANI_SAXE,
@@ -373,8 +356,7 @@ class SampleReuse(TwoLayerNetwork, Reports):
             examples=self.examples, order=self.order, share=self.batch_share,
             rng=inputs, noise_rng=noise, order_rng=order,
         )  # fmt: skip
-        network = found.network
-        return self._curve(network.Q, network.R, T, network.v, A, found.train_error, found.diverged_at)
+        return self._simulated(found)
 
     def reduced_curve(self, rng: np.random.Generator) -> Curve:
         """Return one training in large steps, with inputs that are revealed as training asks for them."""
@@ -387,6 +369,10 @@ class SampleReuse(TwoLayerNetwork, Reports):
             examples=self.examples, dimension=self.dimension, order=self.order, share=self.batch_share,
             rng=inputs, noise_rng=noise, order_rng=order,
         )  # fmt: skip
+        return self._simulated(found)
+
+    def _simulated(self, found: "Training") -> Curve:
+        _, _, T, _, A = self.start()
         network = found.network
         return self._curve(network.Q, network.R, T, network.v, A, found.train_error, found.diverged_at)
 

@@ -60,7 +60,7 @@ def with_standard_error(values):
 
 @pytest.mark.parametrize("activation", ["erf", "relu", "quadratic", "tanh"])
 def test_one_step_moves_the_overlaps_by_the_averages_of_the_odes(activation):
-    """With E[f λ], E[f ν] and E[f f] from the derivatives of the one-pass ODEs at two rates (eqs. 24, 26)."""
+    """With E[f λ], E[f ν] and E[f f] from the derivatives of the one-pass ODEs at two rates (eqs. 25, 27)."""
     from tsmech.theory.online_sgd import velocity
 
     alpha, eta, noise, kappa = 0.6, 0.5, 0.3, 0.1

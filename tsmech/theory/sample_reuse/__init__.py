@@ -1,6 +1,7 @@
 """Training on stored examples for N → ∞: a linear unit in closed form, any other by dynamical mean-field theory."""
 
-from tsmech.theory.sample_reuse.linear import LinearCurve, first_epoch, linear_unit, unstable, without_replacement
+from tsmech.theory.sample_reuse.first_epoch import first_epoch, unstable, without_replacement
+from tsmech.theory.sample_reuse.linear import LinearCurve, linear_unit
 from tsmech.theory.sample_reuse.paths import MeanField, mean_field, too_long
 
 __all__ = [

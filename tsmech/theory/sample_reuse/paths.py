@@ -37,6 +37,7 @@ from tsmech.checks import in_range
 from tsmech.errors import InputError
 from tsmech.kernels.activations import functions
 from tsmech.kernels.divergence import bound
+from tsmech.kernels.products import add_combinations, add_products
 from tsmech.kernels.rule import Rule
 from tsmech.machine.memory import shortage
 from tsmech.theory.overlaps import covariance, generalization_error
@@ -47,12 +48,16 @@ SETS = 8
 """Independent sets of paths, from which standard errors come: paths of one set depend on each other."""
 LEAST_PATHS, MOST_PATHS = 2**11, 2**14
 """Paths of a set at first, and the most where the accuracy asks for more."""
-GAIN = 1.6
-"""Of quasi-random paths so many factors of two make the standard error half as large, between 1 and 2 as measured."""
+COARSER = 4
+"""Of sampled batches also sets of so many times fewer paths, to extrapolate in their number."""
+GAIN = 1.2
+"""Of quasi-random paths so many factors of two make the standard error half as large, between 1 and 1.3 as measured."""
 PATHS_A_DIRECTION = 4
 """Least number of paths for each direction that may be added."""
-SOBOL = 256
-"""Dimensions for which Sobol numbers are taken; from there on they are no better than pseudo-random ones."""
+SOBOL = 64
+"""Dimensions for which Sobol numbers are taken; for later ones they are no better than pseudo-random ones."""
+AT_ONCE = 8
+"""Directions for which normal numbers are made orthogonal to all others at a time."""
 MOST_DIRECTIONS = 4000
 """Directions, K a step, beyond which the theory is refused: each step costs as many products with all of them."""
 
@@ -90,7 +95,7 @@ def mean_field(
     share: float = 1.0,
     accuracy: float = 1e-3,
     paths: int | None = None,
-    tolerance: float = 1e-4,
+    tolerance: float = 3e-4,
 ) -> MeanField:
     r"""Follow gradient descent on a stored training set, in full steps.
 
@@ -110,7 +115,9 @@ def mean_field(
     rng : Generator
         For the paths.
     share : float
-        b in (0, 1]: each step averages over a share b of the examples, drawn anew without replacement.
+        b in (0, 1]: each step averages over a share b of the examples, drawn anew without replacement.  The batches of
+        S paths, which are noise too, change the result by a share of the order of n/S for n directions; below 1 results
+        are extrapolated in 1/S from two numbers of paths.
     accuracy : float
         Standard error of the test error, as a share of it, at which there are paths enough; there are at most
         ``MOST_PATHS`` in a set, and the standard error that is reached is that of the C results.
@@ -131,14 +138,14 @@ def mean_field(
     Notes
     -----
     Limit N → ∞ at fixed alpha, K, M and number of steps; no limit of small steps.  A step of a set reads its S · n
-    numbers along the n directions, and as many û, seven times in all.  A start without any preference for one of the
+    numbers along the n directions twice, and the û three times.  A start without any preference for one of the
     teacher's units keeps its symmetry; in a sample it is broken by the paths' noise, as chance breaks it at finite N.
 
     References
     ----------
     F. Mignacco, F. Krzakala, P. Urbani and L. Zdeborová, arXiv:2006.06098; M. Celentano, C. Cheng and A. Montanari,
     arXiv:2112.07572; C. Gerbelot et al., arXiv:2210.06591.  The orthonormal form: ``theory/sample_reuse.md``, eqs.
-    23-26.
+    24-27.
     """
     at = np.asarray(steps, dtype=np.int64)
     in_range("alpha", alpha, positive=True)
@@ -148,15 +155,28 @@ def mean_field(
     training = _Training.of(Q, R, T, v, A, rule, alpha, share)
     if reason := too_long(len(training.start), int(at[-1])):
         raise InputError(reason)
-    count = paths or paths_for(len(training.start), int(at[-1]))
+    least = paths_for(len(training.start), int(at[-1]))
+    count = paths or (least if share == 1.0 else COARSER * least)
     while True:
         found = training.all_sets(at, count, rng, tolerance)
+        if share < 1.0:
+            found = _extrapolated(training.all_sets(at, count // COARSER, rng, tolerance), found)
         test = found.generalization_error + rule.noise**2 / 2
         spread = test.std(axis=0, ddof=1) / math.sqrt(SETS)
         excess = float(np.max(spread / np.maximum(test.mean(axis=0), 1e-300), initial=0.0)) / accuracy
         if paths is not None or count >= MOST_PATHS or excess <= 1.0:
             return found
-        count = min(MOST_PATHS, count << max(1, round(GAIN * math.log2(excess))))
+        count = min(MOST_PATHS, count << max(1, math.ceil(GAIN * math.log2(excess))))
+
+
+def _extrapolated(coarse: MeanField, fine: MeanField) -> MeanField:
+    """Return what sets of paths tend to where a share of 1/S of the result is wrong, set by set."""
+    reached = min(coarse.v.shape[1], fine.v.shape[1])
+    ratio = fine.paths / coarse.paths
+    pairs = [(one[:, :reached], two[:, :reached]) for one, two in zip(coarse[:5], fine[:5], strict=True)]
+    Q, R, v, error, train = (two + (two - one) / (ratio - 1.0) for one, two in pairs)
+    ended = [each.diverged_at for each in (coarse, fine) if each.diverged_at is not None]
+    return MeanField(Q, R, v, error, train, fine.paths, min(ended, default=None))
 
 
 def paths_for(units: int, steps: int) -> int:
@@ -237,11 +257,12 @@ class _Set:
         self._sobol = qmc.Sobol(min(1 + self._first + most, SOBOL), scramble=True, rng=rng)
         self._points = np.ascontiguousarray(self._sobol.random(paths).T)
         self._drawn, self._root = 0, 1.0 / math.sqrt(training.alpha)
-        normal = self._normal(1 + self._first)
-        normal = np.linalg.solve(np.linalg.cholesky(normal @ normal.T / paths), normal)
+        normal = _orthonormal(self._normal(1 + self._first))
         self._noise = normal[0]
         self._V, self._U = np.empty((self._first + most, paths)), np.empty((most, paths))
         self._V[: self._first], self._n, self._m = normal[1:], self._first, 0
+        self._askew = np.zeros((most, most))  # averages of products of the û but for the ones, which is rounding
+        self._fresh, self._fresh_since = np.empty((0, paths)), 0
         g = functions(training.rule.teacher)[0]
         self._labels = training.A @ g(training.teacher @ normal[1 : M + 1]) + training.rule.noise * self._noise
 
@@ -251,11 +272,8 @@ class _Set:
         rule, L = training.rule, training.teacher
         rate, decay = float(rule.schedule[0, 1]), 1.0 - rule.weight_decay
         g, slope = functions(rule.student)
-        omega, v, K = training.start, training.v, len(training.start)
-        # Pulls, or what they have across the earlier ones, and normal numbers for the next directions
-        pulls, rest = np.zeros((2 * K, S)), np.zeros((2 * K, S))
-        if at[-1] > 0:
-            pulls[K:] = self._normal(K)
+        omega, v = training.start, training.v
+        rest = np.zeros((len(omega), S))  # what pulls have across the û, and too little of it for one more
         records = _Records()
         for step in range(int(at[-1]) + 1):
             Q = omega @ omega.T
@@ -263,7 +281,8 @@ class _Set:
                 records.diverged_at = float(step)
                 return records
             V = self._V[: self._n]
-            fields = omega @ V
+            fields = np.zeros_like(rest)
+            add_combinations(np.ascontiguousarray(omega), V, fields)
             outputs = g(fields)
             delta = v @ outputs - self._labels
             if step in at:
@@ -275,62 +294,79 @@ class _Set:
                 break
             if training.share < 1.0:
                 delta = delta * self._batch()
-            pulls[:K] = slope(fields) * (v[:, None] * delta)
+            pulls = slope(fields) * (v[:, None] * delta)
             if rule.second_layer_rate > 0.0:
                 v = decay * v - rule.second_layer_rate * (outputs @ delta) / S
-            least = tolerance * math.sqrt(np.max(np.sum(pulls[:K] ** 2, axis=1)) / S)
-            along = pulls @ V.T / S
-            rest[:K] = decay * rest[:K] + pulls[:K]
-            rest[K:] = pulls[K:]
-            self._straighten(rest, along[K:])
-            omega = np.hstack([decay * omega - rate * along[:K], -rate * self._root * self._extend(rest, least)])
-            pulls[K:] = rest[K:]
+            least = tolerance * math.sqrt(np.max(np.sum(pulls**2, axis=1)) / S)
+            along = self._averages(pulls, V)
+            rest *= decay
+            rest += pulls
+            new = self._extend(rest, self._clear(rest), least)
+            omega = np.hstack([decay * omega - rate * along, -rate * self._root * new])
         return records
 
-    def _straighten(self, rows: Array, along: Array) -> None:
-        """Take from rows what they have along all û, and from the normal numbers among them what they have along V.
+    def _averages(self, rows: Array, others: Array) -> Array:
+        """Return the averages of products of rows with others, shape (rows, others)."""
+        products = np.zeros((len(rows), len(others)))
+        add_products(rows, others, products)
+        return products / self._paths
 
-        ``along`` are the latter's averages with V, which is û over √alpha besides earlier normal numbers.
-        """
-        S, K, V, U = self._paths, len(along), self._V[: self._n], self._U[: self._m]
-        share = rows @ U.T / S
-        along[:, self._first :] -= self._root * share[K:]
-        share[K:] = -self._root * along[:, self._first :]
-        rows[K:] -= along @ V
-        rows -= share @ U
-        rows[K:] -= np.outer(rows[K:] @ self._noise / S, self._noise)
-        rows -= (rows @ U.T / S) @ U
+    def _clear(self, rows: Array) -> Array:
+        """Take from rows what they have along all û, and return what rounding leaves there, shape (K, m)."""
+        U, askew = self._U[: self._m], self._askew[: self._m, : self._m]
+        share = self._averages(rows, U)
+        add_combinations(share @ askew - share, U, rows)
+        return self._averages(rows, U)
 
-    def _extend(self, rows: Array, least: float) -> Array:
+    def _extend(self, rest: Array, beyond: Array, least: float) -> Array:
         """Add directions for what pulls have across the earlier ones, and return its coordinates, shape (K, new).
 
-        Of the rows the first K are that, and keep what is below ``least``; normal numbers that are used are replaced.
+        What is below ``least`` is kept; ``beyond`` are the averages of products with earlier û.
         """
-        S, K, before = self._paths, len(rows) // 2, self._m
-        rest, normal = rows[:K], rows[K:]
-        columns = []
-        for row in rest:
-            length = math.sqrt(row @ row / S)
+        before, columns = self._m, []
+        for k, row in enumerate(rest):
+            length = math.sqrt(row @ row / self._paths)
             if length <= least:
                 continue
-            new = row / length
+            new, skew = row / length, beyond[k] / length
             for other in self._U[before : self._m]:  # what rounding has left
-                new -= (other @ new / S) * other
-            new /= math.sqrt(new @ new / S)
-            self._U[self._m] = new
+                new -= (other @ new / self._paths) * other
+            self._U[self._m] = new / math.sqrt(new @ new / self._paths)
+            self._askew[self._m, :before] = self._askew[:before, self._m] = skew
+            columns.append(rest @ self._U[self._m] / self._paths)
+            rest -= np.outer(columns[-1], self._U[self._m])
+            beyond -= np.outer(columns[-1], skew)
             self._m += 1
-            columns.append(rest @ new / S)
-            rest -= columns[-1][:, None] * new
         count = len(columns)
         if count:
             U = self._U[before : self._m]
-            fresh = normal[:count] - (normal[:count] @ U.T / S) @ U
-            fresh = np.linalg.solve(np.linalg.cholesky(fresh @ fresh.T / S), fresh)
-            self._V[self._n : self._n + count] = fresh + self._root * U
+            self._V[self._n : self._n + count] = self._next(count) + self._root * U
             self._n += count
-            normal[: K - count] = normal[count:].copy()
-            normal[K - count :] = self._normal(count)
-        return np.array(columns).reshape(count, K).T
+        return np.array(columns).reshape(count, len(rest)).T
+
+    def _next(self, count: int) -> Array:
+        """Return normal numbers for the last ``count`` directions, orthogonal in the sample to all that came before."""
+        if len(self._fresh) < count:
+            self._prepare(max(count, AT_ONCE))
+        fresh, self._fresh = self._fresh[:count], self._fresh[count:]
+        U = self._U[self._fresh_since : self._m]
+        return _orthonormal(fresh - self._averages(fresh, U) @ U)
+
+    def _prepare(self, count: int) -> None:
+        """Draw normal numbers for some directions, across all normal numbers and all û that there are.
+
+        V is normal numbers and û over √alpha, so of V · z and û · z the former tells what z has along the normal ones.
+        """
+        rows = self._normal(count)
+        V, U = self._V[: self._n], self._U[: self._n - self._first]
+        along, share = self._averages(rows, V), self._averages(rows, U)
+        along[:, self._first :] -= self._root * share
+        add_combinations(-along, V, rows)
+        add_combinations(self._root * along[:, self._first :], U, rows)
+        rows -= np.outer(self._averages(rows, self._noise[None])[:, 0], self._noise)
+        U = self._U[: self._m]
+        add_combinations(-self._averages(rows, U), U, rows)
+        self._fresh, self._fresh_since = _orthonormal(rows), self._m
 
     def _normal(self, count: int) -> Array:
         """Return rows of normal numbers of mean 0: quasi-random ones as long as there are."""
@@ -352,3 +388,9 @@ class _Set:
         count = max(1, round(self._training.share * self._paths))
         chosen[self._rng.permutation(self._paths)[:count]] = self._paths / count
         return chosen
+
+
+def _orthonormal(rows: Array) -> Array:
+    """Return rows of which the products average to 0 and the squares to 1."""
+    factor = np.linalg.cholesky(rows @ rows.T / rows.shape[1])
+    return np.asarray(np.linalg.inv(factor) @ rows)
