@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tsmech.runs import merge as merge
     from tsmech.runs import run as run
     from tsmech.runs.pictures import draw as draw
+    from tsmech.systems.deep_linear import DeepLinear as DeepLinear
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
