@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tsmech.systems.online_sgd import Steps as Steps
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
+    from tsmech.systems.semantic_development import SemanticDevelopment as SemanticDevelopment
     from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping
     from tsmech.theory.online_sgd.limits import critical_learning_rate as critical_learning_rate
     from tsmech.theory.ridge import optimal_penalty as optimal_penalty

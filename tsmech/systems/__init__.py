@@ -14,6 +14,7 @@ REGISTRY = {
     "online_sgd": "OnlineSGD",
     "sample_reuse": "SampleReuse",
     "deep_linear": "DeepLinear",
+    "semantic_development": "SemanticDevelopment",
 }
 
 
