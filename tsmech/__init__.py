@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
+    from tsmech.systems.perceptual_learning import PerceptualLearning as PerceptualLearning
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
     from tsmech.systems.semantic_development import SemanticDevelopment as SemanticDevelopment

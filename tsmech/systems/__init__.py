@@ -15,6 +15,7 @@ REGISTRY = {
     "sample_reuse": "SampleReuse",
     "deep_linear": "DeepLinear",
     "semantic_development": "SemanticDevelopment",
+    "perceptual_learning": "PerceptualLearning",
 }
 
 
