@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from tsmech.runs import merge as merge
     from tsmech.runs import run as run
     from tsmech.runs.pictures import draw as draw
+    from tsmech.systems.deep_linear import DeepLinear as DeepLinear
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
+    from tsmech.systems.perceptual_learning import PerceptualLearning as PerceptualLearning
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
+    from tsmech.systems.semantic_development import SemanticDevelopment as SemanticDevelopment
     from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping
     from tsmech.theory.online_sgd.limits import critical_learning_rate as critical_learning_rate
     from tsmech.theory.ridge import optimal_penalty as optimal_penalty

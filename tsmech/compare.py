@@ -29,6 +29,8 @@ FALSE_ALARM = 1e-3
 """Probability that a check reports a disagreement of answers that agree, over all its tests together."""
 ROUNDING = 1e-12
 """Values below this share of the point's largest observable are zero to rounding."""
+ALIKE = 1e-9
+"""Share of the point's largest observable by which draws without scatter may differ: rounding of many steps."""
 
 
 class Sample(NamedTuple):
@@ -302,7 +304,7 @@ def _judge(system: type[System], parameters: Mapping[str, Any], samples: Samples
                 at = _size(point)
                 for first, second in itertools.pairwise(names):
                     pair = [_rounded(samples[point, name].columns[column][:, row], scale) for name in (first, second)]
-                    p_value = compare_samples(pair[0], pair[1])
+                    p_value = _compare(pair[0], pair[1], scale)
                     yield Verdict(*told, f"{second} = {first}", f"{at}p = {p_value:.2g}", p_value, True)
             for name in predicted if names else ():
                 if not system.answers[name].exact and system.convergence is not None:
@@ -335,7 +337,29 @@ def _limit(grown: Sequence[Sample], column: str, row: int, scale: float, points:
     assert convergence is not None
     small = np.array(convergence.sizes[: len(points)], dtype=float) ** convergence.power
     values, errors = (np.array(part) for part in zip(*means, strict=True))
+    if (errors <= ROUNDING * scale).all():
+        return _extrapolate_exact(small, values, scale)
     return extrapolate(1.0 / small, values, errors)
+
+
+def _extrapolate_exact(small: NDArray[np.float64], values: NDArray[np.float64], scale: float) -> Extrapolation:
+    """Return the limit of values without scatter: the polynomial through all, and how far it is from one without one.
+
+    The first, at the largest distance from the limit, is left out.
+    """
+    every, fewer = (float(np.polyval(_polynomial(small[k:], values[k:]), 0.0)) for k in (0, 1))
+    return Extrapolation(every, max(abs(every - fewer), ALIKE * scale))
+
+
+def _polynomial(at: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.solve(np.vander(at / at.max()), values), dtype=float)
+
+
+def _compare(first: NDArray[np.float64], second: NDArray[np.float64], scale: float) -> float:
+    """Return the p-value of two samples: of those without scatter whether they are the same to rounding."""
+    if max(np.ptp(first), np.ptp(second)) <= ALIKE * scale:
+        return float(abs(first.mean() - second.mean()) <= ALIKE * scale)
+    return compare_samples(first, second)
 
 
 def _distance(

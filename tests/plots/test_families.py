@@ -318,6 +318,22 @@ def test_a_trajectory_has_the_coordinate_as_colour(learning: Finished) -> None:
     np.testing.assert_allclose(dots[-1].get_offsets()[:, 0], stored(learning, "R[0, 0]", "reduced"))
 
 
+def test_a_star_draws_a_path_for_each_index_into_one_panel(learning: Finished) -> None:
+    """... with its name at its end: those whose ends lie together on lines of one label."""
+    figure = draw(*learning, x="R[*,0]", y="R[*,1]")
+    panel, _ = figure.axes
+    lines = [found for found in panel.collections if isinstance(found, LineCollection) and found.get_zorder() == 2]
+    pairs = [(column, column.replace(", 1]", ", 0]")) for column in columns(learning[0].system, "R[*, 1]", learning[1])]
+    assert len(lines) == len(pairs) > 1
+    for line, (y, x) in zip(lines, pairs, strict=True):
+        expected = list(zip(stored(learning, x), stored(learning, y), strict=True))
+        assert [segment[0].tolist() for segment in line.get_segments()] == [list(pair) for pair in expected[:-1]]
+    named = [name for text in panel.texts for name in text.get_text().split("\n")]
+    assert sorted(named) == sorted(y.partition("[")[2].partition(",")[0] for y, _ in pairs)
+    with pytest.raises(InputError, match="cannot be drawn: the run has"):
+        draw(*learning, x="R[*,0]", y="R[*,9]")
+
+
 def test_a_trajectory_without_a_coordinate_runs_along_the_sweep() -> None:
     found = finished(Gauge, level=[1.0, 2.0, 3.0])
     assert choose(found[0], x="level_read", y="spread").along == "level"

@@ -23,7 +23,8 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
 
     Curves: ``y`` is a list of observables, one panel each, or one panel for all where ``together``.  A vector or a
     matrix (``R``) is drawn as a family of lines, an entry (``R[0, 1]``) as one.  ``x`` is a parameter, a coordinate, or
-    an observable that is one number, against which ``y`` is then drawn as a trajectory.  ``by`` is a parameter or a
+    an observable that is one number, against which ``y`` is then drawn as a trajectory; ``R[*, 0]`` and ``R[*, 1]`` are
+    paths, one for each index.  ``by`` is a parameter or a
     coordinate of names.
 
     Maps: ``value`` is an observable that is one number; ``x`` and ``y`` are parameters or the coordinate.  ``matrix``

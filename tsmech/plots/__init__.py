@@ -14,7 +14,7 @@ from tsmech.plots import curves, families, maps, matrices, trajectories
 from tsmech.plots.canvas import Canvas, figure_of
 from tsmech.plots.legend import MARK, entry, handles, reference_style
 from tsmech.plots.lines import Lines
-from tsmech.plots.picture import Picture, Row, choose, names_in, pictured, visible
+from tsmech.plots.picture import Picture, Row, beside, choose, names_in, pictured, visible
 from tsmech.plots.style import STYLE as STYLE
 from tsmech.plots.style import own_style, place_ticks, printable
 from tsmech.plots.words import answer_names, axis_label, contoured, key_words, notes, symbols, title
@@ -227,20 +227,27 @@ def _draw_trajectories(
 ) -> Canvas:
     """Draw a row of panels for each observable, a column for each value of what is left of the sweep."""
     keys = picture.keys(experiment)
-    items = [(name, key) for name in shown for key in keys]
-    across = _across(picture, keys, len(shown))
+    together = "*" in picture.x  # a path for each index in one panel
+    kinds = [tuple(shown)] if together else [(name,) for name in shown]
+    items = [(kind, key) for kind in kinds for key in keys]
+    across = _across(picture, keys, len(kinds))
     canvas = Canvas.make(len(items), across, (5.2, 4.2) if len(items) <= COLUMNS else (4.0, 3.3), given)
     along = trajectories.places(shown, picture)
     norm = curves.colour_norm(along)
-    for ax, (name, key) in zip(canvas.panels, items, strict=True):
-        trajectories.draw_trajectories(ax, experiment, _matching(shown[name], key), picture, name, norm)
+    for ax, (kind, key) in zip(canvas.panels, items, strict=True):
+        for name in kind:
+            one = dataclasses.replace(picture, x=beside(picture.x, name))
+            trajectories.draw_trajectories(ax, experiment, _matching(shown[name], key), one, name, norm)
+        if together:
+            trajectories.name_paths(ax, {name: _matching(shown[name], key) for name in kind}, picture)
         for place, (_, number) in enumerate(picture.reference):
             ax.axhline(number, zorder=1.5, **reference_style(place))
         place_ticks(ax)
         if key:
             ax.set_title(key_words(experiment.system, key), fontsize="medium")
     label = axis_label(experiment.system, picture.x)
-    canvas.label(label, [axis_label(experiment.system, name) for name, _ in items])
+    patterns = [picture.observables if together else kind for kind, _ in items]
+    canvas.label(label, [axis_label(experiment.system, names[0]) for names in patterns])
     canvas.bar(along, norm, curves.COLOURS, axis_label(experiment.system, str(picture.along)))
     canvas.legend(handles(experiment, shown, picture, False), [[] for _ in items])
     return canvas

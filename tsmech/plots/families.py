@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tsmech.errors import InputError
 from tsmech.experiment import is_family
 from tsmech.plots import curves
-from tsmech.plots.picture import Row
+from tsmech.plots.picture import Row, beside
 from tsmech.plots.words import entry_symbol, mathematical
 from tsmech.problem.observables import observable_of
 from tsmech.problem.system import System
@@ -46,6 +46,11 @@ def columns(system: type[System], name: str, rows: Sequence[Row]) -> list[str]:
         for column in row
         if column.endswith("]") and observable_of(column) == observable_of(name)
     )
+    if "*" in name:
+        kept = [column for column in found if beside(name, column) == column]
+        if not kept:
+            raise InputError(f"--y {name} cannot be drawn: the run has {_listed(list(found))}")
+        return kept
     if "[" in name:
         if found and name not in found:
             raise InputError(f"--y {name} cannot be drawn: the run has {_listed(list(found))}")

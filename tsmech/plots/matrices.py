@@ -21,6 +21,8 @@ WRITTEN = 5
 """Rows and columns of a matrix up to which its numbers are written into its cells."""
 SLIGHT = 0.1
 """Share of the largest value up to which negative ones have no colours of their own."""
+UPRIGHT = 3
+"""Letters of a name from which on names along the horizontal axis stand upright."""
 COLOURS, DIVERGING = "viridis", "RdBu_r"
 
 Array = NDArray[np.float64]
@@ -83,6 +85,8 @@ def draw_matrix(ax: "Axes", table: Array, columns: Sequence[str], norm: "Normali
         step = -(-len(names) // 10)
         axis.set_ticks(range(0, len(names), step), names[::step])
         axis.set_tick_params(length=0)
+        if axis is ax.xaxis and max(map(len, names)) > UPRIGHT:
+            axis.set_tick_params(rotation=90)
     if max(table.shape) > WRITTEN:
         return
     for (row, column), value in np.ndenumerate(table):

@@ -261,11 +261,28 @@ def visible(experiment: Experiment, picture: Picture, rows: Iterable[Row], obser
         full = [{**row, picture.x: places[row[picture.x]]} for row in full]
     coordinate = experiment.system.running()
     if picture.along is not None or coordinate in (None, picture.x, picture.y):
-        return [row for row in full if None not in (row.get(picture.x), row[observable])]
+        across = beside(picture.x, observable)
+        return [row for row in full if None not in (row.get(across), row[observable])]
     ends = {(row["answer"], *(row[name] for name in (*experiment.axes, *named))): row for row in full}
     whole = experiment.system.observables[observable_of(observable)].summary
     found = [row if whole or row.get("diverged_at") is None else {**row, observable: math.inf} for row in ends.values()]
     return [row for row in found if row[observable] is not None]
+
+
+def beside(pattern: str, column: str) -> str:
+    """Return the column that a pattern such as ``embedding[*, 0]`` means beside another: its index for the star.
+
+    Examples
+    --------
+    >>> beside("embedding[*, 0]", "embedding[robin, 1]")
+    'embedding[robin, 0]'
+    """
+    if "*" not in pattern or "[" not in column:
+        return pattern
+    name, _, rest = pattern.partition("[")
+    own = column.partition("[")[2][:-1].split(", ")
+    asked = rest[:-1].split(", ")
+    return f"{name}[{', '.join(o if a == '*' else a for a, o in zip(asked, own, strict=False))}]"
 
 
 def is_geometric(values: Sequence[float] | NDArray[np.float64]) -> bool:

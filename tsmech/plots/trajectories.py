@@ -8,11 +8,16 @@ from numpy.typing import NDArray
 
 from tsmech.experiment import Experiment
 from tsmech.plots import curves
-from tsmech.plots.picture import Picture, Row, is_logarithmic, thinned
+from tsmech.plots.families import indices
+from tsmech.plots.picture import Picture, Row, beside, is_logarithmic, thinned
+from tsmech.plots.style import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
+
+NEAR = 0.06
+"""Distance of two paths' ends, as a share of each axis, within which their names are written together."""
 
 
 def places(shown: Mapping[str, Sequence[Row]], picture: Picture) -> list[float]:
@@ -59,6 +64,42 @@ def draw_trajectories(
         size = curves.OPEN if network else curves.FILLED
         ax.scatter(x, y, s=size**2, marker=curves.MARKERS[0], zorder=order, **style)
     ax.autoscale_view()
+
+
+def name_paths(ax: "Axes", paths: Mapping[str, Sequence[Row]], picture: Picture) -> None:
+    """Write the indices that tell paths apart at their ends, on the side away from where they began.
+
+    Ends that lie together are named together.
+    """
+    ends: list[tuple[float, float, bool, list[str]]] = []
+    ax.margins(0.16, 0.08)
+    ax.autoscale_view()
+    reach = NEAR * np.abs(np.array([np.diff(ax.get_xlim())[0], np.diff(ax.get_ylim())[0]]))
+    for column, rows in paths.items():
+        if not rows:
+            continue
+        across = beside(picture.x, column)
+        first, last = (pick(rows, key=lambda row: float(row[str(picture.along)])) for pick in (min, max))
+        pairs = zip(indices(column), indices(across), strict=True)
+        words = ", ".join(one for one, other in pairs if one == other)
+        x, y = float(last[across]), float(last[column])
+        for end in ends:
+            if abs(end[0] - x) < reach[0] and abs(end[1] - y) < reach[1]:
+                end[3].append(words)
+                break
+        else:
+            ends.append((x, y, x >= float(first[across]), [words]))
+    for x, y, right, names in ends:
+        ax.annotate(
+            "\n".join(map(printable, names)),
+            (x, y),
+            xytext=(6 if right else -6, 0),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            va="center",
+            fontsize=7,
+            zorder=6,
+        )
 
 
 def _column(rows: Sequence[Row], name: str) -> NDArray[np.float64]:

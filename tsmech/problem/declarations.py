@@ -87,8 +87,9 @@ def document(cls: type) -> None:
     for base in cls.__mro__[1:]:
         ready = getattr(base, "__dataclass_fields__", {})
         fields |= {name: field for name, field in ready.items() if name not in fields and not _of_class(hints[name])}
+    ordered = dict.fromkeys(name for base in cls.__mro__ for name in inspect.get_annotations(base) if name in fields)
     words = inspect.cleandoc(str(cls.__doc__))
-    described = [read_parameter(name, field, hints[name]).describe() for name, field in fields.items()]
+    described = [read_parameter(name, fields[name], hints[name]).describe() for name in ordered]
     if described and cls.__dict__.get("__doc__"):
         section = "\n".join(["Parameters", "----------", *described])
         after = re.search(r"^\w+\n-+$", words, re.MULTILINE)

@@ -47,3 +47,17 @@ DUMITRIU_EDELMAN = Reference(
     "J. Math. Phys. 43, 5830",
     arxiv="math-ph/0206043",
 )
+SAXE_DEEP = Reference(
+    "A. M. Saxe, J. L. McClelland, S. Ganguli",
+    2014,
+    "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
+    "ICLR 2014",
+    arxiv="1312.6120",
+)
+SAXE_SEMANTIC = Reference(
+    "A. M. Saxe, J. L. McClelland, S. Ganguli",
+    2019,
+    "A mathematical theory of semantic development in deep neural networks",
+    "PNAS 116, 11537",
+    arxiv="1810.10531",
+)

@@ -90,3 +90,16 @@ def first_below(times: NDArray[np.float64], values: NDArray[np.float64], level: 
     before, after = math.log(values[first - 1]), math.log(max(values[first], 1e-300))
     share = (before - math.log(level)) / (before - after)
     return float(times[first - 1] + share * (times[first] - times[first - 1]))
+
+
+def first_above(times: NDArray[np.float64], values: NDArray[np.float64], level: float) -> float:
+    """Return when values first reach a level from below, along straight lines between times; NaN where they do not.
+
+    Where they are above it from the start they never reach it.
+    """
+    above = np.flatnonzero(values >= level)
+    if above.size == 0 or above[0] == 0:
+        return math.nan
+    first = int(above[0])
+    share = (level - values[first - 1]) / (values[first] - values[first - 1])
+    return float(times[first - 1] + share * (times[first] - times[first - 1]))

@@ -13,6 +13,9 @@ REGISTRY = {
     "gradient_flow": "GradientFlow",
     "online_sgd": "OnlineSGD",
     "sample_reuse": "SampleReuse",
+    "deep_linear": "DeepLinear",
+    "semantic_development": "SemanticDevelopment",
+    "perceptual_learning": "PerceptualLearning",
 }
 
 

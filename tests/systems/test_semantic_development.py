@@ -1,0 +1,209 @@
+"""Semantic development as a system: answers that agree, users' tables, illusions, and what must come out."""
+
+import doctest
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tsmech import SemanticDevelopment
+from tsmech.compare import check
+from tsmech.errors import InputError
+from tsmech.systems import semantic_development
+
+TABLE = str(Path(__file__).parents[2] / "sims" / "plants_and_animals.csv")
+
+
+def test_the_documented_examples_hold() -> None:
+    assert doctest.testmod(semantic_development).failed == 0
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"depth": 1},
+        {"depth": 3, "structure": "ring", "items": 5},
+        {"structure": "grid", "items": 9, "initial": "unbalanced"},
+        {"structure": "cross_cutting", "width": 3},
+        {"table": TABLE},
+    ],
+)
+def test_every_answer_says_the_same(parameters: dict[str, Any]) -> None:
+    """Gradient flow of aligned starts: all observables, at times at which modes differ."""
+    system = SemanticDevelopment(**parameters, duration=6, samples=[2, 6], initial_strengths=0.01)
+    theory = system.curve("theory")
+    for answer in ("reduced", "direct"):
+        found = system.curve(answer, 0)
+        assert set(found.observables) == set(theory.observables)
+        for name, values in found.observables.items():
+            if name == "new_item" and system.depth == 3:
+                continue
+            assert values == pytest.approx(theory.observables[name], abs=2e-5, nan_ok=True), name
+    assert set(theory.observables) | set(theory.summaries) == set(SemanticDevelopment.observables)
+
+
+def test_the_limit_is_reached_by_large_tables() -> None:
+    """... as one over the root of the number of properties."""
+    apart = []
+    for properties in (400, 40_000):
+        system = SemanticDevelopment(properties=properties)
+        apart.append(abs(system.mode_strengths() - system.limit_strengths()).max())
+    assert apart[1] < 0.02
+    assert apart[1] < apart[0] / 4
+    limit = SemanticDevelopment(duration=30).curve("limit").observables
+    assert limit["strengths"][-1] == pytest.approx([1.87291, 1.1877, 0.90598, 0.90598, *[0.6] * 4], abs=1e-5)
+    assert limit["similarity"].shape == (101, 8, 8)
+
+
+def test_broad_distinctions_come_before_fine_ones() -> None:
+    """Half learning level by level of the tree; a shallow network learns all at once."""
+    tree = SemanticDevelopment(properties=2000)
+    times = tree.half_times()
+    assert times[0] < times[1] < times[2:4].min() < times[2:4].max() < times[4:].min()
+    shallow = SemanticDevelopment(properties=2000, depth=1).half_times()
+    assert np.ptp(shallow) < 0.01
+
+
+def test_relatives_are_told_apart_after_strangers() -> None:
+    """Of the shipped table: distances in the plane of plants and animals grow before those of birds and fish."""
+    system = SemanticDevelopment(table=TABLE, samples=300, duration=30)
+    places = system.curve("theory").observables["embedding"]
+    names = system.items_and_properties().items
+    robin, salmon, oak = (places[:, names.index(one)] for one in ("robin", "salmon", "oak"))
+    reached = []
+    for one, other in ((robin, oak), (robin, salmon)):
+        apart = np.linalg.norm(one - other, axis=1)
+        reached.append(int(np.argmax(apart > apart[-1] / 2)))
+    assert 0 < reached[0] < reached[1]
+
+
+def test_illusions_rise_and_fall_in_deep_networks_only() -> None:
+    """A penguin that flies: believed by half and given up again; never by a shallow network."""
+    for depth in (1, 2, 3):
+        system = SemanticDevelopment(table=TABLE, property="can fly", depth=depth, duration=60, samples=300)
+        for answer in ("theory", "direct"):
+            curve = system.curve(answer, None if answer == "theory" else 0)
+            belief = curve.observables["responses"][:, system.items_and_properties().items.index("penguin")]
+            assert belief[-1] == pytest.approx(0.0, abs=0.12)
+            assert (belief.max() > 0.4) == (depth > 1)
+            assert (curve.observables["illusion"].max() > 0.4) == (depth > 1)
+    strongest = SemanticDevelopment(table=TABLE).illusory()
+    assert ("penguin", "can fly") in set(zip(strongest["item"][:5], strongest["property"][:5], strict=True))
+    assert (strongest.belief.diff().dropna() <= 0).all()
+    assert SemanticDevelopment(table=TABLE, depth=1, initial_strengths=0).illusory().empty
+
+
+def test_a_new_property_is_extended_to_relatives() -> None:
+    system = SemanticDevelopment(table=TABLE, item="robin", property="has fins", samples=[6, 12], duration=12)
+    found, names = system.curve("theory").observables, list(system.items_and_properties().items)
+    projection = dict(zip(names, found["projection"][0], strict=True))
+    assert projection["robin"] == 1.0
+    assert projection["canary"] > 0.5 > projection["salmon"] > projection["oak"]
+    resemblance = dict(zip(names, found["new_item"][0], strict=True))
+    assert min(resemblance["salmon"], resemblance["pike"]) > max(resemblance["robin"], resemblance["oak"])
+
+
+def test_typicality_and_coherence_tell_categories() -> None:
+    system = SemanticDevelopment(table=TABLE)
+    typical = system.typicality()
+    assert typical.loc["robin", 0] > typical.loc["penguin", 0] > typical.loc["oak", 0]
+    birds, mixed = system.coherence(["robin", "canary", "eagle"]), system.coherence(["robin", "oak", "salmon"])
+    assert birds > 0.7 > 0.4 > mixed
+    with pytest.raises(InputError, match="two items or more of the table, not unicorn"):
+        system.coherence(["robin", "unicorn"])
+
+
+def test_similarities_are_data_frames_with_the_items_names() -> None:
+    system = SemanticDevelopment(table=TABLE, samples=[3, 9], duration=9)
+    frames = system.similarities("direct", rng=0)
+    assert list(frames) == [3.0, 9.0]
+    assert frames[9.0].loc["robin", "canary"] > frames[9.0].loc["robin", "oak"]
+    theory = system.similarities()[9.0]
+    assert theory.to_numpy() == pytest.approx(frames[9.0].to_numpy(), abs=1e-6)
+
+
+def test_names_label_the_columns() -> None:
+    frame = SemanticDevelopment(table=TABLE, samples=[1, 2], duration=2).theory()
+    assert {"embedding[penguin, 0]", "similarity[oak, birch]", "responses[rose]"} <= set(frame.columns)
+
+
+def test_small_random_starts_follow_the_theory_of_aligned_modes() -> None:
+    shared: dict[str, Any] = {"initial": "small", "initial_scale": 1e-4, "width": 200, "start_seed": 0}
+    system = SemanticDevelopment(table=TABLE, **shared, duration=60, samples=400)
+    theory, direct = system.curve("theory"), system.curve("direct", 0)
+    late = theory.summaries["learning_time"][:4]
+    assert direct.summaries["learning_time"][:4] == pytest.approx(late, rel=0.05)
+
+
+BAD = {
+    "ragged": ("item,a,b\nx,1,0\ny,1\n", "is ragged: row 3 has 2 cells, the header 3"),
+    "words": ("item,a,b\nx,1,0\ny,yes,1\n", "holds yes in row 3, column 2: no number"),
+    "constant": ("item,a,b\nx,1,0\ny,1,1\n", "has the property a, which is the same for all items"),
+    "twins": ("item,a,b\nx,1,0\ny,0,1\nz,1,0\n", "has x and z with the same properties"),
+    "twice": ("item,a,b\nx,1,0\nx,0,1\n", "has the item x twice"),
+    "columns": ("item,a,a\nx,1,0\ny,0,1\n", "has the property a twice"),
+    "infinite": ("item,a,b\nx,1,0\ny,inf,1\n", "holds inf in row 3, column 2"),
+    "short": ("item,a,b\n", "holds 1 lines: a header and two items are needed"),
+    "alone": ("item\nx\ny\n", "has no properties"),
+    "bracket": ("item,a,b\n[x],1,0\ny,0,1\n", "names item 1"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_wrong_table_is_refused_with_its_place(name: str, tmp_path: Path) -> None:
+    text, message = BAD[name]
+    path = tmp_path / f"{name}.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=re.escape(message)) as said:
+        SemanticDevelopment(table=str(path))
+    assert "\n" not in str(said.value)
+
+
+def test_tables_of_other_numbers_are_learnt_but_have_no_illusions(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_text("thing;size;weight;age\nmouse;0.1;0.02;2\ndog;0.8;20;10\nhorse;2.5;500;25\n")
+    system = SemanticDevelopment(table=str(path), duration=0.5)
+    assert "illusion" not in system.curve("direct", 0).observables
+    with pytest.raises(InputError, match=re.escape("mouse, size has 0.1")):
+        system.illusory()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"structure": "grid", "items": 8}, "items = 8 is not allowed with structure = grid: it must be a square"),
+        ({"levels": 11}, "branching and levels give 2048 items: at most 1024 are allowed"),
+        ({"levels": 900}, "at most 1024 are allowed"),
+        ({"structure": "ring", "items": 2000}, "items give 2000 items"),
+        ({"flip": 0}, "flip = 0 is not allowed"),
+        ({"property": "can fly"}, "property = can fly is not in the table"),
+        ({"item": "8"}, "item = 8 is not in the table"),
+        ({"table": TABLE, "items": 4}, "table and items are both given"),
+        ({"table": TABLE, "property": "can flie"}, "did you mean can fly?"),
+        ({"table": "nowhere.csv"}, "no file can be read"),
+        ({"initial_strengths": 5}, "initial_strengths = 5 is not allowed: it must be at most the mode's strength"),
+        ({"structure": "lattice"}, "structure = lattice is not allowed"),
+    ],
+)
+def test_bad_input_is_one_line(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as said:
+        SemanticDevelopment(**parameters)
+    assert message in str(said.value)
+    assert "\n" not in str(said.value)
+
+
+def test_answers_that_there_are_not_say_why() -> None:
+    assert "regular trees" in str(SemanticDevelopment(structure="ring").lacks("limit"))
+    assert "balanced start" in str(SemanticDevelopment(initial="unbalanced").lacks("limit"))
+    assert "do not decouple" in str(SemanticDevelopment(initial="small").lacks("reduced"))
+    assert "representations are not known" in str(SemanticDevelopment(initial="orthogonal").lacks("theory"))
+    assert "tanh" in str(SemanticDevelopment(nonlinearity="tanh").lacks("theory"))
+
+
+@pytest.mark.slow
+def test_its_answers_agree() -> None:
+    verdicts = check(SemanticDevelopment, replicates=50)
+    assert [verdict for verdict in verdicts if not verdict.agrees] == []

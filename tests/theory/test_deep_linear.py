@@ -1,0 +1,94 @@
+"""Noisy teachers: outliers, averages over the bulk with their terms of order one, overtraining."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tsmech.theory.deep_linear import Sizes, noisy_curve, noisy_modes, outlier, overtraining
+from tsmech.theory.deep_network import balanced_modes
+
+Array = NDArray[np.float64]
+
+
+def draw(s: list[float], sizes: Sizes, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """Return the singular value decomposition of one noisy draw of a teacher along the axes."""
+    matrix = sizes.noise / np.sqrt(sizes.examples) * rng.standard_normal((sizes.outputs, sizes.inputs))
+    matrix[np.arange(len(s)), np.arange(len(s))] += s
+    return np.linalg.svd(matrix, full_matrices=False)
+
+
+def test_outliers_and_their_overlaps_are_those_of_a_large_matrix() -> None:
+    """Of one matrix of 600 x 900; fluctuations are of order 1/√N in the value, here 5 of them."""
+    sizes = Sizes(900, 600, 1800, 0.8)
+    left, x, right = draw([2.0, 0.9, 0.2], sizes, np.random.default_rng(0))
+    value, overlap = outlier([2.0, 0.9, 0.2], sizes)
+    assert value[:2] == pytest.approx(x[:2], abs=5 * sizes.unit / np.sqrt(900))
+    assert overlap[:2] == pytest.approx([left[k, k] * right[k, k] for k in (0, 1)], abs=0.03)
+    assert overlap[2] == 0.0
+    assert value[2] == pytest.approx(x[2], abs=0.03)
+
+
+@pytest.mark.parametrize("shape", [(60, 40), (40, 40), (40, 80)])
+def test_averages_are_those_of_draws(shape: tuple[int, int]) -> None:
+    """Means over draws of learning at five times; what is left is of order 1/N, a fiftieth of the terms of order one.
+
+    The negative control leaves the terms of order one out, by taking them from a problem a thousand times as large.
+    """
+    sizes, s = Sizes(*shape, 2 * shape[0], 0.5), [2.0, 0.3]
+    times = np.array([0.0, 1.0, 2.0, 4.0, 8.0])
+
+    def learnt(x: Array) -> Array:
+        return balanced_modes(times, np.maximum(x, 1e-9), np.minimum(1e-3, np.maximum(x, 1e-9)), 2).learnt
+
+    rng = np.random.default_rng(1)
+    strengths, squared, missing = [], [], []
+    for _ in range(300):
+        left, x, right = draw(s, sizes, rng)
+        a = learnt(x)
+        strengths.append(np.stack([a @ (left[k] * right[:, k]) for k in range(2)], axis=1))
+        squared.append((a**2).sum(axis=1))
+        missing.append(((x - a) ** 2).sum(axis=1))
+    found = noisy_modes(s, sizes, learnt)
+    for draws, predicted in ((strengths, found.strengths), (squared, found.squared), (missing, found.missing)):
+        mean, error = np.mean(draws, axis=0), np.std(draws, axis=0) / np.sqrt(300)
+        scale = max(1.0, float(np.abs(mean).max()))
+        assert mean == pytest.approx(predicted, abs=float(4 * error.max() + scale / sizes.inputs / 3))
+    large = Sizes(1000 * sizes.inputs, 1000 * sizes.outputs, 1000 * sizes.examples, sizes.noise)
+    bulk = noisy_modes(s, large, learnt).squared[-1] / 1000
+    assert abs(np.mean(squared, axis=0)[-1] - bulk) > 3.0  # the teacher's own 2², above all
+
+
+def test_in_the_end_the_network_has_the_teachers_strengths() -> None:
+    """The sum rule below (25), above and below the threshold."""
+    found = noisy_curve([0.0, 1e6], [2.0, 0.2], Sizes(50, 40, 100, 0.5), 1e-3, 2)
+    assert found.strengths[-1] == pytest.approx([2.0, 0.2], rel=1e-6)
+    assert found.missing[-1] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_without_training_modes_that_differ_nothing_is_counted_twice() -> None:
+    """With a = 1 for all modes, |W|² is their number, min(N, C): masses of (26) and (27) are -1 and 0."""
+    for shape in ((50, 40), (40, 40), (30, 50)):
+        found = noisy_modes([2.0, 0.2], Sizes(*shape, 100, 0.5), lambda x: np.ones((1, x.size)))
+        assert found.squared[0] == pytest.approx(min(shape), rel=1e-7)
+
+
+def test_little_noise_is_none() -> None:
+    times = np.linspace(0, 3, 7)
+    found = noisy_curve(times, [2.0, 1.0], Sizes(8, 8, 16, 1e-5), 1e-4, 3)
+    assert found.strengths == pytest.approx(balanced_modes(times, [2.0, 1.0], 1e-4, 3).learnt, abs=1e-6)
+    value, overlap = outlier([2.0], Sizes(8, 8, 16, 0.0))
+    assert (value, overlap) == ([2.0], [1.0])
+
+
+def test_each_mode_has_its_own_best_time() -> None:
+    """... where the strength is s times the overlap; a mode below the threshold is best not learnt at all."""
+    sizes = Sizes(100, 50, 200, 0.6)
+    for depth in (1, 2, 3):
+        found = overtraining([2.0, 1.0, 0.1], sizes, 1e-3, depth)
+        value, overlap = outlier([2.0, 1.0, 0.1], sizes)
+        for k in (0, 1):
+            at = balanced_modes([0.0, found.time[k]], [value[k]], [1e-3], depth).learnt[-1, 0]
+            assert at == pytest.approx([2.0, 1.0][k] * overlap[k])
+        assert found.time[2] == 0.0
+        assert (found.least < found.final).all()
+    assert np.isinf(overtraining([1.0], Sizes(8, 8, 16, 0.0), 1e-3, 2).time[0])

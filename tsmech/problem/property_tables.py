@@ -1,0 +1,106 @@
+"""Tables of items and their properties in text files: a header of property names, and a row for each named item."""
+
+import csv
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.errors import InputError
+from tsmech.problem.files import state
+from tsmech.problem.parameters import LARGEST
+from tsmech.words import printable, shown
+
+Array = NDArray[np.float64]
+
+LARGEST_FILE = 1 << 26
+"""Bytes of the largest table that is read."""
+FORBIDDEN = ",[]"
+"""Characters that columns of results use between and around names."""
+
+
+class PropertyTable(NamedTuple):
+    """Items and their properties."""
+
+    values: Array
+    """Shape (items, properties)."""
+    items: tuple[str, ...]
+    properties: tuple[str, ...]
+
+    @property
+    def binary(self) -> bool:
+        """Whether every value says that an item has a property (1) or lacks it (0, or -1)."""
+        return set(np.unique(self.values)) in ({0.0, 1.0}, {-1.0, 1.0})
+
+
+def read_property_table(path: str, name: str) -> PropertyTable:
+    """Return the table in a file whose cells are separated by commas, semicolons or tabs.
+
+    Raises
+    ------
+    InputError
+        With the row and the column of what is wrong: a ragged row, a cell that is no number, an item or property that
+        comes twice, a property that is the same for all items.
+    """
+    _, size = state(path, name, ())
+    if size > LARGEST_FILE:
+        raise InputError(f"{name} = {path} cannot be read: it has {size} bytes, at most {LARGEST_FILE} are read")
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = [line for line in file if line.strip() and not line.lstrip().startswith("#")]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{name} = {path} cannot be read: {error}") from None
+    if len(lines) < 3:
+        raise InputError(f"{name} = {path} holds {len(lines)} lines: a header and two items are needed")
+    separator = max("\t;,", key=lines[0].count)
+    try:
+        header, *rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    except csv.Error as error:
+        raise InputError(f"{name} = {path} cannot be read: {error}") from None
+    found = _tabulate(header, rows, f"{name} = {path}")
+    _refuse_twins(found, f"{name} = {path}")
+    return found
+
+
+def _tabulate(header: list[str], rows: list[list[str]], what: str) -> PropertyTable:
+    properties = [cell.strip() for cell in header[1:]]
+    if not properties:
+        raise InputError(f"{what} has no properties: its first row must name them, from the second cell on")
+    items, values = [], np.empty((len(rows), len(properties)))
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise InputError(f"{what} is ragged: row {number} has {len(row)} cells, the header {len(header)}")
+        items.append(row[0].strip())
+        for column, cell in enumerate(row[1:]):
+            try:
+                values[number - 2, column] = float(cell)
+            except ValueError:
+                raise InputError(
+                    f"{what} holds {shown(cell)} in row {number}, column {column + 2}: no number"
+                ) from None
+    wrong = np.argwhere(~(np.abs(values) <= LARGEST))
+    if wrong.size:
+        row_of, column_of = wrong[0]
+        raise InputError(f"{what} holds {values[row_of, column_of]} in row {row_of + 2}, column {column_of + 2}")
+    for kind, names in (("item", items), ("property", properties)):
+        for place, one in enumerate(names):
+            if not one or printable(one) != one or any(letter in one for letter in FORBIDDEN):
+                raise InputError(f"{what} names {kind} {place + 1} {shown(one)}: a printable name without {FORBIDDEN}")
+            if one in names[:place]:
+                raise InputError(f"{what} has the {kind} {shown(one)} twice")
+    return PropertyTable(values, tuple(items), tuple(properties))
+
+
+def _refuse_twins(table: PropertyTable, what: str) -> None:
+    """Refuse properties that tell no items apart, and items that nothing tells apart."""
+    constant = np.flatnonzero(np.ptp(table.values, axis=0) == 0)
+    if constant.size:
+        named = table.properties[constant[0]]
+        raise InputError(f"{what} has the property {shown(named)}, which is the same for all items: leave it out")
+    _, first, which = np.unique(table.values, axis=0, return_index=True, return_inverse=True)
+    twins = np.flatnonzero(first[which.ravel()] != np.arange(len(table.items)))
+    if twins.size:
+        one, other = table.items[first[which.ravel()[twins[0]]]], table.items[twins[0]]
+        raise InputError(
+            f"{what} has {shown(one)} and {shown(other)} with the same properties: no network tells them apart"
+        )

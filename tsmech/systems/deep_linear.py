@@ -1,0 +1,387 @@
+"""Deep linear networks: the modes of a teacher are learnt one after another."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.errors import InputError
+from tsmech.problem.curve import Curve
+from tsmech.problem.deep_network import ALIGNED, LEARNING, STRENGTHS, DeepNetwork
+from tsmech.problem.files import read_table
+from tsmech.problem.observables import Observable
+from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.references import SAXE_DEEP, SAXE_SEMANTIC, Reference
+from tsmech.problem.stopping import SUMMARY, summary
+from tsmech.problem.system import Convergence
+
+if TYPE_CHECKING:
+    from tsmech.sims.deep_linear import Record, Start
+    from tsmech.sims.deep_network import Teacher
+    from tsmech.theory.deep_linear import Overtraining, Sizes
+
+Array = NDArray[np.float64]
+
+CURVED = 0.05
+"""Curvature that counts as negative, as a share of the weakest mode's: the directions that are flat lie above it."""
+MOST_CURVED = 2000
+"""Most weights of which the Hessian's eigenvalues are computed."""
+MOST_COLUMNS = 10_000
+"""Most weights that are reported one by one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepLinear(DeepNetwork):
+    r"""A deep linear network that learns a linear teacher's input-output correlations, with whitened inputs.
+
+    The loss of a network of D layers is summed over the outputs, and training is gradient flow, or descent by steps,
+
+    .. math::
+        E = \tfrac12 |W_D \cdots W_1 - \Sigma^{yx}|^2, \qquad \frac{dW_l}{dt} = -\frac{\partial E}{\partial W_l} ,
+
+    so that time is in units of the inverse learning rate τ.  Modes of Σ^yx are learnt one after another in deep
+    networks, at once in shallow ones.  The derivation is in ``theory/deep_linear.md``.
+
+    Notes
+    -----
+    With ``alpha`` and ``noise`` the correlations are those of P = alpha N whitened examples with noisy labels, drawn
+    for each network; theory is then that of N → ∞.  ``strengths`` are measured along the teacher's own modes.
+    ``reduced`` follows the modes alone, which start aligned with ``initial`` balanced or unbalanced; the network of
+    ``direct`` has its modes in random directions.  ``saddle_index`` is the number of negative curvatures at the saddle
+    whose learnt modes the network has (more than half); with ``hessian`` that of the network itself, measured.
+    ``learning_time`` of simulations is interpolated between the times reported; ``training_steps`` is that of the
+    slowest mode in units of the largest stable step, and ``total_steps`` counts the pretraining too.
+
+    Examples
+    --------
+    >>> import tsmech
+    >>> student = tsmech.DeepLinear(teacher_strengths=[4, 1], initial_strengths=0.01)
+    >>> student.half_times().round(3).tolist()
+    [0.749, 2.298]
+    """
+
+    name = "deep_linear"
+    title = "A deep linear network that learns its teacher mode by mode"
+    observables: ClassVar = {
+        "strengths": STRENGTHS,
+        "train_error": Observable("ε_train", "training error"),
+        "generalization_error": Observable("ε_g", "generalization error"),
+        "test_error": Observable("ε_test", "test error"),
+        "gradient_norm": Observable("|∇E|", "length of the gradient"),
+        "saddle_index": Observable("k", "index of the saddle"),
+        "weights": Observable("W", "weight", axes=("weight",)),
+        **LEARNING,
+        **SUMMARY,
+    }
+    references = (
+        SAXE_DEEP,
+        Reference("K. Fukumizu", 1998, "Effect of batch learning in multilayer neural networks", "ICONIP 1998, 67"),
+        Reference(
+            "Y. Dauphin, R. Pascanu, C. Gulcehre, K. Cho, S. Ganguli, Y. Bengio",
+            2014,
+            "Identifying and attacking the saddle point problem in high-dimensional non-convex optimization",
+            "NeurIPS 2014",
+            arxiv="1406.2572",
+        ),
+        SAXE_SEMANTIC,
+        Reference(
+            "A. K. Lampinen, S. Ganguli",
+            2019,
+            "An analytic theory of generalization dynamics and transfer learning in deep linear networks",
+            "ICLR 2019",
+            arxiv="1809.10374",
+        ),
+        Reference(
+            "C. C. J. Dominé, N. Anguita, A. M. Proca, L. Braun, D. Kunin, P. A. M. Mediano, A. M. Saxe",
+            2024,
+            "From lazy to rich: exact learning dynamics in deep linear networks",
+            "",
+            arxiv="2409.14623",
+        ),
+    )
+    pictured = ("strengths", "train_error")
+    stated = ("depth", "initial")
+    checks = (
+        {"depth": 1, "duration": 3.0, "samples": (0.5, 1.5, 3.0), "initial_strengths": (0.1,)},
+        {"depth": 2, "duration": 3.0, "samples": (0.6, 1.4, 3.0), "initial_strengths": (0.01,)},
+        {
+            "depth": 4,
+            "teacher_strengths": (1.5, 1.0, 0.6),
+            "initial_strengths": (0.1,),
+            "duration": 6.0,
+            "samples": (1.0, 2.5, 6.0),
+        },
+        {
+            "initial": "unbalanced",
+            "layer_strengths": (0.3, 0.05),
+            "width": 2,
+            "duration": 3.0,
+            "samples": (0.6, 1.4, 3.0),
+        },
+        {
+            "initial": "orthogonal",
+            "initial_scale": 0.4,
+            "imbalance": 0.1,
+            "start_seed": 1,
+            "duration": 3.0,
+            "samples": (0.6, 1.4, 3.0),
+        },
+        {
+            "inputs": 16,
+            "outputs": 12,
+            "width": 10,
+            "alpha": 2.0,
+            "noise": 0.5,
+            "initial_strengths": (0.01,),
+            "duration": 3.0,
+            "samples": (0.6, 1.4, 3.0),
+        },
+    )
+    convergence = Convergence("step", (0.02, 0.01, 0.005, 0.0025), power=1.0)
+
+    inputs: int = parameter("N", "input dimension", default=8, minimum=1, range=(1, 64))
+    outputs: int = parameter("C", "outputs", default=8, minimum=1, range=(1, 64))
+    teacher_strengths: Numbers = parameter(
+        "s", "singular values of the teacher, those above 0", default=(3.0, 2.0, 1.0), minimum=0
+    )
+    teacher: str | None = parameter(
+        "T",
+        "file of the teacher's matrix, outputs x inputs, in place of teacher_strengths, inputs and outputs",
+        default=None,
+        file=True,
+    )
+    alpha: float | None = parameter(
+        "α",
+        "training examples per input, P/N, at least 1; none has exact correlations",
+        default=None,
+        minimum=1,
+        range=(1.0, 10.0),
+    )
+    noise: float = parameter("σ", "standard deviation of the label noise", default=0.0, minimum=0, range=(0.0, 2.0))
+    hessian: bool = parameter("∇²", "direct, depth 2: measure saddle_index by the network's Hessian", default=False)
+    report_weights: bool = parameter("W", "report every weight (theory: from an aligned start_seed)", default=False)
+
+    def prepare(self) -> None:
+        """Check the teacher, and what is measured."""
+        if self.teacher is not None:
+            self._read_teacher(self.teacher)
+        given, (inputs, outputs) = self.listed("teacher_strengths"), self.sizes()
+        if self.teacher is None and min(given) == 0.0:
+            raise InputError("teacher_strengths has a 0: leave out what is not there")
+        if self.teacher is None and len(given) > min(inputs, outputs):
+            raise InputError(
+                f"teacher_strengths has {len(given)} values: with inputs = {inputs} and outputs = {outputs} there are "
+                f"at most {min(inputs, outputs)} modes"
+            )
+        if self.noisy and self.initial == "balanced" and len(self.listed("initial_strengths")) > 1:
+            raise InputError("initial_strengths has several values: with noise all training modes start alike")
+        if self.noisy and self.initial == "unbalanced" and len(self.listed("layer_strengths")) > 2:
+            raise InputError("layer_strengths has more than 2 values: with noise all training modes start alike")
+        if self.hessian and self.depth != 2:
+            raise InputError(f"hessian is not allowed with depth = {self.depth}: it is of two layers")
+        if self.hessian and self.weight_count > MOST_CURVED:
+            raise InputError(f"hessian is not allowed with {self.weight_count} weights: at most {MOST_CURVED}")
+        if self.hessian and self.nonlinearity != "linear":
+            raise InputError(f"hessian is not allowed with nonlinearity = {self.nonlinearity}: use linear units")
+        if self.report_weights and self.weight_count > MOST_COLUMNS:
+            raise InputError(f"report_weights is not allowed with {self.weight_count} weights: at most {MOST_COLUMNS}")
+
+    def _read_teacher(self, path: str) -> None:
+        defaults = {name: declared.default for name, declared in self.parameters().items()}
+        for name in ("inputs", "outputs", "teacher_strengths"):
+            if getattr(self, name) != defaults[name]:
+                raise InputError(f"teacher and {name} are both given: the file has sizes and strengths of its own")
+        matrix = read_table(path, "teacher")
+        if not np.any(matrix):
+            raise InputError(f"teacher = {path} is not allowed: it holds zeros alone")
+        from tsmech.sims.deep_network import teacher_of
+
+        object.__setattr__(self, "_from_file", teacher_of(matrix))
+
+    @property
+    def _known(self) -> "Teacher | None":
+        """The teacher from the file, or None where it is drawn."""
+        return self.__dict__.get("_from_file")
+
+    def sizes(self) -> tuple[int, int]:
+        """Return the numbers of inputs and outputs."""
+        known = self._known
+        return (self.inputs, self.outputs) if known is None else (len(known.inputs), len(known.outputs))
+
+    def mode_strengths(self) -> Array:
+        """Return the singular values of the teacher, decreasing, shape (modes,)."""
+        known = self._known
+        return np.sort(self.listed("teacher_strengths"))[::-1] if known is None else known.strengths
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the training correlations are a noisy draw."""
+        return self.alpha is not None and self.noise > 0
+
+    @property
+    def examples(self) -> int:
+        """The number of training examples P of a noisy draw, 0 where there is none."""
+        inputs = self.sizes()[0]
+        return max(inputs, round(self.alpha * inputs)) if self.alpha is not None and self.noisy else 0
+
+    def _noisy_sizes(self) -> "Sizes":
+        from tsmech.theory.deep_linear import Sizes
+
+        return Sizes(*self.sizes(), self.examples, self.noise)
+
+    def strongest(self) -> float:
+        """Return the largest singular value of what is learnt: with noise its limit of many inputs."""
+        from tsmech.theory.deep_linear import outlier
+
+        s = self.mode_strengths()
+        return float(outlier(s, self._noisy_sizes())[0].max()) if self.noisy else float(s.max())
+
+    def lacks(self, answer: str) -> str | None:
+        """Return why this problem has no such answer."""
+        reason = None
+        if answer == "theory":
+            reason = self._no_noisy_theory() if self.noisy else self.no_exact_theory()
+        elif answer == "reduced":
+            reason = self.no_reduction()
+        elif answer == "direct":
+            reason = self.too_large(self.examples)
+        return f"deep_linear has no {answer} answer here: {reason}" if reason else super().lacks(answer)
+
+    def _no_noisy_theory(self) -> str | None:
+        if self.nonlinearity != "linear" or self.initial != "balanced":
+            return "with noise it is of linear units and a balanced start"
+        if self.depth > 1 and self.width < min(self.sizes()):
+            return f"with noise it needs a width of all training modes, {min(self.sizes())}"
+        return None
+
+    def remark(self) -> str | None:
+        """Return what theory leaves out."""
+        noisy = ["theory is of many inputs and outputs, up to terms of order 1/inputs"] if self.noisy else []
+        return "; ".join([*self.remarks(), *noisy]) or None
+
+    def overtraining(self) -> "Overtraining":
+        """Return by theory when to stop training each mode of a noisy teacher, and what going on costs."""
+        from tsmech.theory.deep_linear import overtraining
+
+        if not self.noisy or self.initial != "balanced":
+            raise InputError("overtraining needs alpha, noise and a balanced start")
+        return overtraining(self.mode_strengths(), self._noisy_sizes(), self.listed("initial_strengths")[0], self.depth)
+
+    def start(self, rng: np.random.Generator) -> "Start":
+        """Return the teacher, its training correlations and the first weights of one network."""
+        from tsmech.sims import deep_linear as sims
+        from tsmech.sims.deep_network import teacher_of
+
+        examples = rng.spawn(1)[0]
+        shared = rng if self.start_seed is None else np.random.default_rng(self.start_seed)
+        directions, weights = shared.spawn(2)
+        teacher = self._draw_teacher(directions)
+        if not self.noisy:
+            training = sims.Training(teacher.correlations, self._residual())
+            return sims.Start(teacher, training, self.first_weights(teacher, weights))
+        training = sims.show_examples(teacher, self.examples, self.noise, examples)
+        return sims.Start(teacher, training, self.first_weights(teacher_of(training.correlations), weights))
+
+    def _draw_teacher(self, rng: np.random.Generator) -> "Teacher":
+        from tsmech.sims.deep_network import draw_teacher
+
+        return self._known or draw_teacher(self.mode_strengths(), *self.sizes(), rng)
+
+    def _residual(self) -> float:
+        """Return the mean square of a label's noise, summed over outputs."""
+        return self.noise**2 * self.sizes()[1]
+
+    def theory_curve(self) -> Curve:
+        """Return the prediction for gradient flow."""
+        from tsmech.sims.deep_linear import Record
+
+        times = self.times()
+        if self.noisy:
+            return self._noisy_theory(times)
+        start = None if self.start_seed is None else self.start(np.random.default_rng(0))
+        first = None if start is None else start.weights
+        found = self.exact_theory(None if start is None else start.teacher, first)
+        weights = None
+        if self.report_weights and found.layers is not None and first is not None and first.along is not None:
+            from tsmech.theory.deep_network import aligned_weights
+
+            weights = aligned_weights(first.along, found.layers)
+        half = self.half_times() if self.initial in ALIGNED else None
+        residual = self._residual() / 2
+        record = Record(found.strengths, found.error, found.error + residual, found.gradient_norm, weights=weights)
+        return self._curve(record, half=half)
+
+    def _noisy_theory(self, times: Array) -> Curve:
+        from tsmech.sims.deep_linear import Record
+        from tsmech.theory.deep_linear import noisy_curve
+
+        s, sizes = self.mode_strengths(), self._noisy_sizes()
+        found = noisy_curve(times, s, sizes, self.listed("initial_strengths")[0], self.depth)
+        error = 0.5 * (found.squared - 2.0 * found.strengths @ s + float(s @ s))
+        residual = self._residual() * (1.0 - sizes.inputs / sizes.examples)
+        return self._curve(Record(found.strengths, error, 0.5 * (found.missing + residual)))
+
+    def reduced_curve(self, rng: np.random.Generator) -> Curve:
+        """Return the modes of one network, each by itself, which the network of ``direct`` has too."""
+        from tsmech.sims import deep_linear as sims
+        from tsmech.sims.deep_network import teacher_of
+
+        times, s = self.times(), self.mode_strengths()
+        if not self.noisy:
+            found = sims.run_modes(self.layers(s)[:, : self.rank], s, self._residual(), times, self.step)
+            return self._curve(found)
+        directions, examples = rng.spawn(2)
+        teacher = self._draw_teacher(directions)
+        training = sims.draw_correlations(teacher, self.examples, self.noise, examples)
+        x = teacher_of(training.correlations).strengths
+        layers = self.layers(x)[:, : x.size if self.depth == 1 else self.width]
+        return self._curve(sims.run_noisy_modes(layers, teacher, training, times, self.step))
+
+    def direct_curve(self, rng: np.random.Generator) -> Curve:
+        """Return one training of the whole network."""
+        from tsmech.sims.deep_linear import train
+
+        start = self.start(rng)
+        found = train(
+            start,
+            self.times(),
+            self.step,
+            tanh=self.nonlinearity == "tanh",
+            curved=CURVED * float(self.mode_strengths().min()) if self.hessian else None,
+            keep_weights=self.report_weights,
+        )
+        return self._curve(found, pretraining=start.weights.pretraining)
+
+    def _curve(self, measured: "Record", *, half: Array | None = None, pretraining: float = 0.0) -> Curve:
+        """Return the curve of an answer, which has diverged before the first time that it does not have."""
+        every, rows = self.times(), len(measured.error)
+        times = every[:rows]
+        found = {
+            "strengths": measured.strengths,
+            "train_error": measured.train_error,
+            "generalization_error": measured.error,
+            "test_error": measured.error + self._residual() / 2,
+        }
+        if measured.gradient_norm is not None:
+            found["gradient_norm"] = measured.gradient_norm
+        if measured.curvatures is not None:
+            found["saddle_index"] = measured.curvatures
+        elif not self.noisy:
+            found["saddle_index"] = self.saddle_index(measured.strengths)
+        labels = {}
+        if measured.weights is not None:
+            found["weights"] = measured.weights
+            labels["weight"] = tuple(self._weight_names())
+        summaries = self.learning(times, measured.strengths, half, pretraining)
+        summaries |= summary(times, found["test_error"], smooth=self.step == 0)
+        ended = float(every[rows]) if rows < len(every) else None
+        return replace(Curve.along("time", times, found, summaries=summaries, diverged_at=ended), labels=labels)
+
+    def _weight_names(self) -> Iterator[str]:
+        """Yield the names of all weights: layer, unit and unit below, such as 1.0.3."""
+        from tsmech.sims.deep_network import shapes
+
+        for layer, (rows, columns) in enumerate(shapes(self.depth, self.width, *self.sizes()), start=1):
+            yield from (f"{layer}.{row}.{column}" for row in range(rows) for column in range(columns))

@@ -1,0 +1,456 @@
+"""Semantic development: a deep linear network learns which items have which properties, broad distinctions first."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.errors import InputError
+from tsmech.machine.memory import shortage
+from tsmech.problem.answers import USUAL, Answer, prediction
+from tsmech.problem.curve import Curve
+from tsmech.problem.deep_network import ALIGNED, LEARNING, STRENGTHS, DeepNetwork
+from tsmech.problem.observables import Observable
+from tsmech.problem.parameters import parameter
+from tsmech.problem.property_tables import PropertyTable, read_property_table
+from tsmech.problem.references import SAXE_DEEP, SAXE_SEMANTIC, Reference
+from tsmech.problem.representations import embed
+from tsmech.problem.system import Convergence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tsmech.sims.deep_network import FirstWeights, Teacher
+    from tsmech.sims.semantic_development import Knowledge, Question
+    from tsmech.theory.deep_network import LearningCurve
+
+Array = NDArray[np.float64]
+
+STRUCTURES = ("tree", "ring", "grid", "cross_cutting")
+MOST_ITEMS = 1024
+"""Most items of a structure that is drawn."""
+SHOWN_ITEMS = 40
+"""Most items whose similarity matrix is reported entry by entry; :meth:`SemanticDevelopment.similarities` has all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemanticDevelopment(DeepNetwork):
+    r"""A deep linear network that learns which items have which properties.
+
+    Items are presented one by one, all equally often, and their properties Y (items x properties) are to be named:
+
+    .. math:: \Sigma^x = 1, \qquad \Sigma^{yx} = Y^T / \sqrt{\text{properties}} .
+
+    Broad distinctions have the largest singular values and are learnt first.  Tables are drawn (``structure``) or read
+    (``table``: a header of properties, then a row for each named item).  The derivation is in
+    ``theory/semantic_development.md``.
+
+    Notes
+    -----
+    ``theory`` runs on the modes of the drawn table; ``limit`` is that of infinitely many properties of a regular tree,
+    which a table of 200 approaches slowly.  ``embedding`` places the items in the plane by the representations of the
+    first hidden layer, ``similarity`` has their inner products.  ``responses`` is what the network says of ``property``
+    for each item, ``illusion`` its strongest belief in a property that an item lacks.  ``projection`` extends a new
+    property, taught for ``item`` alone, to all items; ``new_item`` is how much a new item, of which ``property`` alone
+    is known, resembles each.  Without a hidden layer representations are the outputs themselves.
+
+    Examples
+    --------
+    Singular values of a tree with two branches at three levels, of infinitely many properties and of 200:
+
+    >>> import tsmech
+    >>> tree = tsmech.SemanticDevelopment(branching=2, levels=3, flip=0.1)
+    >>> tree.limit_strengths().round(5)[:4].tolist()
+    [1.87291, 1.1877, 0.90598, 0.90598]
+    >>> len(tree.mode_strengths())
+    8
+    """
+
+    name = "semantic_development"
+    title = "Semantic development: items and properties are learnt from broad to fine"
+    observables: ClassVar = {
+        "strengths": STRENGTHS,
+        "train_error": Observable("ε_train", "training error"),
+        "embedding": Observable("x", "position of an item", axes=("item", "axis")),
+        "similarity": Observable("S", "similarity of representations", axes=("item", "other item")),
+        "responses": Observable("y", "belief in the property", axes=("item",)),
+        "illusion": Observable("y_max", "strongest belief in a property that an item lacks"),
+        "projection": Observable("p", "a new property extended to an item", axes=("item",), undefined=True),
+        "new_item": Observable("n", "resemblance of a new item", axes=("item",), undefined=True),
+        **LEARNING,
+    }
+    answers: ClassVar[Mapping[str, Answer]] = {**USUAL, "limit": prediction(3)}
+    references = (
+        SAXE_SEMANTIC,
+        SAXE_DEEP,
+        Reference(
+            "T. T. Rogers, J. L. McClelland",
+            2004,
+            "Semantic cognition: a parallel distributed processing approach",
+            "MIT Press",
+        ),
+        Reference("C. Kemp, J. B. Tenenbaum", 2008, "The discovery of structural form", "PNAS 105, 10687"),
+    )
+    pictured = ("strengths", "illusion")
+    stated = ("depth", "initial")
+    checks = (
+        {
+            "structure": "ring",
+            "properties": 40,
+            "initial_strengths": (0.01,),
+            "duration": 6.0,
+            "samples": (1.0, 3.0, 6.0),
+        },
+        {
+            "structure": "cross_cutting",
+            "depth": 3,
+            "properties": 40,
+            "initial_strengths": (0.05,),
+            "duration": 6.0,
+            "samples": (1.0, 3.0, 6.0),
+        },
+        {"structure": "grid", "depth": 1, "items": 9, "properties": 40, "duration": 3.0, "samples": (0.5, 3.0)},
+    )
+    convergence = Convergence("step", (0.02, 0.01, 0.005, 0.0025), power=1.0)
+
+    structure: str = parameter(
+        "structure",
+        "how items are related: the leaves of a tree, a ring, a square grid, or two trees that cut across each other",
+        default="tree",
+        choices=STRUCTURES,
+    )
+    branching: int = parameter("B", "tree, cross_cutting: branches at each level", default=2, minimum=2, range=(2, 4))
+    levels: int = parameter("L", "tree, cross_cutting: levels below the root", default=3, minimum=1, range=(1, 5))
+    items: int = parameter("I", "ring, grid: number of items, for a grid a square", default=9, minimum=3, range=(3, 36))
+    flip: float = parameter(
+        "ε",
+        "tree, cross_cutting: probability of a change at a branch; ring, grid: the pull κ that lets properties change",
+        default=0.1,
+        minimum=0,
+        maximum=0.5,
+        range=(0.01, 0.5),
+    )
+    properties: int = parameter("P", "properties of each item", default=200, minimum=1, range=(10, 1000))
+    table_seed: int = parameter("q", "seed of the table that is drawn", default=0, minimum=0, range=(0, 100))
+    table: str | None = parameter(
+        "Y", "file of items x properties with their names, in place of structure", default=None, file=True
+    )
+    property: str | None = parameter(
+        "p", "name or number (from 0) of the property that is asked; none takes the one with the strongest illusion",
+        default=None,
+    )  # fmt: skip
+    item: str | None = parameter(
+        "i", "name or number (from 0) of the item that a new property is taught for; none takes the first", default=None
+    )
+    width: int = parameter("H", "units of each hidden layer", default=16, minimum=1, range=(1, 64))
+    duration: float = parameter(
+        "t_end",
+        "training time in units of the inverse learning rate",
+        default=20.0,
+        minimum=0,
+        exclusive=True,
+        scale="logarithmic",
+        range=(1.0, 1000.0),
+    )
+
+    def prepare(self) -> None:
+        """Read or draw the table, and find what is asked."""
+        from tsmech.sims.deep_network import teacher_of
+
+        found = self._draw_table() if self.table is None else self._read_table(self.table)
+        teacher = teacher_of(found.values.T / math.sqrt(found.values.shape[1]))
+        object.__setattr__(self, "_held", (found, teacher))
+        object.__setattr__(
+            self, "_asked", (self._place("property", found.properties), self._place("item", found.items))
+        )
+
+    def _read_table(self, path: str) -> PropertyTable:
+        defaults = {name: declared.default for name, declared in self.parameters().items()}
+        for name in ("structure", "branching", "levels", "items", "flip", "properties", "table_seed"):
+            if getattr(self, name) != defaults[name]:
+                raise InputError(f"table and {name} are both given: the file has its items and properties")
+        return read_property_table(path, "table")
+
+    def _draw_table(self) -> PropertyTable:
+        from tsmech.sims import semantic_development as sims
+
+        trees = self.structure in ("tree", "cross_cutting")
+        items = self.items
+        if trees:
+            items = self.branching**self.levels if self.levels * math.log(self.branching) < 30 else 1 << 40
+        side = math.isqrt(items)
+        if self.structure == "grid" and side**2 != items:
+            raise InputError(f"items = {items} is not allowed with structure = grid: it must be a square, such as 9")
+        if items > MOST_ITEMS:
+            named = "branching and levels" if trees else "items"
+            raise InputError(f"{named} give {items} items: at most {MOST_ITEMS} are allowed")
+        if short := shortage(8.0 * 4 * items * self.properties, "the table"):
+            raise InputError(f"properties = {self.properties} is not allowed: {short}")
+        if self.flip == 0.0:
+            raise InputError("flip = 0 is not allowed: no property would tell items apart")
+        rng = np.random.default_rng(self.table_seed)
+        if trees:
+            draw = sims.draw_tree if self.structure == "tree" else sims.draw_crossing
+            values = draw(self.branching, self.levels, self.flip, self.properties, rng)
+        else:
+            neighbours = sims.ring(items) if self.structure == "ring" else sims.grid(side)
+            values = sims.draw_field(neighbours, self.flip, self.properties, rng)
+        return PropertyTable(values, tuple(map(str, range(items))), tuple(map(str, range(self.properties))))
+
+    def _place(self, name: str, known: tuple[str, ...]) -> int | None:
+        given = getattr(self, name)
+        if given is None or given in known:
+            return None if given is None else known.index(given)
+        if given.isascii() and given.isdigit() and len(given) < 10 and int(given) < len(known):
+            return int(given)
+        from tsmech.problem.parameters import nearest
+
+        raise InputError(f"{name} = {given} is not in the table: {nearest(given, known)}")
+
+    def items_and_properties(self) -> PropertyTable:
+        """Return the table that is learnt."""
+        found: PropertyTable = self.__dict__["_held"][0]
+        return found
+
+    def teacher(self) -> "Teacher":
+        """Return the modes of the table: over properties, their strengths, over items."""
+        found: Teacher = self.__dict__["_held"][1]
+        return found
+
+    def mode_strengths(self) -> Array:
+        """Return the singular values of Yᵀ/√properties, decreasing, shape (modes,)."""
+        return self.teacher().strengths
+
+    def sizes(self) -> tuple[int, int]:
+        """Return the numbers of items and of properties."""
+        items, properties = self.items_and_properties().values.shape
+        return items, properties
+
+    def limit_strengths(self) -> Array:
+        """Return the singular values of a regular tree for infinitely many properties, shape (items,)."""
+        from tsmech.theory.semantic_development import tree_modes
+
+        if reason := self._no_limit():
+            raise InputError(f"limit_strengths: {reason}")
+        return tree_modes(self.branching, self.levels, self.flip).strengths
+
+    def _no_limit(self) -> str | None:
+        if self.table is not None or self.structure != "tree":
+            return "the limit of many properties is known of regular trees"
+        return None
+
+    def lacks(self, answer: str) -> str | None:
+        """Return why this problem has no such answer."""
+        reason = None
+        if answer == "theory":
+            reason = self._no_theory()
+        elif answer == "limit":
+            reason = self._no_limit() or self._no_theory()
+            if reason is None and self.initial != "balanced":
+                reason = "the limit is that of a balanced start"
+        elif answer == "reduced":
+            reason = self.no_reduction()
+        elif answer == "direct":
+            reason = self.too_large()
+        return f"semantic_development has no {answer} answer here: {reason}" if reason else super().lacks(answer)
+
+    def _no_theory(self) -> str | None:
+        if self.initial in ALIGNED or (self.initial == "small" and self.depth == 2):
+            return self.no_exact_theory()
+        return f"with initial = {self.initial} at depth {self.depth} the representations are not known"
+
+    def remark(self) -> str | None:
+        """Return what theory leaves out."""
+        return "; ".join(self.remarks()) or None
+
+    # What is asked
+
+    def question(self) -> "Question":
+        """Return what is asked of the network: a property, and where the table is binary what items lack."""
+        from tsmech.sims.semantic_development import Question
+
+        known: Question | None = self.__dict__.get("_question")
+        if known is None:
+            table = self.items_and_properties()
+            lacking = (table.values.T <= 0.0).astype(float) if table.binary else None
+            place = self.__dict__["_asked"][0]
+            if place is None:
+                place = 0 if lacking is None else self._most_illusory(lacking)
+            known = Question(place, math.sqrt(table.values.shape[1]), lacking)
+            object.__setattr__(self, "_question", known)
+        return known
+
+    def _most_illusory(self, lacking: Array) -> int:
+        """Return the property with the strongest illusion while modes are learnt one after another."""
+        teacher, best = self.teacher(), np.zeros(len(lacking))
+        for modes in range(1, len(teacher.strengths)):
+            first = (teacher.outputs[:, :modes] * teacher.strengths[:modes]) @ teacher.inputs[:, :modes].T
+            best = np.maximum(best, (first * lacking).max(axis=1))
+        return int(np.argmax(best))
+
+    def illusory(self) -> "pd.DataFrame":
+        """Return the strongest illusions by theory: item, property, the strongest belief and when it is held.
+
+        Raises
+        ------
+        InputError
+            Where the table holds values other than 0 and 1, or -1 and 1.
+        """
+        import pandas as pd
+
+        table, times = self.items_and_properties(), self.times()
+        if not table.binary:
+            row, column = np.argwhere(~np.isin(table.values, (0.0, 1.0)))[0]
+            raise InputError(
+                f"illusions need values 0 and 1, or -1 and 1: {table.items[row]}, {table.properties[column]} has "
+                f"{table.values[row, column]:g}"
+            )
+        strengths = self.exact_theory(None, None).strengths
+        beliefs = self.question().scale * np.einsum(
+            "pm,tm,im->tip", self.teacher().outputs, strengths, self.teacher().inputs, optimize=True
+        )
+        beliefs = np.where(table.values <= 0.0, beliefs, -np.inf)
+        peak = beliefs.max(axis=0)
+        rows = [
+            {"item": table.items[i], "property": table.properties[p], "belief": peak[i, p],
+             "time": times[int(beliefs[:, i, p].argmax())]}
+            for i, p in np.argwhere(peak > 1e-9)
+        ]  # fmt: skip
+        frame = pd.DataFrame(rows, columns=["item", "property", "belief", "time"])
+        return frame.sort_values("belief", ascending=False, ignore_index=True)
+
+    def typicality(self) -> "pd.DataFrame":
+        """Return how typical each item is of each mode: its loading, items x modes (eq. 8)."""
+        import pandas as pd
+
+        signs = np.where(self.teacher().inputs.sum(axis=0) < 0, -1.0, 1.0)
+        return pd.DataFrame(self.teacher().inputs * signs, index=list(self.items_and_properties().items))
+
+    def coherence(self, items: "list[str]") -> float:
+        r"""Return how coherent a set of items is as a category: the share of their properties' variance they share.
+
+        .. math:: c = \frac{|\bar y|^2}{\overline{|y|^2}}
+
+        with the mean over the set of properties y from which the mean over all items is taken: 1 for items alike, about
+        one over their number for items that have nothing in common (eq. 9).
+        """
+        table = self.items_and_properties()
+        unknown = [one for one in items if one not in table.items]
+        if unknown or len(items) < 2:
+            raise InputError(f"coherence needs two items or more of the table, not {', '.join(unknown) or items}")
+        values = table.values - table.values.mean(axis=0)
+        chosen = values[[table.items.index(one) for one in items]]
+        total = float((chosen**2).sum(axis=1).mean())
+        return float((chosen.mean(axis=0) ** 2).sum()) / total if total > 0 else 0.0
+
+    def similarities(self, answer: str = "theory", rng: int | None = None) -> "dict[float, pd.DataFrame]":
+        """Return the similarity matrix of the items at each time of one answer, to compare with other data."""
+        import pandas as pd
+
+        if reason := self.lacks(answer):
+            raise InputError(reason)
+        found = self._theory() if answer == "theory" else self._simulate(answer, np.random.default_rng(rng))
+        names = list(self.items_and_properties().items)
+        pairs = zip(self.times(), found.similarity, strict=False)
+        return {float(time): pd.DataFrame(one, names, names) for time, one in pairs}
+
+    # Answers
+
+    def _theory(self) -> "Knowledge":
+        start = None if self.start_seed is None else self._start(np.random.default_rng(0))
+        return self._foretell(self.exact_theory(None if start is None else self.teacher(), start), self.teacher())
+
+    def _foretell(self, found: "LearningCurve", teacher: "Teacher") -> "Knowledge":
+        """Return what aligned modes say."""
+        from tsmech.sims.semantic_development import Knowledge
+        from tsmech.theory.semantic_development import beliefs
+
+        assert found.layers is not None
+        question, rank = self.question(), found.layers.shape[2]
+        said = beliefs(
+            found.layers, teacher.outputs[:, :rank], teacher.inputs[:, :rank], question.property, question.lacking
+        )
+        return Knowledge(
+            found.strengths,
+            2.0 * found.error,
+            question.scale * said.responses,
+            question.scale * said.illusion,
+            said.similarity,
+            said.backward,
+        )
+
+    def _start(self, rng: np.random.Generator) -> "FirstWeights":
+        shared = rng if self.start_seed is None else np.random.default_rng(self.start_seed)
+        return self.first_weights(self.teacher(), shared.spawn(1)[0])
+
+    def _simulate(self, answer: str, rng: np.random.Generator) -> "Knowledge":
+        from tsmech.sims import semantic_development as sims
+
+        asked = self.teacher(), self.question(), self.times(), self.step
+        if answer == "reduced":
+            return sims.decouple(self.layers(self.mode_strengths())[:, : self.rank], *asked)
+        return sims.learn(self._start(rng).layers, *asked, tanh=self.nonlinearity == "tanh")
+
+    def theory_curve(self) -> Curve:
+        """Return the prediction from the modes of the table."""
+        half = self.half_times() if self.initial in ALIGNED else None
+        return self._curve(self._theory(), half=half)
+
+    def limit_curve(self) -> Curve:
+        """Return the prediction for infinitely many properties of a regular tree: strengths and similarity."""
+        from tsmech.theory.deep_network import aligned_curve
+        from tsmech.theory.semantic_development import tree_modes
+
+        modes = tree_modes(self.branching, self.levels, self.flip)
+        s, rank = modes.strengths, self.rank
+        found = aligned_curve(self.times(), s, self.layers(s), rank)
+        assert found.layers is not None
+        first = found.layers[:, 0] ** 2
+        vectors = modes.items[:, :rank]
+        observables = {"strengths": found.strengths, "train_error": found.error}
+        if len(s) <= SHOWN_ITEMS:
+            observables["similarity"] = np.einsum("im,tm,jm->tij", vectors, first, vectors, optimize=True)
+        return replace(Curve.along("time", self.times(), observables), labels=self._labels(observables))
+
+    def reduced_curve(self, rng: np.random.Generator) -> Curve:
+        """Return aligned modes, each by itself, and what they say together."""
+        return self._curve(self._simulate("reduced", rng))
+
+    def direct_curve(self, rng: np.random.Generator) -> Curve:
+        """Return one training of the whole network."""
+        start = self._start(np.random.default_rng(0)).pretraining if self.start_seed is not None else 0.0
+        return self._curve(self._simulate("direct", rng), pretraining=start)
+
+    def _curve(self, known: "Knowledge", *, half: Array | None = None, pretraining: float = 0.0) -> Curve:
+        every, rows = self.times(), len(known.missing)
+        times = every[:rows]
+        item = self.__dict__["_asked"][1] or 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            projection = known.similarity[:, item] / known.similarity[:, item, item, None]
+            new_item = known.responses / (self.question().scale * known.backward[:, None])
+        found = {
+            "strengths": known.strengths,
+            "train_error": known.missing / 2,
+            "embedding": embed(known.similarity),
+            "responses": known.responses,
+            "projection": np.where(np.isfinite(projection), projection, np.nan),
+            "new_item": np.where(np.isfinite(new_item), new_item, np.nan),
+        }
+        if self.question().lacking is not None:
+            found["illusion"] = known.illusion
+        if known.similarity.shape[1] <= SHOWN_ITEMS:
+            found["similarity"] = known.similarity
+        ended = float(every[rows]) if rows < len(every) else None
+        summaries = self.learning(times, known.strengths, half, pretraining)
+        curve = Curve.along("time", times, found, summaries=summaries, diverged_at=ended)
+        return replace(curve, labels=self._labels(found))
+
+    def _labels(self, found: Mapping[str, Array]) -> dict[str, tuple[str, ...]]:
+        """Return the names of items along the axes of what is reported, where a file names them."""
+        if self.table is None:
+            return {}
+        names = self.items_and_properties().items
+        return {"item": names, "other item": names} if "similarity" in found else {"item": names}

@@ -1,0 +1,165 @@
+"""Learning curves of deep linear networks: from aligned starts, from balanced ones in any directions, of one layer.
+
+Equation numbers are those of ``theory/deep_linear.md``.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tsmech.errors import InputError
+from tsmech.theory.deep_network.modes import balanced_modes, layer_strengths, unbalanced_modes
+from tsmech.theory.deep_network.unaligned import two_layers
+
+Array = NDArray[np.float64]
+
+
+class LearningCurve(NamedTuple):
+    """What a network without noise has learnt at the times."""
+
+    strengths: Array
+    """Along the teacher's modes, shape (T, modes)."""
+    error: Array
+    """½ \\|W - Σ\\|², shape (T,)."""
+    gradient_norm: Array
+    """Length of the loss's gradient in the space of all weights, shape (T,)."""
+    layers: Array | None = None
+    """Strengths of the layers where the modes are aligned, shape (T, depth, modes): as many modes as the width has."""
+
+
+def aligned_curve(times: ArrayLike, strengths: ArrayLike, layers: Array, rank: int) -> LearningCurve:
+    r"""Return learning from weights whose singular vectors fit the teacher's and each other.
+
+    .. math::
+        E = \tfrac12 \sum_\mu (s_\mu - a_\mu)^2, \qquad
+        |\nabla E|^2 = \sum_\mu (s_\mu - a_\mu)^2 \sum_l \prod_{k \neq l} w_{k \mu}^2
+
+    Parameters
+    ----------
+    times : array_like, shape (T,)
+        Increasing from 0.
+    strengths : array_like, shape (modes,)
+        s > 0 of the teacher.
+    layers : ndarray, shape (depth, modes)
+        Strengths w_l of the layers at the start: all alike in a mode, or of two layers any.
+    rank : int
+        How many modes fit through the network, from the first: the others are never learnt (eq. 4).
+
+    Returns
+    -------
+    LearningCurve
+
+    Raises
+    ------
+    InputError
+        If more than two layers differ in strength.
+
+    References
+    ----------
+    theory/deep_linear.md, eqs. 3-14.
+    """
+    s = np.asarray(strengths, float)
+    depth = len(layers)
+    fits, w = s[:rank], layers[:, :rank]
+    alike = bool((w == w[0]).all())
+    if depth == 2 and not alike:
+        modes = unbalanced_modes(times, fits, w[0], w[1])
+        parts = np.stack(layer_strengths(modes.learnt, w[0], w[1]), axis=1)
+    elif alike:
+        modes = balanced_modes(times, fits, w[0] ** depth, depth)
+        parts = np.repeat(modes.learnt[:, None] ** (1.0 / depth), depth, axis=1)
+    else:
+        raise InputError("layers of different strengths have a theory at depth 2 alone")
+    others = np.stack([np.delete(parts, layer, axis=1).prod(axis=1) for layer in range(depth)], axis=1)
+    missing = np.hstack([modes.missing, np.broadcast_to(s[rank:], (len(modes.missing), s.size - fits.size))])
+    learnt = np.hstack([modes.learnt, np.zeros((len(modes.learnt), s.size - fits.size))])
+    gradient = np.sqrt(((modes.missing[:, None] * others) ** 2).sum(axis=(1, 2)))
+    return LearningCurve(learnt, 0.5 * (missing**2).sum(axis=1), gradient, parts)
+
+
+def aligned_weights(along: Sequence[Array], layers: Array) -> Array:
+    """Return all weights of aligned modes in time, shape (T, weights): layer after layer, row by row (eq. 4).
+
+    Parameters
+    ----------
+    along : sequence of ndarray, shapes (inputs, rank), (width, rank), ..., (outputs, rank)
+        The modes' directions.
+    layers : ndarray, shape (T, depth, rank)
+        Strengths of the layers.
+    """
+    each = [
+        np.einsum("om,tm,im->toi", along[layer + 1], layers[:, layer], along[layer], optimize=True)
+        for layer in range(layers.shape[1])
+    ]
+    return np.hstack([one.reshape(len(layers), -1) for one in each])
+
+
+def two_layer_curve(
+    times: ArrayLike, correlations: Array, modes: tuple[Array, Array], start: Sequence[Array]
+) -> LearningCurve:
+    """Return learning of two layers from a start that is balanced up to one number, in any directions (eqs. 16-19).
+
+    Parameters
+    ----------
+    times : array_like, shape (T,)
+        Increasing from 0.
+    correlations : ndarray, shape (outputs, inputs)
+        Σ.
+    modes : tuple of ndarray, shapes (outputs, modes) and (inputs, modes)
+        The teacher's left and right singular vectors, along which strengths are measured.
+    start : sequence of ndarray
+        W₁ and W₂ at the start.
+
+    Returns
+    -------
+    LearningCurve
+    """
+    found = two_layers(times, correlations, *start)
+    missing = correlations - found.product
+    strengths = np.einsum("om,toi,im->tm", modes[0], found.product, modes[1], optimize=True)
+    squared = np.einsum("toi,top,tpi->t", missing, found.second, missing, optimize=True)
+    squared += np.einsum("toi,tij,toj->t", missing, found.first, missing, optimize=True)
+    return LearningCurve(strengths, 0.5 * (missing**2).sum(axis=(1, 2)), np.sqrt(np.maximum(squared, 0.0)))
+
+
+def one_layer_curve(times: ArrayLike, strengths: ArrayLike, initial: ArrayLike, rest: float) -> LearningCurve:
+    """Return learning of one layer from any start, whose error decays as exp(-2t) (eq. 6).
+
+    Parameters
+    ----------
+    times, strengths : array_like, shapes (T,) and (modes,)
+        As in :func:`aligned_curve`.
+    initial : array_like, shape (modes,)
+        uᵀW(0)v along the teacher's modes, of any sign.
+    rest : float
+        The square of all weights W(0), of which these are part.
+    """
+    left = np.exp(-np.asarray(times, float))
+    s, a = np.asarray(strengths, float), np.asarray(initial, float)
+    error = 0.5 * (float(((s - a) ** 2 - a**2).sum()) + rest) * left**2
+    return LearningCurve(s - left[:, None] * (s - a), error, np.sqrt(2.0 * error))
+
+
+def effective_start(scale: float, width: int) -> float:
+    r"""Return the strength a₀ from which a mode of two small random layers grows, at its typical value.
+
+    .. math:: a_0 = \tfrac14 |W_1 v + W_2^T u|^2, \qquad
+        e^{\langle \ln a_0 \rangle} = \frac{\text{scale}^2}{H}\, e^{\psi(H/2)}
+
+    Parameters
+    ----------
+    scale : float
+        √width times the standard deviation of the weights.
+    width : int
+        H.
+
+    References
+    ----------
+    theory/deep_linear.md, eq. 31.
+    """
+    from scipy.special import digamma
+
+    return scale**2 / width * math.exp(float(digamma(width / 2.0)))
