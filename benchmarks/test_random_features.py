@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from tsmech.sims.random_features import Problem, draw
 from tsmech.systems.random_features import RandomFeatures
+from tsmech.systems.random_features_flow import RandomFeaturesFlow
 
 EXAMPLES, DIMENSION = 2000, 1000
 GROUP = "Random features, P = n_f = 2000, D = 1000, minimum norm (target: 1.3 x one lstsq)"
@@ -45,3 +46,11 @@ def test_lstsq(benchmark):
     Z = np.maximum(X @ F.T / math.sqrt(DIMENSION), 0.0) / math.sqrt(EXAMPLES)
     y = X.sum(axis=1) / math.sqrt(DIMENSION)
     benchmark.pedantic(lstsq, (Z, y), rounds=2, warmup_rounds=0)
+
+
+@pytest.mark.benchmark(group="Random features in time: 60 times")
+@pytest.mark.parametrize("answer", ["theory", "direct"])
+def test_flow(benchmark, answer):
+    system = RandomFeaturesFlow(alpha=2.0, features=4.0, dimension=100)
+    rng = np.random.default_rng(0)
+    benchmark.pedantic(system.curve, (answer, rng), rounds=3, warmup_rounds=1)

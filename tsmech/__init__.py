@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
     from tsmech.systems.random_features import RandomFeatures as RandomFeatures
+    from tsmech.systems.random_features_flow import RandomFeaturesFlow as RandomFeaturesFlow
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
     from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping

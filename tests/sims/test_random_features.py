@@ -8,8 +8,9 @@ import pytest
 
 from tsmech.errors import ConvergenceError
 from tsmech.kernels.activations import Activation, functions
-from tsmech.sims.feature_products import Expanded, Products, products
-from tsmech.sims.random_features import Problem, Teacher, _decomposition, _solve, draw
+from tsmech.sims.features.products import Expanded, Products, products
+from tsmech.sims.features.teacher import Teacher
+from tsmech.sims.random_features import Problem, _decomposition, _solve, draw
 from tsmech.theory.fields.hermite import hermite_constants
 from tsmech.theory.random_features import errors
 
@@ -99,7 +100,7 @@ def test_a_replicate_is_what_its_predictors_do_on_a_test_set() -> None:
     F = [features_rng.standard_normal((2 * n, D)) for _ in range(2)]
     rng = np.random.default_rng(6)
     test = rng.standard_normal((100_000, D))
-    teacher = Teacher(0.6 * 1.3, 0.4 * 1.3, D)
+    teacher = Teacher.of(1.3, 0.4, D)
     f = np.empty((2, 2, 2, len(test)))
     train = []
     for i in range(2):

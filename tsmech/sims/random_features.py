@@ -7,14 +7,14 @@ Equations: theory/random_features.md.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.kernels.activations import Activation
-from tsmech.sims.feature_products import products
+from tsmech.sims.features.products import products
+from tsmech.sims.features.teacher import Teacher
 
 Array = NDArray[np.float64]
 
@@ -37,35 +37,6 @@ class Problem(NamedTuple):
     nonlinearity: float
     activation: str | Activation
     centred: bool
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """b·x/√D and a quadratic form with as many eigenvalues +1 as -1, both of a given variance (note, eq. 2)."""
-
-    linear: float
-    """Variance of the linear part."""
-    curved: float
-    """Variance of the quadratic part."""
-    dimension: int
-
-    @property
-    def weights(self) -> Array:
-        """Weights b, shape (D,): by symmetry their direction does not matter."""
-        return np.full(self.dimension, math.sqrt(self.linear))
-
-    @property
-    def curvatures(self) -> Array:
-        """Coefficients c of Σ_i c_i (x_i² - 1)/√D, shape (D,)."""
-        signs = np.where(np.arange(self.dimension) % 2 == 0, 1.0, -1.0)
-        return signs * math.sqrt(self.curved / 2)
-
-    def labels(self, inputs: Array) -> Array:
-        """Return the outputs without noise for inputs of shape (P, D)."""
-        clean = inputs @ self.weights / math.sqrt(self.dimension)
-        if self.curved > 0:
-            clean += (inputs**2 - 1) @ self.curvatures / math.sqrt(self.dimension)
-        return np.asarray(clean)
 
 
 def draw(problem: Problem, rng: np.random.Generator) -> dict[str, float]:
@@ -100,9 +71,7 @@ def draw(problem: Problem, rng: np.random.Generator) -> dict[str, float]:
     """
     inputs_rng, noise_rng, features_rng = rng.spawn(3)
     P, n, D, K = problem.examples, problem.features, problem.dimension, problem.networks
-    teacher = Teacher(
-        (1 - problem.nonlinearity) * problem.signal, problem.nonlinearity * problem.signal, problem.dimension
-    )
+    teacher = Teacher.of(problem.signal, problem.nonlinearity, D)
     maps = products(problem.activation, problem.centred)
     first = [features_rng.standard_normal((K * n, D)) for _ in range(2)]
     weights, train = [np.empty((K * n, 2, 2)) for _ in range(2)], []

@@ -14,6 +14,7 @@ REGISTRY = {
     "online_sgd": "OnlineSGD",
     "sample_reuse": "SampleReuse",
     "random_features": "RandomFeatures",
+    "random_features_flow": "RandomFeaturesFlow",
 }
 
 
