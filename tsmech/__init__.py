@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
     from tsmech.systems.perceptual_learning import PerceptualLearning as PerceptualLearning
+    from tsmech.systems.random_features import RandomFeatures as RandomFeatures
+    from tsmech.systems.random_features_flow import RandomFeaturesFlow as RandomFeaturesFlow
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
     from tsmech.systems.semantic_development import SemanticDevelopment as SemanticDevelopment

@@ -16,6 +16,8 @@ REGISTRY = {
     "deep_linear": "DeepLinear",
     "semantic_development": "SemanticDevelopment",
     "perceptual_learning": "PerceptualLearning",
+    "random_features": "RandomFeatures",
+    "random_features_flow": "RandomFeaturesFlow",
 }
 
 

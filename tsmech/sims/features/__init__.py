@@ -1,0 +1,1 @@
+"""Random features of Gaussian inputs: their values, exact averages of their products, and the teacher they learn."""
