@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
+    from tsmech.systems.perceptron import Perceptron as Perceptron
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
     from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping

@@ -47,3 +47,21 @@ DUMITRIU_EDELMAN = Reference(
     "J. Math. Phys. 43, 5830",
     arxiv="math-ph/0206043",
 )
+SEUNG_SOMPOLINSKY_TISHBY = Reference(
+    "H. S. Seung, H. Sompolinsky, N. Tishby",
+    1992,
+    "Statistical mechanics of learning from examples",
+    "Phys. Rev. A 45, 6056",
+)
+WATKIN_RAU_BIEHL = Reference(
+    "T. L. H. Watkin, A. Rau, M. Biehl",
+    1993,
+    "The statistical mechanics of learning a rule",
+    "Rev. Mod. Phys. 65, 499",
+)
+ENGEL_VAN_DEN_BROECK = Reference(
+    "A. Engel, C. Van den Broeck",
+    2001,
+    "Statistical Mechanics of Learning",
+    "Cambridge University Press",
+)
