@@ -14,6 +14,7 @@ REGISTRY = {
     "online_sgd": "OnlineSGD",
     "sample_reuse": "SampleReuse",
     "perceptron": "Perceptron",
+    "online_perceptron": "OnlinePerceptron",
 }
 
 
