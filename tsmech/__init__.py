@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tsmech.runs import merge as merge
     from tsmech.runs import run as run
     from tsmech.runs.pictures import draw as draw
+    from tsmech.systems.capacity import Capacity as Capacity
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.online_perceptron import OnlinePerceptron as OnlinePerceptron
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tsmech.systems.perceptron import Perceptron as Perceptron
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
+    from tsmech.theory.capacity import critical_capacity as critical_capacity
     from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping
     from tsmech.theory.online_sgd.limits import critical_learning_rate as critical_learning_rate
     from tsmech.theory.ridge import optimal_penalty as optimal_penalty
@@ -38,6 +40,7 @@ PLACES = {
     "Spectrum": "tsmech.theory.spectra.population",
     "Steps": "tsmech.systems.online_sgd",
     "check": "tsmech.compare",
+    "critical_capacity": "tsmech.theory.capacity",
     "critical_learning_rate": "tsmech.theory.online_sgd.limits",
     "draw": "tsmech.runs.pictures",
     "early_stopping": "tsmech.problem.stopping",

@@ -10,7 +10,7 @@ from tsmech.errors import ConvergenceError
 Array = NDArray[np.float64]
 
 GAP = 1e-8
-"""Largest relative duality gap of a solution."""
+"""Largest duality gap of a solution, in units of a stability and of one of 1."""
 
 
 class Separation(NamedTuple):
@@ -21,7 +21,7 @@ class Separation(NamedTuple):
     stability: float
     """κ = min y w·x, above 0."""
     gap: float
-    """Duality gap: the largest stability is at most κ (1 + gap)."""
+    """Duality gap: the largest stability is at most κ + gap."""
 
 
 def maximum_stability(oriented: Array) -> Separation | None:
@@ -73,7 +73,7 @@ def maximum_stability(oriented: Array) -> Separation | None:
     weights /= np.linalg.norm(weights)
     stability = float((oriented @ weights).min())
     combined = float(np.linalg.norm(shares @ oriented) / shares.sum())
-    gap = combined / stability - 1.0 if stability > 0.0 else np.inf
-    if gap > GAP:
-        raise ConvergenceError(f"the stability of {P} examples is known to {gap:.1g} alone")
+    gap = combined - stability
+    if gap > GAP * (1.0 + combined) or stability <= 0.0:
+        raise ConvergenceError(f"the largest stability of {P} examples is {stability:.3g}, or up to {gap:.1g} more")
     return Separation(weights, stability, gap)
