@@ -16,7 +16,7 @@ from tsmech.problem.references import ENGEL_VAN_DEN_BROECK, SEUNG_SOMPOLINSKY_TI
 from tsmech.problem.system import Convergence, System
 
 if TYPE_CHECKING:
-    from tsmech.theory.perceptron.saddle import State
+    from tsmech.theory.perceptron.state import State
 
 RULES = ("hebb", "pseudo_inverse", "max_stability", "gibbs", "bayes")
 METHODS = ("quenched", "annealed", "high_temperature")

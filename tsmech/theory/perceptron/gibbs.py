@@ -14,48 +14,14 @@ import math
 import numpy as np
 
 from tsmech.errors import ConvergenceError, InputError
-from tsmech.theory.perceptron.linear import MEAN
+from tsmech.theory.gibbs.likelihood import MEAN, Likelihood, mean_log, pull, rule, second_moment
+from tsmech.theory.gibbs.saddle import TOLERANCE, follow
 from tsmech.theory.perceptron.margin import separability_threshold
-from tsmech.theory.perceptron.saddle import TOLERANCE, State, follow
-from tsmech.theory.stabilities import Array, normal_density, panels, weighted
+from tsmech.theory.perceptron.state import State
+from tsmech.theory.stabilities import Array, panels, weighted
 
 FIRST = 1e-2
 """Examples per input at which a solution is followed from."""
-
-
-class Likelihood:
-    """L(h), its logarithmic derivative g and the derivative of that, for students at 1 - q = p and temperature T."""
-
-    def __init__(self, p: float, temperature: float) -> None:
-        self.root = math.sqrt(p)
-        self.beta = math.inf if temperature == 0.0 else 1.0 / temperature
-        self.log_wrong = -self.beta
-        self.log_gain = 0.0 if self.beta > 700.0 else math.log(-math.expm1(-self.beta))
-
-    def log(self, h: Array) -> Array:
-        """Return ln L(h)."""
-        from scipy.special import log_ndtr
-
-        return np.asarray(np.logaddexp(self.log_wrong, self.log_gain + log_ndtr(h / self.root)))
-
-    def slope(self, h: Array) -> Array:
-        """Return g = L'/L."""
-        x = h / self.root
-        density = self.log_gain - 0.5 * x * x - 0.5 * math.log(2.0 * math.pi)
-        return np.asarray(np.exp(density - self.log(h)) / self.root)
-
-    def curvature(self, h: Array) -> Array:
-        """Return g'."""
-        g = self.slope(h)
-        return -g * (h / self.root**2 + g)
-
-    def wrong(self, h: Array) -> Array:
-        """Return the probability that a student of the ensemble has the label of this example wrong."""
-        from scipy.special import log_ndtr
-
-        if self.beta == math.inf:
-            return np.zeros_like(h)
-        return np.asarray(np.exp(self.log_wrong + log_ndtr(-h / self.root) - self.log(h)))
 
 
 def quenched(alpha: float, temperature: float, flip: float) -> State:
@@ -106,9 +72,8 @@ def quenched(alpha: float, temperature: float, flip: float) -> State:
         return _matched(alpha, flip)
     first = min(FIRST, alpha)
     at_zero = Likelihood(1.0, temperature)
-    pull = float(at_zero.slope(np.zeros(1))[0])
-    start = np.log([first * (1.0 - 2.0 * flip) * MEAN * pull, first * pull**2])
-    start[1] = math.log(first * _second_moment(0.0, 0.0, 1.0, temperature, flip))
+    slope = float(at_zero.slope(np.zeros(1))[0])
+    start = np.log([first * (1.0 - 2.0 * flip) * MEAN * slope, first * slope**2])
     unknowns, residual, iterations = follow(
         lambda x, a: np.log(_conjugates(*_order(x), a, temperature, flip)) - x, start, first, alpha
     )
@@ -214,7 +179,7 @@ def high_temperature(alpha: float, temperature: float, flip: float) -> State:
 def free_energy(q: float, R: float, alpha: float, temperature: float, flip: float) -> float:
     """Return -βf of eq. 12 at any order parameters, R² < q < 1: stationary at the saddle point (-βf → S at T = 0)."""
     across, p = 1.0 - R * R / q, 1.0 - q
-    return 0.5 * math.log(p) + 0.5 * q * across / p + alpha * _mean_log(q, across, p, temperature, flip)
+    return 0.5 * math.log(p) + 0.5 * q * across / p + alpha * mean_log(q, across, p, temperature, flip)
 
 
 def _matched(alpha: float, flip: float) -> State:
@@ -228,7 +193,7 @@ def _matched(alpha: float, flip: float) -> State:
         nonlocal calls
         calls += 1
         q, p = 1.0 / (1.0 + math.exp(logit)), 1.0 / (1.0 + math.exp(-logit))
-        return math.log(p / q * _pull(q, p, p, alpha, temperature, flip))
+        return math.log(p / q * alpha * pull(q, p, p, temperature, flip))
 
     logit = brentq(residual, -60.0, 230.0, xtol=1e-13, rtol=1e-15, maxiter=300)
     left = abs(residual(logit))
@@ -240,41 +205,16 @@ def _matched(alpha: float, flip: float) -> State:
 
 def _order(unknowns: Array) -> tuple[float, float, float]:
     """Return q, 1 - R²/q and p = 1 - q from the logarithms of R̂ and q̂ (eq. 15)."""
-    pull, spread = np.exp(np.clip(unknowns, -230.0, 80.0))
-    total = pull**2 + spread
+    along, spread = np.exp(np.clip(unknowns, -230.0, 80.0))
+    total = along**2 + spread
     p = 2.0 / (1.0 + math.sqrt(1.0 + 4.0 * total))
     return float(p * p * total), float(spread / total), p
 
 
 def _conjugates(q: float, across: float, p: float, alpha: float, temperature: float, flip: float) -> Array:
     """Return R̂ and q̂."""
-    pull = _pull(q, across, p, alpha, temperature, flip)
-    return np.array([pull, alpha * _second_moment(q, across, p, temperature, flip)])
-
-
-def _pull(q: float, across: float, p: float, alpha: float, temperature: float, flip: float) -> float:
-    """Return R̂, by an average over fields of variance q - R² (eq. 13)."""
-    spread = math.sqrt(q * across)
-    z, weights = panels(math.sqrt(p) / spread)
-    mean = float(weights @ (normal_density(z) * Likelihood(p, temperature).slope(spread * z)))
-    return alpha * (1.0 - 2.0 * flip) * MEAN * mean
-
-
-def _rule(q: float, across: float, p: float, flip: float) -> tuple[Array, Array]:
-    """Return the fields √q s of a rule and its weights, the law of s among them."""
-    steepness = math.sqrt((1.0 - across) / max(across, 1e-300))
-    nodes, weights = panels(math.sqrt(p / q) if q > 0.0 else 1.0, 1.0 / max(steepness, 1e-3))
-    return math.sqrt(q) * nodes, weighted(nodes, weights, steepness, flip)
-
-
-def _second_moment(q: float, across: float, p: float, temperature: float, flip: float) -> float:
-    fields, weights = _rule(q, across, p, flip)
-    return float(weights @ Likelihood(p, temperature).slope(fields) ** 2)
-
-
-def _mean_log(q: float, across: float, p: float, temperature: float, flip: float) -> float:
-    fields, weights = _rule(q, across, p, flip)
-    return float(weights @ Likelihood(p, temperature).log(fields))
+    averages = pull(q, across, p, temperature, flip), second_moment(q, across, p, temperature, flip)
+    return alpha * np.array(averages)
 
 
 def _state(
@@ -289,7 +229,7 @@ def _state(
     iterations: int,
 ) -> State:
     likelihood = Likelihood(p, temperature)
-    fields, weights = _rule(q, across, p, flip)
+    fields, weights = rule(q, across, p, flip)
     train = float(weights @ likelihood.wrong(fields))
     logarithm = 0.5 * math.log(p) + 0.5 * q * across / p + alpha * float(weights @ likelihood.log(fields))
     cosine = math.sqrt(q * (1.0 - across))

@@ -4,11 +4,9 @@ import math
 
 import numpy as np
 
-from tsmech.theory.perceptron.saddle import State
+from tsmech.theory.gibbs.likelihood import MEAN
+from tsmech.theory.perceptron.state import State
 from tsmech.theory.stabilities import EDGE, normal_density, panels
-
-MEAN = math.sqrt(2.0 / math.pi)
-"""E|u| of a normal number: what a right label says of the teacher's field."""
 
 
 def hebb(alpha: float, flip: float) -> State:

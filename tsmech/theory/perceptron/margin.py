@@ -6,8 +6,9 @@ import math
 import numpy as np
 
 from tsmech.errors import InputError
-from tsmech.theory.perceptron.linear import MEAN
-from tsmech.theory.perceptron.saddle import State, follow
+from tsmech.theory.gibbs.likelihood import MEAN
+from tsmech.theory.gibbs.saddle import follow
+from tsmech.theory.perceptron.state import State
 from tsmech.theory.stabilities import Array, normal_density, panels, weighted
 
 FIRST = 1e-2

@@ -1,7 +1,6 @@
-"""What a saddle point is, and how it is followed from few examples to many, inside one point of a sweep."""
+"""Saddle points that are followed from few examples to many, inside one point of a sweep."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,34 +15,6 @@ STEP = 4.0
 """Factor between the numbers of examples at which the solution is followed."""
 ON_THE_WAY = 1e-5
 """Largest residual of a solution that only begins the next step."""
-
-
-@dataclass(frozen=True)
-class State:
-    """A solution of the saddle-point equations and what follows from it; None where it is not defined."""
-
-    R: float
-    """Cosine of student and teacher."""
-    distance: float
-    """1 - R."""
-    train_error: float | None = None
-    """Share of the given labels that the student gets wrong."""
-    q: float | None = None
-    """Cosine of two students of the ensemble."""
-    stability: float | None = None
-    """Least stability of the training examples, min y w·x/|w|."""
-    free_energy: float | None = None
-    """Per N."""
-    entropy: float | None = None
-    """Per N, against that of the uniform sphere."""
-    replicon: float | None = None
-    """Stability of the replica-symmetric solution: unstable above 1."""
-    residual: float = 0.0
-    """Largest relative change of an order parameter under the equations; 0 in a closed form."""
-    iterations: int = 0
-    """Evaluations of the equations."""
-    branch: str = "from few examples"
-    """Which solution it is: the one that is connected to alpha → 0."""
 
 
 def follow(
