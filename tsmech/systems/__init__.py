@@ -15,6 +15,7 @@ REGISTRY = {
     "sample_reuse": "SampleReuse",
     "perceptron": "Perceptron",
     "online_perceptron": "OnlinePerceptron",
+    "ising_perceptron": "IsingPerceptron",
     "capacity": "Capacity",
 }
 

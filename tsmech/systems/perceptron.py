@@ -64,7 +64,7 @@ class Perceptron(System):
         "R_teacher": Observable("R_teacher", "cosine with the teacher, chain from the teacher"),
         "autocorrelation_time": Observable("τ", "autocorrelation time", "recorded students"),
         "burn_in": Observable("b", "burn-in", "autocorrelation times"),
-        "equilibrated": Observable("eq", "whether both chains agree after 20 autocorrelation times"),
+        "equilibrated": Observable("eq", "equilibrated"),
     }
     references = (
         SEUNG_SOMPOLINSKY_TISHBY,
@@ -109,9 +109,7 @@ class Perceptron(System):
         "α", "training examples per input dimension, P/N", minimum=0, exclusive=True, range=(0.1, 8.0)
     )
     rule: str = parameter("rule", "how the student learns", default="gibbs", choices=RULES)
-    temperature: float = parameter(
-        "T", "gibbs: temperature, the energy being the number of wrong labels", default=0.0, minimum=0, range=(0.0, 2.0)
-    )
+    temperature: float = parameter("T", "gibbs: temperature, in wrong labels", default=0.0, minimum=0, range=(0.0, 2.0))
     flip: float = parameter(
         "f", "probability that a given label is wrong, below ½", default=0.0, minimum=0, maximum=0.5, range=(0.0, 0.45)
     )
