@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from tsmech.runs import run as run
     from tsmech.runs.pictures import draw as draw
     from tsmech.systems.deep_linear import DeepLinear as DeepLinear
+    from tsmech.systems.capacity import Capacity as Capacity
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
+    from tsmech.systems.ising_perceptron import IsingPerceptron as IsingPerceptron
+    from tsmech.systems.online_perceptron import OnlinePerceptron as OnlinePerceptron
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
     from tsmech.systems.perceptual_learning import PerceptualLearning as PerceptualLearning
@@ -26,7 +29,12 @@ if TYPE_CHECKING:
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
     from tsmech.systems.semantic_development import SemanticDevelopment as SemanticDevelopment
+    from tsmech.systems.perceptron import Perceptron as Perceptron
+    from tsmech.systems.ridge import Ridge as Ridge
+    from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
+    from tsmech.theory.capacity import critical_capacity as critical_capacity
     from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping
+    from tsmech.theory.ising_perceptron import ising_transition as ising_transition
     from tsmech.theory.online_sgd.limits import critical_learning_rate as critical_learning_rate
     from tsmech.theory.ridge import optimal_penalty as optimal_penalty
     from tsmech.theory.spectra.population import Spectrum as Spectrum
@@ -41,9 +49,11 @@ PLACES = {
     "Spectrum": "tsmech.theory.spectra.population",
     "Steps": "tsmech.systems.online_sgd",
     "check": "tsmech.compare",
+    "critical_capacity": "tsmech.theory.capacity",
     "critical_learning_rate": "tsmech.theory.online_sgd.limits",
     "draw": "tsmech.runs.pictures",
     "early_stopping": "tsmech.problem.stopping",
+    "ising_transition": "tsmech.theory.ising_perceptron",
     "merge": "tsmech.runs",
     "optimal_penalty": "tsmech.theory.ridge",
     "optimal_stopping": "tsmech.theory.gradient_flow.stopping",

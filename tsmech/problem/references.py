@@ -60,4 +60,21 @@ SAXE_SEMANTIC = Reference(
     "A mathematical theory of semantic development in deep neural networks",
     "PNAS 116, 11537",
     arxiv="1810.10531",
+SEUNG_SOMPOLINSKY_TISHBY = Reference(
+    "H. S. Seung, H. Sompolinsky, N. Tishby",
+    1992,
+    "Statistical mechanics of learning from examples",
+    "Phys. Rev. A 45, 6056",
+)
+WATKIN_RAU_BIEHL = Reference(
+    "T. L. H. Watkin, A. Rau, M. Biehl",
+    1993,
+    "The statistical mechanics of learning a rule",
+    "Rev. Mod. Phys. 65, 499",
+)
+ENGEL_VAN_DEN_BROECK = Reference(
+    "A. Engel, C. Van den Broeck",
+    2001,
+    "Statistical Mechanics of Learning",
+    "Cambridge University Press",
 )

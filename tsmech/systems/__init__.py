@@ -18,6 +18,10 @@ REGISTRY = {
     "perceptual_learning": "PerceptualLearning",
     "random_features": "RandomFeatures",
     "random_features_flow": "RandomFeaturesFlow",
+    "perceptron": "Perceptron",
+    "online_perceptron": "OnlinePerceptron",
+    "ising_perceptron": "IsingPerceptron",
+    "capacity": "Capacity",
 }
 
 

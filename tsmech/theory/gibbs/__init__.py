@@ -1,0 +1,1 @@
+"""What systems whose students are drawn from a Gibbs law share: averages over examples, solutions followed in alpha."""

@@ -1,0 +1,66 @@
+"""Saddle points that are followed from few examples to many, inside one point of a sweep."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.errors import ConvergenceError
+
+Array = NDArray[np.float64]
+
+TOLERANCE = 1e-9
+"""Largest residual of a saddle point: the relative change of an order parameter under its own equation."""
+STEP = 4.0
+"""Factor between the numbers of examples at which the solution is followed."""
+ON_THE_WAY = 1e-5
+"""Largest residual of a solution that only begins the next step."""
+
+
+def follow(
+    equations: Callable[[Array, float], Array], start: Array, first: float, alpha: float
+) -> tuple[Array, float, int]:
+    """Follow a solution from few examples to alpha.
+
+    Parameters
+    ----------
+    equations : callable
+        Of the logarithms of the unknowns, shape (n,), and alpha: residuals of shape (n,), zero at a solution.
+    start : ndarray, shape (n,)
+        The solution to leading order at ``first``.
+    first, alpha : float
+        Where the path begins and where it ends.
+
+    Returns
+    -------
+    unknowns : ndarray, shape (n,)
+    residual : float
+    iterations : int
+        Evaluations of the equations along the whole path.
+
+    Raises
+    ------
+    ConvergenceError
+        If a step has no solution within the tolerance however short it is made.
+    """
+    from scipy.optimize import root
+
+    solved: list[tuple[float, Array]] = []
+    at, factor, iterations = first, STEP, 0
+    while True:
+        guess = solved[-1][1] if solved else start
+        if len(solved) > 1:
+            (before, old), (now, new) = solved[-2:]
+            guess = new + (new - old) * np.log(at / now) / np.log(now / before)
+        found = root(equations, guess, args=(at,), tol=1e-13 if at == alpha else 1e-7)
+        residual = float(np.abs(equations(found.x, at)).max())
+        iterations += int(found.nfev) + 1
+        if residual <= (TOLERANCE if at == alpha else ON_THE_WAY):
+            if at == alpha:
+                return found.x, residual, iterations
+            solved.append((at, found.x))
+        elif not solved or factor < 1.01:
+            raise ConvergenceError(f"no saddle point was found at alpha = {at:.6g}: the residual is {residual:.2g}")
+        else:
+            factor = float(np.sqrt(factor))
+        at = min(solved[-1][0] * factor, alpha)
