@@ -13,6 +13,7 @@ REGISTRY = {
     "gradient_flow": "GradientFlow",
     "online_sgd": "OnlineSGD",
     "sample_reuse": "SampleReuse",
+    "learning_curve": "LearningCurve",
 }
 
 
