@@ -34,13 +34,13 @@ MORE = 4
 def write(name: str, folder: Path) -> dict[str, object]:
     """Write one table, without its constant columns, and return the parameters of its system."""
     if name == "random_features":  # of the ten columns of diabetes
-        return {**write("diabetes", folder), "features": "random_features", "width": 1000}
+        return {**write("diabetes", folder), "standardise": False, "features": "random_features"}
     bunch = getattr(datasets, f"load_{name}")()
     frame = pd.DataFrame(bunch.data, columns=[str(one).replace(" ", "_") for one in bunch.feature_names])
     frame = frame.loc[:, frame.nunique() > 1]
     frame["target"] = bunch.target.astype(float)
     frame.to_csv(folder / f"{name}.csv", index=False)
-    return {"data": str(folder / f"{name}.csv"), "target": ("target",)}
+    return {"data": str(folder / f"{name}.csv"), "target": ("target",), "standardise": True}
 
 
 def measure(options: dict[str, object], penalty: float | str, known: float | None, splits: int) -> None:
@@ -49,7 +49,7 @@ def measure(options: dict[str, object], penalty: float | str, known: float | Non
     predicted, errors, real, explained, explained_errors, r2, stated, others = ([] for _ in range(8))
     for split in range(splits):
         problem = tsmech.LearningCurve(
-            **options, standardise=True, penalty=penalty, known=known, split=split, fractions=FRACTIONS
+            **options, penalty=penalty, known=known, split=split, fractions=FRACTIONS
         )
         theory = problem.curve("theory")
         draws = [problem.curve("direct", draw).observables for draw in range(DRAWS)]
@@ -63,7 +63,7 @@ def measure(options: dict[str, object], penalty: float | str, known: float | Non
         stated.append((own.mean_square_error / own.mean_square)[:, 0])
     for split in range(splits, MORE * splits):
         more = tsmech.LearningCurve(
-            **options, standardise=True, penalty=penalty, known=known, split=split, fractions=FRACTIONS
+            **options, penalty=penalty, known=known, split=split, fractions=FRACTIONS
         )
         others.append(more.curve("direct", 0).observables["test_error"])
     held, pool, known_rows = problem._split_rows()
@@ -95,7 +95,7 @@ def main(splits: int, names: tuple[str, ...]) -> None:
         for name in names:
             started = time.perf_counter()
             options = write(name, Path(folder))
-            problem = tsmech.LearningCurve(**options, standardise=True)
+            problem = tsmech.LearningCurve(**options)
             print(f"{name}: {len(problem.table().inputs)} rows, {problem._decomposed().columns} columns")
             print(f"  says: {problem.remark()}")
             for penalty in (10.0, "best"):
