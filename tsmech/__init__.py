@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.ising_perceptron import IsingPerceptron as IsingPerceptron
     from tsmech.systems.online_perceptron import OnlinePerceptron as OnlinePerceptron
+    from tsmech.systems.learning_curve import LearningCurve as LearningCurve
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
     from tsmech.systems.perceptual_learning import PerceptualLearning as PerceptualLearning

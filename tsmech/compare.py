@@ -209,13 +209,15 @@ def _normal_equivalent(difference: float, *errors: tuple[float, int]) -> float:
     difference
         What lies between the means.
     *errors
-        The standard error of each mean and its degrees of freedom, 0 and 0 of a prediction.
+        The standard error of each mean and its degrees of freedom: 0 of a prediction, whose standard error, if it says
+        one, is taken as known.
     """
     from scipy.special import ndtri_exp
     from scipy.stats import t
 
     scale = math.hypot(*(error for error, _ in errors))
-    freedom = 1.0 / sum((error / scale) ** 4 / degrees for error, degrees in errors if error > 0)
+    inverse = sum((error / scale) ** 4 / degrees for error, degrees in errors if error > 0 and degrees > 0)
+    freedom = 1.0 / inverse if inverse > 0 else math.inf
     tail = float(t.logsf(difference / scale, freedom))
     return abs(float(ndtri_exp(tail))) if math.isfinite(tail) else math.inf
 

@@ -121,8 +121,8 @@ def split_names(words: str) -> list[str]:
 
 
 def is_family(system: type[System], name: str) -> bool:
-    """Return whether a name means a vector or a matrix as a whole, not one number."""
-    return name in system.observables and bool(system.observables[name].axes)
+    """Return whether a name means a vector or a matrix as a whole, not what is, or may be, one number."""
+    return name in system.observables and bool(system.observables[name].axes) and not system.observables[name].single
 
 
 def _matrices(system: type[System]) -> list[str]:

@@ -106,6 +106,8 @@ def draw_panels(
     picture = choose(experiment, names_in(experiment.system, listed), **asked)
     chosen = pictured(experiment, picture.observables, {"y": y or value or matrix or experiment.plot.get("y")})
     drawn = {name: families.columns(experiment.system, name, listed) for name in chosen}
+    if picture.by is not None and families.spread(experiment.system, drawn):  # colour tells the entries apart
+        picture = dataclasses.replace(picture, by=None, panels=(picture.by, *picture.panels))
     shown = {name: visible(experiment, picture, listed, name) for columns in drawn.values() for name in columns}
     for name, columns in list(drawn.items()):
         if not any(shown[column] for column in columns):
@@ -176,7 +178,7 @@ def _draw_curves(
     items = [(kind, key) for kind in kinds for key in keys]
     across = _across(picture, keys, len(kinds))
     canvas = Canvas.make(len(items), across, (5.2, 4.2) if len(items) <= COLUMNS else (4.0, 3.3), given)
-    several = any(is_family(system, name) for name in drawn)
+    several = families.spread(system, drawn)
     ys, off = [], False
     legends: list[list[Line2D]] = []
     for ax, (kind, key) in zip(canvas.panels, items, strict=True):
@@ -184,7 +186,8 @@ def _draw_curves(
         whole = {column: shown[column] for column in columns}
         limits = curves.choose_scales(ax, experiment, whole, picture, between)
         part = {column: _matching(found, key) for column, found in whole.items()}
-        styles = families.styles(system, columns) if several and any(is_family(system, name) for name in kind) else {}
+        family = several and families.spread(system, {name: drawn[name] for name in kind})
+        styles = families.styles(system, columns) if family else {}
         off |= curves.draw_curves(ax, experiment, part, picture, limits, between, families.looks(styles))
         for name, number in picture.mark:
             if name == picture.x:

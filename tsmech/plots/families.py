@@ -39,7 +39,9 @@ def columns(system: type[System], name: str, rows: Sequence[Row]) -> list[str]:
         Where the run has no such entry.
     """
     if not is_family(system, name) and "[" not in name:
-        return [name]
+        declared = system.observables.get(name)
+        if declared is None or not declared.single or any(name in row for row in rows):
+            return [name]
     found = dict.fromkeys(
         column
         for row in rows
@@ -65,6 +67,11 @@ def columns(system: type[System], name: str, rows: Sequence[Row]) -> list[str]:
         symmetric = all(_same(row, column, twins[column]) for row in rows for column in kept)
         kept = [column for column in kept if not symmetric or place[column] <= place.get(twins[column], len(kept))]
     return kept
+
+
+def spread(system: type[System], drawn: Mapping[str, Sequence[str]]) -> bool:
+    """Return whether any of the observables that are drawn is drawn entry by entry."""
+    return any(is_family(system, name) or list(columns) not in ([name], []) for name, columns in drawn.items())
 
 
 def indices(column: str) -> list[str]:

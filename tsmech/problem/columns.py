@@ -1,5 +1,6 @@
 """Which columns of a table are inputs: those that the user chooses, otherwise all but an index column."""
 
+import fnmatch
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,15 +13,24 @@ FEW = 3
 """Rows from which a first column 0, 1, 2, ... or 1, 2, 3, ... may be an index."""
 
 
+class Heading(NamedTuple):
+    """Where a column lies in its file, from 0, and its name: that in the header, or else its number."""
+
+    place: int
+    name: str
+
+
 class Columns(NamedTuple):
     """The user's choice of columns, and whether the system has a parameter ``columns`` at all.
 
     ``0,2,age`` takes columns by number (from 0, as they lie in the file) or by the name in the header, ``-id,-3`` takes
-    all but these, ``all`` takes even what looks like an index.
+    all but these, ``all`` takes even what looks like an index.  The columns that ``also`` names, by numbers, names or
+    patterns of names (``neuron_*``), are taken besides, whatever the words say.
     """
 
     words: str | None = None
     parameter: bool = False
+    also: tuple[str, ...] = ()
 
     @property
     def decided(self) -> bool:
@@ -32,6 +42,13 @@ class Columns(NamedTuple):
 
     def choose(self, names: Sequence[str] | None, width: int) -> list[int]:
         """Return the numbers of the chosen columns of a table with this width and these names in its header."""
+        chosen = self.chosen(names, width)
+        if not self.also:
+            return chosen
+        return sorted({*chosen, *(column for word in self.also for column in matching(word, names, width))})
+
+    def chosen(self, names: Sequence[str] | None, width: int) -> list[int]:
+        """Return the numbers of the columns that the words take."""
         everything = list(range(width))
         if self.words in (None, "all"):
             return everything
@@ -55,25 +72,38 @@ class Columns(NamedTuple):
         return ValueError(f"{question}: it may be an index or an input ({way})")
 
 
-def _find(piece: str, names: Sequence[str], width: int) -> int:
+def matching(word: str, names: Sequence[str] | None, width: int) -> list[int]:
+    """Return the numbers of the columns that a name, a number or a pattern of names such as ``neuron_*`` means."""
+    known = list(names or [])
+    if word not in known and any(letter in word for letter in "*?["):
+        found = [column for column, name in enumerate(known) if fnmatch.fnmatchcase(name, word)]
+        if not found:
+            named = [name for name in known if name][:20]
+            hint = f"known: {', '.join(named)}" if named else "the file names none: give numbers, from 0"
+            raise ValueError(f"no column has a name like {word} ({hint})")
+        return found
+    return [_find(word, known, width, "")]
+
+
+def _find(piece: str, names: Sequence[str], width: int, mark: str = "columns: ") -> int:
     if not piece:
-        raise ValueError("columns: a name or a number is missing between two commas")
+        raise ValueError(f"{mark}a name or a number is missing between two commas")
     number = int(piece) if piece.isascii() and piece.isdigit() and len(piece) < 10 else None
     places = [i for i, name in enumerate(names) if name == piece]
     if len(places) > 1:
-        raise ValueError(f"columns: {len(places)} columns have the name {piece}: give the number of one, from 0")
+        raise ValueError(f"{mark}{len(places)} columns have the name {piece}: give the number of one, from 0")
     if places and number is not None and number < width and number != places[0]:
         raise ValueError(
-            f"columns: {piece} is the name of column {places[0]} and the number of another: name the columns in words"
+            f"{mark}{piece} is the name of column {places[0]} and the number of another: name the columns in words"
         )
     if places:
         return places[0]
     if number is None:
         named = [name for name in names if name][:20]
         hint = nearest(piece, named) if named else "the file names none: give numbers, from 0"
-        raise ValueError(f"columns: no column has the name {piece} ({hint})")
+        raise ValueError(f"{mark}no column has the name {piece} ({hint})")
     if number >= width:
-        raise ValueError(f"columns: there is no column {number}: they are numbered 0 to {width - 1}")
+        raise ValueError(f"{mark}there is no column {number}: they are numbered 0 to {width - 1}")
     return number
 
 

@@ -102,7 +102,7 @@ class Curve:
     def entries(self, declared: Mapping[str, Observable], name: str) -> list[tuple[str, tuple[int, ...]]]:
         """Return the entries of one observable, as :func:`tsmech.problem.observables.entries`."""
         shape = self.summaries[name].shape if name in self.summaries else self.observables[name].shape[1:]
-        return entries(name, declared[name].axes, shape, self.labels)
+        return entries(name, declared[name].axes if shape else (), shape, self.labels)
 
     def to_frame(self, declared: Mapping[str, Observable]) -> "pd.DataFrame":
         """Return a pandas DataFrame with one row for each row of the curve, and a column for each entry."""
@@ -130,6 +130,8 @@ def fault(
         indices = values.shape if name in curve.summaries else values.shape[1:]
         if values.ndim == 0 and name not in curve.summaries:
             return f"{name} has no rows"
+        if observables[name].single and not indices:
+            continue
         if len(indices) != len(axes):
             return f"{name} has entries of shape {indices}, declared axes are {axes or 'none'}"
         for axis, count in zip(axes, indices, strict=True):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.machine import memory
 from tsmech.problem import text_tables
-from tsmech.problem.columns import Columns, all_finite, index_by_name, refuse_a_count
+from tsmech.problem.columns import Columns, Heading, all_finite, index_by_name, refuse_a_count
 from tsmech.problem.parameters import LARGEST
 
 KINDS = ".csv, .tsv, .txt or .dat (or one of these and .gz), .parquet, .npy or .npz"
@@ -55,6 +55,14 @@ def check_regular(mode: int, refusal: str) -> None:
 def read_table(path: str, name: str, columns: Columns | None = None) -> NDArray[np.float64]:
     """Return the numbers in a file as a two-dimensional array, all finite; errors name the parameter.
 
+    Parameters and errors are those of :func:`read_named_table`.
+    """
+    return read_named_table(path, name, columns)[0]
+
+
+def read_named_table(path: str, name: str, columns: Columns | None = None) -> tuple[NDArray[np.float64], list[Heading]]:
+    """Return the numbers in a file, and what each of their columns is called and where it lies in the file.
+
     Parameters
     ----------
     path, name
@@ -63,7 +71,7 @@ def read_table(path: str, name: str, columns: Columns | None = None) -> NDArray[
         Which columns are wanted; None where the parameter's system cannot choose.
     """
     try:
-        table = _read(path, columns or Columns())
+        table, names = _read(path, columns or Columns())
     except UNREADABLE as error:
         reason = error.strerror or error if isinstance(error, OSError) else error
         raise InputError(f"{name} = {path} cannot be read as a table of numbers: {reason}") from None
@@ -75,10 +83,10 @@ def read_table(path: str, name: str, columns: Columns | None = None) -> NDArray[
             f"{name} = {path} holds {table[row, column]:g} in row {row + 1}, column {column + 1} of its numbers: "
             f"they must be finite and at most {LARGEST:g}"
         )
-    return table
+    return table, names
 
 
-def _read(path: str, columns: Columns) -> NDArray[np.float64]:
+def _read(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading]]:
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     if suffixes[-1:] == [".gz"]:
         suffixes = suffixes[:-1] if suffixes[-2:-1] and suffixes[-2] in TEXT else []
@@ -100,12 +108,12 @@ def check_room(cells: int) -> None:
 # NumPy's own
 
 
-def _read_array(path: str, columns: Columns) -> NDArray[np.float64]:
+def _read_array(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading]]:
     with open(path, "rb") as file:
         return _chosen(_array(file, os.path.getsize(path)), columns)
 
 
-def _read_archive(path: str, columns: Columns) -> NDArray[np.float64]:
+def _read_archive(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading]]:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if len(names) != 1:
@@ -134,15 +142,15 @@ def _array(file: IO[bytes], size: int) -> NDArray[np.float64]:
     return array.reshape(1, -1) if array.ndim < 2 else array
 
 
-def _chosen(table: NDArray[np.float64], columns: Columns) -> NDArray[np.float64]:
+def _chosen(table: NDArray[np.float64], columns: Columns) -> tuple[NDArray[np.float64], list[Heading]]:
     wanted = columns.choose(None, table.shape[1])
-    return table if len(wanted) == table.shape[1] else table[:, wanted]
+    return (table if len(wanted) == table.shape[1] else table[:, wanted]), [Heading(i, str(i)) for i in wanted]
 
 
 # Parquet
 
 
-def _read_parquet(path: str, columns: Columns) -> NDArray[np.float64]:
+def _read_parquet(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading]]:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -155,7 +163,7 @@ def _read_parquet(path: str, columns: Columns) -> NDArray[np.float64]:
         raise ValueError(error) from None
 
 
-def _parquet_table(pyarrow: Any, file: Any, columns: Columns) -> NDArray[np.float64]:
+def _parquet_table(pyarrow: Any, file: Any, columns: Columns) -> tuple[NDArray[np.float64], list[Heading]]:
     schema, names = file.schema_arrow, file.schema_arrow.names
     declared = (schema.pandas_metadata or {}).get("index_columns", [])
     indices = [i for i, name in enumerate(names) if name in declared or index_by_name(name)]
@@ -172,4 +180,4 @@ def _parquet_table(pyarrow: Any, file: Any, columns: Columns) -> NDArray[np.floa
         row += batch.num_rows
     if wanted[:1] == [0]:
         refuse_a_count(table, names[0], columns)
-    return table[:row]
+    return table[:row], [Heading(i, names[i]) for i in wanted]

@@ -23,6 +23,8 @@ class Observable:
     axes
         What its indices count: none for a number, ``("mode",)`` for a vector, ``("student unit", "teacher unit")`` for
         a matrix.
+    single
+        Whether it is a plain number, without indices, where all its axes have one entry.
     summary
         Whether it is one value of a whole curve, not one of each coordinate.
     undefined
@@ -34,6 +36,7 @@ class Observable:
     unit: str = ""
     scale: Scale = "linear"
     axes: tuple[str, ...] = ()
+    single: bool = False
     summary: bool = False
     undefined: bool = False
 

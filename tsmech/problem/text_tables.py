@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.machine import memory
-from tsmech.problem.columns import Columns, all_finite, index_by_name, refuse_a_count
+from tsmech.problem.columns import Columns, Heading, all_finite, index_by_name, refuse_a_count
 from tsmech.problem.parameters import LARGEST
 
 SEPARATORS = ("\t", ";", ",", " ")
@@ -36,19 +36,20 @@ class Layout(NamedTuple):
     """Whether the first row has words and numbers, and none of the words again below: it may be a header."""
 
 
-def read(path: str, columns: Columns) -> NDArray[np.float64]:
-    """Return the chosen columns of a table, or raise ``ValueError`` with the row and the column of the error."""
+def read(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading]]:
+    """Return the chosen columns of a table and their names, or raise ``ValueError`` with the place of a fault."""
     layout = _layout(path)
     wanted = columns.choose(layout.names, layout.width)
     if wanted[0] == 0 and not columns.decided and _has_index(path, layout, columns):
         wanted = wanted[1:]
     if not wanted:
         raise ValueError("it holds an index alone")
+    headings = [Heading(i, (layout.names[i] if layout.names else "") or str(i)) for i in wanted]
     with closing(_lines(path)) as lines:
         numbers = itertools.islice(lines, layout.header, None)
         first = next(numbers, None)
         if first is None:
-            return np.empty((0, len(wanted)))
+            return np.empty((0, len(wanted))), headings
         if layout.mixed and all(_is_number(_split(first, layout.separator)[column]) for column in wanted):
             raise ValueError("its first row may be a header or numbers: name the columns in words")
         try:
@@ -66,7 +67,7 @@ def read(path: str, columns: Columns) -> NDArray[np.float64]:
         raise _fault(path, layout, wanted) or ValueError("its rows differ in length")
     if wanted[0] == 0:
         refuse_a_count(table, layout.names[0] if layout.names else None, columns)
-    return table
+    return table, headings
 
 
 def _lines(path: str, comments: bool = False) -> Generator[str]:

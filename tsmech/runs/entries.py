@@ -41,9 +41,11 @@ def known(store: Store) -> dict[str, Entry]:
     system = store.experiment.system
     found = {}
     for column, observable, index, labels in store.entries():
-        words = [labels.get(axis) for axis in system.observables[observable].axes]
+        words = [labels.get(axis) for axis in system.observables[observable].axes[: len(index)]]
         named = [at if names is None else names[at] for at, names in zip(index, words, strict=True)]
-        found[column] = Entry(observable, index, dict(zip(dimensions(system, observable), named, strict=True)))
+        found[column] = Entry(
+            observable, index, dict(zip(dimensions(system, observable)[: len(index)], named, strict=True))
+        )
     return found
 
 

@@ -81,8 +81,9 @@ def summary_entries(
     described = json.loads(layout)
     for kind in ("observables", "summaries"):
         for name, shape in described[kind].items():
-            axes = system.observables[name].axes
-            for column, index in entries(name, axes, shape[kind == "observables" :], described["labels"]):
+            counts = shape[kind == "observables" :]
+            axes = system.observables[name].axes[: len(counts)]
+            for column, index in entries(name, axes, counts, described["labels"]):
                 yield column, name, index, described["labels"]
 
 

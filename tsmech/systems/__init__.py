@@ -22,6 +22,7 @@ REGISTRY = {
     "online_perceptron": "OnlinePerceptron",
     "ising_perceptron": "IsingPerceptron",
     "capacity": "Capacity",
+    "learning_curve": "LearningCurve",
 }
 
 

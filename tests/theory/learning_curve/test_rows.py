@@ -1,0 +1,116 @@
+"""One decomposition against refitting: leave-one-out errors, blocks, scaling, and what is odd about rows."""
+
+import numpy as np
+import pytest
+
+from tsmech.errors import InputError
+from tsmech.theory.learning_curve import decompose, oddities, rows
+from tsmech.theory.learning_curve.diagnostics import generalised_errors
+
+RNG = np.random.default_rng(3)
+
+
+def refitted(X: np.ndarray, y: np.ndarray, penalty: float, intercept: bool) -> float:
+    """Return the mean square error on each row of ridge regression on all others, fitted anew for each."""
+    errors = []
+    for i in range(len(X)):
+        kept = np.arange(len(X)) != i
+        centre = X[kept].mean(axis=0) if intercept else np.zeros(X.shape[1])
+        level = y[kept].mean() if intercept else 0.0
+        A = X[kept] - centre
+        w = np.linalg.solve(A.T @ A + penalty * np.eye(X.shape[1]), A.T @ (y[kept] - level))
+        errors.append((y[i] - level - (X[i] - centre) @ w) ** 2)
+    return float(np.mean(errors))
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("columns", [6, 23, 24, 40])
+def test_errors_on_left_out_rows_are_those_of_refitting(columns: int, intercept: bool) -> None:
+    X = RNG.standard_normal((24, columns)) + 0.5
+    y = X @ RNG.standard_normal(columns) + 1.0 + RNG.standard_normal(24)
+    found = decompose(X, y[:, None], intercept=intercept)
+    for j in range(0, found.penalties.size, 9):
+        if found.penalties[j] > 1e-6:  # the reference solves equations that are singular without a penalty
+            expected = refitted(X, y, float(found.penalties[j]), intercept)
+            assert found.loo[j, 0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_residuals_are_those_of_the_whole_fit_and_targets_do_not_disturb_each_other() -> None:
+    X, Y = RNG.standard_normal((30, 5)), RNG.standard_normal((30, 3))
+    both = decompose(X, Y)
+    for k in range(3):
+        alone = decompose(X, Y[:, k : k + 1])
+        assert np.allclose(both.loo[:, k], alone.loo[:, 0], rtol=1e-12)
+    A, b = X - X.mean(axis=0), Y[:, 1] - Y[:, 1].mean()
+    penalty = both.penalties[20]
+    w = np.linalg.solve(A.T @ A + penalty * np.eye(5), A.T @ b)
+    assert both.residual[20, 1] == pytest.approx(np.mean((b - A @ w) ** 2), rel=1e-10)
+
+
+def test_blocks_and_a_choice_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = RNG.standard_normal((90, 12)), RNG.standard_normal((90, 1))
+    kept = np.sort(RNG.permutation(90)[:60])
+    whole = decompose(X[kept], y[kept], standardise=True)
+    monkeypatch.setattr(rows, "BLOCK", 12 * 7)
+    found = decompose(X, y, kept, standardise=True)
+    for name in ("s", "penalties", "loo", "influence", "influence_common", "common", "variance", "drift"):
+        assert np.allclose(getattr(found, name), getattr(whole, name), rtol=1e-9), name
+    assert found.leverage == pytest.approx(whole.leverage)
+
+
+def test_standardised_columns_have_no_units() -> None:
+    X, y = RNG.standard_normal((40, 4)), RNG.standard_normal((40, 1))
+    plain = decompose(X, y, standardise=True)
+    units = decompose(X * np.array([1e-6, 1.0, 1e3, 1e8]) + 5.0, y, standardise=True)
+    assert np.allclose(plain.loo, units.loo, rtol=1e-6)
+
+
+def test_wide_and_tall_decompositions_meet() -> None:
+    """24 columns of 24 rows go one way, the same columns and an empty one the other."""
+    X, y = RNG.standard_normal((24, 24)), RNG.standard_normal((24, 1))
+    tall, wide = decompose(X, y), decompose(np.column_stack([X, np.zeros(24)]), y)
+    assert np.allclose(tall.s, wide.s, rtol=1e-9)
+    assert np.allclose(np.interp(np.log(tall.penalties[5:-5]), np.log(wide.penalties), wide.loo[:, 0]),
+                       tall.loo[5:-5, 0], rtol=0.02)  # fmt: skip
+
+
+def test_influences_are_derivatives_by_the_rows_weights() -> None:
+    """φ_i = dRSS/d(weight of row i), against a finite difference of weighted ridge regression."""
+    X, y, penalty, step = RNG.standard_normal((20, 6)), RNG.standard_normal(20), 2.0, 1e-5
+
+    def residual(weights: np.ndarray) -> float:
+        w = np.linalg.solve(X.T @ (weights[:, None] * X) + penalty * np.eye(6), X.T @ (weights * y))
+        return float(weights @ (y - X @ w) ** 2)
+
+    ones = np.ones(20)
+    slopes = [(residual(ones + step * e) - residual(ones - step * e)) / (2 * step) for e in np.eye(20)]
+    H = X @ np.linalg.solve(X.T @ X + penalty * np.eye(6), X.T)
+    r = y - H @ y
+    assert np.allclose(slopes, r * (r - 2 * H @ r), rtol=1e-5)
+    found = decompose(X, y[:, None], intercept=False)
+    j = 20
+    H = X @ np.linalg.solve(X.T @ X + found.penalties[j] * np.eye(6), X.T)
+    r = y - H @ y
+    phi = r * (r - 2 * H @ r)
+    assert found.influence[j, 0] == pytest.approx(phi.var() / np.mean(r**2) ** 2, rel=1e-8)
+
+
+def test_generalised_cross_validation_is_close_to_leave_one_out_on_gaussian_rows() -> None:
+    X, y = RNG.standard_normal((400, 60)), RNG.standard_normal((400, 1))
+    found = decompose(X, y)
+    assert np.allclose(generalised_errors(found), found.loo, rtol=0.03)
+
+
+def test_gaussian_rows_are_nothing_odd_and_heavy_or_moving_ones_are() -> None:
+    X = RNG.standard_normal((300, 20))
+    y = X @ np.ones(20) + RNG.standard_normal(300)
+    assert oddities(decompose(X, y[:, None])) == []
+    heavy = X * np.sqrt(1.0 / RNG.gamma(1.2, 1.0, (300, 1)))
+    assert any("heavy tails" in words for words in oddities(decompose(heavy, y[:, None])))
+    moving = X @ np.ones(20) + np.linspace(0.1, 4.0, 300) * RNG.standard_normal(300)
+    assert any("early and late" in words for words in oddities(decompose(X, moving[:, None])))
+
+
+def test_inputs_that_do_not_vary_are_refused() -> None:
+    with pytest.raises(InputError, match="no column of the inputs varies"):
+        decompose(np.ones((30, 3)), RNG.standard_normal((30, 1)))

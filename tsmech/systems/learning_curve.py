@@ -1,0 +1,461 @@
+"""Learning curves of ridge regression on a person's own table: predicted, and measured on held-out rows."""
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.errors import InputError
+from tsmech.machine.memory import shortage
+from tsmech.problem.curve import Curve
+from tsmech.problem.feature_maps import MAPS, FeatureMap
+from tsmech.problem.files import KINDS
+from tsmech.problem.observables import Coordinate, Observable
+from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.references import Reference
+from tsmech.problem.system import System
+from tsmech.problem.tables import Table, checked, read_targets
+
+if TYPE_CHECKING:
+    from tsmech.theory.learning_curve import KnownRows, Needed, Population
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+MADE_UP = {
+    "made_up": (600, 60, 1.0, 0.5),
+    "made_up_wide": (400, 500, 1.0, 0.5),
+    "made_up_noise": (400, 40, 0.0, 1.0),
+}
+"""Tables that come along: Gaussian rows, their number, columns, exponent of the spectrum and label noise.
+
+The last has a target that the inputs say nothing of."""
+FEWEST = 5
+"""Least number of training rows."""
+FEWEST_KNOWN = 10
+SHAPES = {"width": "random_features", "degree": "polynomial", "length": "kernel"}
+TARGET = ("target",)
+
+
+@dataclass(frozen=True)
+class LearningCurve(System):
+    r"""Ridge regression on a table: its error against the number of training rows, predicted from some of them.
+
+    Ridge regression on m rows minimises, with an intercept unless that is switched off,
+
+    .. math:: \sum_{i \le m} (y_i - w \cdot x_i - w_0)^2 + a |w|^2 ,
+
+    where a is ``penalty``, scikit-learn's ``alpha``; on standardised columns a over their number is the penalty λ of
+    the other systems.  ``theory`` sees the known rows alone, ``direct`` trains on random subsets of all rows that are
+    not held out, and measures on those that are.  Errors are halves of mean squares.  The derivation is in
+    ``theory/learning_curve.md``.
+
+    Examples
+    --------
+    >>> import tsmech
+    >>> curve = tsmech.LearningCurve(data="made_up", fractions=[0.1, 0.5])
+    >>> curve.theory()["rows"].tolist()
+    [60.0, 300.0]
+    """
+
+    name = "learning_curve"
+    title = "Learning curves of ridge regression on a table"
+    coordinates: ClassVar = {"rows": Coordinate("m", "training rows")}
+    observables: ClassVar = {
+        "test_error": Observable("ε_test", "test error", axes=TARGET, single=True),
+        "train_error": Observable("ε_train", "training error", axes=TARGET, single=True),
+        "explained": Observable("R²", "explained share of the target's variance", axes=TARGET, single=True),
+        "optimal_penalty": Observable(
+            "a*", "best penalty, as scikit-learn's alpha", axes=TARGET, single=True, scale="logarithmic"
+        ),
+        "noise_floor": Observable("ε_∞", "test error of infinitely many rows", axes=TARGET, single=True),
+        "applied_penalty": Observable(
+            "a", "penalty that is applied, as scikit-learn's alpha", axes=TARGET, single=True, scale="logarithmic"
+        ),
+        "scaled_penalty": Observable(
+            "λ", "penalty that is applied, over the number of columns", axes=TARGET, single=True, scale="logarithmic"
+        ),
+        "explained_share": Observable("R²_e", "explained share of the explainable variance", axes=TARGET, single=True),
+    }
+    references = (
+        Reference(
+            "P. Patil, J.-H. Du",
+            2023,
+            "Generalized equivalences between subsampling and ridge regularization",
+            "NeurIPS 36",
+            arxiv="2305.18496",
+        ),
+        Reference(
+            "A. Wei, W. Hu, J. Steinhardt",
+            2022,
+            "More than a toy: random matrix models predict how real-world neural representations generalize",
+            "ICML 2022",
+            arxiv="2203.06176",
+        ),
+        Reference(
+            "A. Jacot, B. Şimşek, F. Spadaro, C. Hongler, F. Gabriel",
+            2020,
+            "Kernel alignment risk estimator: risk prediction from training data",
+            "NeurIPS 33",
+            arxiv="2006.09796",
+        ),
+        Reference(
+            "B. Loureiro, C. Gerbelot, H. Cui, S. Goldt, F. Krzakala, M. Mézard, L. Zdeborová",
+            2021,
+            "Learning curves of generic features maps for realistic datasets with a teacher-student model",
+            "NeurIPS 34",
+            arxiv="2102.08127",
+        ),
+    )
+    pictured = ("test_error", "explained")
+    stated = ("known", "penalty")
+    checks = (
+        {"data": "made_up", "penalty": 1.0},
+        {"data": "made_up", "penalty": 0.1, "known": 0.2, "fractions": (0.05, 0.2, 0.5, 0.8)},
+        {"data": "made_up_wide", "penalty": 1.0, "fractions": (0.1, 0.3, 0.5, 0.7)},
+        {"data": "made_up_noise", "penalty": 10.0, "intercept": False},
+    )
+
+    data: str = parameter(
+        "D", f"the table, one row an example: {KINDS}; or a made-up one", choices=tuple(MADE_UP), file=True
+    )
+    target: tuple[str, ...] | None = parameter(
+        "y",
+        "columns that are predicted: names, numbers from 0, or patterns such as neuron_*; two values become -1 and 1",
+        default=None,
+    )
+    columns: str | None = parameter(
+        "c",
+        "which other columns are inputs: names or numbers from 0 (0,2,age), -id,-3 to leave columns out, all to take "
+        "even an index",
+        default=None,
+    )
+    standardise: bool = parameter(
+        "z", "divide each column by its standard deviation over the rows that are trained on", default=False
+    )
+    intercept: bool = parameter("w0", "fit a constant, which is not penalised", default=True)
+    fractions: Numbers = parameter(
+        "f", "training rows as shares of all rows of the table", default=tuple(np.linspace(0.05, 0.8, 12)), minimum=0
+    )
+    penalty: float | str = parameter(
+        "a",
+        "ridge penalty as scikit-learn's alpha; or the best one at each size by theory; or cross_validated within each "
+        "training set",
+        default="best",
+        minimum=0,
+        choices=("best", "cross_validated"),
+        scale="logarithmic",
+        range=(0.01, 1000.0),
+    )
+    known: float | None = parameter(
+        "k",
+        "share of all rows that theory is given (default: all that are not held out)",
+        default=None,
+        minimum=0,
+        maximum=1,
+        range=(0.1, 0.8),
+    )
+    held_out: float = parameter(
+        "h",
+        "share of all rows on which direct measures, hidden from theory",
+        default=0.2,
+        minimum=0,
+        maximum=0.9,
+        range=(0.1, 0.5),
+    )
+    split: int = parameter(
+        "p", "which rows are held out and known: a number for each random split", default=0, minimum=0, range=(0, 10)
+    )
+    features: str = parameter(
+        "Φ", "map of the standardised inputs to features, on which ridge regression works", default="none", choices=MAPS
+    )
+    width: int = parameter("n_Φ", "random_features: their number", default=1000, minimum=1, range=(100, 3000))
+    degree: int = parameter("d", "polynomial: its degree", default=2, minimum=1, maximum=6, range=(1, 3))
+    length: float = parameter(
+        "ℓ",
+        "kernel: its length, in units of the root of the number of columns",
+        default=1.0,
+        minimum=0,
+        exclusive=True,
+        scale="logarithmic",
+        range=(0.1, 10.0),
+    )
+    repeats: str | None = parameter(
+        "r", "the column that names the stimulus of a row: rows of one stimulus are averaged", default=None
+    )
+
+    def __post_init__(self) -> None:
+        """Check each parameter, and the table."""
+        super().__post_init__()
+        for name, kind in SHAPES.items():
+            value = getattr(self, name)
+            if value != self.parameters()[name].default and self.features != kind:
+                raise InputError(f"{name} = {value:g} has no effect with features = {self.features}: it shapes {kind}")
+        table = self.table()
+        count, (_, pool, known) = len(table.inputs), self._split_rows()
+        if (self.known or 0.0) + self.held_out > 1.0 + 1e-9:
+            raise InputError(
+                f"known = {self.known:g} and held_out = {self.held_out:g} are not allowed: the rows that are held out "
+                "are hidden, so the two add up to 1 at most"
+            )
+        if known.size < FEWEST_KNOWN:
+            raise InputError(
+                f"known: {known.size} of {count} rows are known to theory: at least {FEWEST_KNOWN} must be"
+            )
+        sizes = np.round(np.array(self.fractions) * count)
+        if (sizes < FEWEST).any():
+            first = int(np.argmax(sizes < FEWEST))
+            raise InputError(
+                f"fractions[{first}] = {self.fractions[first]:g} is not allowed: of {count} rows it takes "  # type: ignore[index]
+                f"{sizes[first]:.0f}, and at least {FEWEST} are needed"
+            )
+        columns = table.inputs.shape[1]
+        self._map().check(columns, known.size + pool.size)
+        side = min(known.size, self._map().number(columns, known.size))
+        if short := shortage(3.0 * 8 * side**2, f"the decomposition of {known.size} rows"):
+            raise InputError(f"data = {self.data} is not allowed: {short}")
+
+    def table(self) -> Table:
+        """Return the inputs and the targets."""
+        if self.data not in MADE_UP:
+            if self.target is None:
+                raise InputError("target is needed: name the column that is predicted")
+            return read_targets(self.data, "data", self.target, self.columns, self.repeats, tuple(MADE_UP))
+        for name in ("target", "columns", "repeats"):
+            if getattr(self, name) not in (None, ("y",)):
+                raise InputError(f"{name} has no effect with data = {self.data}: a made-up table has one target, y")
+        return _made_up(self.data)
+
+    def sizes(self) -> NDArray[np.intp]:
+        """Return the numbers of training rows."""
+        return np.unique(np.round(np.array(self.fractions) * len(self.table().inputs)).astype(np.intp))
+
+    def lacks(self, answer: str) -> str | None:
+        """Return why this problem has no such answer: no law of a person's rows, or no rows to train and measure on."""
+        if answer == "reduced":
+            return "learning_curve has no reduced answer: the law of a table's rows is not known"
+        if answer == "direct":
+            held, pool, _ = self._split_rows()
+            if held.size < 2:
+                return "learning_curve has no direct answer without rows that are held out: raise held_out"
+            if self.sizes()[0] > pool.size:
+                return f"learning_curve has no direct answer here: all fractions ask for more than {pool.size} rows"
+        return super().lacks(answer)
+
+    def remark(self) -> str | None:
+        """Return what is odd about the table: why theory may be wrong on it."""
+        from tsmech.theory.learning_curve import oddities
+
+        table, known = self.table(), self._decomposed()
+        words = []
+        if table.two_valued:
+            several = len(table.two_valued) > 1
+            named = ", ".join(table.two_valued[:3]) + (", ..." if len(table.two_valued) > 3 else "")
+            words.append(f"{named} {'have' if several else 'has'} two values: {'they are' if several else 'it is'} "
+                         "regressed on as -1 and 1")  # fmt: skip
+        if table.duplicates:
+            words.append(
+                f"{table.duplicates} of {len(table.inputs)} rows are there before: copies of a training row among the "
+                "rows that are left or held out make errors look too small"
+            )
+        words += oddities(known)
+        return "; ".join(words) or None
+
+    def theory_curve(self) -> Curve:
+        """Return the prediction from the known rows, with its standard error."""
+        from tsmech.theory.learning_curve import noise_floor, predict
+
+        table, population = self.table(), self._population()
+        held, _, _ = self._split_rows()
+        sizes = self.sizes()
+        penalty = float(self.penalty) if not isinstance(self.penalty, str) else None
+        found = predict(population, sizes, penalty, reported=held.size or np.inf)
+        best = found if penalty is None else predict(population, sizes, None)
+        floor, floor_error = (np.tile(part / 2, (sizes.size, 1)) for part in noise_floor(population))
+        values = {
+            "test_error": found.mean_square / 2,
+            "train_error": found.train / 2,
+            "explained": found.explained,
+            "optimal_penalty": best.penalty,
+            "noise_floor": floor,
+            "applied_penalty": found.penalty,
+            "scaled_penalty": found.penalty / population.columns,
+        }
+        errors = {
+            "test_error": found.mean_square_error / 2,
+            "train_error": found.train_error / 2,
+            "explained": found.explained_error,
+            "noise_floor": floor_error,
+        }
+        if table.explainable is not None:
+            values["explained_share"] = found.explained / table.explainable
+            errors["explained_share"] = found.explained_error / table.explainable
+        return self._curve(sizes, values, errors)
+
+    def direct_curve(self, rng: np.random.Generator) -> Curve:
+        """Return what ridge regression gets on the held-out rows, trained on growing random subsets of the others."""
+        from tsmech.sims.learning_curve import draw_direct
+
+        table = self.table()
+        held, pool, _ = self._split_rows()
+        sizes = self.sizes()
+        sizes = sizes[sizes <= pool.size]
+        inputs, columns = table.inputs, table.inputs.shape[1]
+        if self.features != "none":
+            rows = np.concatenate([pool, held])
+            inputs = np.empty((len(table.inputs), 0))
+            mapped = _features(self._map(), table, rows.tobytes(), pool.tobytes())
+            inputs = np.zeros((len(table.inputs), mapped.shape[1]))
+            inputs[rows] = mapped
+        columns = self._population().columns if self.penalty == "best" or self.features == "kernel" else inputs.shape[1]
+        penalties: Array | None
+        if self.penalty == "best":
+            from tsmech.theory.learning_curve import predict
+
+            penalties = predict(self._population(), sizes, None).penalty
+        elif self.penalty == "cross_validated":
+            penalties = None
+        else:
+            penalties = np.full((sizes.size, table.targets.shape[1]), float(self.penalty))
+        found = draw_direct(
+            inputs,
+            table.targets,
+            pool,
+            held,
+            sizes,
+            penalties,
+            rng,
+            intercept=self.intercept,
+            standardise=self.standardise,
+        )
+        values = {
+            "test_error": found["test"] / 2,
+            "train_error": found["train"] / 2,
+            "explained": found["explained"],
+        }
+        if penalties is None:
+            values |= {"applied_penalty": found["penalty"], "scaled_penalty": found["penalty"] / columns}
+        if table.explainable is not None:
+            values["explained_share"] = found["explained"] / table.explainable
+        return self._curve(sizes, values, {})
+
+    def rows_for(self, error: float, target: str | None = None) -> "Needed":
+        """Return how many rows would reach a test error, and between which numbers that lies.
+
+        Parameters
+        ----------
+        error
+            The test error, half a mean square, as ``test_error``.
+        target
+            The name of the target, needed where there are several.
+
+        Returns
+        -------
+        Needed
+            ``rows``, and ``least`` and ``most``: where the prediction less, and plus, one standard error reaches the
+            error.  Infinite where it is below what any number of rows can reach.
+        """
+        from tsmech.theory.learning_curve import rows_for
+
+        if not error > 0 or not np.isfinite(error):
+            raise InputError(f"error = {error} is not allowed: it must be a number above 0")
+        names = self.table().names
+        if target is None and len(names) > 1:
+            raise InputError(f"target is needed: one of {', '.join(names[:20])}")
+        if target is not None and target not in names:
+            raise InputError(f"target = {target} is not allowed: it must be one of {', '.join(names[:20])}")
+        penalty = float(self.penalty) if not isinstance(self.penalty, str) else None
+        place = 0 if target is None else names.index(target)
+        return rows_for(self._population(), 2.0 * error, penalty, place)
+
+    def _curve(self, sizes: NDArray[np.intp], values: dict[str, Array], errors: dict[str, Array]) -> Curve:
+        """Return a curve along the rows: plain numbers of one target, vectors named by the header of several."""
+        names = self.table().names
+        if len(names) == 1:
+            values, errors = ({name: part[:, 0] for name, part in parts.items()} for parts in (values, errors))
+        labels = {"target": names} if len(names) > 1 else {}
+        return Curve(values, {"rows": sizes.astype(float)}, errors=errors, labels=labels)
+
+    def _map(self) -> FeatureMap:
+        return FeatureMap(self.features, self.width, self.degree, self.length)
+
+    def _split_rows(self) -> tuple[Rows, Rows, Rows]:
+        """Return the rows that are held out, all others, and those of them that are known, in the file's order."""
+        return _split(len(self.table().inputs), self.held_out, self.known, self.split)
+
+    def _decomposed(self) -> "KnownRows":
+        _, _, known = self._split_rows()
+        return _decompose(_Held(self.table()), known.tobytes(), self._map(), self.intercept, self.standardise)
+
+    def _population(self) -> "Population":
+        return _estimate(_Held(self._decomposed()), self.features == "kernel")
+
+
+class _Held:
+    """A value that caches tell from others by what it is, not by its contents."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held) and self.value is other.value
+
+
+@functools.lru_cache(maxsize=4)
+def _made_up(kind: str) -> Table:
+    """Return a made-up table by its name."""
+    from tsmech.sims.learning_curve import make_table
+
+    rows, columns, exponent, noise = MADE_UP[kind]
+    made = make_table(rows, columns, exponent=exponent, noise=noise)
+    targets = made.targets
+    if kind == "made_up_noise":
+        targets = np.random.default_rng(1).permutation(targets)
+    return checked(made.inputs, targets, [f"x{i}" for i in range(columns)], ("y",), None, f"data = {kind}")
+
+
+@functools.lru_cache(maxsize=64)
+def _split(count: int, held_out: float, known: float | None, split: int) -> tuple[Rows, Rows, Rows]:
+    order = np.random.default_rng(np.random.SeedSequence([15, split])).permutation(count)
+    held = round(held_out * count)
+    pool = order[held:]
+    seen = pool if known is None else pool[: round(known * count)]
+    return np.sort(order[:held]), np.sort(pool), np.sort(seen)
+
+
+@functools.lru_cache(maxsize=8)
+def _decompose(table: _Held, known: bytes, features: FeatureMap, intercept: bool, standardise: bool) -> "KnownRows":
+    """Return what the known rows say; no other row is looked at."""
+    from tsmech.theory.learning_curve import decompose
+
+    found: Table = table.value  # type: ignore[assignment]
+    rows = np.frombuffer(known, dtype=np.intp)
+    if features.kind == "none":
+        return decompose(found.inputs, found.targets, rows, intercept=intercept, standardise=standardise)
+    inputs = found.inputs[rows]
+    return decompose(features.of(inputs, inputs), found.targets[rows], intercept=intercept, standardise=standardise)
+
+
+@functools.lru_cache(maxsize=8)
+def _estimate(known: _Held, endless: bool) -> "Population":
+    """Return the estimate from the known rows; a kernel has directions without end."""
+    from tsmech.theory.learning_curve import estimate
+
+    return estimate(known.value, directions=np.inf if endless else None)  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=2)
+def _mapped(features: FeatureMap, table: _Held, rows: bytes, pool: bytes) -> Array:
+    found: Table = table.value  # type: ignore[assignment]
+    at, reference = (np.frombuffer(part, dtype=np.intp) for part in (rows, pool))
+    return features.of(found.inputs[at], found.inputs[reference])
+
+
+def _features(features: FeatureMap, table: Table, rows: bytes, pool: bytes) -> Array:
+    """Return the features of some rows, scaled by the pool's; those of the last problems are known."""
+    return _mapped(features, _Held(table), rows, pool)

@@ -1,0 +1,171 @@
+"""Predicted learning curves: errors of ridge regression at any number of rows and any penalty, and its best penalty."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tsmech.theory.learning_curve.population import Population
+
+Array = NDArray[np.float64]
+
+LARGEST_ROWS = 1e12
+"""Most rows that are asked for: beyond it an error counts as never reached."""
+
+
+class Prediction(NamedTuple):
+    """Errors at some sizes, each with its standard error; mean squares, shape (sizes, q)."""
+
+    rows: Array
+    """Shape (sizes,)."""
+    mean_square: Array
+    mean_square_error: Array
+    train: Array
+    train_error: Array
+    explained: Array
+    explained_error: Array
+    penalty: Array
+    """The penalty a on the scale of the sum of squares."""
+
+
+def predict(population: Population, rows: ArrayLike, penalty: float | None, *, reported: float = np.inf) -> Prediction:
+    r"""Errors of ridge regression on m rows, with a given penalty or the best one.
+
+    With κ from :math:`\kappa (1 - df_1(\kappa)/\mu) = a/\mu`, :math:`\mu = m - 1` with an intercept and m without,
+
+    .. math::
+        MSE = \frac{(1 + 1/m) E_\infty(\kappa)}{1 - df_2(\kappa)/\mu}, \qquad
+        \text{train} = \frac{\mu}{m} \Bigl(1 - \frac{df_1}{\mu}\Bigr)^2 \frac{E_\infty(\kappa)}{1 - df_2(\kappa)/\mu} .
+
+    Parameters
+    ----------
+    population : Population
+        From :func:`~tsmech.theory.learning_curve.population.estimate`.
+    rows : array_like, shape (sizes,)
+        m, the numbers of training rows, at least 3.
+    penalty : float or None
+        a ≥ 0 on the scale of the sum of squares (scikit-learn's ``alpha``), or None for the best at each size.
+    reported : float
+        Number of rows on which the error is going to be measured: their scatter is added to the standard error of
+        the test error and of the explained variance; infinity for the error over the population.
+
+    Returns
+    -------
+    Prediction
+        Infinite at the interpolation threshold of a penalty of zero.
+
+    Notes
+    -----
+    O(k) for each size, k the number of tabulated κ.  The standard error says how well the known rows determine the
+    error; the error of the limit itself, of relative order 1/(m - df2), is not part of it.
+
+    References
+    ----------
+    theory/learning_curve.md, eqs. 1 and 20-24.
+    """
+    m = np.atleast_1d(np.asarray(rows, dtype=float))
+    q = population.error.shape[1]
+    shape = (m.size, q)
+    mean_square, train, used, at = (np.zeros(shape) for _ in range(4))
+    constant = 1.0 if population.intercept else 0.0
+    kappa = np.exp(population.log_kappa)
+    for i, size in enumerate(m):
+        free = size - constant
+        scaled = kappa * (free - population.df1)  # the penalty that leads to each κ at this size
+        start = int(np.argmax(scaled > 0))
+        with np.errstate(divide="ignore"):
+            inflation = 1.0 / np.maximum(1.0 - population.df2 / free, 0.0)
+        for k in range(q):
+            if penalty is None:
+                place = start + int(np.argmin(population.cautious[start:, k] * inflation[start:]))
+                at[i, k], used[i, k] = population.log_kappa[place], scaled[place]
+            else:
+                used[i, k] = penalty
+                increasing = np.maximum.accumulate(scaled[max(start - 1, 0) :])
+                at[i, k] = np.interp(penalty, increasing, population.log_kappa[max(start - 1, 0) :])
+            df1, df2 = (np.interp(at[i, k], population.log_kappa, part) for part in (population.df1, population.df2))
+            infinite = np.interp(at[i, k], population.log_kappa, population.error[:, k])
+            left = max(1.0 - df2 / free, 0.0)
+            whole = infinite / left if left > 1e-9 else np.inf if infinite > 0 else 0.0
+            mean_square[i, k] = whole * (1.0 + constant / size)
+            shrunk = max(1.0 - df1 / free, 0.0)
+            train[i, k] = 0.0 if shrunk < 1e-9 else free / size * shrunk**2 * whole
+    relative, of_ratio, scatter, common = (
+        np.column_stack([np.interp(at[:, k], population.log_kappa, part[:, k]) for k in range(q)])
+        for part in (population.relative, population.ratio, population.scatter, population.common)
+    )
+    more = scatter / reported
+    of_variance = population.variance_scatter
+    # the ratio to the target's variance, measured on the same rows
+    ratio = mean_square / population.variance
+    own = np.maximum(scatter - 2.0 * common + of_variance, 0.0)
+    return Prediction(
+        m,
+        mean_square,
+        mean_square * np.hypot(relative, np.sqrt(more)),
+        train,
+        train * relative,
+        1.0 - ratio,
+        ratio * np.sqrt(of_ratio**2 + own / reported),
+        used,
+    )
+
+
+class Needed(NamedTuple):
+    """The number of rows that reach an error, and between which numbers it lies within one standard error."""
+
+    rows: float
+    least: float
+    most: float
+
+
+def rows_for(population: Population, mean_square: float, penalty: float | None, target: int = 0) -> Needed:
+    """Return how many rows bring the mean square error of one target down to a value, for good.
+
+    Parameters
+    ----------
+    population : Population
+    mean_square : float
+        The error that is to be reached, > 0.
+    penalty : float or None
+        As in :func:`predict`.
+    target : int
+        Which of the targets.
+
+    Returns
+    -------
+    Needed
+        Infinite where no number of rows up to 1e12 is enough.  ``least`` and ``most`` are the numbers at which the
+        error minus, and plus, its standard error is reached.
+
+    References
+    ----------
+    theory/learning_curve.md, section 6.
+    """
+    sizes = np.geomspace(4.0, LARGEST_ROWS, 700)
+    found = predict(population, sizes, penalty)
+    value, error = found.mean_square[:, target], found.mean_square_error[:, target]
+    return Needed(*(_reached(sizes, curve, mean_square) for curve in (value, value - error, value + error)))
+
+
+def _reached(sizes: Array, curve: Array, level: float) -> float:
+    """Return the size from which on a curve stays at or below a level, interpolated in the logarithm."""
+    above = np.flatnonzero(curve > level)
+    if above.size == 0:
+        return float(sizes[0])
+    last = int(above[-1])
+    if last == sizes.size - 1:
+        return float("inf")
+    if not np.isfinite(curve[last]):
+        return float(sizes[last + 1])
+    share = (curve[last] - level) / (curve[last] - curve[last + 1])
+    return float(np.exp(np.log(sizes[last]) + share * np.log(sizes[last + 1] / sizes[last])))
+
+
+def noise_floor(population: Population) -> tuple[Array, Array]:
+    """Return the mean square error of infinitely many rows without a penalty, and its standard error, shape (q,).
+
+    Where there were fewer known rows than columns it is what the continuation leaves of the error, and its standard
+    error says how little is known of it.
+    """
+    return population.error[0], population.error[0] * population.relative[0]

@@ -1,0 +1,42 @@
+"""What is odd about known rows, so that theory may be wrong about others: order in time, heavy tails."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsmech.theory.learning_curve.rows import KnownRows
+
+Array = NDArray[np.float64]
+
+DRIFT = 4.5
+"""Standard errors between the errors of early and late rows from which on they are not alike."""
+HEAVY_ROWS, HEAVY_ERRORS, UNLIKE = 2.5, 30.0, 0.25
+"""Scatter of the rows' squared lengths over that of Gaussian rows, scatter of squared errors, and relative difference
+of leave-one-out and generalised cross-validation, from which on tails are heavy; 1, 2 and 0 for Gaussian rows."""
+
+
+def oddities(known: KnownRows) -> list[str]:
+    """Return in words what is odd about the known rows, taken in the order of their file."""
+    best, targets = known.loo.argmin(axis=0), np.arange(known.loo.shape[1])
+    found = []
+    if (late := float(np.abs(known.drift).max())) > DRIFT:
+        found.append(
+            f"early and late rows differ in their error by {late:.1f} standard errors: the rows are not alike, as in a "
+            "series in time, and a later row may be predicted worse than a random one"
+        )
+    scatter = float(known.scatter[best, targets].max())
+    generalised = generalised_errors(known)[best, targets]
+    apart = float(np.abs(known.loo[best, targets] / np.where(generalised > 0, generalised, 1.0) - 1.0).max())
+    if known.leverage > HEAVY_ROWS or scatter > HEAVY_ERRORS or apart > UNLIKE:
+        found.append(
+            f"the rows have heavy tails: squared lengths vary {known.leverage:.1f} times as much as Gaussian rows' do, "
+            f"the mean fourth power of the error is {scatter + 1:.0f} times its squared mean square (Gaussian: 3), "
+            f"leave-one-out and generalised cross-validation differ by {100 * apart:.0f} %; few rows decide, and small "
+            "training sets do worse than predicted"
+        )
+    return found
+
+
+def generalised_errors(known: KnownRows) -> Array:
+    """Return the mean square errors of generalised cross-validation along the path, shape (J, q) (eq. 25)."""
+    left = np.array([known.free - (known.s / (known.s + a)).sum() for a in known.penalties])[:, None]
+    return np.asarray(known.residual * known.rows * known.free / left**2 * (1.0 + 1.0 / known.rows))
