@@ -1,6 +1,6 @@
 """The documentation site: ``make docs`` builds it into ``build/docs`` without a network.
 
-Formulas are set by MathJax, which a reader's browser loads; ``-D mathjax_path=...`` names a local copy.
+Formulas are set by MathJax, whose files the site holds.
 """
 
 import sys
@@ -19,6 +19,7 @@ release = version = tsmech.__version__
 copyright = author
 
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
+extensions += ["sphinx-mathjax-offline"]  # ships MathJax's files and names them
 exclude_patterns: list[str] = []
 nitpicky = True
 suppress_warnings = ["ref.citation"]  # a source may be named without a place that cites it

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import tsmech
 from tests.commands import ROOT
 
 pytest.importorskip("hatchling")
@@ -48,3 +49,9 @@ def test_where_the_source_is_known_links_lead_there(build: Any) -> None:
         path = target.removeprefix("https://example.org/tsmech/").partition("#")[0]
         assert (ROOT / Path(path)).exists(), path
     assert all(target.startswith("https:") for target in TARGET.findall(text))
+
+
+def test_who_cites_the_package_cites_its_version() -> None:
+    words = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.*)$", words, re.MULTILINE) == [tsmech.__version__]
+    assert f"version = {{{tsmech.__version__}}}" in tsmech.Ridge.bibtex()

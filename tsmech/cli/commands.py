@@ -96,6 +96,14 @@ def list_all() -> None:
 
 
 @app.command(cls=Command)
+def cite(system: Annotated[str, typer.Argument(help="a system's name")]) -> None:
+    """Print what a system rests on, and tsmech itself, as BibTeX."""
+    from tsmech.systems import find
+
+    say_out(find(system).bibtex())
+
+
+@app.command(cls=Command)
 def show(
     what: Annotated[str, typer.Argument(help="a run directory, an experiment's name, a TOML file or a system")],
     failures: Annotated[bool, typer.Option("--failures", help="show what failed, with tracebacks")] = False,

@@ -1,5 +1,7 @@
 """Publications that systems cite; those that several systems cite are defined here."""
 
+import re
+import unicodedata
 from dataclasses import dataclass
 
 
@@ -25,6 +27,46 @@ class Reference:
         if self.arxiv:
             return f"https://arxiv.org/abs/{self.arxiv}"
         return f"https://doi.org/{self.doi}" if self.doi else ""
+
+    @property
+    def key(self) -> str:
+        """Its key in BibTeX: the first author's surname, the year and the first long word of the title."""
+        surname = self.authors.split(",")[0].rpartition(". ")[2]
+        word = next((word for word in re.findall(r"\w+", self.title) if len(word) > 3), "")
+        plain = unicodedata.normalize("NFKD", f"{surname}{self.year}{word}").encode("ascii", "ignore").decode()
+        return re.sub(r"\W", "", plain).lower()
+
+    def bibtex(self) -> str:
+        """Return its entry in BibTeX, in UTF-8; what it appeared in, with volume and page, is one field.
+
+        Examples
+        --------
+        >>> print(KROGH_HERTZ.bibtex())
+        @article{krogh1992generalization,
+          author = {A. Krogh and J. A. Hertz},
+          year = {1992},
+          title = {{Generalization in a linear perceptron in the presence of noise}},
+          journal = {J. Phys. A 25, 1135},
+        }
+        """
+        fields = {
+            "author": " and ".join(self.authors.split(", ")),
+            "year": str(self.year),
+            "title": f"{{{self.title}}}",
+        }
+        fields |= {"journal": self.where} if self.where else {}
+        fields |= {"eprint": self.arxiv, "archiveprefix": "arXiv"} if self.arxiv else {}
+        fields |= {"doi": self.doi} if self.doi else {}
+        lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
+        return "\n".join([f"@{'article' if self.where else 'misc'}{{{self.key},", *lines, "}"])
+
+
+def own_bibtex() -> str:
+    """Return the entry of tsmech itself."""
+    from tsmech import __version__
+
+    fields = "author = {{The tsmech developers}}", "title = {{tsmech}}", f"version = {{{__version__}}}"
+    return "\n".join(["@software{tsmech,", *(f"  {field}," for field in fields), "}"])
 
 
 KROGH_HERTZ = Reference(

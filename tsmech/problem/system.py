@@ -20,7 +20,7 @@ from tsmech.problem.curve import Curve, fault, undefined
 from tsmech.problem.declarations import complaints, document, read_parameter
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import Parameter, file_identity, plain, to_json
-from tsmech.problem.references import Reference
+from tsmech.problem.references import Reference, own_bibtex
 from tsmech.problem.remembered import Remembered
 from tsmech.words import shown
 
@@ -100,6 +100,11 @@ class System:
             found = {name: read_parameter(name, fields[name], hints[name]) for name in ordered if name in fields}
             cls._parameters = found  # type: ignore[attr-defined]
         return found
+
+    @classmethod
+    def bibtex(cls) -> str:
+        """Return the publications that the system rests on, and tsmech itself, as entries of BibTeX."""
+        return "\n\n".join([*(reference.bibtex() for reference in cls.references), own_bibtex()])
 
     @classmethod
     def running(cls) -> str | None:

@@ -1,0 +1,33 @@
+"""What systems cite, as BibTeX."""
+
+import re
+
+import pytest
+
+from tests.commands import command
+from tsmech.systems import REGISTRY, find
+
+ENTRY = re.compile(r"@(article|misc|software)\{([a-z0-9]+),\n((?:  [a-z]+ = \{.*\},\n)+)\}")
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_every_reference_is_an_entry_of_its_own(name: str) -> None:
+    system = find(name)
+    entries = ENTRY.findall(system.bibtex())
+    assert len(entries) == len(system.references) + 1 > 1
+    assert len({key for _, key, _ in entries}) == len(entries)
+    for (_, _, fields), reference in zip(entries, system.references, strict=False):
+        for author in reference.authors.split(", "):
+            assert re.search(rf"(\{{| and ){re.escape(author)}(\}}| and )", fields), author
+        assert f"year = {{{reference.year}}}" in fields
+        assert fields.count("{") == fields.count("}")
+        assert not re.search(r"(?<!\\)[&%$#]", fields)
+
+
+def test_the_command_prints_what_python_returns() -> None:
+    said = command("cite", "ridge")
+    assert said.code == 0
+    assert said.out.strip() == find("ridge").bibtex()
+    refused = command("cite", "rigde")
+    assert refused.code == 2
+    assert "did you mean ridge?" in refused.err
