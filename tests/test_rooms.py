@@ -21,6 +21,7 @@ ORDER = (
     ("store",),
     ("compare", "plots"),
     ("runs",),
+    ("explore",),
     ("cli",),
 )
 """Rooms from the bottom: each imports those below it, and no other beside it."""

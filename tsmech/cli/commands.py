@@ -157,6 +157,25 @@ def _describe(system: "type[System]") -> str:
 
 
 @app.command(cls=Command)
+def explore(
+    what: Annotated[
+        str | None,
+        typer.Argument(help="a system, an experiment, or a run directory (./NAME where it could be several)"),
+    ] = None,
+    port: Annotated[int, typer.Option(help="the port on 127.0.0.1; 0 takes any that is free")] = 5006,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="open the page in the browser")] = True,
+) -> None:
+    """Play with a system in the browser: theory while you drag, simulations arriving; or look at a run."""
+    try:
+        from tsmech.explore.server import serve
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("panel", "bokeh", "param"):
+            raise
+        raise InputError("the explorer needs an extra: pip install 'tsmech[explore]'") from None
+    serve(what, port=port, open_browser=browser, ready=lambda address: say(f"tsmech: {address} (Ctrl-C ends it)"))
+
+
+@app.command(cls=Command)
 def plot(
     run: Run,
     x: Annotated[

@@ -6,7 +6,7 @@ Colour says which value of ``by`` a curve has, or which observable it shows; so 
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,22 @@ DASH: Mapping[str, Any] = {"linestyle": "", "marker": "_", "markersize": 14, "ma
 
 Look = tuple[Any, str, str]
 """A colour, a marker and dashes."""
+
+
+class Scales(Protocol):
+    """What the scales and the range of a panel are given to: axes of Matplotlib, or what stands in for them."""
+
+    def set_xscale(self, value: str, /) -> None:
+        """Set the horizontal scale."""
+
+    def set_yscale(self, value: str, /) -> None:
+        """Set the vertical scale."""
+
+    def get_xscale(self) -> str:
+        """Return the horizontal scale."""
+
+    def set_ylim(self, bottom: float, top: float, /) -> Any:
+        """Set the vertical range."""
 
 
 class Range(NamedTuple):
@@ -109,7 +125,7 @@ def draw_curves(
     off = False
     for observable, rows in shown.items():
         values = codes(picture, rows)
-        for key, answers in _grouped(rows, groups):
+        for key, answers in grouped(rows, groups):
             code = observable if picture.together else key.get(picture.by or "")
             known = looks or {}
             colour, marker, dashes = known.get(observable) or look(code if code in values else values[0], values)
@@ -208,7 +224,7 @@ def is_alone(experiment: Experiment, picture: Picture, rows: Iterable[Row]) -> b
 
 
 def choose_scales(
-    ax: "Axes", experiment: Experiment, shown: Mapping[str, Sequence[Row]], picture: Picture, lines: Lines
+    ax: Scales, experiment: Experiment, shown: Mapping[str, Sequence[Row]], picture: Picture, lines: Lines
 ) -> Range:
     """Choose linear or logarithmic axes and the vertical range, and return it.
 
@@ -245,7 +261,7 @@ def choose_scales(
 
 
 def _settled(
-    ax: "Axes", shown: Mapping[str, Sequence[Row]], picture: Picture, groups: Sequence[str], lines: Lines
+    ax: Scales, shown: Mapping[str, Sequence[Row]], picture: Picture, groups: Sequence[str], lines: Lines
 ) -> tuple[list[tuple[float, float]], bool]:
     """Return the values that the vertical range has to hold, with their errors, and whether there are others."""
     x = picture.x
@@ -254,7 +270,7 @@ def _settled(
     reach = NEAR * float(np.ptp(scale(places[_on_axis(ax, places)])))
     every, inside, found = [], [], False
     for observable, rows in shown.items():
-        for key, answers in _grouped(rows, groups):
+        for key, answers in grouped(rows, groups):
             members = [row for some in answers.values() for row in some]
             infinite = {row[x] for row in members if math.isinf(row[observable])}
             for pole in lines.poles(observable, key, answers):
@@ -306,12 +322,12 @@ def _sunk(means: NDArray[np.float64], limits: Range) -> NDArray[np.float64]:
     return np.maximum(means, 1e-3 * limits.bottom) if limits.bottom > 0 else means
 
 
-def _on_axis(ax: "Axes", at: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _on_axis(ax: Scales, at: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which values the horizontal axis has: a logarithmic one has no 0."""
     return (at > 0) | (ax.get_xscale() == "linear")
 
 
-def _grouped(rows: Iterable[Row], names: Sequence[str]) -> Iterator[tuple[Row, dict[str, list[Row]]]]:
+def grouped(rows: Iterable[Row], names: Sequence[str]) -> Iterator[tuple[Row, dict[str, list[Row]]]]:
     """Yield the rows that share the values of the named parameters, by answer."""
 
     def key(row: Row) -> list[Any]:

@@ -49,10 +49,15 @@ def tabulate(rows: Iterable[Row], x: str, y: str, value: str) -> Grid:
         Shape (m, n); NaN where there is no row.
     """
     places = np.array([(row[x], row[y], row[value]) for row in rows], dtype=float).reshape(-1, 3)
-    xs, column = np.unique(places[:, 0], return_inverse=True)
-    ys, line = np.unique(places[:, 1], return_inverse=True)
+    return tabulate_columns(*places.T)
+
+
+def tabulate_columns(x: Array, y: Array, value: Array) -> Grid:
+    """Return the same of columns of places, each of shape (n,)."""
+    xs, column = np.unique(x, return_inverse=True)
+    ys, line = np.unique(y, return_inverse=True)
     table = np.full((len(ys), len(xs)), np.nan)
-    table[line, column] = places[:, 2]
+    table[line, column] = value
     return xs, ys, table
 
 

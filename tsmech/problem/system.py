@@ -16,6 +16,7 @@ import numpy as np
 
 from tsmech.errors import InputError
 from tsmech.problem.answers import USUAL, Answer
+from tsmech.problem.conventions import Convention
 from tsmech.problem.curve import Curve, fault, undefined
 from tsmech.problem.declarations import complaints, document, read_parameter
 from tsmech.problem.observables import Coordinate, Observable
@@ -70,6 +71,8 @@ class System:
     stated: ClassVar[tuple[str, ...]] = ()
     """Parameters that a picture states even where they have their defaults."""
     references: ClassVar[tuple[Reference, ...]] = ()
+    conventions: ClassVar[tuple[Convention, ...]] = ()
+    """How papers call and scale what the system reports: axes can be shown so."""
     checks: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     """Parameters of the points at which ``tsmech check`` compares the answers."""
     convergence: ClassVar[Convergence | None] = None

@@ -1,0 +1,179 @@
+"""What a page is laid out with: widgets of one look, the pictures, and the ways to ask for what is shown."""
+
+import html
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import panel as pn
+
+from tsmech.errors import TsmechError
+from tsmech.experiment import Experiment
+from tsmech.explore.figures import Canvas
+from tsmech.explore.series import Drawing, Series
+from tsmech.explore.view import View
+
+STYLE = """
+body { font-family: system-ui, sans-serif; margin: 0; }
+.control .title { font-size: 12px; color: #333; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+"""
+PARTS = """
+:host { font-family: system-ui, sans-serif; }
+.title { font-size: 12px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.refused { color: #b00020; font-size: 12px; line-height: 1.25; }
+.heading { font-size: 20px; font-weight: 600; } .about { color: #666; font-size: 12px; }
+.swatch { display: inline-block; width: 12px; height: 12px; border-radius: 6px; margin: 0 4px 0 12px; }
+.mark { margin-left: 14px; } pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; font-size: 12px; }
+.line { font-size: 13px; color: #333; min-height: 18px; }
+"""
+SIDE = 310
+FADED = {"opacity": "0.3", "transition": "opacity 0.2s"}
+CLEAR = {"opacity": "1", "transition": "opacity 0.1s"}
+KINDS = {"png": "PNG", "svg": "SVG", "csv": "table (CSV)"}
+
+
+def text(words: str, **more: Any) -> pn.pane.HTML:
+    """Return a pane of HTML in the pages' look."""
+    return pn.pane.HTML(words, stylesheets=[PARTS], **more)
+
+
+def line(name: str) -> pn.pane.HTML:
+    """Return a line of words that a page says."""
+    return text("", css_classes=[name], sizing_mode="stretch_width", margin=(2, 10))
+
+
+def select(name: str, options: Sequence[str] | Mapping[str, str], css: str) -> pn.widgets.Select:
+    """Return a choice of one."""
+    listed = dict(options) if isinstance(options, Mapping) else list(options)
+    return pn.widgets.Select(name=name, options=listed, width=150, css_classes=[css], margin=(2, 5))
+
+
+def several(name: str, options: Sequence[str], css: str) -> pn.widgets.MultiChoice:
+    """Return a choice of several."""
+    return pn.widgets.MultiChoice(name=name, options=list(options), width=330, css_classes=[css], margin=(2, 5))
+
+
+def checks(options: Sequence[str], css: str) -> pn.widgets.CheckBoxGroup:
+    """Return boxes to tick."""
+    return pn.widgets.CheckBoxGroup(options=list(options), inline=True, css_classes=[css], margin=(22, 5, 2, 5))
+
+
+def number(name: str, css: str) -> pn.widgets.IntInput:
+    """Return a field of a whole number."""
+    return pn.widgets.IntInput(name=name, width=85, css_classes=[css], margin=(2, 5))
+
+
+def lay_out(
+    *, title: str, about: str, side: Sequence[Any], top: Sequence[Any], main: Sequence[Any]
+) -> pn.Column | pn.Row:
+    """Return a page: controls on the left, choices above, pictures below."""
+    words = f'<div class="heading">{html.escape(title)}</div><div class="about">{html.escape(about)}</div>'
+    heading = text(words, sizing_mode="stretch_width", margin=(8, 10, 2, 10))
+    right = pn.Column(heading, pn.FlexBox(*top, align_items="flex-start"), *main, sizing_mode="stretch_width")
+    if not side:
+        return right
+    styles = {"background": "#f6f6f4", "border-right": "1px solid #ddd", "min-height": "100vh"}
+    return pn.Row(pn.Column(*side, width=SIDE, styles=styles), right, sizing_mode="stretch_width")
+
+
+def downloads(make: Callable[[str], Any], stem: str) -> list[Any]:
+    """Return the buttons that save the picture and the table."""
+
+    def of(kind: str) -> Any:
+        button: Any = None
+
+        def produce() -> Any:
+            try:
+                return make(kind)
+            except TsmechError as error:
+                return io.BytesIO(str(error).encode())
+
+        button = pn.widgets.FileDownload(
+            callback=produce, filename=f"{stem}.{kind}", label=KINDS[kind], width=120, css_classes=[f"save-{kind}"]
+        )
+        return button
+
+    return [pn.Row(text("save:", margin=(14, 0, 0, 10)), *(of(kind) for kind in KINDS))]
+
+
+class Pictures:
+    """The panels of a page, and what their colours and marks say."""
+
+    def __init__(self) -> None:
+        self._canvases: list[Canvas] = []
+        self._legend = text("", css_classes=["legend"], margin=(2, 10))
+        self._panels = pn.FlexBox(css_classes=["pictures"])
+        self.layout = pn.Column(self._legend, self._panels, sizing_mode="stretch_width")
+        self._paper: Any = None
+
+    def fade(self) -> None:
+        """Show that the picture is not the latest question's."""
+        self._panels.styles = FADED
+
+    def show(self, drawing: Drawing, under: Sequence[Sequence[Series]] = ()) -> None:
+        """Show a drawing; panels of the same kind are given new numbers, others are made anew."""
+        fits = len(drawing.panels) == len(self._canvases) and self._paper is None
+        fits = fits and all(canvas.fits(one) for canvas, one in zip(self._canvases, drawing.panels, strict=True))
+        if not fits:
+            self._paper = None
+            self._canvases = [Canvas(one) for one in drawing.panels]
+            self._panels.objects = [pn.pane.Bokeh(canvas.figure) for canvas in self._canvases]
+        below = [*under, *[()] * (len(self._canvases) - len(under))]
+        for canvas, one, saved in zip(self._canvases, drawing.panels, below, strict=True):
+            canvas.show(one, saved)
+        self._legend.object = legend(drawing)
+        self._panels.styles = CLEAR
+
+    def show_paper(self, picture: bytes) -> None:
+        """Show a picture as it is drawn on paper."""
+        self._canvases = []
+        if self._paper is None:
+            self._paper = pn.pane.PNG(picture, width=1000)
+            self._panels.objects = [self._paper]
+        else:
+            self._paper.object = picture
+        self._legend.object = ""
+        self._panels.styles = CLEAR
+
+    def watch(self) -> None:
+        """Paint maps anew where a person has zoomed."""
+        for canvas in self._canvases:
+            canvas.watch()
+
+
+def legend(drawing: Drawing) -> str:
+    """Return what colours and marks say, as HTML."""
+    parts = [
+        f'<span class="swatch" style="background:{colour}"></span>{html.escape(words)}'
+        for colour, words in drawing.legend
+    ]
+    marks = [
+        f'<span class="mark">{sign} {html.escape(answer)}</span>'
+        for answer, sign in zip(drawing.answers, drawing.marks, strict=True)
+    ]
+    return f"<div>{html.escape(drawing.heading)}</div><div>{''.join(marks)}{''.join(parts)}</div>"
+
+
+class Ways:
+    """How to ask for what is shown elsewhere: the link, the command, the file, the call."""
+
+    def __init__(self) -> None:
+        self._panes = {name: text("", css_classes=[f"way-{name}"]) for name in ("command", "TOML", "Python", "link")}
+        self.layout = pn.Tabs(
+            *((name, pane) for name, pane in self._panes.items()), css_classes=["ways"], sizing_mode="stretch_width"
+        )
+
+    def show(self, view: View, experiment: Experiment) -> None:
+        """Show the ways to a view."""
+        location = pn.state.location
+        address = "" if location is None else f"{location.protocol}//{location.hostname}:{location.port}"
+        path = "" if location is None else location.pathname
+        query = view.query()
+        said = {
+            "command": view.command(),
+            "TOML": experiment.to_toml(),
+            "Python": view.python(),
+            "link": f"{address}{path}{'?' if query else ''}{query}",
+        }
+        for name, pane in self._panes.items():
+            pane.object = f"<pre>{html.escape(said[name])}</pre>"

@@ -1,0 +1,258 @@
+"""Work in the background of a page: a lane performs the latest question in a worker process of its own.
+
+A lane is a thread that keeps one worker process supplied and tells what comes of it.  A new question takes the place of
+the one under way: what the worker is at is waited for a moment, since a new process costs more, and then killed.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tsmech.engine import Outcome
+from tsmech.engine.place import needs_script
+from tsmech.engine.workers import Workers
+from tsmech.errors import TsmechError
+from tsmech.experiment import Experiment, Task
+from tsmech.problem.curve import Curve
+from tsmech.store.summary import summarise
+from tsmech.words import one_line
+
+PATIENCE = 0.5
+"""Seconds that a worker has to end what nobody asks for any more."""
+POLL = 0.02
+BLOCK = 0.15
+"""Seconds that a block of tasks may take, so that news comes often."""
+FIRST = 60
+"""Tasks of the first block."""
+MOST = 400
+"""Tasks of later ones."""
+TELL = 0.1
+"""Seconds between two news of one question, at the least."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a lane is asked: an experiment and the tasks of it that it performs.
+
+    Parameters
+    ----------
+    number
+        Tells questions apart: news carry the number of theirs.
+    experiment
+        What is asked.
+    tasks
+        Makes the tasks, in the lane's thread.
+    """
+
+    number: int
+    experiment: Experiment
+    tasks: Callable[[], Iterable[Task]]
+
+
+@dataclass(frozen=True)
+class News:
+    """What has come of a question so far.
+
+    Parameters
+    ----------
+    number
+        That of the question.
+    rows
+        Summary rows of all that is finished, as a run's table has them.
+    finished, total
+        How many tasks are done, and how many there are.
+    compiling
+        Whether Numba is compiling for it.
+    failures
+        In words, each once, what tasks raised.
+    ended
+        Whether nothing more will come.
+    """
+
+    number: int
+    rows: Sequence[Row]
+    finished: int = 0
+    total: int = 0
+    compiling: bool = False
+    failures: Sequence[str] = ()
+    ended: bool = False
+
+
+class Lane:
+    """Performs one question at a time in a worker process, and tells of it; ``tell`` is called in its thread."""
+
+    def __init__(self, tell: Callable[[News], None]) -> None:
+        self._tell = tell
+        self._asked: Question | None = None
+        self._current: Question | None = None
+        self._closed = False
+        self._change = threading.Condition()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def ask(self, question: Question) -> None:
+        """Take up a question in place of the one under way."""
+        with self._change:
+            self._asked = question
+            self._change.notify()
+
+    def cancel(self) -> None:
+        """Leave the question under way."""
+        with self._change:
+            self._asked = None
+            self._change.notify()
+
+    def close(self) -> None:
+        """End the thread and its process."""
+        with self._change:
+            self._closed, self._asked = True, None
+            self._change.notify()
+
+    def busy(self) -> bool:
+        """Return whether a question is under way."""
+        return self._current is not None
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end of the thread."""
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        pool: Workers | None = None
+        while True:
+            with self._change:
+                while self._asked is None and not self._closed:
+                    self._current = None
+                    self._change.wait()
+                if self._closed:
+                    break
+                question = self._current = self._asked
+            assert question is not None
+            try:
+                asked = question.experiment.system, question.experiment.parameters
+                pool = pool or Workers(1, script=bool(needs_script(asked)))
+                ended = self._perform(pool, question)
+            except Exception as error:  # whatever it is, the page says it and goes on
+                words = str(error) if isinstance(error, TsmechError) else f"{type(error).__name__}: {error}"
+                self._tell(News(question.number, [], failures=[one_line(words)], ended=True))
+                ended = False
+            if not ended and pool is not None:
+                _kill(pool)
+                pool = None
+            with self._change:
+                if self._asked is question:
+                    self._asked = None
+        self._current = None
+        if pool is not None:
+            _kill(pool)
+
+    def _left(self, question: Question) -> bool:
+        return self._asked is not question
+
+    def _perform(self, pool: Workers, question: Question) -> bool:
+        """Perform a question, and return whether its worker is free again."""
+        listed = list(question.tasks())
+        tasks: Iterator[Task] = iter(listed)
+        summary = Summary(question.experiment)
+        told, size = time.monotonic(), FIRST
+        compiling = False
+
+        def tell(ended: bool = False) -> None:
+            news = News(
+                question.number, summary.rows(), summary.finished, len(listed), compiling, summary.failures, ended
+            )
+            if not self._left(question):
+                self._tell(news)
+
+        if not listed:
+            tell(ended=True)
+            return True
+        pending: list[Task] = []
+        while not self._left(question):
+            if not pool.busy:
+                block = pending or list(itertools.islice(tasks, size))
+                pending = []
+                if not block:
+                    tell(ended=True)
+                    return True
+                pool.submit(block, question.experiment.seed, BLOCK)
+                size = MOST
+            for report in pool.collect(POLL):
+                summary.add(report.outcomes)
+                summary.lose(report.suspects)
+                pending += report.rest()
+            now, before = time.monotonic(), compiling
+            compiling = bool(pool.remark)
+            if compiling != before or (now - told >= TELL and summary.changed):
+                told = now
+                tell()
+        return _freed(pool)
+
+
+def _freed(pool: Workers) -> bool:
+    """Wait a moment for what a worker is at, and return whether it is free."""
+    end = time.monotonic() + PATIENCE
+    while pool.busy and time.monotonic() < end:
+        pool.collect(POLL)
+    return not pool.busy
+
+
+def _kill(pool: Workers) -> None:
+    pool.__exit__(KeyboardInterrupt, None, None)
+
+
+@dataclass
+class Summary:
+    """The summary rows of outcomes, made anew only where outcomes have come."""
+
+    experiment: Experiment
+    finished: int = 0
+    failures: list[str] = field(default_factory=list)
+    changed: bool = False
+    _curves: dict[tuple[Any, ...], list[Curve]] = field(default_factory=dict)
+    _rows: dict[tuple[Any, ...], list[Row]] = field(default_factory=dict)
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Take outcomes up."""
+        for outcome in outcomes:
+            self.finished += 1
+            self.changed = True
+            task = outcome.task
+            if outcome.curve is None:
+                self._fail(outcome.error)
+                continue
+            place = (task.answer, *(getattr(task.system, name) for name in self.experiment.axes))
+            self._curves.setdefault(place, []).append(outcome.curve)
+            self._rows.pop(place, None)
+
+    def lose(self, tasks: Iterable[Task]) -> None:
+        """Take up that tasks ended their worker."""
+        for task in tasks:
+            self.finished += 1
+            self._fail(f"the worker process died in {task.answer} (killed, or out of memory)")
+
+    def _fail(self, words: str) -> None:
+        self.changed = True
+        kind, _, rest = words.partition(": ")
+        said = one_line(rest if rest and kind.endswith("Error") else words, 300)
+        if said not in self.failures and len(self.failures) < 3:
+            self.failures.append(said)
+
+    def rows(self) -> list[Row]:
+        """Return the rows of all curves, answer by answer in the order of the tasks."""
+        self.changed = False
+        system = self.experiment.system
+        for place, curves in self._curves.items():
+            if place in self._rows:
+                continue
+            answer = place[0]
+            head = {"system": system.name, "answer": answer, **dict(zip(self.experiment.axes, place[1:], strict=True))}
+            diverged = [curve.diverged_at for curve in curves if curve.diverged_at is not None]
+            tail = {"diverged_at": min(diverged)} if diverged else {}
+            predicts = not self.experiment.simulates(answer)
+            self._rows[place] = [head | row | tail for row in summarise(curves, system, predicts=predicts)]
+        return [row for place in self._curves for row in self._rows[place]]

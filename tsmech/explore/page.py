@@ -1,0 +1,413 @@
+"""The page of a system or an experiment: controls, live theory, simulations that stream, and the ways to ask."""
+
+import dataclasses
+import html
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import panel as pn
+
+from tsmech.errors import InputError
+from tsmech.experiment import Experiment, Task
+from tsmech.explore import frame, products
+from tsmech.explore.controls import Control
+from tsmech.explore.frame import Pictures
+from tsmech.explore.lanes import Lane, News, Question
+from tsmech.explore.series import Series, UnsuitedError, draw
+from tsmech.explore.translation import Translation
+from tsmech.explore.underlay import Underlay
+from tsmech.explore.view import (
+    View,
+    coloured,
+    horizontal,
+    is_swept,
+    mapped,
+    opening,
+    shown_observables,
+    whole_words,
+)
+from tsmech.runs import LONG_STEPS, lines, most_steps
+from tsmech.words import one_line
+
+FADE = 150
+"""Milliseconds after which a picture fades that is not the latest question's."""
+SETTLE = 400
+"""Milliseconds of rest before simulations start."""
+WATCH = 500
+MOST_THEORY = 4000
+"""Points of theory beyond which those between the points of a sweep are left out."""
+LOGS = {"as the values are spread": "", "none": "none", "x": "x", "y": "y", "x and y": "x,y"}
+
+
+class Page:
+    """One tab: its view, its controls, and the two lanes that work for it."""
+
+    def __init__(self, first: View) -> None:
+        self._document = pn.state.curdoc
+        self.base = first.base
+        self.view = first
+        self._number = itertools.count(1)
+        self._question = 0
+        self._experiment: Experiment | None = None
+        self._rows: dict[str, Sequence[Any]] = {"theory": [], "simulations": []}
+        self._drawn = 0
+        self._busy = {"theory": False, "simulations": False}
+        self._said: dict[str, str] = {}
+        self._stopped = self._gone = self._quiet = False
+        self._fading: Any = None
+        self._settling: Any = None
+        self._theory = Lane(self._tell("theory"))
+        self._simulations = Lane(self._tell("simulations"))
+        self.pictures = Pictures()
+        self._underlay = Underlay(first.base, self._document, self._redraw) if first.base is not None else None
+        self._make()
+
+    # What is shown
+
+    def _make(self) -> None:
+        system = self.view.system
+        declared = system.parameters()
+        self._controls = {name: Control(one, self._typed) for name, one in declared.items()}
+        self._x = frame.select("horizontal axis", horizontal(system), "axis-x")
+        self._by = frame.select("colours", {"–": "", **{name: name for name in coloured(system)}}, "axis-by")
+        self._y = frame.several("panels", list(system.observables), "panels")
+        values = {"–": "", **{name: name for name in mapped(system)}}
+        self._value = frame.select("map of", values, "map-value")
+        numeric = [name for name in horizontal(system) if name not in system.coordinates or name == system.running()]
+        self._up = frame.select("map: vertical axis", {"–": "", **{name: name for name in numeric}}, "map-y")
+        self._log = frame.select("logarithmic", LOGS, "log")
+        self._answers = frame.checks(self.view.known(), "answers")
+        self._replicates = frame.number("replicates", "replicates")
+        self._seed = frame.number("seed", "seed")
+        papers = {"tsmech": "", **{one.paper: one.paper for one in system.conventions}}
+        self._convention = frame.select("symbols of", papers, "convention")
+        self._convention.visible = len(papers) > 1
+        self._stop = pn.widgets.Button(name="Stop simulations", width=140, css_classes=["stop"], margin=(18, 5, 5, 5))
+        self._stop.on_click(lambda event: self._press())
+        self._status, self._remarks = frame.line("status"), frame.line("remarks")
+        self._ways = frame.Ways()
+        watched: list[tuple[Any, Callable[[Any], None]]] = [
+            (self._x, lambda new: self._axis("x", new)),
+            (self._by, lambda new: self._axis("by", new)),
+            (self._y, self._panels),
+            (self._value, self._mapped),
+            (self._up, lambda new: self._axis("y", new)),
+            (self._log, lambda new: self._plot("log", new)),
+            (self._answers, lambda new: self._more(answers=tuple(one for one in self.view.known() if one in new))),
+            (self._replicates, lambda new: self._whole("replicates", new)),
+            (self._seed, lambda new: self._whole("seed", new)),
+            (self._convention, lambda new: self._more(convention=new)),
+        ]
+        for widget, act in watched:
+            widget.param.watch(lambda event, act=act: None if self._quiet else act(event.new), "value")
+        files = frame.downloads(self._file, self.view.system.name)
+        picture = [self._x, self._by, self._y, self._log, self._value, self._up, self._convention]
+        self.layout = frame.lay_out(
+            title=self.view.base.title if self.view.base is not None else system.title,
+            about=f"{system.name}" + (f", experiment {self.view.base.name}" if self.view.base is not None else ""),
+            side=[control.layout for control in self._controls.values()],
+            top=[*picture, self._answers, self._replicates, self._seed, self._stop],
+            main=[self._status, self.pictures.layout, self._remarks, *files, self._ways.layout],
+        )
+
+    def start(self) -> None:
+        """Begin: the view that the link asks for, beside the one that is opened."""
+        query = {name: values[0].decode("utf-8", "replace") for name, values in pn.state.session_args.items()}
+        query = {name: value for name, value in query.items() if not name.startswith("bokeh-")}
+        words = ""
+        try:
+            self.view = self.view.read(query)
+        except InputError as error:
+            words = str(error)
+        pn.state.add_periodic_callback(self._watch, WATCH)
+        pn.state.on_session_destroyed(lambda context: self.close())
+        self._change(self.view)
+        if words:
+            self._say("link", words)
+
+    def close(self) -> None:
+        """End all work."""
+        self._gone = True
+        for lane in (self._theory, self._simulations):
+            lane.close()
+
+    # What a person does
+
+    def _typed(self, name: str, words: str) -> None:
+        self._change(self.view.with_words(name, words))
+
+    def _axis(self, key: str, name: str) -> None:
+        self._change(self.view.with_axis(key, name))
+
+    def _plot(self, key: str, words: str) -> None:
+        plot = {known: said for known, said in self.view.plot.items() if known != key}
+        self._more(plot=plot | ({key: words} if words else {}))
+
+    def _panels(self, names: Sequence[str]) -> None:
+        self._plot("y", ",".join(names))
+
+    def _mapped(self, value: str) -> None:
+        """Show a map of an observable, over the horizontal axis and another; or curves again."""
+        view = self.view
+        if not value:
+            for key in ("y", "value"):
+                view = view.with_axis(key, "")
+            start = opening(view.system, self.base)
+            y = start.plot.get("y", "") if not start.plot.get("value") else ""
+            plot = {**view.plot, "y": y or ",".join([*view.system.pictured, *view.system.observables][:2])}
+            self._change(dataclasses.replace(view, plot=plot))
+            return
+        if view.plot.get("value"):
+            self._plot("value", value)
+            return
+        system = view.system
+        ranged = [name for name, one in system.parameters().items() if one.numeric and one.range]
+        up = next((name for name in ranged if name != view.plot.get("x")), "")
+        plot = {known: said for known, said in view.plot.items() if known not in ("y", "by", "log")}
+        by = view.plot.get("by", "")
+        if by in system.parameters() and is_swept(view.words.get(by, "")):
+            view = view.with_axis("by", "")
+        view = dataclasses.replace(view, plot={**plot, "value": value})
+        self._change(view.with_axis("x", view.plot.get("x", "")).with_axis("y", up))
+
+    def _more(self, **changes: Any) -> None:
+        self._change(dataclasses.replace(self.view, **changes))
+
+    def _whole(self, key: str, words: Any) -> None:
+        try:
+            self._more(**{key: whole_words(key, str(words))})
+        except InputError as error:
+            self._say("question", str(error))
+
+    def _press(self) -> None:
+        self._stopped = not self._stopped
+        if self._stopped:
+            self._simulations.cancel()
+            self._busy["simulations"] = False
+            self._say("simulations", "simulations are stopped")
+        else:
+            self._said.pop("simulations", None)
+            self._simulate()
+        self._name_button()
+
+    def _name_button(self) -> None:
+        self._stop.name = "Go on with simulations" if self._stopped else "Stop simulations"
+
+    # From the view to what is asked
+
+    def _change(self, view: View) -> None:
+        """Take up another view: theory anew, simulations when it has settled."""
+        self.view = view
+        self._question = next(self._number)
+        self._simulations.cancel()
+        self._busy["simulations"] = False
+        self._said = {}
+        self._show()
+        try:
+            experiment = view.experiment()
+            translation = Translation(experiment, view.convention)
+        except InputError as error:
+            self._theory.cancel()
+            self._busy["theory"] = False
+            self._refuse(str(error))
+            return
+        self._experiment, self._translation = experiment, translation
+        self._refuse("")
+        self._ways.show(view, experiment)
+        notes = [*experiment.remarks()[:3], *(view.lacking(experiment) if view.answers != experiment.answers else [])]
+        self._remarks.object = "".join(f"<div>{html.escape(note)}</div>" for note in notes)
+        self._busy["theory"] = any(not experiment.simulates(answer) for answer in experiment.answers)
+        number = self._question
+        if self._busy["theory"]:
+            self._theory.ask(Question(number, experiment, lambda: predictions(experiment)))
+            self._fading = self._document.add_timeout_callback(lambda: self._fade(number), FADE)
+        else:
+            self._theory.cancel()
+            self._rows["theory"] = []
+        self._settling = self._document.add_timeout_callback(lambda: self._settled(number), SETTLE)
+        self._tell_status()
+
+    def _settled(self, number: int) -> None:
+        if number == self._question:
+            self._simulate()
+
+    def _simulate(self) -> None:
+        experiment = self._experiment
+        if experiment is None or self._stopped or self._gone:
+            return
+        simulated = [answer for answer in experiment.answers if experiment.simulates(answer)]
+        if not simulated:
+            return
+        if (steps := most_steps(experiment)) > LONG_STEPS:
+            self._say("simulations", f"one simulation takes about {steps:.1g} steps: tsmech run performs it")
+            return
+        self._busy["simulations"] = True
+        self._simulations.ask(Question(self._question, experiment, lambda: draws(experiment, simulated)))
+        self._tell_status()
+
+    def _fade(self, number: int) -> None:
+        if number == self._question and self._drawn != number:
+            self.pictures.fade()
+
+    def _show(self) -> None:
+        """Let all widgets show the view."""
+        view = self.view
+        self._quiet = True
+        try:
+            for name, control in self._controls.items():
+                control.show(view.words.get(name, ""))
+            chosen = shown_observables(view)
+            entries = [name for name in chosen if name not in self._y.options]
+            self._y.options = [*self._y.options, *entries]
+            settings: list[tuple[Any, Any]] = [
+                (self._x, view.plot.get("x", "")),
+                (self._by, view.plot.get("by", "")),
+                (self._value, view.plot.get("value", "")),
+                (self._up, view.plot.get("y", "") if view.plot.get("value") else ""),
+                (self._log, view.plot.get("log", "")),
+                (self._answers, list(view.answers)),
+                (self._replicates, view.replicates),
+                (self._seed, view.seed),
+                (self._convention, view.convention),
+            ]
+            if not view.plot.get("value"):
+                settings.append((self._y, chosen))
+            for widget, value in settings:
+                known = getattr(widget, "options", None)
+                if known is not None and not isinstance(value, list):
+                    listed = [*(known.values() if isinstance(known, dict) else known)]
+                    if value not in listed:  # an entry of a vector, say, that a link or a file names
+                        widget.options = {**known, value: value} if isinstance(known, dict) else [*listed, value]
+                if widget.value != value:
+                    widget.value = value
+            self._up.visible = bool(view.plot.get("value"))
+            self._y.visible = not view.plot.get("value")
+            location = pn.state.location
+            if location is not None:
+                query = view.query()
+                location.search = f"?{query}" if query else ""
+        finally:
+            self._quiet = False
+
+    def _refuse(self, words: str) -> None:
+        """Show the line that refuses the view: beside the control that it names, and above the pictures."""
+        named = ""
+        if words:
+            named = next((name for name in self._controls if _is_of(name, words)), "")
+            self.pictures.fade()
+        for name, control in self._controls.items():
+            control.refuse(words if name == named else "")
+        if words:
+            self._say("question", words)
+
+    # What comes back
+
+    def _tell(self, lane: str) -> Callable[[News], None]:
+        def tell(news: News) -> None:
+            if not self._gone:
+                self._document.add_next_tick_callback(lambda: self._hear(lane, news))
+
+        return tell
+
+    def _hear(self, lane: str, news: News) -> None:
+        if news.number != self._question or self._gone:
+            return
+        if lane == "simulations" and self._stopped:
+            return
+        self._rows[lane] = news.rows
+        self._busy[lane] = not news.ended
+        if lane == "theory" and self._drawn != self._question:
+            self._rows["simulations"] = []
+        words = [f"{lane}: {failure}" for failure in news.failures]
+        if news.compiling:
+            words.append(f"{lane}: compiling for the first time on this machine, up to a minute")
+        if lane == "simulations" and not news.ended:
+            words.append(f"simulations: {news.finished} of {news.total}")
+        if lane == "simulations" and news.ended:
+            words.append(f"simulations: all {news.total} done")
+        self._said[lane] = "; ".join(words)
+        if news.rows:
+            self._redraw()
+        elif news.ended and news.failures:
+            self.pictures.fade()
+        self._tell_status()
+
+    def _redraw(self) -> None:
+        """Draw what there is of the latest question."""
+        experiment = self._experiment
+        rows = [*self._rows["theory"], *self._rows["simulations"]]
+        if experiment is None or not rows:
+            return
+        try:
+            under: Sequence[Sequence[Series]] = ()
+            try:
+                drawing = draw(experiment, rows, self._translation)
+                if self._underlay is not None:
+                    under = self._underlay.series(experiment, self._translation, drawing)
+                self.pictures.show(drawing, under)
+            except UnsuitedError:
+                self.pictures.show_paper(products.paper(experiment, rows))
+            self._said.pop("picture", None)
+        except InputError as error:
+            self._said["picture"] = str(error)
+            self.pictures.fade()
+        self._drawn = self._question
+
+    def _say(self, key: str, words: str) -> None:
+        self._said[key] = words
+        self._tell_status()
+
+    def _tell_status(self) -> None:
+        words = [one_line(said, 300) for said in self._said.values() if said]
+        if self._underlay is not None and self._underlay.words:
+            words.append(self._underlay.words)
+        if self._busy["theory"]:
+            words.append("theory is under way")
+        self._status.object = " · ".join(html.escape(one) for one in words) or "ready"
+
+    def _watch(self) -> None:
+        """Stop the work of a tab that is closed; paint maps anew where a person has zoomed."""
+        session = getattr(self._document.session_context, "session", None)
+        connected = session is None or session.connection_count > 0
+        if not connected and not self._gone:
+            self._theory.cancel()
+            self._simulations.cancel()
+        self.pictures.watch()
+
+    def _file(self, kind: str) -> Any:
+        """Return the picture or the table as a file of a kind."""
+        if self._experiment is None:
+            raise InputError("there is nothing to save")
+        rows = [*self._rows["theory"], *self._rows["simulations"]]
+        return products.file(self._experiment, rows, kind)
+
+
+def predictions(experiment: Experiment) -> list[Task]:
+    """Return the tasks of all predictions, between the points of a sweep too where lines need them."""
+    found = [
+        Task(point, answer, 0)
+        for point in experiment.points()
+        for answer in experiment.answers
+        if not experiment.simulates(answer)
+    ]
+    try:
+        x = lines.axis(experiment)
+        more = [] if x is None else lines.tasks(experiment, x)
+    except InputError:
+        more = []
+    return [*found, *more] if len(found) + len(more) <= MOST_THEORY else found
+
+
+def draws(experiment: Experiment, answers: Sequence[str]) -> Iterator[Task]:
+    """Yield the tasks of simulations, replicate after replicate of all points."""
+    points = list(experiment.points())
+    for replicate in range(experiment.replicates):
+        for point in points:
+            for answer in answers:
+                yield Task(point, answer, replicate)
+
+
+def _is_of(name: str, words: str) -> bool:
+    """Return whether a refusal is that of a parameter's value."""
+    return words.startswith((f"{name} ", f"{name}[", f"{name}:")) or f" needs {name} " in words

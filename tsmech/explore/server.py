@@ -1,0 +1,182 @@
+"""The web application: one page a system and an experiment, and that of the run that is opened."""
+
+import errno
+import functools
+import html
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+
+from tsmech.errors import InputError, TsmechError
+from tsmech.experiment import experiments, toml_files
+from tsmech.explore import frame
+from tsmech.explore.page import Page
+from tsmech.explore.saved import SavedPage
+from tsmech.explore.view import open_view
+from tsmech.systems import REGISTRY, find
+from tsmech.words import one_line
+
+ADDRESS = "127.0.0.1"
+PORT = 5006
+UNUSED = 15_000
+"""Milliseconds after which what a closed tab held is let go; its work has ended before."""
+
+
+class Target:
+    """What a command opens: a system or an experiment by name or file, or a run directory."""
+
+    def __init__(self, name: str | None) -> None:
+        self.path = ""
+        self.run: Path | None = None
+        self.file: str | None = None
+        if name is None:
+            return
+        known = name.replace("-", "_")
+        if known in REGISTRY or known in experiments():
+            self.path = known
+        elif name.lower().endswith(".toml"):
+            open_view(name)  # refused now, if it is to be refused
+            self.file, self.path = name, "file"
+        elif Path(name).is_dir():
+            from tsmech.store import Store
+
+            with Store.open(Path(name)):
+                self.run, self.path = Path(name), "run"
+        else:
+            from tsmech.problem.parameters import nearest
+
+            hint = nearest(name, [*REGISTRY, *experiments()])
+            raise InputError(f"{one_line(name, 60)} is neither a system nor an experiment nor a run directory: {hint}")
+
+
+def serve(
+    name: str | None = None, *, port: int = PORT, open_browser: bool = False, ready: Callable[[str], None] = print
+) -> None:
+    """Serve the explorer on the loopback address until it is interrupted.
+
+    Parameters
+    ----------
+    name
+        A system, an experiment, a TOML file or a run directory, in this order where a name could be several; None
+        opens the list of all.
+    port
+        The port; 0 takes any that is free.
+    open_browser
+        Whether to open the page in the browser.
+    ready
+        Called with the page's address when the server listens.
+
+    Raises
+    ------
+    InputError
+        Where the name is none of these, or the port is in use.
+    """
+    target = Target(name)
+    number = port or free_port()
+    check_port(number)
+    pages: dict[str, Any] = {"/": guarded(index)}
+    for known in [*REGISTRY, *experiments()]:
+        pages[f"/{known}"] = guarded(functools.partial(live, known))
+    if target.file is not None:
+        file = target.file
+        pages["/file"] = guarded(functools.partial(live, file))
+    if target.run is not None:
+        run = target.run
+        pages["/run"] = guarded(functools.partial(saved, run))
+    pn.config.raw_css = [frame.STYLE]
+    address = f"http://{ADDRESS}:{number}/{target.path}"
+    try:
+        server = pn.serve(
+            pages,
+            address=ADDRESS,
+            port=number,
+            websocket_origin=[f"{ADDRESS}:{number}", f"localhost:{number}"],
+            show=False,
+            start=False,
+            title="tsmech",
+            threaded=False,
+            check_unused_sessions_milliseconds=2_000,
+            unused_session_lifetime_milliseconds=UNUSED,
+            session_token_expiration=24 * 3600,
+        )
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise _in_use(number) from None
+    logging.getLogger("bokeh").setLevel(logging.ERROR)  # that a tab was closed is no news
+    ready(address)
+    if open_browser:
+        server.io_loop.add_callback(server.show, f"/{target.path}")
+    try:
+        server.io_loop.start()
+    finally:
+        server.stop(wait=False)
+
+
+def guarded(make: Callable[[], Any]) -> Callable[[], Any]:
+    """Return a page that says in a sentence why it cannot be shown, where it cannot."""
+
+    def page() -> Any:
+        try:
+            return make()
+        except TsmechError as error:
+            words = str(error)
+        except Exception as error:  # a bug: the page says so, and the others go on
+            words = f"this is a bug: {type(error).__name__}: {one_line(str(error))}"
+        return frame.text(f'<div class="refused" role="alert">{html.escape(words)}</div>', margin=20)
+
+    return page
+
+
+def live(name: str) -> Any:
+    """Return the page of a system or an experiment."""
+    page = Page(open_view(name))
+    pn.state.onload(page.start)
+    return page.layout
+
+
+def saved(directory: Path) -> Any:
+    """Return the page of a run directory."""
+    page = SavedPage(directory)
+    pn.state.onload(page.start)
+    return page.layout
+
+
+def index() -> Any:
+    """Return the list of all pages."""
+    systems = [f'<li><a href="{name}">{name}</a>: {html.escape(find(name).title)}</li>' for name in REGISTRY]
+    known = [
+        f'<li><a href="{name}">{name}</a>: {html.escape(toml_files.title(path))}</li>'
+        for name, path in experiments().items()
+    ]
+    words = f"<h1>tsmech</h1><h2>Systems</h2><ul>{''.join(systems)}</ul><h2>Experiments</h2><ul>{''.join(known)}</ul>"
+    return frame.text(words, margin=20)
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as found:
+        found.bind((ADDRESS, 0))
+        return int(found.getsockname()[1])
+
+
+def check_port(port: int) -> None:
+    """Refuse a port that is in use, or none."""
+    if not 1 <= port <= 65535:
+        raise InputError(f"port = {port} is not allowed: it must be a number from 0 to 65535")
+    with socket.socket() as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind((ADDRESS, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise _in_use(port) from None
+            raise InputError(f"port = {port} cannot be used: {error.strerror}") from None
+
+
+def _in_use(port: int) -> InputError:
+    return InputError(f"port {port} is in use: --port N takes another, --port 0 any that is free")

@@ -1,0 +1,385 @@
+"""What one page shows, in words: parameters, picture and answers, as a link, a command, a file and a call of Python."""
+
+import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from tsmech.errors import InputError
+from tsmech.experiment import Experiment, build, is_family, split_names
+from tsmech.experiment.toml_files import from_file
+from tsmech.plots.picture import named_coordinates
+from tsmech.problem.parameters import Parameter, nearest, plain
+from tsmech.problem.system import System, has
+from tsmech.words import printable, shown
+
+AXIS_POINTS = 40
+"""Values of a parameter that is the horizontal axis, where its control chooses them."""
+COLOURED = 3
+"""Values of a number that tells curves apart, where its control chooses them."""
+MAP_POINTS = 24
+"""Values of each axis of a map, where its control chooses them."""
+REPLICATES = 10
+PLOT = ("x", "y", "by", "value", "log")
+"""What a link says of the picture, each under ``plot.``: the keys of an experiment's ``[plot]``."""
+LEAST_OF_LOGARITHM = 1e-3
+"""Share of the upper end at which a logarithmic slider begins whose range begins at 0."""
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """What is asked of a system, with each parameter in words, and what its picture shows.
+
+    Parameters
+    ----------
+    system
+        The system's class.
+    words
+        The parameters that are given, by name, as a person types them; what has its default is left out.
+    plot
+        Keys of an experiment's ``[plot]`` in words, none of them empty.
+    answers
+        The answers wanted, in the system's order.
+    replicates, seed
+        As of any experiment.
+    base
+        The experiment that the page was opened with, whose parameters have no place in a link where they are tables.
+    convention
+        Name of the paper whose symbols the axes have; empty for our own.
+    """
+
+    system: type[System]
+    words: Mapping[str, str]
+    plot: Mapping[str, str]
+    answers: tuple[str, ...]
+    replicates: int = REPLICATES
+    seed: int = 0
+    base: Experiment | None = None
+    convention: str = ""
+
+    def experiment(self) -> Experiment:
+        """Return the experiment that is asked for, checked.
+
+        Raises
+        ------
+        InputError
+            Where a parameter has no value or one that is not allowed, or the picture cannot be drawn.
+        """
+        plot: dict[str, Any] = {} if self.base is None else dict(self.base.plot)
+        given = {key: self.plot.get(key) for key in PLOT}
+        plot = {key: value for key, value in plot.items() if key not in PLOT and key not in ("matrix", "at")}
+        plot |= {key: value for key, value in given.items() if value}
+        if self.base is not None and any(self.base.plot.get(key) not in (None, plot.get(key)) for key in ("x", "y")):
+            plot.pop("reference", None)
+        named = {} if self.base is None else {"name": self.base.name, "title": self.base.title}
+        experiment = build(
+            self.system,
+            {**self._tables(), **self.words},
+            replicates=self.replicates,
+            seed=self.seed,
+            plot=plot,
+            source="" if self.base is None else self.base.source,
+            **named,
+        )
+        answers = tuple(answer for answer in self.answers if answer in experiment.answers)
+        if not answers:
+            raise InputError("; ".join(self.lacking(experiment)) or "no answer is asked for: tick one")
+        return dataclasses.replace(experiment, answers=answers)
+
+    def lacking(self, experiment: Experiment) -> list[str]:
+        """Return why answers that are asked for are not to be had."""
+        reasons = (point.lacks(answer) for answer in self.answers for point in experiment.points())
+        return [*dict.fromkeys(reason for reason in reasons if reason)]
+
+    def _tables(self) -> dict[str, Any]:
+        """Return the parameters of the base that no words can say."""
+        if self.base is None:
+            return {}
+        values = self.base.parameters.items()
+        return {name: found[0] for name, found in values if name not in self.words and is_table(found)}
+
+    def query(self) -> str:
+        """Return the part of a link after its question mark."""
+        start = opening(self.system, self.base)
+        found = [(name, words) for name, words in self.words.items() if words != start.words.get(name)]
+        found += [(name, "") for name in start.words if name not in self.words]
+        found += [(f"plot.{key}", self.plot.get(key, "")) for key in PLOT if self.plot.get(key) != start.plot.get(key)]
+        if self.answers != start.answers:
+            found.append(("answers", ",".join(self.answers)))
+        found += [
+            (key, str(getattr(self, key)))
+            for key in ("replicates", "seed", "convention")
+            if getattr(self, key) != getattr(start, key)
+        ]
+        return urlencode(found)
+
+    def read(self, query: Mapping[str, str]) -> "View":
+        """Return the view that a link asks for, by what it says beside what this one shows.
+
+        Raises
+        ------
+        InputError
+            Where the link names what is not there.
+        """
+        words, plot = dict(self.words), dict(self.plot)
+        more: dict[str, Any] = {}
+        declared = self.system.parameters()
+        for key, value in query.items():
+            kind, _, name = key.partition(".")
+            known = key.replace("-", "_")
+            if kind == "plot" and name in PLOT:
+                plot = {**plot, name: value} if value else {one: said for one, said in plot.items() if one != name}
+            elif known in declared:
+                words = {**words, known: value} if value else {one: said for one, said in words.items() if one != known}
+            elif key == "answers":
+                asked = [name for name in value.split(",") if name]
+                if unknown := [name for name in asked if not has(self.system, name)]:
+                    raise InputError(f"answer {shown(unknown[0])} is unknown: {nearest(unknown[0], self.known())}")
+                more["answers"] = tuple(name for name in self.known() if name in asked)
+            elif key in ("replicates", "seed"):
+                more[key] = whole_words(key, value)
+            elif key == "convention":
+                more["convention"] = value
+            else:
+                raise InputError(
+                    f"the link says {shown(key)}, which {self.system.name} has not: {nearest(key, declared)}"
+                )
+        return dataclasses.replace(self, words=words, plot=plot, **more)
+
+    def known(self) -> list[str]:
+        """Return the answers that the system has."""
+        return [name for name in self.system.answers if has(self.system, name)]
+
+    def command(self) -> str:
+        """Return the line of the command line that computes what is shown."""
+        words = ["tsmech", "run", self.system.name]
+        declared = self.system.parameters()
+        for name, value in self.words.items():
+            flag = "--" + name.replace("_", "-")
+            if declared[name].kinds == ("bool",) and value in ("true", "false"):
+                words.append(flag if value == "true" else f"--no-{flag[2:]}")
+            else:
+                words += [flag, value]
+        words += ["--answers", ",".join(self.answers), "--replicates", str(self.replicates), "--seed", str(self.seed)]
+        line = shlex.join(words)
+        return f"{line}  # and {', '.join(self._tables())} from a file" if self._tables() else line
+
+    def python(self) -> str:
+        """Return the call of Python that computes and draws what is shown."""
+        given = {**{name: plain(value) for name, value in self._tables().items()}, **self.words}
+        parts = [f'"{self.system.name}"', *(f"{name}={value!r}" for name, value in given.items())]
+        parts += [f"answers={','.join(self.answers)!r}", f"replicates={self.replicates}", f"seed={self.seed}"]
+        lines = ["import tsmech", "", "table = tsmech.run(", *(f"    {part}," for part in parts), ")"]
+        picture = ", ".join(["table", *(f"{key}={self.plot[key]!r}" for key in PLOT if self.plot.get(key))])
+        return "\n".join([*lines, f"tsmech.draw({picture})"])
+
+    def with_words(self, name: str, words: str) -> "View":
+        """Return the view with another value of a parameter; no words are its default."""
+        rest = {known: said for known, said in self.words.items() if known != name}
+        order = self.system.parameters()
+        found = {**rest, name: words} if words.strip() else rest
+        return dataclasses.replace(self, words={known: found[known] for known in order if known in found})
+
+    def with_axis(self, key: str, name: str) -> "View":
+        """Return the view with another parameter, or none, as ``x``, ``by`` or the vertical axis of a map.
+
+        What becomes an axis takes several values, and what was one and is none any more a single one.
+        """
+        plot = {known: said for known, said in self.plot.items() if known != key}
+        if key != "log":
+            plot.pop("log", None)
+        plot |= {key: name} if name else {}
+        view = dataclasses.replace(self, plot=plot)
+        declared = self.system.parameters()
+        before = self.plot.get(key)
+        swept = {view.plot.get("x"), view.plot.get("by"), *([view.plot.get("y")] if view.plot.get("value") else [])}
+        if before in declared and before not in swept:
+            view = view.with_words(str(before), single(declared[str(before)], view.words.get(str(before), "")))
+        if name in declared and not is_swept(view.words.get(name, "")):
+            count = MAP_POINTS if view.plot.get("value") else AXIS_POINTS if key == "x" else COLOURED
+            view = view.with_words(name, several(declared[name], count, view.words.get(name, "")))
+        return view
+
+
+def opening(system: type[System], base: Experiment | None = None) -> View:
+    """Return what a page shows first: the experiment as it is, or the system along what it runs along."""
+    known = tuple(name for name in system.answers if has(system, name))
+    declared = system.parameters()
+    if base is not None:
+        words = {
+            name: found
+            for name, values in base.parameters.items()
+            if not is_table(values) and (found := to_words(declared[name], values)) != default_words(declared[name])
+        }
+        said = base.plot
+        log = {"log": ",".join(said["log"]) or "none"} if "log" in said else {}
+        y = {"y": ",".join(said["y"]) if isinstance(said.get("y"), list) else said.get("y", "")}
+        plot = {key: str(said[key]) for key in ("x", "by", "value") if key in said} | y | log
+        plot = {key: value for key, value in plot.items() if value}
+        return View(system, words, plot, base.answers, base.replicates, base.seed, base)
+    words = {}
+    x = system.running() or next(iter(named_coordinates(system)), None)
+    if x is None:
+        ranged = [name for name, one in declared.items() if one.numeric and one.range is not None]
+        numeric = [name for name in declared if declared[name].numeric]
+        x = next(iter([*(name for name in ranged if declared[name].required), *ranged, *numeric]), None)
+    for name, one in declared.items():
+        if name == x:
+            words[name] = several(one, AXIS_POINTS, "")
+        elif one.required:
+            words[name] = single(one, "")
+    observables = [*(system.pictured or list(system.observables)[:2])]
+    plot = {"x": x or "", "y": ",".join(observables)}
+    words = {name: value for name, value in words.items() if value}
+    view = View(system, words, {key: value for key, value in plot.items() if value}, known)
+    simulated = [name for name in known if not system.answers[name].predicts]
+    try:
+        point = next(view.experiment().points())
+    except InputError:  # a value is needed that no slider has
+        return view
+    first = next((name for name in simulated if point.lacks(name) is None), None)
+    answers = tuple(name for name in known if name == first or name not in simulated)
+    return dataclasses.replace(view, answers=answers)
+
+
+def open_view(name: str) -> View:
+    """Return the first view of a system or of an experiment, by name or file."""
+    from tsmech.experiment import find_file
+    from tsmech.systems import REGISTRY, find
+
+    if name.replace("-", "_") in REGISTRY:
+        return opening(find(name))
+    file = find_file(name)
+    if file is None:
+        raise InputError(f"{shown(name)} is neither a system nor an experiment")
+    experiment = from_file(file)
+    return opening(experiment.system, experiment)
+
+
+def interval(parameter: Parameter) -> tuple[float, float] | None:
+    """Return the interval of a number's slider: positive where it is logarithmic; None where none is declared."""
+    if parameter.range is None:
+        return None
+    low, high = parameter.range
+    if parameter.scale == "logarithmic" and low <= 0:
+        low = LEAST_OF_LOGARITHM * high
+    return float(low), float(high)
+
+
+def several(parameter: Parameter, count: int, words: str) -> str:
+    """Return several values of a parameter in words, about so many: over its slider's range, or all its choices."""
+    if parameter.kinds == ("bool",):
+        return "true,false"
+    if parameter.choices:
+        return ",".join(parameter.choices[:6])
+    found = interval(parameter)
+    if found is None or not {"int", "float"} & {*parameter.kinds}:
+        return words
+    low, high = found
+    if "int" in parameter.kinds:
+        count = min(count, int(high - low) + 1)
+        if count <= 8 and parameter.scale == "linear":
+            return ",".join(f"{round(low + (high - low) * i / (count - 1))}" for i in range(count))
+    logarithmic = parameter.scale == "logarithmic"
+    if count <= 6:
+        steps = [i / (count - 1) for i in range(count)]
+        at = [low * (high / low) ** step if logarithmic else low + (high - low) * step for step in steps]
+        return ",".join(f"{round(value) if 'int' in parameter.kinds else value:.3g}" for value in at)
+    return f"{'log:' if logarithmic else ''}{low:g}:{high:g}:{count}"
+
+
+def single(parameter: Parameter, words: str) -> str:
+    """Return one value of a parameter in words: its default as no words, else the first, else the slider's middle."""
+    if not parameter.required:
+        return ""
+    if parameter.choices:
+        return parameter.choices[0]
+    found = interval(parameter)
+    if found is None:
+        return words.split(",")[0] if words and ":" not in words else ""
+    low, high = found
+    middle = (low * high) ** 0.5 if parameter.scale == "logarithmic" else (low + high) / 2
+    return f"{round(middle)}" if "int" in parameter.kinds else f"{middle:.2g}"
+
+
+def is_swept(words: str) -> bool:
+    """Return whether words say several values."""
+    return "," in words or words.count(":") >= 2
+
+
+def is_table(values: Sequence[Any]) -> bool:
+    """Return whether values are ones that no words can say: tables, functions."""
+    kinds = (str, int, float, bool, type(None))
+    return any(not isinstance(one, (*kinds, tuple)) and not hasattr(one, "__fspath__") for one in values)
+
+
+def to_words(parameter: Parameter, values: Sequence[Any]) -> str:
+    """Return values of a parameter in words that are read as these values: a range where they are one."""
+    if parameter.single:
+        return "" if values[0] is None else ",".join(word(item) for item in values[0])
+    if len(values) > COLOURED and parameter.numeric:
+        for kind in ("", "log:"):
+            words = f"{kind}{values[0]:.12g}:{values[-1]:.12g}:{len(values)}"
+            try:
+                if parameter.read(words) == tuple(values):
+                    return words
+            except InputError:
+                continue
+    return ",".join(word(value) for value in values)
+
+
+def word(value: Any) -> str:
+    """Return one value as a person types it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return printable(str(value))
+
+
+def default_words(parameter: Parameter) -> str:
+    """Return a parameter's default in words; nothing where it has none."""
+    if parameter.required or parameter.default is None:
+        return ""
+    default = parameter.default
+    if parameter.single:
+        return ",".join(word(item) for item in (default if isinstance(default, (tuple, list)) else [default]))
+    return word(default)
+
+
+def whole_words(name: str, words: str) -> int:
+    """Return a whole number that words say, or refuse them."""
+    try:
+        number = int(words)
+    except ValueError:
+        number = -1
+    if number < (name == "replicates"):
+        raise InputError(f"{name} = {shown(words)} is not allowed: it must be a whole number")
+    return number
+
+
+def horizontal(system: type[System]) -> list[str]:
+    """Return what can be the horizontal axis: coordinates and numbers."""
+    return [*system.coordinates, *(name for name, one in system.parameters().items() if one.numeric)]
+
+
+def coloured(system: type[System]) -> list[str]:
+    """Return what can tell curves apart: parameters that can be swept, and coordinates of names."""
+    kinds = ({"table"}, {"path"})
+    swept = [name for name, one in system.parameters().items() if not one.single and {*one.kinds} not in kinds]
+    return [*swept, *named_coordinates(system)]
+
+
+def shown_observables(view: View) -> list[str]:
+    """Return the observables that have panels."""
+    if view.plot.get("value"):
+        return [view.plot["value"]]
+    return split_names(view.plot.get("y", "")) if view.plot.get("y") else []
+
+
+def mapped(system: type[System]) -> list[str]:
+    """Return the observables that a map can show: those that are one number."""
+    return [name for name in system.observables if not is_family(system, name)]
