@@ -16,23 +16,21 @@ if TYPE_CHECKING:
     from tsmech.runs import merge as merge
     from tsmech.runs import run as run
     from tsmech.runs.pictures import draw as draw
-    from tsmech.systems.deep_linear import DeepLinear as DeepLinear
     from tsmech.systems.capacity import Capacity as Capacity
+    from tsmech.systems.deep_linear import DeepLinear as DeepLinear
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.ising_perceptron import IsingPerceptron as IsingPerceptron
-    from tsmech.systems.online_perceptron import OnlinePerceptron as OnlinePerceptron
     from tsmech.systems.learning_curve import LearningCurve as LearningCurve
+    from tsmech.systems.online_perceptron import OnlinePerceptron as OnlinePerceptron
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
+    from tsmech.systems.perceptron import Perceptron as Perceptron
     from tsmech.systems.perceptual_learning import PerceptualLearning as PerceptualLearning
     from tsmech.systems.random_features import RandomFeatures as RandomFeatures
     from tsmech.systems.random_features_flow import RandomFeaturesFlow as RandomFeaturesFlow
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
     from tsmech.systems.semantic_development import SemanticDevelopment as SemanticDevelopment
-    from tsmech.systems.perceptron import Perceptron as Perceptron
-    from tsmech.systems.ridge import Ridge as Ridge
-    from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
     from tsmech.theory.capacity import critical_capacity as critical_capacity
     from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping
     from tsmech.theory.ising_perceptron import ising_transition as ising_transition

@@ -102,6 +102,7 @@ SAXE_SEMANTIC = Reference(
     "A mathematical theory of semantic development in deep neural networks",
     "PNAS 116, 11537",
     arxiv="1810.10531",
+)
 SEUNG_SOMPOLINSKY_TISHBY = Reference(
     "H. S. Seung, H. Sompolinsky, N. Tishby",
     1992,

@@ -18,11 +18,11 @@ REGISTRY = {
     "perceptual_learning": "PerceptualLearning",
     "random_features": "RandomFeatures",
     "random_features_flow": "RandomFeaturesFlow",
+    "learning_curve": "LearningCurve",
     "perceptron": "Perceptron",
     "online_perceptron": "OnlinePerceptron",
     "ising_perceptron": "IsingPerceptron",
     "capacity": "Capacity",
-    "learning_curve": "LearningCurve",
 }
 
 
