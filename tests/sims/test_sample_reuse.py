@@ -410,6 +410,7 @@ def descents(rate, count, alpha=1.5, N=60, step=0.4, penalty=0.2, times=(0.4, 1.
     return np.array(found)
 
 
+@pytest.mark.slow
 def test_revealed_descent_has_the_law_of_the_bidiagonal_reduction():
     """Two exact reductions that share no formula; the control is a step that is 30 % longer."""
     from tsmech.sims.gradient_flow import draw_reduced
