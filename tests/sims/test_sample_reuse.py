@@ -410,6 +410,7 @@ def descents(rate, count, alpha=1.5, N=60, step=0.4, penalty=0.2, times=(0.4, 1.
     return np.array(found)
 
 
+@pytest.mark.slow
 def test_revealed_descent_has_the_law_of_the_bidiagonal_reduction():
     """Two exact reductions that share no formula; the control is a step that is 30 % longer."""
     from tsmech.sims.gradient_flow import draw_reduced
@@ -424,3 +425,29 @@ def test_revealed_descent_has_the_law_of_the_bidiagonal_reduction():
     pvalues = [stats.ks_2samp(one, two).pvalue for one, two in zip(right.T, other.T, strict=True)]
     assert min(pvalues) > 1e-4
     assert min(stats.ks_2samp(one, two).pvalue for one, two in zip(wrong.T, other.T, strict=True)) < 1e-6
+
+
+def bent(x):
+    return np.maximum(x, 0.0)
+
+
+def bent_slope(x):
+    return 1.0 if x > 0 else 0.0
+
+
+@pytest.mark.slow  # it compiles a kernel of its own
+def test_a_pair_of_functions_learns_as_the_activation_of_a_name():
+    from tsmech.kernels.rule import Rule
+
+    found = []
+    for student in ("relu", (bent, bent_slope)):
+        learn = Rule(student, "relu", constant(0.3), second_layer_rate=0.1, noise=0.2, weight_decay=0.02)
+        run = sample_reuse.run_reduced(
+            [[0.35, 0.08], [0.08, 0.21]], [[0.3, 0.1], [0.0, 0.2]], np.eye(2), [1.0, 0.8], [1.0, 1.2], learn,
+            [0.0, 2.0, 4.0], examples=30, dimension=40, order="sampled", share=0.5, **generators(),
+        )  # fmt: skip
+        found.append(run)
+    named, own = found
+    np.testing.assert_allclose(own.network.Q, named.network.Q, rtol=1e-10)
+    np.testing.assert_allclose(own.network.v, named.network.v, rtol=1e-10)
+    np.testing.assert_allclose(own.train_error, named.train_error, rtol=1e-10)

@@ -113,8 +113,8 @@ class RevealedMatrix:
     @staticmethod
     def bytes(examples: int, inputs: int, known: int, most: int) -> int:
         """Return the bytes that a matrix takes with the work on its directions."""
-        directions = min(most, examples, inputs) + min(known + most, inputs)
-        return 8 * examples * (directions + 2 * known + 8)
+        left, right = min(most, examples, inputs), min(known + most, inputs)
+        return 8 * (examples * (left + right + 2 * known + 8) + left * (left + right))
 
     @property
     def directions(self) -> int:

@@ -214,7 +214,7 @@ def run_reduced(
 
     Notes
     -----
-    A step of K units in n directions costs about 16 K P n operations, and memory is P numbers for each of the
+    A step of K units in n directions costs about 14 K P n operations, and memory is P numbers for each of the
     directions, at most 2 K of them a step and N + min(N, P) in all.
 
     References

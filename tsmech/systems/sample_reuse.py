@@ -212,7 +212,7 @@ class SampleReuse(TwoLayerNetwork, Reports):
         if answer == "theory" and self.mean_field:
             from tsmech.theory.sample_reuse import too_long
 
-            reason = too_long(self.student_units, self.steps)
+            reason = too_long(self.student_units, self.steps, self.batch_share)
         elif answer == "reduced":
             from tsmech.sims.sample_reuse import too_many_directions
 

@@ -153,10 +153,9 @@ def mean_field(
         raise InputError(f"share = {share:g} is not allowed: it must be above 0 and at most 1")
     Q, R, T, v, A = (np.array(each, dtype=np.float64) for each in (Q, R, T, v, A))
     training = _Training.of(Q, R, T, v, A, rule, alpha, share)
-    if reason := too_long(len(training.start), int(at[-1])):
+    if reason := too_long(len(training.start), int(at[-1]), share):
         raise InputError(reason)
-    least = paths_for(len(training.start), int(at[-1]))
-    count = paths or (least if share == 1.0 else COARSER * least)
+    count = paths or paths_for(len(training.start), int(at[-1]), share)
     while True:
         found = training.all_sets(at, count, rng, tolerance)
         if share < 1.0:
@@ -179,17 +178,18 @@ def _extrapolated(coarse: MeanField, fine: MeanField) -> MeanField:
     return MeanField(Q, R, v, error, train, fine.paths, min(ended, default=None))
 
 
-def paths_for(units: int, steps: int) -> int:
-    """Return how many paths a set has at first: a power of two, several for each direction."""
-    return max(LEAST_PATHS, 1 << math.ceil(math.log2(PATHS_A_DIRECTION * 2 * max(1, units * steps))))
+def paths_for(units: int, steps: int, share: float = 1.0) -> int:
+    """Return how many paths a set has at first: a power of two, several for each direction, of sampled batches more."""
+    more = 1 if share == 1.0 else COARSER
+    return max(more * LEAST_PATHS, 1 << math.ceil(math.log2(PATHS_A_DIRECTION * 2 * more * max(1, units * steps))))
 
 
-def too_long(units: int, steps: int) -> str | None:
+def too_long(units: int, steps: int, share: float = 1.0) -> str | None:
     """Return why so many steps of K units are not followed, or None where they are: memory O(paths · steps · K)."""
     directions = units * steps
     if directions > MOST_DIRECTIONS:
         return f"{steps} full steps of {units} units are too many: units times steps can be {MOST_DIRECTIONS}"
-    numbers = 2 * max(MOST_PATHS, paths_for(units, steps)) * (directions + 4 * units + SOBOL)
+    numbers = max(MOST_PATHS, paths_for(units, steps, share)) * (2 * directions + 8 * units + SOBOL) + directions**2
     return shortage(8.0 * numbers, f"paths of {steps} steps")
 
 
