@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tsmech.runs.pictures import draw as draw
     from tsmech.systems.deep_linear import DeepLinear as DeepLinear
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
+    from tsmech.systems.multitasking import Multitasking as Multitasking
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
     from tsmech.systems.perceptual_learning import PerceptualLearning as PerceptualLearning

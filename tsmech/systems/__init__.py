@@ -16,6 +16,7 @@ REGISTRY = {
     "deep_linear": "DeepLinear",
     "semantic_development": "SemanticDevelopment",
     "perceptual_learning": "PerceptualLearning",
+    "multitasking": "Multitasking",
 }
 
 
