@@ -3,6 +3,7 @@
 Arrays have the input domain first and the output domain second.  Equation numbers are those of theory/multitasking.md.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -103,7 +104,7 @@ def velocities(weights: Weights, targets: Array) -> Weights:
     """Return minus the gradient of half the squared distance from the targets, summed over tasks (eq. 2)."""
     missing = targets - weights.products()[1]
     return Weights(
-        np.einsum("mkoh,mkoi->mhi", weights.decoders, missing, optimize=True),
+        (weights.decoders.transpose(0, 1, 3, 2) @ missing).sum(axis=1),
         missing @ weights.encoders[:, None].transpose(0, 1, 3, 2),
         weights.own_decoders.transpose(0, 1, 3, 2) @ missing,
         missing @ weights.own_encoders.transpose(0, 1, 3, 2),
@@ -114,10 +115,11 @@ def train(weights: Weights, mapping: Mapping, times: Array, step: float) -> Iter
     """Yield all weights at the times, fewer where they diverge; a step of 0 is gradient flow."""
     targets = mapping.targets()
     shapes = [one.shape for one in weights]
-    ends = np.cumsum([one.size for one in weights])
+    ends = [0, *itertools.accumulate(one.size for one in weights)]
+    places = [slice(start, end) for start, end in itertools.pairwise(ends)]
 
     def shaped(flat: Array) -> Weights:
-        return Weights(*(part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)))
+        return Weights(*(flat[place].reshape(shape) for place, shape in zip(places, shapes, strict=True)))
 
     def velocity(flat: Array) -> Array:
         return np.concatenate([one.ravel() for one in velocities(shaped(flat), targets)])
