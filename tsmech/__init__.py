@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tsmech.systems.ising_perceptron import IsingPerceptron as IsingPerceptron
     from tsmech.systems.learning_curve import LearningCurve as LearningCurve
     from tsmech.systems.online_perceptron import OnlinePerceptron as OnlinePerceptron
+    from tsmech.systems.multitasking import Multitasking as Multitasking
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
     from tsmech.systems.perceptron import Perceptron as Perceptron

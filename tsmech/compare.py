@@ -345,12 +345,15 @@ def _limit(grown: Sequence[Sample], column: str, row: int, scale: float, points:
 
 
 def _extrapolate_exact(small: NDArray[np.float64], values: NDArray[np.float64], scale: float) -> Extrapolation:
-    """Return the limit of values without scatter: the polynomial through all, and how far it is from one without one.
+    """Return the limit of values without scatter, by polynomials through ever more of them, from the one closest to it.
 
-    The first, at the largest distance from the limit, is left out.
+    The error is the last change of that limit, or what it would be if changes fell geometrically, if that is more.
     """
-    every, fewer = (float(np.polyval(_polynomial(small[k:], values[k:]), 0.0)) for k in (0, 1))
-    return Extrapolation(every, max(abs(every - fewer), ALIKE * scale))
+    count = len(values)
+    limits = [float(np.polyval(_polynomial(small[k:], values[k:]), 0.0)) for k in range(count - 1, -1, -1)]
+    changes = np.abs(np.diff(limits))
+    fallen = changes[-2] ** 2 / changes[-3] if len(changes) > 2 and changes[-3] > 0 else 0.0
+    return Extrapolation(limits[-1], max(float(changes[-1]), float(fallen), ALIKE * scale))
 
 
 def _polynomial(at: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ REGISTRY = {
     "online_perceptron": "OnlinePerceptron",
     "ising_perceptron": "IsingPerceptron",
     "capacity": "Capacity",
+    "multitasking": "Multitasking",
 }
 
 

@@ -1,0 +1,99 @@
+"""Multitasking as a system: answers that agree, and the trade-off that must come out."""
+
+import doctest
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tsmech import Multitasking
+from tsmech.compare import check
+from tsmech.errors import InputError
+from tsmech.systems import multitasking
+
+
+def observed(answer: str = "theory", rng: int = 0, **parameters: Any) -> dict[str, Any]:
+    curve = Multitasking(**parameters).curve(answer, None if answer == "theory" else rng)
+    return {**curve.observables, **curve.summaries}
+
+
+def test_the_documented_examples_hold() -> None:
+    assert doctest.testmod(multitasking).failed == 0
+
+
+@pytest.mark.parametrize("parameters", [*Multitasking.checks, {"domains": 1, "duration": 5.0}])
+def test_every_answer_says_the_same(parameters: dict[str, Any]) -> None:
+    theory = observed(**parameters)
+    assert set(theory) == set(Multitasking.observables)
+    for answer in ("reduced", "direct"):
+        for name, values in observed(answer, **parameters).items():
+            assert values == pytest.approx(theory[name], abs=1e-6, nan_ok=True), (answer, name)
+
+
+def test_common_units_are_faster_and_transfer_and_interfere() -> None:
+    """... the more of them, in theory and in networks from small random weights."""
+    shared: dict[str, Any] = {"initial": "small", "width": 32, "duration": 8, "domains": 3}
+    theory = [observed(share=share, **shared) for share in (0.0, 0.25, 0.5, 1.0)]
+    networks = [[observed("direct", seed, share=share, **shared) for seed in range(2)] for share in (0.0, 0.5, 1.0)]
+    for curves in (theory, [{k: np.mean([one[k] for one in many], axis=0) for k in many[0]} for many in networks]):
+        for name, sign in (("learning_time", -1), ("transfer_time", -1)):
+            values = [curve[name].max() for curve in curves]
+            assert all(sign * (later - sooner) > 0 for sooner, later in itertools.pairwise(values)), name
+        interference = [curve["interference"][-1] for curve in curves]
+        assert interference[0] == 0.0
+        assert (np.diff(interference) > 0).all()
+    assert theory[-1]["interference"][-1] == pytest.approx(2 * (9 + 4 + 1) / 2, rel=0.02)
+
+
+def test_a_new_task_is_learnt_on_common_units_without_a_plateau() -> None:
+    """Half learning after about ln 2/ε² = ln 2/(√K s), where a network from scratch waits ln(s/a₀)/2s (eq. 7)."""
+    found = observed(share=1.0, domains=4, initial_strength=1e-6, duration=20, samples=2000)
+    assert found["transfer_time"] == pytest.approx(np.log(2) / (2.0 * np.array([3.0, 2.0, 1.0])), rel=0.12)
+    assert (found["transfer_time"] < found["learning_time"] / 3).all()
+    separate = observed(share=0.0, domains=4, initial_strength=1e-6, duration=20, samples=2000)
+    assert separate["transfer_time"] == pytest.approx(separate["learning_time"])
+    assert separate["learning_time"] == pytest.approx(np.log(np.array([3e6, 2e6, 1e6]) - 1) / [6, 4, 2], rel=1e-3)
+
+
+def test_one_task_at_once_is_a_task_alone() -> None:
+    one, all_of_them = observed(at_once=1, domains=3), observed(domains=3)
+    assert (one["interference"] == 0).all()
+    assert one["multitask_error"] == pytest.approx(one["train_error"])
+    two = observed(at_once=2, domains=3)
+    assert all_of_them["interference"] == pytest.approx(2 * two["interference"])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"share": 1.5}, "share = 1.5 is not allowed: it must be a number at least 0 and at most 1"),
+        ({"share": 0.1}, "share = 0.1 is not allowed with width = 16: 2 common units for 3 modes"),
+        ({"share": 0.9}, "share = 0.9 is not allowed with width = 16: 2 own units for 3 modes"),
+        ({"at_once": 3}, "at_once = 3 is not allowed with domains = 2"),
+        ({"teacher_strengths": [1, 0]}, "teacher_strengths has a 0"),
+        ({"teacher_strengths": [1] * 7}, "teacher_strengths has 7 values: with inputs = 6 and outputs = 6"),
+        (
+            {"initial_strength": 2},
+            "initial_strength = 2 is not allowed: it must be at most that of the weakest mode, 1",
+        ),
+        ({"step": 0.3}, "step = 0.3 is not allowed: gradient descent is stable up to 0.235702"),
+        ({"initial": "smal"}, "did you mean small?"),
+    ],
+)
+def test_bad_input_is_one_line(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as said:
+        Multitasking(**parameters)
+    assert message in str(said.value)
+    assert "\n" not in str(said.value)
+
+
+def test_answers_that_there_are_not_say_why() -> None:
+    assert "do not decouple" in str(Multitasking(initial="small").lacks("reduced"))
+    assert "of memory" in str(Multitasking(width=10**9).lacks("direct"))
+
+
+@pytest.mark.slow
+def test_its_answers_agree() -> None:
+    verdicts = check(Multitasking, replicates=50)
+    assert [verdict for verdict in verdicts if not verdict.agrees] == []
