@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from tsmech.systems.random_features_flow import RandomFeaturesFlow as RandomFeaturesFlow
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
+    from tsmech.systems.wide_network import WideNetwork as WideNetwork
     from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping
+    from tsmech.theory.network_kernel import network_kernel as network_kernel
     from tsmech.theory.online_sgd.limits import critical_learning_rate as critical_learning_rate
     from tsmech.theory.ridge import optimal_penalty as optimal_penalty
     from tsmech.theory.spectra.population import Spectrum as Spectrum
@@ -42,6 +44,7 @@ PLACES = {
     "draw": "tsmech.runs.pictures",
     "early_stopping": "tsmech.problem.stopping",
     "merge": "tsmech.runs",
+    "network_kernel": "tsmech.theory.network_kernel",
     "optimal_penalty": "tsmech.theory.ridge",
     "optimal_stopping": "tsmech.theory.gradient_flow.stopping",
     "run": "tsmech.runs",

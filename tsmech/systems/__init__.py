@@ -15,6 +15,7 @@ REGISTRY = {
     "sample_reuse": "SampleReuse",
     "random_features": "RandomFeatures",
     "random_features_flow": "RandomFeaturesFlow",
+    "wide_network": "WideNetwork",
 }
 
 
