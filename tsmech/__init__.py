@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from tsmech.theory.capacity import critical_capacity as critical_capacity
     from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping
     from tsmech.theory.ising_perceptron import ising_transition as ising_transition
+    from tsmech.systems.wide_network import WideNetwork as WideNetwork
+    from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping
+    from tsmech.theory.network_kernel import network_kernel as network_kernel
     from tsmech.theory.online_sgd.limits import critical_learning_rate as critical_learning_rate
     from tsmech.theory.ridge import optimal_penalty as optimal_penalty
     from tsmech.theory.spectra.population import Spectrum as Spectrum
@@ -55,6 +58,7 @@ PLACES = {
     "early_stopping": "tsmech.problem.stopping",
     "ising_transition": "tsmech.theory.ising_perceptron",
     "merge": "tsmech.runs",
+    "network_kernel": "tsmech.theory.network_kernel",
     "optimal_penalty": "tsmech.theory.ridge",
     "optimal_stopping": "tsmech.theory.gradient_flow.stopping",
     "run": "tsmech.runs",

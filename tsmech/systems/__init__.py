@@ -24,6 +24,7 @@ REGISTRY = {
     "ising_perceptron": "IsingPerceptron",
     "capacity": "Capacity",
     "multitasking": "Multitasking",
+    "wide_network": "WideNetwork",
 }
 
 
