@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tsmech.systems.capacity import Capacity as Capacity
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.ising_perceptron import IsingPerceptron as IsingPerceptron
+    from tsmech.systems.linear_perceptron import LinearPerceptron as LinearPerceptron
     from tsmech.systems.online_perceptron import OnlinePerceptron as OnlinePerceptron
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
