@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.ising_perceptron import IsingPerceptron as IsingPerceptron
     from tsmech.systems.learning_curve import LearningCurve as LearningCurve
+    from tsmech.systems.linear_perceptron import LinearPerceptron as LinearPerceptron
     from tsmech.systems.online_perceptron import OnlinePerceptron as OnlinePerceptron
     from tsmech.systems.multitasking import Multitasking as Multitasking
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD

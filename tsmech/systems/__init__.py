@@ -21,6 +21,7 @@ REGISTRY = {
     "learning_curve": "LearningCurve",
     "perceptron": "Perceptron",
     "online_perceptron": "OnlinePerceptron",
+    "linear_perceptron": "LinearPerceptron",
     "ising_perceptron": "IsingPerceptron",
     "capacity": "Capacity",
     "multitasking": "Multitasking",
