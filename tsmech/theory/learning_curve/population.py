@@ -229,8 +229,8 @@ def _continued(found: Population, directions: float, seen: float) -> Population:
         target = np.interp(np.log(kappa), found.log_kappa, found.error[:, k])
         size = np.interp(np.log(kappa), found.log_kappa, found.relative[:, k]) * target
         highest, lowest = (_missed(kappa, target, size, part, floor) for floor in (True, False))
-        error[unseen, k] = 0.5 * (highest + lowest)
-        spread[unseen, k] = np.abs(highest - lowest) / np.maximum(highest + lowest, 1e-300)
+        error[unseen, k] = highest
+        spread[unseen, k] = 0.5 * np.abs(highest - lowest) / np.maximum(highest, 1e-300)
     old_parts = (found.relative, found.ratio, found.scatter, found.common)
     lengthened = [np.vstack([np.repeat(old[:1], BELOW_POINTS, axis=0), old]) for old in old_parts]
     at_end = found.error[:1] / np.maximum(error[unseen], 1e-300)
