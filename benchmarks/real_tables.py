@@ -48,9 +48,7 @@ def measure(options: dict[str, object], penalty: float | str, known: float | Non
 
     predicted, errors, real, explained, explained_errors, r2, stated, others = ([] for _ in range(8))
     for split in range(splits):
-        problem = tsmech.LearningCurve(
-            **options, penalty=penalty, known=known, split=split, fractions=FRACTIONS
-        )
+        problem = tsmech.LearningCurve(**options, penalty=penalty, known=known, split=split, fractions=FRACTIONS)
         theory = problem.curve("theory")
         draws = [problem.curve("direct", draw).observables for draw in range(DRAWS)]
         predicted.append(theory.observables["test_error"])
@@ -62,9 +60,7 @@ def measure(options: dict[str, object], penalty: float | str, known: float | Non
         own = predict(problem._population(), problem.sizes(), None if isinstance(penalty, str) else penalty)
         stated.append((own.mean_square_error / own.mean_square)[:, 0])
     for split in range(splits, MORE * splits):
-        more = tsmech.LearningCurve(
-            **options, penalty=penalty, known=known, split=split, fractions=FRACTIONS
-        )
+        more = tsmech.LearningCurve(**options, penalty=penalty, known=known, split=split, fractions=FRACTIONS)
         others.append(more.curve("direct", 0).observables["test_error"])
     held, pool, known_rows = problem._split_rows()
     count = held.size + pool.size

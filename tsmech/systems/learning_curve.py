@@ -194,7 +194,7 @@ class LearningCurve(System):
             if value != self.parameters()[name].default and self.features != kind:
                 raise InputError(f"{name} = {value:g} has no effect with features = {self.features}: it shapes {kind}")
         table = self.table()
-        count, (_, pool, known) = len(table.inputs), self._split_rows()
+        count, (_, _, known) = len(table.inputs), self._split_rows()
         if (self.known or 0.0) + self.held_out > 1.0 + 1e-9:
             raise InputError(
                 f"known = {self.known:g} and held_out = {self.held_out:g} are not allowed: the rows that are held out "
@@ -212,7 +212,7 @@ class LearningCurve(System):
                 f"{sizes[first]:.0f}, and at least {FEWEST} are needed"
             )
         columns = table.inputs.shape[1]
-        self._map().check(columns, known.size + pool.size)
+        self._map().check(columns, count)
         side = min(known.size, self._map().number(columns, known.size))
         if short := shortage(3.0 * 8 * side**2, f"the decomposition of {known.size} rows"):
             raise InputError(f"data = {self.data} is not allowed: {short}")

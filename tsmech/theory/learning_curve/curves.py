@@ -96,8 +96,8 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
     )
     more = scatter / reported
     of_variance = population.variance_scatter
-    # the ratio to the target's variance, measured on the same rows
-    ratio = mean_square / population.variance
+    # the ratio to the target's variance, which is measured on the same rows, about their own mean
+    ratio = mean_square / (population.variance * (1.0 - constant / reported))
     own = np.maximum(scatter - 2.0 * common + of_variance, 0.0)
     return Prediction(
         m,
@@ -106,7 +106,7 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
         train,
         train * relative,
         1.0 - ratio,
-        ratio * np.sqrt(of_ratio**2 + own / reported),
+        np.hypot(ratio * np.sqrt(of_ratio**2 + own / reported), constant * np.sqrt(2.0) / reported),
         used,
     )
 
