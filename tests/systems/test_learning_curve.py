@@ -180,18 +180,18 @@ def test_a_fifth_of_the_rows_predicts_four_fifths() -> None:
     found = LearningCurve(data="made_up", known=0.2, penalty=0.5, fractions=(0.8,))
     theory = found.curve("theory")
     real = found.curve("direct", 0).observables["test_error"]
-    assert found._split_rows()[2].size == 120
+    assert found._split_rows()[2].size == 400
     assert abs(theory.observables["test_error"] - real) < 2.5 * theory.errors["test_error"]
 
 
 def test_rows_for_an_error_and_beyond_the_rows_there_are() -> None:
-    found = LearningCurve(data="made_up", fractions=(0.8, 3.0))
+    found = LearningCurve(data="made_up", fractions=(0.1, 0.3), held_out=0.8)
     theory = found.theory()
-    assert theory["rows"].tolist() == [480, 1800]
-    assert found.direct(rng=0)["rows"].tolist() == [480]
+    assert theory["rows"].tolist() == [200, 600]
+    assert found.direct(rng=0)["rows"].tolist() == [200]
     needed = found.rows_for(float(theory.test_error[1]))
-    assert needed.rows == pytest.approx(1800, rel=0.05)
-    assert needed.least < 1800 < needed.most
+    assert needed.rows == pytest.approx(600, rel=0.05)
+    assert needed.least < 600 < needed.most
     assert found.rows_for(0.01).rows == np.inf
     with pytest.raises(InputError, match="error = -1 is not allowed"):
         found.rows_for(-1)

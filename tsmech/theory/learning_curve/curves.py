@@ -61,7 +61,7 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
 
     References
     ----------
-    theory/learning_curve.md, eqs. 1 and 20-24.
+    theory/learning_curve.md, eqs. 6, 7, 16 and 20-22.
     """
     m = np.atleast_1d(np.asarray(rows, dtype=float))
     q = population.error.shape[1]
@@ -165,7 +165,7 @@ def _reached(sizes: Array, curve: Array, level: float) -> float:
 def noise_floor(population: Population) -> tuple[Array, Array]:
     """Return the mean square error of infinitely many rows without a penalty, and its standard error, shape (q,).
 
-    Where there were fewer known rows than columns it is what the continuation leaves of the error, and its standard
-    error says how little is known of it.
+    Eq. 23.  Where there were fewer known rows than columns it is what the continuation leaves of the error, and its
+    standard error says how little is known of it.
     """
     return population.error[0], population.error[0] * population.relative[0]

@@ -152,7 +152,7 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
 
 
 def _relative_errors(rows: KnownRows) -> tuple[Array, Array]:
-    """Return the relative standard errors of E∞ and of E∞ over the target's variance, each of shape (J, q) (eq. 15).
+    """Return the relative standard errors of E∞ and of its ratio to the target's variance, shape (J, q) (eqs. 13-15).
 
     What rows add to a quadratic form varies less than independent numbers do; the corrections are exact for Gaussian
     noise whose leverages are alike: n/(n - r) for least squares, 1 for a large penalty.
