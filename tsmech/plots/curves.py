@@ -139,6 +139,7 @@ def draw_curves(
                     if not joined:
                         ax.plot(at, means, **{**line, **DASH})
                         continue
+                    _draw_band(ax, at, means, members, observable, colour)
                     at, means = lines.along(observable, answer, key, at, means)
                     _draw_theory(ax, at, means, limits, line)
                     continue
@@ -154,6 +155,22 @@ def draw_curves(
                 some = (np.isin(at, kept) | (not joined)) & _on_axis(ax, at)
                 off |= _draw_markers(ax, at[some], means[some], errors[some], limits, style)
     return off
+
+
+def _draw_band(
+    ax: "Axes",
+    at: NDArray[np.float64],
+    means: NDArray[np.float64],
+    members: Sequence[Row],
+    observable: str,
+    colour: Any,
+) -> None:
+    """Draw the standard error of a prediction that states one as a band about its line."""
+    errors = np.array([row.get(f"{observable}_sem") or 0.0 for row in members])
+    drawn = np.isfinite(means) & np.isfinite(errors)
+    if drawn.sum() > 1 and errors[drawn].any():
+        low, high = means - errors, means + errors
+        ax.fill_between(at, low, high, where=drawn.tolist(), color=colour, alpha=0.13, linewidth=0, zorder=1)
 
 
 def codes(picture: Picture, rows: Iterable[Row]) -> list[Any]:

@@ -16,6 +16,9 @@ from tsmech.problem.parameters import Parameter
 from tsmech.problem.reports import REPORTS
 from tsmech.problem.system import System, simulations
 
+BAND = 0.01
+"""Relative standard error of a prediction from which on its band can be seen."""
+
 
 def axis_label(system: type[System], name: str) -> str:
     """Return the symbol and the words of a parameter, an observable or the coordinate."""
@@ -117,7 +120,7 @@ def setting(experiment: Experiment, shown: Mapping[str, Sequence[Row]], picture:
         elif isinstance(value, (int, float)):
             words.append(key_words(experiment.system, {name: value}))
     if drawn and max(drawn) > 1:
-        words.append(f"means of {max(drawn)} draws")
+        words.append(f"means of {max(drawn):g} draws")
     return ", ".join(words)
 
 
@@ -143,6 +146,8 @@ def notes(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pictu
         values = [row[str(along)] for row in rows] if along in experiment.parameters else []
         if 0 in values and is_logarithmic(picture, axis, values):
             found.append(f"{along} = 0 has no place on a logarithmic axis")
+    if not picture.y and not picture.matrix and picture.along is None and _has_bands(experiment, shown):
+        found.append("bands: the standard error that theory states")
     diverged = _diverged_curves(experiment, rows)
     infinite = any(math.isinf(row[observable]) for observable, some in shown.items() for row in some)
     if picture.y:
@@ -154,6 +159,16 @@ def notes(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pictu
         found += ["hatched: infinite, or diverged" if diverged else "hatched: infinite"] if infinite else []
         found += ["grey: no value"] if coordinate in axes and diverged else []
     return [*found, *diverged]
+
+
+def _has_bands(experiment: Experiment, shown: Mapping[str, Sequence[Row]]) -> bool:
+    """Return whether a prediction states standard errors that can be seen."""
+    return any(
+        (row.get(f"{name}_sem") or 0.0) > BAND * abs(row[name])
+        for name, rows in shown.items()
+        for row in rows
+        if not experiment.simulates(row["answer"])
+    )
 
 
 def _diverged_curves(experiment: Experiment, rows: Sequence[Row]) -> list[str]:

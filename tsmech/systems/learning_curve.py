@@ -25,8 +25,8 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 MADE_UP = {
-    "made_up": (600, 60, 1.0, 0.5),
-    "made_up_wide": (400, 500, 1.0, 0.5),
+    "made_up": (2000, 100, 1.0, 0.5),
+    "made_up_wide": (800, 1000, 1.0, 0.5),
     "made_up_noise": (400, 40, 0.0, 1.0),
 }
 """Tables that come along: Gaussian rows, their number, columns, exponent of the spectrum and label noise.
@@ -57,7 +57,7 @@ class LearningCurve(System):
     >>> import tsmech
     >>> curve = tsmech.LearningCurve(data="made_up", fractions=[0.1, 0.5])
     >>> curve.theory()["rows"].tolist()
-    [60.0, 300.0]
+    [200.0, 1000.0]
     """
 
     name = "learning_curve"
@@ -112,9 +112,9 @@ class LearningCurve(System):
     pictured = ("test_error", "explained")
     stated = ("known", "penalty")
     checks = (
-        {"data": "made_up", "penalty": 1.0},
-        {"data": "made_up", "penalty": 0.1, "known": 0.2, "fractions": (0.05, 0.2, 0.5, 0.8)},
-        {"data": "made_up_wide", "penalty": 1.0, "fractions": (0.1, 0.3, 0.5, 0.7)},
+        {"data": "made_up", "penalty": 1.0, "fractions": (0.02, 0.1, 0.4)},
+        {"data": "made_up", "penalty": 0.1, "known": 0.1, "fractions": (0.04, 0.1, 0.2, 0.4)},
+        {"data": "made_up_wide", "penalty": 1.0, "fractions": (0.05, 0.1, 0.2)},
         {"data": "made_up_noise", "penalty": 10.0, "intercept": False},
     )
 
@@ -194,7 +194,7 @@ class LearningCurve(System):
             if value != self.parameters()[name].default and self.features != kind:
                 raise InputError(f"{name} = {value:g} has no effect with features = {self.features}: it shapes {kind}")
         table = self.table()
-        count, (_, pool, known) = len(table.inputs), self._split_rows()
+        count, (_, _, known) = len(table.inputs), self._split_rows()
         if (self.known or 0.0) + self.held_out > 1.0 + 1e-9:
             raise InputError(
                 f"known = {self.known:g} and held_out = {self.held_out:g} are not allowed: the rows that are held out "
@@ -212,7 +212,7 @@ class LearningCurve(System):
                 f"{sizes[first]:.0f}, and at least {FEWEST} are needed"
             )
         columns = table.inputs.shape[1]
-        self._map().check(columns, known.size + pool.size)
+        self._map().check(columns, count)
         side = min(known.size, self._map().number(columns, known.size))
         if short := shortage(3.0 * 8 * side**2, f"the decomposition of {known.size} rows"):
             raise InputError(f"data = {self.data} is not allowed: {short}")

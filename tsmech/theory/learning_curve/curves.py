@@ -61,7 +61,7 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
 
     References
     ----------
-    theory/learning_curve.md, eqs. 1 and 20-24.
+    theory/learning_curve.md, eqs. 6, 7, 16 and 20-22.
     """
     m = np.atleast_1d(np.asarray(rows, dtype=float))
     q = population.error.shape[1]
@@ -96,8 +96,8 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
     )
     more = scatter / reported
     of_variance = population.variance_scatter
-    # the ratio to the target's variance, measured on the same rows
-    ratio = mean_square / population.variance
+    # the ratio to the target's variance, which is measured on the same rows, about their own mean
+    ratio = mean_square / (population.variance * (1.0 - constant / reported))
     own = np.maximum(scatter - 2.0 * common + of_variance, 0.0)
     return Prediction(
         m,
@@ -106,7 +106,7 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
         train,
         train * relative,
         1.0 - ratio,
-        ratio * np.sqrt(of_ratio**2 + own / reported),
+        np.hypot(ratio * np.sqrt(of_ratio**2 + own / reported), constant * np.sqrt(2.0) / reported),
         used,
     )
 
@@ -165,7 +165,7 @@ def _reached(sizes: Array, curve: Array, level: float) -> float:
 def noise_floor(population: Population) -> tuple[Array, Array]:
     """Return the mean square error of infinitely many rows without a penalty, and its standard error, shape (q,).
 
-    Where there were fewer known rows than columns it is what the continuation leaves of the error, and its standard
-    error says how little is known of it.
+    Eq. 23.  Where there were fewer known rows than columns it is what the continuation leaves of the error, and its
+    standard error says how little is known of it.
     """
     return population.error[0], population.error[0] * population.relative[0]

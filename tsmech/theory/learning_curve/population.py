@@ -152,7 +152,7 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
 
 
 def _relative_errors(rows: KnownRows) -> tuple[Array, Array]:
-    """Return the relative standard errors of E∞ and of E∞ over the target's variance, each of shape (J, q) (eq. 15).
+    """Return the relative standard errors of E∞ and of its ratio to the target's variance, shape (J, q) (eqs. 13-15).
 
     What rows add to a quadratic form varies less than independent numbers do; the corrections are exact for Gaussian
     noise whose leverages are alike: n/(n - r) for least squares, 1 for a large penalty.
@@ -229,8 +229,8 @@ def _continued(found: Population, directions: float, seen: float) -> Population:
         target = np.interp(np.log(kappa), found.log_kappa, found.error[:, k])
         size = np.interp(np.log(kappa), found.log_kappa, found.relative[:, k]) * target
         highest, lowest = (_missed(kappa, target, size, part, floor) for floor in (True, False))
-        error[unseen, k] = 0.5 * (highest + lowest)
-        spread[unseen, k] = np.abs(highest - lowest) / np.maximum(highest + lowest, 1e-300)
+        error[unseen, k] = highest
+        spread[unseen, k] = 0.5 * np.abs(highest - lowest) / np.maximum(highest, 1e-300)
     old_parts = (found.relative, found.ratio, found.scatter, found.common)
     lengthened = [np.vstack([np.repeat(old[:1], BELOW_POINTS, axis=0), old]) for old in old_parts]
     at_end = found.error[:1] / np.maximum(error[unseen], 1e-300)

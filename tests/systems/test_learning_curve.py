@@ -1,0 +1,321 @@
+"""LearningCurve as a system: files, targets, known and hidden rows, what is refused and what is remarked on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tsmech
+from tests.commands import command
+from tsmech import LearningCurve
+from tsmech.compare import check
+from tsmech.errors import InputError
+from tsmech.systems import learning_curve
+
+RNG = np.random.default_rng(8)
+X = RNG.standard_normal((120, 8)) * np.linspace(0.5, 2.0, 8) + 1.0
+FRAME = pd.DataFrame(X, columns=[f"unit_{i}" for i in range(8)])
+FRAME["y"] = X @ np.linspace(1.0, -1.0, 8) + RNG.standard_normal(120)
+for _i in range(3):
+    FRAME[f"neuron_{_i}"] = X[:, _i] + (0.3 + _i) * RNG.standard_normal(120)
+UNITS = ",".join(f"unit_{i}" for i in range(8))
+SIZES = (0.2, 0.5, 0.8)
+
+
+@pytest.fixture(autouse=True)
+def _table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    FRAME.to_csv("t.csv", index=False)
+
+
+def problem(**given: Any) -> LearningCurve:
+    return LearningCurve(**{"data": "t.csv", "target": ("y",), "columns": UNITS, "fractions": SIZES, **given})
+
+
+def theory_of(given: dict[str, Any]) -> pd.DataFrame:
+    """Return the prediction of a problem without what is odd about its table: products of inputs have heavy tails."""
+    return problem(**given).curve("theory").to_frame(LearningCurve.observables)
+
+
+def test_theory_and_direct_run_along_the_rows() -> None:
+    theory, direct = problem(penalty=2.0).theory(), problem(penalty=2.0).direct(rng=0)
+    assert theory["rows"].tolist() == direct["rows"].tolist() == [24, 60, 96]
+    assert {"test_error", "train_error", "explained", "optimal_penalty", "noise_floor"} <= set(theory)
+    assert (theory.test_error_sem > 0).all()
+    assert (theory.applied_penalty == 2.0).all()
+    assert (theory.scaled_penalty == 0.25).all()  # λ in the units of the other systems: the penalty over 8 columns
+    assert np.allclose(theory.test_error, direct.test_error, rtol=0.6)
+
+
+def test_the_answers_agree_on_made_up_tables() -> None:
+    assert all(verdict.agrees for verdict in check(LearningCurve, replicates=20))
+
+
+def test_theory_does_not_see_the_rows_that_are_held_out() -> None:
+    """... altered in every column they leave it as it was, bit by bit; altered known rows do not."""
+    for given in ({}, {"standardise": True}, {"features": "polynomial"}, {"features": "kernel"}, {"known": 0.4}):
+        before = theory_of(given)
+        held, _, known = problem(**given)._split_rows()
+        changed = FRAME.copy()
+        hidden = np.setdiff1d(np.arange(120), known)
+        assert set(held) <= set(hidden)
+        changed.iloc[hidden] = changed.iloc[hidden] * 3.0 - 7.0
+        changed.to_csv("t.csv", index=False)
+        pd.testing.assert_frame_equal(theory_of(given), before, check_exact=True)
+        assert not problem(**given).direct(rng=0).equals(before)
+        changed.iloc[known[0]] += 1.0
+        changed.to_csv("t.csv", index=False)
+        assert not theory_of(given).equals(before)
+        FRAME.to_csv("t.csv", index=False)
+
+
+def test_all_penalties_and_sizes_share_one_decomposition(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tsmech.theory import learning_curve as theory
+
+    calls = []
+    whole = theory.decompose
+    monkeypatch.setattr(theory, "decompose", lambda *given, **more: calls.append(1) or whole(*given, **more))
+    FRAME.iloc[::-1].to_csv("t.csv", index=False)
+    tsmech.run(LearningCurve, data="t.csv", target="neuron_*", columns=UNITS, penalty=[0.1, 1.0, "best"], workers=1,
+               answers="theory")  # fmt: skip
+    assert len(calls) == 1
+
+
+def test_several_targets_are_named_from_the_header() -> None:
+    found = problem(target=("neuron_*", "y")).theory()
+    named = [name for name in found if name.startswith("explained[") and not name.endswith("_sem")]
+    assert named == ["explained[neuron_0]", "explained[neuron_1]", "explained[neuron_2]", "explained[y]"]
+    assert "explained[neuron_1]_sem" in found
+    alone = problem(target=("neuron_1",)).theory()
+    assert np.allclose(found["test_error[neuron_1]"], alone.test_error, rtol=1e-9)
+    explained = found.iloc[-1]
+    assert explained["explained[neuron_0]"] > explained["explained[neuron_1]"] > explained["explained[neuron_2]"]
+
+
+def test_without_columns_all_but_the_targets_are_inputs() -> None:
+    assert problem(columns=None).table().inputs.shape == (120, 11)
+    assert problem(columns="-neuron_0", target=("neuron_*",)).table().inputs.shape == (120, 9)
+    np.save("a.npy", FRAME.to_numpy())
+    from_array = problem(data="a.npy", columns="0,1,2,3,4,5,6,7", target=("8",))
+    assert from_array.table().names == ("8",)
+    assert np.allclose(from_array.theory().test_error, problem().theory().test_error, rtol=1e-12)
+
+
+def test_two_valued_targets_are_minus_one_and_one_and_that_is_said() -> None:
+    frame = FRAME.assign(y=np.where(FRAME.y > FRAME.y.median(), "7", "3").astype(float))
+    frame.to_csv("t.csv", index=False)
+    assert set(np.unique(problem().table().targets)) == {-1.0, 1.0}
+    with pytest.warns(UserWarning, match="y has two values: it is regressed on as -1 and 1"):
+        problem().theory()
+
+
+def test_duplicates_and_order_in_time_are_remarked_on() -> None:
+    assert problem().remark() is None
+    pd.concat([FRAME, FRAME.head(7)]).to_csv("t.csv", index=False)
+    assert "7 of 127 rows are there before" in str(problem().remark())
+    FRAME.assign(y=FRAME.unit_0 + np.linspace(0.05, 5.0, 120) * RNG.standard_normal(120)).to_csv("t.csv", index=False)
+    assert "early and late rows differ" in str(problem(held_out=0.0).remark())
+
+
+def test_a_shuffled_target_is_not_explained() -> None:
+    FRAME.assign(y=RNG.permutation(FRAME.y)).to_csv("t.csv", index=False)
+    found = problem().theory()
+    assert (found.explained < 3 * found.explained_sem).all()
+    assert (found.explained > -3 * found.explained_sem - 1 / found.rows - 1 / 24).all()
+
+
+def test_repeats_are_averaged_and_say_what_could_be_explained() -> None:
+    """Forty stimuli shown five times: the mean response has noise variance 1/5."""
+    rng = np.random.default_rng(2)
+    stimulus = np.repeat(np.arange(100.0, 180.0), 5)
+    place = np.repeat(np.arange(80), 5)
+    inputs = rng.standard_normal((80, 4))
+    clean = inputs @ np.ones(4)
+    frame = pd.DataFrame(inputs[place], columns=list("abcd"))
+    frame["y"] = clean[place] + rng.standard_normal(400)
+    frame["stimulus"] = stimulus
+    frame.sample(frac=1, random_state=0).to_csv("r.csv", index=False)
+    found = LearningCurve(data="r.csv", target="y", repeats="stimulus", fractions=SIZES)
+    table = found.table()
+    assert table.inputs.shape == (80, 4)
+    assert np.allclose(table.inputs, inputs)
+    assert table.explainable is not None
+    assert table.explainable[0] == pytest.approx(1 - 0.2 / (clean.var() + 0.2), abs=0.02)
+    theory, direct = found.theory(), found.direct(rng=0)
+    assert (theory.explained_share >= theory.explained).all()
+    assert theory.explained_share.iloc[-1] == pytest.approx(1.0, abs=0.1)
+    assert direct.explained_share.iloc[-1] == pytest.approx(1.0, abs=0.15)
+
+
+def test_feature_maps_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics.pairwise import rbf_kernel
+    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+    from tsmech.problem.feature_maps import FeatureMap
+
+    Z = StandardScaler().fit_transform(X)
+    found = FeatureMap("polynomial", 1, 3, 1.0).of(X, X)
+    assert np.allclose(found, PolynomialFeatures(3, include_bias=False).fit_transform(Z))
+    assert found.shape[1] == FeatureMap("polynomial", 1, 3, 1.0).number(8, 120)
+    kernel = FeatureMap("kernel", 1, 2, 0.7).of(X, X)
+    assert np.allclose(kernel @ kernel.T, rbf_kernel(Z, gamma=1 / (2 * 8 * 0.49)), atol=1e-8)
+    random = FeatureMap("random_features", 30, 2, 1.0)
+    assert (random.of(X[:50], X) == random.of(X, X)[:50]).all()
+    assert random.of(X, X).shape == (120, 30)
+    assert (random.of(X, X) >= 0).all()
+
+
+@pytest.mark.parametrize("features", ["random_features", "polynomial", "kernel"])
+def test_learning_curves_of_features_are_predicted(features: str) -> None:
+    found = problem(features=features, penalty=3.0, **({"width": 200} if features == "random_features" else {}))
+    theory = found.curve("theory")
+    real = np.mean([found.curve("direct", seed).observables["test_error"] for seed in range(10)], axis=0)
+    assert (np.abs(theory.observables["test_error"] - real) < 3 * theory.errors["test_error"]).all()
+
+
+def test_a_fifth_of_the_rows_predicts_four_fifths() -> None:
+    found = LearningCurve(data="made_up", known=0.2, penalty=0.5, fractions=(0.8,))
+    theory = found.curve("theory")
+    real = found.curve("direct", 0).observables["test_error"]
+    assert found._split_rows()[2].size == 400
+    assert abs(theory.observables["test_error"] - real) < 2.5 * theory.errors["test_error"]
+
+
+def test_rows_for_an_error_and_beyond_the_rows_there_are() -> None:
+    found = LearningCurve(data="made_up", fractions=(0.1, 0.3), held_out=0.8)
+    theory = found.theory()
+    assert theory["rows"].tolist() == [200, 600]
+    assert found.direct(rng=0)["rows"].tolist() == [200]
+    needed = found.rows_for(float(theory.test_error[1]))
+    assert needed.rows == pytest.approx(600, rel=0.05)
+    assert needed.least < 600 < needed.most
+    assert found.rows_for(0.01).rows == np.inf
+    with pytest.raises(InputError, match="error = -1 is not allowed"):
+        found.rows_for(-1)
+    with pytest.raises(InputError, match=r"target = z is not allowed: it must be one of neuron_0, neuron_1, neuron_2"):
+        problem(target=("neuron_*",)).rows_for(0.5, "z")
+    with pytest.raises(InputError, match="target is needed"):
+        problem(target=("neuron_*",)).rows_for(0.5)
+
+
+def test_cross_validation_comes_close_to_the_best_penalty() -> None:
+    best, chosen = problem(), problem(penalty="cross_validated")
+    pd.testing.assert_series_equal(best.theory().test_error, chosen.theory().test_error)
+    real = chosen.direct(rng=0)
+    assert (real.applied_penalty > 0).all()
+    assert np.allclose(real.scaled_penalty * 8, real.applied_penalty)
+    assert np.allclose(real.test_error, best.direct(rng=0).test_error, rtol=0.3)
+
+
+def test_lacking_answers_say_why() -> None:
+    assert "the law of a table's rows is not known" in str(problem().lacks("reduced"))
+    assert "raise held_out" in str(problem(held_out=0.0).lacks("direct"))
+    assert "more than 96 rows" in str(problem(fractions=(0.9, 2.0)).lacks("direct"))
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"target": None}, "target is needed: name the column"),
+    ({"target": ("z",)}, "no column has the name z"),
+    ({"target": ("q*",), "columns": None}, r"no column has a name like q\*"),
+    ({"columns": "unit_0,y"}, "columns = unit_0,y takes the target y: leave it out"),
+    ({"columns": "unit_0,nothing"}, "no column has the name nothing"),
+    ({"fractions": (0.01, 0.5)}, r"fractions\[0\] = 0.01 is not allowed: of 120 rows it takes 1"),
+    ({"known": 0.9}, "known = 0.9 and held_out = 0.2 are not allowed"),
+    ({"known": 0.05}, "6 of 120 rows are known to theory: at least 10"),
+    ({"width": 10}, "width = 10 has no effect with features = none"),
+    ({"features": "splines"}, "features = splines is not allowed"),
+    ({"penalty": -1.0}, "penalty = -1"),
+    ({"penalty": "bset"}, "did you mean best"),
+    ({"data": "nowhere.csv"}, "no file can be read"),
+    ({"data": "made_up", "target": ("neuron",)}, "target has no effect with data = made_up"),
+    ({"repeats": "y"}, "repeats = y is a target too"),
+    ({"repeats": "neuron_0"}, "no stimulus is shown more than once"),
+    ({"target": ("unit_*", "y", "neuron_*"), "columns": None}, "has no column beside the targets"),
+]
+
+
+@pytest.mark.parametrize(("given", "says"), BAD)
+def test_what_cannot_be_is_refused(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        problem(**given)
+
+
+TABLES: list[tuple[Any, str]] = [
+    (lambda frame: frame.assign(unit_3=2.0), r"column unit_3 is constant: leave out by columns = -unit_3"),
+    (lambda frame: frame.assign(y=2.0), "the target y is constant"),
+    (lambda frame: frame.head(19), "19 rows: at least 20"),
+    (lambda frame: frame.assign(unit_2=frame.unit_2.where(frame.index != 4)), "row 6, column 3 holds ''"),
+    (lambda frame: frame.assign(y=frame.y.where(frame.index != 4, np.inf)), "inf in row 6, column 9"),
+    (
+        lambda frame: frame.assign(unit_0=frame.unit_0.astype(object).where(frame.index != 4, "bad")),
+        "row 6, column 1 holds 'bad'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), TABLES)
+def test_tables_that_cannot_be_used_are_refused_in_one_line(change: Any, says: str) -> None:
+    change(FRAME).to_csv("t.csv", index=False)
+    with pytest.raises(InputError, match=says):
+        problem()
+
+
+def test_decimal_commas_and_index_columns_are_met_with_one_line() -> None:
+    FRAME.to_csv("t.csv", index=False, sep=";", decimal=",")
+    with pytest.raises(InputError, match="a decimal comma: write decimals with a point"):
+        problem()
+    FRAME.to_csv("t.csv")
+    assert problem(columns=None).table().inputs.shape[1] == 11  # pandas' own index is none of them
+    FRAME.to_csv("t.csv", index_label="id")
+    with pytest.raises(InputError, match="may be an index or an input"):
+        problem(columns=None)
+    assert problem(columns="-id").table().inputs.shape[1] == 11
+
+
+def test_memory_is_estimated_before_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem()
+    monkeypatch.setattr("tsmech.machine.memory.available", lambda: 1 << 27)
+    with pytest.raises(InputError, match=r"1000000 features of 120 rows takes 1\.92 GB of memory"):
+        problem(features="random_features", width=1_000_000)
+
+
+def test_the_command_of_the_first_page() -> None:
+    words = ("run", "learning_curve", "--data", "t.csv", "--target", "y", "--fractions", "0.1:0.8:5", "--penalty",
+             "1,best", "--replicates", 3, "--workers", 1)  # fmt: skip
+    said = command(*words, "--out", "run", "--json")
+    assert said.code == 0, said.err
+    rows = [json.loads(line) for line in said.out.splitlines()] if said.out[0] == "{" else json.loads(said.out)
+    assert {row["answer"] for row in rows} == {"theory", "direct"}
+    assert Path("run/figure.png").is_file()
+    assert command("run", "learning_curve", "--data", "t.csv", "--target", "nobody").code == 2
+
+
+def test_several_targets_are_stored_exported_and_drawn() -> None:
+    words = (
+        "run",
+        "learning_curve",
+        "--data",
+        "t.csv",
+        "--target",
+        "neuron_*",
+        "--columns",
+        UNITS,
+        "--penalty",
+        "1,best",
+    )
+    said = command(*words, "--replicates", 2, "--workers", 1, "--out", "run", "--quiet")
+    assert said.code == 0, said.err
+    assert command("plot", "run", "--y", "explained", "--by", "penalty", "--out", "p.svg").code == 0
+    assert command("plot", "run", "--y", "explained[neuron_1]", "--by", "penalty", "--out", "q.svg").code == 0
+    assert command("export", "run", "--long", "--out", "long.csv").code == 0
+    long = pd.read_csv("long.csv")
+    column = next(name for name in long if name.startswith("target"))
+    assert {"neuron_0", "neuron_1", "neuron_2"} <= set(long[column].dropna())
+
+
+def test_the_made_up_tables_are_the_documented_ones() -> None:
+    for name, (rows, columns, _, _) in learning_curve.MADE_UP.items():
+        assert LearningCurve(data=name).table().inputs.shape == (rows, columns)
