@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all lint types bench figures docs clean
+.PHONY: demo test test-all test-browser lint types bench figures docs clean
 
 demo: $(READY)  ## the main job: double descent, theory beside two simulations
 	$(BIN)/tsmech run double_descent
@@ -13,6 +13,10 @@ test: $(READY)  ## the quick tests
 
 test-all: $(READY)  ## all tests
 	$(BIN)/pytest
+
+test-browser: $(READY)  ## the explorer in a headless Chromium, which is installed where that is possible
+	.ci/browser
+	$(BIN)/pytest -m browser -p no:benchmark tests/explore
 
 lint: $(READY)  ## style and format
 	$(BIN)/ruff check .

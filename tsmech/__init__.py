@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tsmech.systems.ising_perceptron import IsingPerceptron as IsingPerceptron
     from tsmech.systems.learning_curve import LearningCurve as LearningCurve
     from tsmech.systems.linear_perceptron import LinearPerceptron as LinearPerceptron
-    from tsmech.systems.online_perceptron import OnlinePerceptron as OnlinePerceptron
     from tsmech.systems.multitasking import Multitasking as Multitasking
+    from tsmech.systems.online_perceptron import OnlinePerceptron as OnlinePerceptron
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
     from tsmech.systems.perceptron import Perceptron as Perceptron
@@ -33,11 +33,10 @@ if TYPE_CHECKING:
     from tsmech.systems.ridge import Ridge as Ridge
     from tsmech.systems.sample_reuse import SampleReuse as SampleReuse
     from tsmech.systems.semantic_development import SemanticDevelopment as SemanticDevelopment
+    from tsmech.systems.wide_network import WideNetwork as WideNetwork
     from tsmech.theory.capacity import critical_capacity as critical_capacity
     from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping
     from tsmech.theory.ising_perceptron import ising_transition as ising_transition
-    from tsmech.systems.wide_network import WideNetwork as WideNetwork
-    from tsmech.theory.gradient_flow.stopping import optimal_stopping as optimal_stopping
     from tsmech.theory.network_kernel import network_kernel as network_kernel
     from tsmech.theory.online_sgd.limits import critical_learning_rate as critical_learning_rate
     from tsmech.theory.ridge import optimal_penalty as optimal_penalty

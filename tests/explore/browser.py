@@ -141,9 +141,8 @@ class Tab:
         from selenium.webdriver.common.keys import Keys
 
         field = self.one(f".words-{name}").shadow_root.find_element("css selector", "input")
-        field.send_keys(Keys.CONTROL + "a")
-        field.send_keys(Keys.DELETE)
-        field.send_keys(words + Keys.ENTER)
+        self.driver.execute_script("arguments[0].focus(); arguments[0].select()", field)
+        field.send_keys((words or Keys.DELETE) + Keys.ENTER)
 
     def words(self, name: str) -> str:
         return str(self.one(f".words-{name}").shadow_root.find_element("css selector", "input").get_property("value"))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import panel as pn
 
 from tsmech.errors import InputError
+from tsmech.explore import frame
 from tsmech.explore.view import default_words, interval, is_swept
 from tsmech.problem.parameters import Parameter
 
@@ -37,10 +38,10 @@ class Control:
         )
         self._text.param.watch(lambda event: self._say(event.new), "value")
         title = f"<b>{html.escape(parameter.symbol)}</b> {html.escape(parameter.name)}"
-        self._title = pn.pane.HTML(
+        self._title = frame.text(
             f'<div title="{html.escape(described)}" class="title">{title}</div>', margin=(3, 4, 0, 4), width=285
         )
-        self._error = pn.pane.HTML("", visible=False, margin=(0, 4), width=285, css_classes=[f"error-{parameter.name}"])
+        self._error = frame.text("", visible=False, margin=(0, 4), width=285, css_classes=[f"error-{parameter.name}"])
         self._slider: pn.widgets.FloatSlider | None = None
         self._choice: pn.widgets.Select | None = None
         row = []

@@ -13,10 +13,6 @@ from tsmech.explore.figures import Canvas
 from tsmech.explore.series import Drawing, Series
 from tsmech.explore.view import View
 
-STYLE = """
-body { font-family: system-ui, sans-serif; margin: 0; }
-.control .title { font-size: 12px; color: #333; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
-"""
 PARTS = """
 :host { font-family: system-ui, sans-serif; }
 .title { font-size: 12px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }

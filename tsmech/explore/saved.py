@@ -95,19 +95,20 @@ class SavedPage:
     def _show(self) -> None:
         """Let the widgets show what the picture is."""
         self._quiet = True
-        is_map = bool(self._plot.get("value"))
-        said = self._plot
+        plot = read_plot(self._plot, self._experiment.system)
+        picture = choose(dataclasses.replace(self._experiment, plot=plot))
+        is_map = picture.y is not None
         for widget, value in (
-            (self._x, said.get("x", "")),
-            (self._by, said.get("by", "")),
-            (self._value, said.get("value", "")),
-            (self._up, said.get("y", "") if is_map else ""),
+            (self._x, picture.x),
+            (self._by, picture.by or ""),
+            (self._value, picture.observables[0] if is_map else ""),
+            (self._up, picture.y or ""),
         ):
             if value in {*widget.options.values()}:
                 widget.value = value
-        if not is_map and isinstance(said.get("y"), list):
-            self._y.options = list(dict.fromkeys([*self._y.options, *said["y"]]))
-            self._y.value = said["y"]
+        if not is_map:
+            self._y.options = list(dict.fromkeys([*self._y.options, *picture.observables]))
+            self._y.value = list(picture.observables)
         self._y.visible, self._up.visible = not is_map, is_map
         self._quiet = False
 
@@ -123,13 +124,24 @@ class SavedPage:
     def _change(self, key: str, value: Any) -> None:
         if self._quiet:
             return
-        plot = {known: said for known, said in self._plot.items() if known not in (key, "matrix", "at", "reference")}
+        dropped = (key, "matrix", "at", "reference", *(("log",) if key in ("x", "y") else ()))
+        plot = {known: said for known, said in self._plot.items() if known not in dropped}
         if key == "value" and bool(value) != bool(self._plot.get("value")):
             plot = {known: said for known, said in plot.items() if known not in ("y", "by", "log")}
         if value:
             plot[key] = value
-        self._plot = plot
-        self._show()
+        try:
+            read_plot(plot, self._experiment.system)
+            before, self._plot = self._plot, plot
+            try:
+                self._show()
+            except InputError:
+                self._plot = before
+                raise
+        except InputError as error:
+            self._quiet = False
+            self._status.object = html.escape(str(error))
+            return
         self._ask()
 
     def _ask(self) -> None:
@@ -140,8 +152,8 @@ class SavedPage:
         def say(words: str, then: Callable[[], None] = lambda: None) -> None:
             def tell() -> None:
                 if number == self._latest and not self._gone:
-                    self._status.object = html.escape(words)
                     then()
+                    self._status.object = html.escape(words)
 
             if not self._gone:
                 self._document.add_next_tick_callback(tell)

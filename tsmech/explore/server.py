@@ -87,7 +87,6 @@ def serve(
     if target.run is not None:
         run = target.run
         pages["/run"] = guarded(functools.partial(saved, run))
-    pn.config.raw_css = [frame.STYLE]
     address = f"http://{ADDRESS}:{number}/{target.path}"
     try:
         server = pn.serve(

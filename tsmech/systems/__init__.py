@@ -16,16 +16,16 @@ REGISTRY = {
     "deep_linear": "DeepLinear",
     "semantic_development": "SemanticDevelopment",
     "perceptual_learning": "PerceptualLearning",
+    "multitasking": "Multitasking",
     "random_features": "RandomFeatures",
     "random_features_flow": "RandomFeaturesFlow",
+    "wide_network": "WideNetwork",
     "learning_curve": "LearningCurve",
     "perceptron": "Perceptron",
     "online_perceptron": "OnlinePerceptron",
     "linear_perceptron": "LinearPerceptron",
     "ising_perceptron": "IsingPerceptron",
     "capacity": "Capacity",
-    "multitasking": "Multitasking",
-    "wide_network": "WideNetwork",
 }
 
 

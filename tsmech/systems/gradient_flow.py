@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.problem.conventions import Convention, Quantity, times
 from tsmech.problem.curve import Curve
 from tsmech.problem.inputs import GaussianInputs
 from tsmech.problem.observables import Coordinate, Observable
@@ -59,6 +60,26 @@ class GradientFlow(Reports, GaussianInputs):
         **SUMMARY,
         "best_ridge_error": Observable("ε_ridge", "test error of ridge at its best penalty", summary=True),
     }
+    conventions = (
+        Convention(
+            "Advani & Saxe 2017",
+            {
+                "time": Quantity("t_N", lambda time, point: time / point["alpha"]),
+                "early_stopping_time": Quantity("t_N*", lambda time, point: time / point["alpha"]),
+                "generalization_error": Quantity("E_g", lambda error, point: 2.0 * error + point["noise"] ** 2),
+                **{name: times("E_g", 2.0) for name in ("test_error", "early_stopping_error", "final_error")},
+            },
+        ),
+        Convention(
+            "Ali, Kolter & Tibshirani 2019",
+            {
+                "alpha": Quantity("γ", lambda alpha, point: 1.0 / alpha),
+                "penalty": Quantity("λ_AKT", lambda penalty, point: penalty / point["alpha"]),
+                "generalization_error": times("risk", 2.0),
+                "test_error": Quantity("risk", lambda error, point: 2.0 * error - point["noise"] ** 2),
+            },
+        ),
+    )
     references = (
         KROGH_HERTZ,
         ADVANI_SAXE,

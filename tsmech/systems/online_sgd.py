@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
+from tsmech.problem.conventions import Convention, Quantity, times
 from tsmech.problem.curve import Curve
 from tsmech.problem.files import read_table, state
 from tsmech.problem.observables import Coordinate, Observable
@@ -71,6 +72,22 @@ class OnlineSGD(TwoLayerNetwork, Reports):
         "escape_time": Observable("α_esc", "end of the plateau", summary=True),
         "gaussian_error": Observable("ε_Gauss", "generalization error on Gaussian inputs (with inputs from a file)"),
     }
+    conventions = (
+        Convention(
+            "the loss Δ², without ½",
+            {
+                **{name: times("⟨Δ²⟩", 2.0) for name in ("generalization_error", "test_error", "gaussian_error")},
+                "learning_rate": times("η'", 0.5),
+            },
+        ),
+        Convention(
+            "machine-learning code, weights on x",
+            {
+                "alpha": Quantity("steps", lambda alpha, point: alpha * point["dimension"] / point["batch"]),
+                "learning_rate": Quantity("η'", lambda rate, point: rate / point["dimension"]),
+            },
+        ),
+    )
     pictured = ("generalization_error", "specialization")
     stated = ("student_units", "teacher_units", "learning_rate")
     checks = (

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.problem.conventions import Convention, Quantity, same, times
 from tsmech.problem.curve import Curve
 from tsmech.problem.inputs import GaussianInputs
 from tsmech.problem.observables import Observable
@@ -44,6 +45,41 @@ class Ridge(GaussianInputs):
         "weight_norm": Observable("Q", "mean square student weight"),
         "optimal_penalty": Observable("λ*", "optimal ridge penalty"),
     }
+    conventions = (
+        Convention(
+            "Krogh & Hertz 1992",
+            {"generalization_error": Quantity("F", lambda error, point: 2.0 * error / point["signal"])},
+        ),
+        Convention(
+            "Advani & Saxe 2017",
+            {
+                "generalization_error": Quantity("E_g", lambda error, point: 2.0 * error + point["noise"] ** 2),
+                "test_error": times("E_g", 2.0),
+            },
+        ),
+        Convention(
+            "Dobriban & Wager 2018",
+            {
+                "alpha": Quantity("γ", lambda alpha, point: 1.0 / alpha),
+                "penalty": Quantity("λ_DW", lambda penalty, point: penalty / point["alpha"]),
+                "generalization_error": Quantity("r", lambda error, point: 2.0 * error / point["noise"] ** 2 + 1.0),
+                "test_error": Quantity("r", lambda error, point: 2.0 * error / point["noise"] ** 2),
+            },
+        ),
+        Convention(
+            "Hastie et al. 2022",
+            {
+                "alpha": Quantity("γ", lambda alpha, point: 1.0 / alpha),
+                "penalty": Quantity("λ_H", lambda penalty, point: penalty / point["alpha"]),
+                "unseen": Quantity("κ", lambda unseen, point: 1.0 - unseen),
+                "signal": same("r²"),
+                "generalization_error": times("R_X", 2.0),
+                "test_error": Quantity("R_X", lambda error, point: 2.0 * error - point["noise"] ** 2),
+                "bias": times("B_X", 2.0),
+                "variance": times("V_X", 2.0),
+            },
+        ),
+    )
     references = (
         KROGH_HERTZ,
         ADVANI_SAXE,

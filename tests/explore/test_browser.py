@@ -1,0 +1,249 @@
+"""The explorer in a real browser: dragged, typed, streamed, cancelled, linked, reloaded, in two tabs, each system."""
+
+import json
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.explore.browser import Tab, chromium, explorer, missing
+from tests.explore.toys import BEGIN
+from tsmech.systems import REGISTRY
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+LONG = 180.0
+"""Seconds that a first page may take, on a busy machine, with all that is compiled for it."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with a saved run of an experiment, and one of several axes."""
+    import tsmech
+
+    place = tmp_path_factory.mktemp("explored")
+    sweep = {"alpha": "0.5:2:4", "noise": [0.1, 0.5], "penalty": [0.1, 1.0], "replicates": 2}
+    tsmech.run("ridge", **sweep, answers="theory,reduced", workers=1, out=place / "several")
+    from tsmech.runs import resolve
+
+    asked = resolve("double_descent", {})
+    tsmech.run("double_descent", answers="theory", workers=1, out=place / f"runs/double_descent-{asked.digest()}")
+    return place
+
+
+@pytest.fixture(scope="module")
+def site(place: Path) -> Iterator[str]:
+    if words := missing():
+        pytest.skip(f"{words}: make test-browser gets what it needs")
+    with explorer("several", cwd=place, begin=BEGIN) as address:
+        assert address.endswith("/run")
+        yield address.removesuffix("/run")
+
+
+@pytest.fixture(scope="module")
+def driver(site: str) -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _quiet(driver: Any) -> Iterator[None]:
+    """Fail where a page reports an error, or asks another host for anything."""
+    yield
+    severe = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+    assert [words for words in severe if "favicon" not in words] == []
+    asked = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    addresses = [one["params"]["request"]["url"] for one in asked if one["method"] == "Network.requestWillBeSent"]
+    assert {urlsplit(one).hostname for one in addresses if one.startswith(("http", "ws"))} <= {"127.0.0.1"}
+    while len(driver.window_handles) > 1:
+        driver.close()
+        driver.switch_to.window(driver.window_handles[0])
+    driver.get("about:blank")
+
+
+def theory(tab: Tab) -> Any:
+    """Return the lines of theory of the first panel."""
+    return tab.numbers("ys", "ys")
+
+
+def shown(tab: Tab, seconds: float = LONG) -> Any:
+    """Wait for theory, and return it."""
+    return tab.wait(
+        lambda: theory(tab) and "theory is under way" not in tab.text(".status") and theory(tab), seconds=seconds
+    )
+
+
+def count(tab: Tab) -> int:
+    """Return how many simulations are done, by the words of the page."""
+    words = tab.text(".status")
+    if "simulations: all" in words:
+        return 10**9
+    return int(words.partition("simulations: ")[2].split()[0]) if " of " in words else 0
+
+
+@pytest.mark.parametrize("system", [*REGISTRY, "two_tasks"])
+def test_each_system_has_a_page_with_its_theory(driver: Any, site: str, system: str) -> None:
+    tab = Tab(driver, f"{site}/{system}?answers={'exact,drawn' if system == 'two_tasks' else 'theory'}")
+    assert shown(tab)
+    assert tab.text(".refused").strip() == ""
+
+
+def test_theory_follows_the_slider_and_words_and_link_follow_too(driver: Any, site: str) -> None:
+    from selenium.webdriver import ActionChains
+
+    tab = Tab(driver, f"{site}/ridge?answers=theory")
+    before = shown(tab)
+    handle = tab.one(".slider-noise").shadow_root.find_element("css selector", ".noUi-handle")
+    ActionChains(driver).click_and_hold(handle).move_by_offset(60, 0).release().perform()
+    tab.wait(lambda: theory(tab) != before)
+    words = tab.words("noise")
+    assert 0.5 < float(words) <= 2.0
+    assert f"noise={words}" in driver.current_url
+    assert f"--noise {words}" in tab.text(".way-command")
+
+
+def test_a_bad_value_is_refused_beside_its_control_and_a_good_one_takes_it_away(driver: Any, site: str) -> None:
+    tab = Tab(driver, f"{site}/ridge?answers=theory")
+    before = shown(tab)
+    tab.type("penalty", "-1")
+    tab.wait(lambda: "penalty = -1 is not allowed: it must be a number at least 0" in tab.text(".error-penalty"))
+    assert tab.text(".error-noise").strip() == ""
+    tab.type("penalty", "0.3")
+    tab.wait(lambda: tab.text(".error-penalty").strip() == "" and theory(tab) != before)
+    tab.type("alpha", "")
+    tab.wait(lambda: "ridge needs alpha" in tab.text(".error-alpha"))
+
+
+def test_simulations_stream_are_cancelled_by_a_change_and_stopped_by_the_button(driver: Any, site: str) -> None:
+    tab = Tab(driver, f"{site}/ridge?replicates=2000&dimension=400&alpha=0.2:4:20")
+    tab.wait(lambda: count(tab) > 20, seconds=LONG)
+    assert len(tab.numbers("marker", "x")) > 0
+    seen = count(tab)
+    tab.wait(lambda: count(tab) > seen)
+    tab.type("noise", "0.7")
+    tab.wait(lambda: 0 < count(tab) < 10**9)
+    tab.one(".stop").shadow_root.find_element("css selector", "button").click()
+    tab.wait(lambda: "simulations are stopped" in tab.text(".status"))
+    before = shown(tab)
+    tab.type("noise", "0.2")
+    tab.wait(lambda: theory(tab) != before)
+
+
+def test_a_link_and_a_reload_show_the_same(driver: Any, site: str) -> None:
+    tab = Tab(driver, f"{site}/ridge?answers=theory")
+    shown(tab)
+    tab.choose("axis-by", "penalty")
+    tab.wait(lambda: len(theory(tab)) == 3)
+    tab.type("penalty", "0.01,0.1")
+    tab.wait(lambda: len(theory(tab)) == 2)
+    found, address = shown(tab), driver.current_url
+    assert "plot.by=penalty" in address
+    driver.get("about:blank")
+    again = Tab(driver, address)
+    again.wait(lambda: theory(again) == found)
+    driver.refresh()
+    again.wait(lambda: theory(again) == found)
+    assert again.words("penalty") == "0.01,0.1"
+
+
+def test_two_tabs_do_not_disturb_each_other_and_a_closed_one_ends_its_workers(driver: Any, site: str) -> None:
+    one = Tab(driver, f"{site}/ridge?answers=theory&noise=0.3")
+    first = shown(one)
+    before = len(_workers())
+    driver.switch_to.new_window("tab")
+    other = Tab(driver, f"{site}/ridge?answers=theory&noise=0.9")
+    second = shown(other)
+    other.type("noise", "1.5")
+    other.wait(lambda: theory(other) not in (first, second))
+    assert len(_workers()) > before
+    driver.close()
+    driver.switch_to.window(one.handle)
+    assert theory(one) == first
+    assert one.words("noise") == "0.3"
+    one.wait(lambda: len(_workers()) <= before, "the workers of the closed tab are still there")
+
+
+def _workers() -> list[str]:
+    """Return the worker processes of all pages: children of the server that forks them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_text()
+        except OSError:
+            continue
+        if "multiprocessing.forkserver" in words and "tsmech" in words:
+            found.append(path.parent.name)
+    return found
+
+
+def test_axes_colours_maps_and_entries_are_a_choice(driver: Any, site: str) -> None:
+    tab = Tab(driver, f"{site}/ridge?answers=theory")
+    shown(tab)
+    tab.choose("axis-x", "penalty")
+    tab.wait(lambda: tab.words("penalty") == "log:0.001:10:40" and tab.words("alpha") == "2")
+    tab.choose("map-value", "test_error")
+    tab.wait(lambda: tab.numbers("image", "dw"))
+    assert "plot.value=test_error" in driver.current_url
+    kinds = Tab(driver, f"{site}/two_tasks?plot.y=m,C%5B0%2C+keep%5D&answers=exact")
+    assert len(shown(kinds)) == 2
+    kinds = Tab(driver, f"{site}/two_tasks?plot.x=task&plot.y=memory&answers=exact")
+    kinds.wait(lambda: kinds.numbers("marker", "marker") and set(kinds.numbers("marker", "marker")) == {"dash"})
+
+
+def test_axes_can_have_the_symbols_of_a_paper(driver: Any, site: str) -> None:
+    tab = Tab(driver, f"{site}/ridge?answers=theory&alpha=0.5:4:8&penalty=0.1")
+    ours = shown(tab)
+    tab.choose("convention", "Hastie et al. 2022")
+    tab.wait(lambda: theory(tab) != ours)
+    assert "convention=Hastie" in driver.current_url
+
+
+def test_an_experiment_opens_with_its_saved_run_under_it(driver: Any, site: str) -> None:
+    tab = Tab(driver, f"{site}/double_descent?answers=theory")
+    shown(tab)
+    tab.wait(lambda: "pale: the saved run" in tab.text(".status"))
+    tab.wait(lambda: 0.3 in tab.numbers("ys", "alpha"))
+    assert tab.words("penalty") == "0,0.25"
+
+
+def test_a_run_is_shown_in_small_multiples_and_says_when_it_is_gone(driver: Any, site: str, place: Path) -> None:
+    tab = Tab(driver, f"{site}/run")
+    tab.wait(lambda: tab.text(".status") == "ready" and theory(tab))
+    assert len(tab.all(".bk-Figure")) == 4
+    shutil.move(place / "several", place / "moved")
+    try:
+        tab.wait(lambda: "is not there any more" in tab.text(".status"))
+        driver.refresh()
+        tab.wait(lambda: "several" in tab.text("*") and "cannot" in tab.text("*"))
+    finally:
+        shutil.move(place / "moved", place / "several")
+
+
+def test_what_a_link_says_wrong_is_said_in_a_sentence(driver: Any, site: str) -> None:
+    tab = Tab(driver, f"{site}/ridge?nosie=0.3&answers=theory")
+    tab.wait(lambda: "nosie, which ridge has not: did you mean noise?" in tab.text(".status"))
+    tab = Tab(driver, f"{site}/online_sgd?learning_rate=1000&duration=5&answers=theory")
+    tab.wait(lambda: "theory" in tab.text(".status") and "under way" not in tab.text(".status"), seconds=LONG)
+
+
+def test_the_list_leads_to_all_pages(driver: Any, site: str) -> None:
+    tab = Tab(driver, f"{site}/")
+    tab.wait(lambda: all(name in tab.text("*") for name in (*REGISTRY, "double_descent")))
+
+
+def test_a_page_of_another_origin_gets_no_connection(site: str) -> None:
+    port = urlsplit(site).port
+    key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ=="
+    key = f"Connection: Upgrade\r\nUpgrade: websocket\r\n{key}"
+    for origin, answer in (("http://127.0.0.2:1", b"403"), (site, b"101")):
+        with socket.create_connection(("127.0.0.1", port), 10) as line:
+            line.sendall(
+                f"GET /ridge/ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: {origin}\r\n{key}\r\n\r\n".encode()
+            )
+            assert line.recv(100).split()[1] == answer
+    with socket.socket() as line:
+        line.settimeout(2)
+        assert line.connect_ex(("127.0.0.3", port)) != 0  # another address of this machine
