@@ -97,6 +97,7 @@ def dense(alpha, noise, N, rng, *, Q, R, rate, decay, discrete, fluctuation, epo
     return np.transpose(results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("alpha", "kind"),
     [(0.5, {}), (2.0, {"decay": 0.2}), (2.0, {"discrete": True, "decay": 0.1}), (0.7, {"fluctuation": 0.3}),
@@ -153,6 +154,7 @@ def test_many_examples_are_one_pass_sgd() -> None:
     assert differences[0] / differences[1] == pytest.approx(10, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("eta", "diverges"), [(1.95, False), (2.05, True)])
 def test_sgd_is_stable_below_two_whatever_alpha_is(eta: float, diverges: bool) -> None:
     """f ∫ ⟨l² e^{-2alk}⟩ dk = f/2a = η/2, as for one-pass SGD."""
