@@ -341,7 +341,7 @@ class DeepNetwork(Reports):
     def learning(
         self, times: Array, strengths: Array, half: Array | None = None, pretraining: float = 0.0
     ) -> dict[str, Any]:
-        """Return the observables :data:`LEARNING` of strengths, shape (T, modes), or of known half times."""
+        """Return the observables ``LEARNING`` of strengths, shape (T, modes), or of known half times."""
         from tsmech.theory.deep_network import largest_step
 
         s = self.mode_strengths()

@@ -25,7 +25,7 @@ class FeatureMap(NamedTuple):
     ========================  =====================================================================
     ``random_features``       max(0, W·z/√p + b), W and b standard normal, ``width`` features
     ``polynomial``            all products of up to ``degree`` of the z
-    ``kernel``                exp(-|z - z'|² / (2 p length²)): its coordinates on the rows at hand
+    ``kernel``                exp(-‖z - z'‖² / (2 p length²)): its coordinates on the rows at hand
     ========================  =====================================================================
     """
 

@@ -53,12 +53,12 @@ class Discrimination(NamedTuple):
 
     @property
     def strength(self) -> float:
-        """The singular value s = |d| of the correlations of labels ±1 and responses."""
+        """The singular value s = ‖d‖ of the correlations of labels ±1 and responses."""
         return float(np.linalg.norm(self.half))
 
     @property
     def power(self) -> float:
-        """The variance λ = σ² + |d|² of responses along d."""
+        """The variance λ = σ² + ‖d‖² of responses along d."""
         return self.noise**2 + self.strength**2
 
     @property

@@ -36,7 +36,7 @@ class Sizes(NamedTuple):
 
     @property
     def unit(self) -> float:
-        """Return g = σ √(N/P): the noise's singular values lie between g |1 - √c| and g (1 + √c)."""
+        """Return g = σ √(N/P): the noise's singular values lie between g abs(1 - √c) and g (1 + √c)."""
         return self.noise * math.sqrt(self.inputs / self.examples)
 
     @property

@@ -1,6 +1,6 @@
 """Gradient descent and gradient flow of a deep network, every weight of it: linear, or with tanh hidden units.
 
-The network W_D φ(W_(D-1) ... φ(W_1 X)) is fitted to targets Y by the loss ½ |W_D ... - Y|², summed over the columns of
+The network W_D φ(W_(D-1) ... φ(W_1 X)) is fitted to targets Y by the loss ½ ‖W_D ... - Y‖², summed over the columns of
 X and the outputs.  Whitened inputs have X = 1, and then Y is the matrix of input-output correlations.  All weights lie
 in one vector, layer after layer, row by row.
 """

@@ -43,7 +43,7 @@ def first_epoch(
     epochs : array_like, shape (n,)
         Increasing, from 0 to 1.
     alpha, noise, Q, R, teacher, rate, decay, bound
-        As in :func:`linear_unit`.
+        As in :func:`tsmech.theory.sample_reuse.linear.linear_unit`.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def without_replacement(
     Parameters
     ----------
     epochs, alpha, noise, Q, R, teacher, rate, decay, bound
-        As in :func:`linear_unit`.
+        As in :func:`tsmech.theory.sample_reuse.linear.linear_unit`.
 
     Returns
     -------
