@@ -62,8 +62,9 @@ def errors(
 ) -> dict[str, Array]:
     r"""Errors of regression on random features, and their decomposition.
 
-    With the effective penalty k of :func:`tsmech.theory.spectra.population.effective_penalty`,
-    :math:`\rho = \mu_1^2/(\mu_1^2 + k)`, :math:`h = \rho + \mu_*^2/k`, :math:`g = h - \rho^2`, :math:`q = \psi - \rho^2` and
+    With the effective penalty k of :func:`effective_sizes`,
+    :math:`\rho = \mu_1^2/(\mu_1^2 + k)`, :math:`h = \rho + \mu_*^2/k`, :math:`g = h - \rho^2`,
+    :math:`q = \psi - \rho^2` and
     :math:`\Delta = (\alpha - \rho^2)\, q - g^2`, for a linear part of the teacher of variance :math:`V_1 = (1 - u) V`,
 
     .. math::
