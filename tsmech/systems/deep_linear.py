@@ -157,9 +157,12 @@ class DeepLinear(DeepNetwork):
         "training examples per input, P/N, at least 1; none has exact correlations",
         default=None,
         minimum=1,
+        maximum=1e6,
         range=(1.0, 10.0),
     )
-    noise: float = parameter("σ", "standard deviation of the label noise", default=0.0, minimum=0, range=(0.0, 2.0))
+    noise: float = parameter(
+        "σ", "standard deviation of the label noise", default=0.0, minimum=0, maximum=1e6, range=(0.0, 2.0)
+    )
     hessian: bool = parameter("∇²", "direct, depth 2: measure saddle_index by the network's Hessian", default=False)
     report_weights: bool = parameter("W", "report every weight (theory: from an aligned start_seed)", default=False)
 
