@@ -50,6 +50,8 @@ def read_property_table(path: str, name: str) -> PropertyTable:
             raise InputError(f"{name} = {path} is not allowed: it has {found.st_size} bytes, at most {LARGEST_FILE}")
         with open(path, encoding="utf-8-sig", newline="") as file:
             lines = [line for line in file if line.strip() and not line.lstrip().startswith("#")]
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"{name} = {path} cannot be read: {reason}") from None
