@@ -44,7 +44,7 @@ class Task:
     matrix: Array = field(init=False)
 
     def __post_init__(self) -> None:
-        """Keep the inputs as a matrix, contiguous as the kernel needs it; whitened ones, the identity, are left empty."""
+        """Keep the inputs as a contiguous matrix, which of whitened ones, the identity, is left empty."""
         object.__setattr__(self, "targets", np.ascontiguousarray(self.targets))
         object.__setattr__(self, "whitened", self.inputs is None)
         given = np.empty((0, self.targets.shape[1])) if self.inputs is None else self.inputs
