@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.machine.memory import shortage
 from tsmech.problem.curve import Curve
 from tsmech.problem.deep_network import ALIGNED, LEARNING, STRENGTHS, DeepNetwork
 from tsmech.problem.files import read_table
@@ -250,6 +251,8 @@ class DeepLinear(DeepNetwork):
             reason = self.no_reduction()
         elif answer == "direct":
             reason = self.too_large(self.examples)
+        if reason is None and self.report_weights:
+            reason = shortage(8.0 * 3 * len(self.times()) * self.weight_count, "the report of all weights")
         return f"deep_linear has no {answer} answer here: {reason}" if reason else super().lacks(answer)
 
     def _no_noisy_theory(self) -> str | None:

@@ -180,7 +180,8 @@ class PerceptualLearning(Reports):
     def __post_init__(self) -> None:
         """Check each parameter, and that they fit together."""
         super().__post_init__()
-        if short := shortage(8.0 * self.neurons**2 * (4 * self.depth + 8), "the network"):
+        rows = len(Reports.times(self)) * (10 if self.rule == "gradient" else 10 + self.neurons)
+        if short := shortage(8.0 * self.neurons * (self.neurons * (4 * self.depth + 8) + rows), "the network"):
             raise InputError(f"neurons = {self.neurons} is not allowed: {short}")
         if self.noise == 0 and self.decision_noise == 0:
             raise InputError("noise and decision_noise are both 0: every answer would be correct")

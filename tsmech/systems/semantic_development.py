@@ -77,7 +77,7 @@ class SemanticDevelopment(DeepNetwork):
         "embedding": Observable("x", "position of an item", axes=("item", "axis")),
         "similarity": Observable("S", "similarity of representations", axes=("item", "other item")),
         "responses": Observable("y", "belief in the property", axes=("item",)),
-        "illusion": Observable("y_max", "strongest belief in a property that an item lacks"),
+        "illusion": Observable("y_max", "strongest illusion"),
         "projection": Observable("p", "a new property extended to an item", axes=("item",), undefined=True),
         "new_item": Observable("n", "resemblance of a new item", axes=("item",), undefined=True),
         **LEARNING,
@@ -255,6 +255,8 @@ class SemanticDevelopment(DeepNetwork):
             reason = self.no_reduction()
         elif answer == "direct":
             reason = self.too_large()
+        items = self.sizes()[0]
+        reason = reason or shortage(8.0 * 4 * len(self.times()) * items**2, "the similarity of items at all times")
         return f"semantic_development has no {answer} answer here: {reason}" if reason else super().lacks(answer)
 
     def _no_theory(self) -> str | None:
@@ -265,9 +267,7 @@ class SemanticDevelopment(DeepNetwork):
     def remark(self) -> str | None:
         """Return what theory leaves out."""
         shallow = self.initial == "small" and self.depth == 1
-        start = (
-            ["theory leaves out what small random weights are but for their part along the modes"] if shallow else []
-        )
+        start = ["theory leaves out random weights across the modes"] if shallow else []
         return "; ".join([*self.remarks(), *start]) or None
 
     # What is asked
