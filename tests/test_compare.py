@@ -279,3 +279,25 @@ def test_what_one_answer_alone_reports_is_not_compared(monkeypatch: pytest.Monke
     verdicts = check(Ridge, replicates=10, seed=0)
     compared = {verdict.observable for verdict in verdicts}
     assert compared == set(point.curve("reduced", 0).observables) & set(point.curve("theory").observables)
+
+
+# Answers without scatter
+
+
+def test_values_without_scatter_are_extrapolated_by_polynomials() -> None:
+    """A cubic in the step is met exactly; of a function that is none the error that is said holds what it is off by."""
+    steps = np.array([0.04, 0.02, 0.01, 0.005])
+    limit = compare._extrapolate_exact(steps, 2.0 - 3.0 * steps + steps**2 - 5.0 * steps**3, 1.0)
+    assert limit.value == pytest.approx(2.0, abs=1e-12)
+    for function in (np.exp, lambda h: 1 / (1 + 5 * h), lambda h: np.sin(9 * h) + 1, lambda h: np.cos(9 * h)):
+        limit = compare._extrapolate_exact(steps, function(steps), 1.0)
+        assert abs(limit.value - function(np.zeros(1))[0]) < 3 * limit.error < 0.01
+
+
+def test_samples_without_scatter_agree_to_rounding_or_not_at_all() -> None:
+    same, other = np.full(50, 1.0), np.full(60, 1.0 + 1e-13)
+    assert compare._compare(same, other, 1.0) == 1.0
+    assert compare._compare(same, other + 1e-6, 1.0) == 0.0
+    rng = np.random.default_rng(0)
+    scattered = 1.0 + 1e-3 * rng.standard_normal(60)
+    assert compare._compare(same, scattered, 1.0) == compare_samples(same, scattered)

@@ -261,6 +261,10 @@ def test_a_teacher_comes_from_a_table(tmp_path: Path) -> None:
         ({"report_weights": True, "width": 1000}, "report_weights is not allowed with 16000 weights: at most 10000"),
         ({"alpha": 0.5}, "alpha = 0.5 is not allowed: it must be a number at least 1"),
         ({"initial": "smal"}, "did you mean small?"),
+        ({"teacher_strengths": [1e7, 1]}, "modes of strength 1 to 1e+07: they must lie between 1e-06 and 1e+06"),
+        ({"initial": "unbalanced", "layer_strengths": [1e9, 1]}, "layer_strengths = 1e+09 is not allowed"),
+        ({"depth": 101}, "depth = 101 is not allowed: it must be a whole number at least 1 and at most 100"),
+        ({"step": 1e-20}, "step = 1e-20 is not allowed: 1e+21 steps by the last time, at most 1e+12"),
         ({"depth": 0}, "depth = 0 is not allowed: it must be a whole number at least 1"),
     ],
 )

@@ -183,7 +183,9 @@ def test_tables_of_other_numbers_are_learnt_but_have_no_illusions(tmp_path: Path
         ({"item": "8"}, "item = 8 is not in the table"),
         ({"table": TABLE, "items": 4}, "table and items are both given"),
         ({"table": TABLE, "property": "can flie"}, "did you mean can fly?"),
-        ({"table": "nowhere.csv"}, "no file can be read"),
+        ({"table": "nowhere.csv"}, "table = nowhere.csv cannot be read: No such file or directory"),
+        ({"table": "/dev/zero"}, "table = /dev/zero cannot be read: it is a device, not a file"),
+        ({"table": "/"}, "table = / cannot be read: Is a directory"),
         ({"initial_strengths": 5}, "initial_strengths = 5 is not allowed: it must be at most the mode's strength"),
         ({"structure": "lattice"}, "structure = lattice is not allowed"),
     ],
@@ -200,6 +202,8 @@ def test_answers_that_there_are_not_say_why() -> None:
     assert "balanced start" in str(SemanticDevelopment(initial="unbalanced").lacks("limit"))
     assert "do not decouple" in str(SemanticDevelopment(initial="small").lacks("reduced"))
     assert "representations are not known" in str(SemanticDevelopment(initial="orthogonal").lacks("theory"))
+    large = SemanticDevelopment(structure="ring", items=1000, properties=20, samples=100_000)
+    assert "the similarity of items at all times takes 3.2 TB of memory" in str(large.lacks("theory"))
     assert "tanh" in str(SemanticDevelopment(nonlinearity="tanh").lacks("theory"))
 
 

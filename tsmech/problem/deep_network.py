@@ -11,7 +11,7 @@ from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import Numbers, parameter
-from tsmech.problem.reports import Reports
+from tsmech.problem.reports import Reports, times_with_step
 from tsmech.problem.stopping import first_above
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ Array = NDArray[np.float64]
 STARTS = ("balanced", "unbalanced", "small", "orthogonal", "pretrained")
 ALIGNED = ("balanced", "unbalanced")
 """Starts whose modes fit the teacher's, so that each is learnt by itself."""
+
+LARGEST_STRENGTH = 1e6
+"""Largest strength of a mode, and the inverse of the least: weaker and stronger ones are learnt never and at once."""
 
 TIME = Coordinate("t", "time", "inverse learning rate")
 STRENGTHS = Observable("a", "strength of a mode", axes=("mode",))
@@ -48,7 +51,9 @@ class DeepNetwork(Reports):
 
     coordinates: ClassVar = {"time": TIME}
 
-    depth: int = parameter("D", "layers of weights; 1 is the shallow network", default=2, minimum=1, range=(1, 10))
+    depth: int = parameter(
+        "D", "layers of weights; 1 is the shallow network", default=2, minimum=1, maximum=100, range=(1, 10)
+    )
     width: int = parameter("H", "units of each hidden layer", default=8, minimum=1, range=(1, 64))
     initial: str = parameter(
         "start",
@@ -71,6 +76,7 @@ class DeepNetwork(Reports):
         "small, pretrained: √width times the standard deviation of the weights; orthogonal: their singular value",
         default=0.1,
         minimum=0,
+        maximum=1000,
         scale="logarithmic",
         range=(0.001, 1.0),
     )
@@ -105,6 +111,7 @@ class DeepNetwork(Reports):
         """Check each parameter, and that the start and the step fit the problem."""
         super().__post_init__()
         self.prepare()
+        self._check_strengths()
         self._check_aligned()
         self._check_scales()
         if self.step > 0:
@@ -127,6 +134,16 @@ class DeepNetwork(Reports):
         """Return a parameter of several numbers."""
         found: tuple[float, ...] = getattr(self, name)
         return found
+
+    def _check_strengths(self) -> None:
+        s = self.mode_strengths()
+        if s.max() > LARGEST_STRENGTH or s.min() < 1.0 / LARGEST_STRENGTH:
+            raise InputError(
+                f"what is learnt has modes of strength {s.min():g} to {s.max():g}: they must lie between "
+                f"{1.0 / LARGEST_STRENGTH:g} and {LARGEST_STRENGTH:g}"
+            )
+        if (most := max(self.listed("layer_strengths"))) > LARGEST_STRENGTH:
+            raise InputError(f"layer_strengths = {most:g} is not allowed: it must be at most {LARGEST_STRENGTH:g}")
 
     def _check_aligned(self) -> None:
         s, fits = self.mode_strengths(), self.rank
@@ -197,15 +214,7 @@ class DeepNetwork(Reports):
 
     def times(self) -> Array:
         """Return the times of the report: with a step those at which one ends."""
-        times = super().times()
-        if self.step == 0:
-            return times
-        from tsmech.kernels.steps import completed_steps
-
-        steps = np.unique(completed_steps(times, self.step))
-        if steps[-1] == 0.0:
-            raise InputError(f"step = {self.step:g} is not allowed: it is longer than the last time, {times[-1]:g}")
-        return steps * self.step
+        return times_with_step(super().times(), self.step)
 
     def simulation_steps(self) -> float:
         """Return the number of steps of a simulation; of gradient flow about as many as it takes."""
@@ -359,4 +368,4 @@ class DeepNetwork(Reports):
         learnt = np.minimum((strengths > s / 2).sum(axis=1), self.rank)
         if self.depth == 2:
             return np.asarray((s.size - learnt) * (self.width - learnt), dtype=float)
-        return np.asarray(self.rank - learnt, dtype=float)
+        return np.asarray(s.size - learnt, dtype=float)

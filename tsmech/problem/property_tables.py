@@ -1,13 +1,14 @@
 """Tables of items and their properties in text files: a header of property names, and a row for each named item."""
 
 import csv
+import os
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.problem.files import state
+from tsmech.problem.files import check_regular
 from tsmech.problem.parameters import LARGEST
 from tsmech.words import printable, shown
 
@@ -42,14 +43,18 @@ def read_property_table(path: str, name: str) -> PropertyTable:
         With the row and the column of what is wrong: a ragged row, a cell that is no number, an item or property that
         comes twice, a property that is the same for all items.
     """
-    _, size = state(path, name, ())
-    if size > LARGEST_FILE:
-        raise InputError(f"{name} = {path} cannot be read: it has {size} bytes, at most {LARGEST_FILE} are read")
     try:
+        found = os.stat(path)
+        check_regular(found.st_mode, f"{name} = {path} cannot be read")
+        if found.st_size > LARGEST_FILE:
+            raise InputError(f"{name} = {path} is not allowed: it has {found.st_size} bytes, at most {LARGEST_FILE}")
         with open(path, encoding="utf-8-sig", newline="") as file:
             lines = [line for line in file if line.strip() and not line.lstrip().startswith("#")]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{name} = {path} cannot be read: {error}") from None
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{name} = {path} cannot be read: {reason}") from None
     if len(lines) < 3:
         raise InputError(f"{name} = {path} holds {len(lines)} lines: a header and two items are needed")
     separator = max("\t;,", key=lines[0].count)
@@ -57,9 +62,9 @@ def read_property_table(path: str, name: str) -> PropertyTable:
         header, *rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     except csv.Error as error:
         raise InputError(f"{name} = {path} cannot be read: {error}") from None
-    found = _tabulate(header, rows, f"{name} = {path}")
-    _refuse_twins(found, f"{name} = {path}")
-    return found
+    table = _tabulate(header, rows, f"{name} = {path}")
+    _refuse_twins(table, f"{name} = {path}")
+    return table
 
 
 def _tabulate(header: list[str], rows: list[list[str]], what: str) -> PropertyTable:

@@ -14,6 +14,8 @@ from tsmech.problem.system import System
 REPORTS = ("samples", "spacing")
 """Parameters that say when a curve is reported, and nothing of the problem."""
 MOST = 100_000
+MOST_DESCENT = 1e12
+"""Most steps of gradient descent: some days of a small network."""
 EARLIEST = 1e-4
 """First of the logarithmic times after 0, as a share of the duration."""
 LARGE_BATCH = 0.1
@@ -86,6 +88,26 @@ def times_of_steps(times: NDArray[np.float64], batch: int, examples: int) -> NDA
             f"report, {times[-1]:g}"
         )
     return steps * batch / examples
+
+
+def times_with_step(times: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """Return when the last step of descent ends by each of the times, every one once; of flow (step 0) all times.
+
+    Raises
+    ------
+    InputError
+        Where no step ends by the last time, or too many would.
+    """
+    if step == 0.0:
+        return times
+    if times[-1] > MOST_DESCENT * step:
+        raise InputError(
+            f"step = {step:g} is not allowed: {times[-1] / step:.3g} steps by the last time, at most {MOST_DESCENT:g}"
+        )
+    steps = np.unique(completed_steps(times, step))
+    if steps[-1] == 0.0:
+        raise InputError(f"step = {step:g} is not allowed: it is longer than the last time, {times[-1]:g}")
+    return steps * step
 
 
 def remark_on_batch(batch: int, dimension: int) -> str | None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.machine.memory import shortage
 from tsmech.problem.curve import Curve
 from tsmech.problem.deep_network import ALIGNED, LEARNING, STRENGTHS, DeepNetwork
 from tsmech.problem.files import read_table
@@ -157,9 +158,12 @@ class DeepLinear(DeepNetwork):
         "training examples per input, P/N, at least 1; none has exact correlations",
         default=None,
         minimum=1,
+        maximum=1e6,
         range=(1.0, 10.0),
     )
-    noise: float = parameter("σ", "standard deviation of the label noise", default=0.0, minimum=0, range=(0.0, 2.0))
+    noise: float = parameter(
+        "σ", "standard deviation of the label noise", default=0.0, minimum=0, maximum=1e6, range=(0.0, 2.0)
+    )
     hessian: bool = parameter("∇²", "direct, depth 2: measure saddle_index by the network's Hessian", default=False)
     report_weights: bool = parameter("W", "report every weight (theory: from an aligned start_seed)", default=False)
 
@@ -247,6 +251,8 @@ class DeepLinear(DeepNetwork):
             reason = self.no_reduction()
         elif answer == "direct":
             reason = self.too_large(self.examples)
+        if reason is None and self.report_weights:
+            reason = shortage(8.0 * 3 * len(self.times()) * self.weight_count, "the report of all weights")
         return f"deep_linear has no {answer} answer here: {reason}" if reason else super().lacks(answer)
 
     def _no_noisy_theory(self) -> str | None:

@@ -13,7 +13,7 @@ from tsmech.problem.deep_network import STRENGTHS, TIME
 from tsmech.problem.observables import Observable
 from tsmech.problem.parameters import Numbers, parameter
 from tsmech.problem.references import SAXE_DEEP, Reference
-from tsmech.problem.reports import Reports
+from tsmech.problem.reports import Reports, times_with_step
 from tsmech.problem.stopping import first_above
 from tsmech.problem.system import Convergence
 
@@ -106,7 +106,9 @@ class Multitasking(Reports):
         maximum=1,
         range=(0.0, 1.0),
     )
-    domains: int = parameter("M", "input domains, and output domains: M² tasks", default=2, minimum=1, range=(1, 6))
+    domains: int = parameter(
+        "M", "input domains, and output domains: M² tasks", default=2, minimum=1, maximum=32, range=(1, 6)
+    )
     at_once: int | None = parameter(
         "m", "tasks done at once, at most as many as domains; none takes all", default=None, minimum=1, range=(1, 6)
     )
@@ -136,6 +138,7 @@ class Multitasking(Reports):
         "small: √width times the standard deviation of the weights",
         default=0.05,
         minimum=0,
+        maximum=100,
         exclusive=True,
         scale="logarithmic",
         range=(0.001, 1.0),
@@ -159,6 +162,8 @@ class Multitasking(Reports):
         s = self.mode_strengths()
         if s.min() == 0.0:
             raise InputError("teacher_strengths has a 0: leave out what is not there")
+        if s.min() < 1e-6 or s.max() > 1e6:
+            raise InputError(f"teacher_strengths are {s.min():g} to {s.max():g}: they must lie between 1e-6 and 1e6")
         if s.size > min(self.inputs, self.outputs):
             raise InputError(
                 f"teacher_strengths has {s.size} values: with inputs = {self.inputs} and outputs = {self.outputs} "
@@ -203,15 +208,7 @@ class Multitasking(Reports):
 
     def times(self) -> Array:
         """Return the times of the report: with a step those at which one ends."""
-        times = super().times()
-        if self.step == 0:
-            return times
-        from tsmech.kernels.steps import completed_steps
-
-        steps = np.unique(completed_steps(times, self.step))
-        if steps[-1] == 0.0:
-            raise InputError(f"step = {self.step:g} is not allowed: it is longer than the last time, {times[-1]:g}")
-        return steps * self.step
+        return times_with_step(super().times(), self.step)
 
     def simulation_steps(self) -> float:
         """Return the number of steps of a simulation; of gradient flow about as many as it takes."""

@@ -15,7 +15,7 @@ from tsmech.problem.deep_network import TIME
 from tsmech.problem.observables import Observable
 from tsmech.problem.parameters import Numbers, parameter
 from tsmech.problem.references import SAXE_DEEP, Reference
-from tsmech.problem.reports import Reports
+from tsmech.problem.reports import Reports, times_with_step
 from tsmech.problem.stopping import first_above
 from tsmech.problem.system import Convergence
 from tsmech.problem.tuning import Discrimination, discrimination, preferred
@@ -119,11 +119,15 @@ class PerceptualLearning(Reports):
     concentration: float = parameter(
         "κ", "sharpness of tuning, exp(κ (cos 2θ - 1))", default=2.0, minimum=0, exclusive=True, range=(0.5, 10.0)
     )
-    noise: float = parameter("σ", "standard deviation of a neuron's noise", default=0.5, minimum=0, range=(0.0, 2.0))
+    noise: float = parameter(
+        "σ", "standard deviation of a neuron's noise", default=0.5, minimum=0, maximum=1000, range=(0.0, 2.0)
+    )
     decision_noise: float = parameter(
         "σ_d", "standard deviation of the noise in the decision", default=1.0, minimum=0, range=(0.0, 3.0)
     )
-    depth: int = parameter("D", "layers of weights, the readout among them", default=2, minimum=1, range=(1, 6))
+    depth: int = parameter(
+        "D", "layers of weights, the readout among them", default=2, minimum=1, maximum=100, range=(1, 6)
+    )
     rule: str = parameter(
         "rule", "how hidden layers learn: by gradient descent, or Oja's Hebbian rule", default="gradient", choices=RULES
     )
@@ -135,10 +139,21 @@ class PerceptualLearning(Reports):
         choices=STARTS,
     )
     initial_gain: float = parameter(
-        "g", "hidden layers at the start, times the identity", default=0.5, minimum=0, exclusive=True, range=(0.1, 1.0)
+        "g",
+        "hidden layers at the start, times the identity",
+        default=0.5,
+        minimum=0,
+        maximum=100,
+        exclusive=True,
+        range=(0.1, 1.0),
     )
     initial_readout: float = parameter(
-        "r_0", "strength of a small or random readout at the start", default=0.001, minimum=0, range=(0.0, 0.1)
+        "r_0",
+        "strength of a small or random readout at the start",
+        default=0.001,
+        minimum=0,
+        maximum=100,
+        range=(0.0, 0.1),
     )
     watched: float = parameter(
         "φ",
@@ -165,7 +180,8 @@ class PerceptualLearning(Reports):
     def __post_init__(self) -> None:
         """Check each parameter, and that they fit together."""
         super().__post_init__()
-        if short := shortage(8.0 * self.neurons**2 * (4 * self.depth + 8), "the network"):
+        rows = len(Reports.times(self)) * (10 if self.rule == "gradient" else 10 + self.neurons)
+        if short := shortage(8.0 * self.neurons * (self.neurons * (4 * self.depth + 8) + rows), "the network"):
             raise InputError(f"neurons = {self.neurons} is not allowed: {short}")
         if self.noise == 0 and self.decision_noise == 0:
             raise InputError("noise and decision_noise are both 0: every answer would be correct")
@@ -222,15 +238,7 @@ class PerceptualLearning(Reports):
 
     def times(self) -> Array:
         """Return the times of the report: with a step those at which one ends."""
-        times = super().times()
-        if self.step == 0:
-            return times
-        from tsmech.kernels.steps import completed_steps
-
-        steps = np.unique(completed_steps(times, self.step))
-        if steps[-1] == 0.0:
-            raise InputError(f"step = {self.step:g} is not allowed: it is longer than the last time, {times[-1]:g}")
-        return steps * self.step
+        return times_with_step(super().times(), self.step)
 
     def simulation_steps(self) -> float:
         """Return the number of steps of a simulation; of gradient flow about as many as it takes."""

@@ -77,7 +77,7 @@ class SemanticDevelopment(DeepNetwork):
         "embedding": Observable("x", "position of an item", axes=("item", "axis")),
         "similarity": Observable("S", "similarity of representations", axes=("item", "other item")),
         "responses": Observable("y", "belief in the property", axes=("item",)),
-        "illusion": Observable("y_max", "strongest belief in a property that an item lacks"),
+        "illusion": Observable("y_max", "strongest illusion"),
         "projection": Observable("p", "a new property extended to an item", axes=("item",), undefined=True),
         "new_item": Observable("n", "resemblance of a new item", axes=("item",), undefined=True),
         **LEARNING,
@@ -255,16 +255,20 @@ class SemanticDevelopment(DeepNetwork):
             reason = self.no_reduction()
         elif answer == "direct":
             reason = self.too_large()
+        items = self.sizes()[0]
+        reason = reason or shortage(8.0 * 4 * len(self.times()) * items**2, "the similarity of items at all times")
         return f"semantic_development has no {answer} answer here: {reason}" if reason else super().lacks(answer)
 
     def _no_theory(self) -> str | None:
-        if self.initial in ALIGNED or (self.initial == "small" and self.depth == 2):
+        if self.initial in ALIGNED or (self.initial == "small" and self.depth <= 2):
             return self.no_exact_theory()
         return f"with initial = {self.initial} at depth {self.depth} the representations are not known"
 
     def remark(self) -> str | None:
         """Return what theory leaves out."""
-        return "; ".join(self.remarks()) or None
+        shallow = self.initial == "small" and self.depth == 1
+        start = ["theory leaves out random weights across the modes"] if shallow else []
+        return "; ".join([*self.remarks(), *start]) or None
 
     # What is asked
 
@@ -368,11 +372,9 @@ class SemanticDevelopment(DeepNetwork):
         from tsmech.sims.semantic_development import Knowledge
         from tsmech.theory.semantic_development import beliefs
 
-        assert found.layers is not None
-        question, rank = self.question(), found.layers.shape[2]
-        said = beliefs(
-            found.layers, teacher.outputs[:, :rank], teacher.inputs[:, :rank], question.property, question.lacking
-        )
+        layers = found.strengths[:, None] if found.layers is None else found.layers  # one layer, from any start
+        question, rank = self.question(), layers.shape[2]
+        said = beliefs(layers, teacher.outputs[:, :rank], teacher.inputs[:, :rank], question.property, question.lacking)
         return Knowledge(
             found.strengths,
             2.0 * found.error,

@@ -29,7 +29,7 @@ def reference(layers: list[Array], task: Task) -> list[Array]:
         for index in np.ndindex(layer.shape):
             varied = [one.astype(complex) for one in layers]
             varied[place][index] += 1e-30j
-            output = task.matrix.astype(complex)
+            output = (np.eye(5) if task.whitened else task.matrix).astype(complex)
             for one in varied[:-1]:
                 output = one @ output
                 output = np.tanh(output) if task.tanh else output

@@ -44,10 +44,10 @@ class Task:
     matrix: Array = field(init=False)
 
     def __post_init__(self) -> None:
-        """Keep the inputs as a matrix, contiguous as the kernels need it."""
+        """Keep the inputs as a contiguous matrix, which of whitened ones, the identity, is left empty."""
         object.__setattr__(self, "targets", np.ascontiguousarray(self.targets))
         object.__setattr__(self, "whitened", self.inputs is None)
-        given = np.eye(self.targets.shape[1]) if self.inputs is None else self.inputs
+        given = np.empty((0, self.targets.shape[1])) if self.inputs is None else self.inputs
         object.__setattr__(self, "matrix", np.ascontiguousarray(given))
 
 
@@ -80,13 +80,13 @@ class Network:
 
     def output(self) -> Array:
         """Return what the network computes from X, shape (outputs, columns)."""
-        found = self.task.matrix
+        found: Array | None = None if self.task.whitened else self.task.matrix
         layers = self.layers()
         for one in layers[:-1]:
-            found = one @ found
+            found = one if found is None else one @ found
             if self.task.tanh:
                 found = np.tanh(found)
-        return np.asarray(layers[-1] @ found)
+        return layers[-1].copy() if found is None else layers[-1] @ found
 
     def velocity(self) -> Array:
         """Return minus the gradient of the loss, shape (weights,): the velocity of gradient flow."""
