@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tsmech.runs import run as run
     from tsmech.runs.pictures import draw as draw
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
+    from tsmech.systems.kernel_regression import KernelRegression as KernelRegression
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
     from tsmech.systems.random_features import RandomFeatures as RandomFeatures

@@ -16,6 +16,7 @@ REGISTRY = {
     "random_features": "RandomFeatures",
     "random_features_flow": "RandomFeaturesFlow",
     "wide_network": "WideNetwork",
+    "kernel_regression": "KernelRegression",
 }
 
 
