@@ -119,9 +119,7 @@ class KernelRegression(System):
         "σ_w²", "variance of the weights times their number", default=1.0, minimum=0, exclusive=True, range=(0.5, 3.0)
     )
     bias_variance: float = parameter("σ_b²", "variance of the biases", default=0.1, minimum=0, range=(0.0, 1.0))
-    length: float = parameter(
-        "ℓ", "length of the gaussian kernel", default=1.0, minimum=0, exclusive=True, range=(0.3, 3.0)
-    )
+    length: float = parameter("ℓ", "length of the gaussian kernel", default=1.0, minimum=1e-3, range=(0.3, 3.0))
     coefficients: Numbers | None = parameter(
         "c", "coefficients of 1, x·x'/D, (x·x'/D)², ... of a power series", default=None, minimum=0
     )
