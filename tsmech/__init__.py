@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tsmech.systems.linear_perceptron import LinearPerceptron as LinearPerceptron
     from tsmech.systems.multitasking import Multitasking as Multitasking
     from tsmech.systems.online_perceptron import OnlinePerceptron as OnlinePerceptron
+    from tsmech.systems.kernel_regression import KernelRegression as KernelRegression
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
     from tsmech.systems.perceptron import Perceptron as Perceptron

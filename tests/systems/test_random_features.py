@@ -67,6 +67,14 @@ def test_bad_values_are_refused_by_name(name: str, value: Any) -> None:
         RandomFeatures(**{"alpha": 1.0, "features": 1.0, name: value})
 
 
+def test_sizes_beyond_all_measure_are_refused() -> None:
+    for name, value in (("alpha", 1e-20), ("features", 1e20), ("penalty", 1e20), ("noise", 1e20)):
+        with pytest.raises(
+            InputError, match=f"^{name} = {value:g} is not allowed: it must be at least".replace("+", r"\+")
+        ):
+            RandomFeatures(**{"alpha": 1.0, "features": 1.0, name: value})
+
+
 def test_what_it_lacks_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     system = RandomFeatures(alpha=1, features=1)
     with pytest.raises(InputError, match="no exact reduction of nonlinear features is known"):

@@ -110,12 +110,21 @@ def test_rich_networks_learn_the_similarity_of_the_labels_and_lazy_ones_keep_the
         ({"columns": "0"}, "columns = 0 has no effect with inputs = gaussian"),
         ({"inputs": "nowhere.csv"}, "nowhere.csv"),
         ({"teacher": "product", "dimension": 1}, "dimension = 1 is not allowed with teacher = product"),
+        ({"step": 1e-9}, "step = 1e-09 is not allowed: duration = 300 takes more than 1e"),
+        ({"weight_variance": 1e9}, "weight_variance = 1000000000 is not allowed"),
         ({"activation": "sign"}, "activation = sign is not allowed"),
     ],
 )
 def test_bad_input_is_named(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         WideNetwork(**parameters)
+
+
+def test_a_long_simulation_is_announced() -> None:
+    """By about the evaluations of the gradient times the examples."""
+    flow = WideNetwork(duration=1000.0, examples=50)
+    assert 50 * 1000 < flow.simulation_steps() < 50 * 10_000
+    assert WideNetwork(duration=1000.0, examples=50, step=0.5).simulation_steps() == 100_000
 
 
 def test_a_table_of_inputs(tmp_path: Path) -> None:

@@ -144,6 +144,21 @@ def test_limits_of_linear_features_without_a_penalty() -> None:
     assert float(near["generalization_error"]) == pytest.approx(1 / 6, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    "constants", [RELU, LINEAR, HermiteConstants(0.0, 0.9, 1e-12), HermiteConstants(1.0, 0.0, 0.5)]
+)
+def test_extreme_sizes_are_numbers(constants: HermiteConstants) -> None:
+    """Neither NaN nor a warning, and the train error is the test error's share δ_α²/α², to rounding."""
+    ends = [1e-15, 1e-6, 1 - 1e-9, 1.0, 1 + 1e-15, 1e6, 1e15]
+    alpha, psi, lam = np.meshgrid(ends, ends, [0.0, 1e-100, 1e-12, 1.0, 1e15])
+    found = errors(alpha, psi, lam, constants, 0.5, 1.0, 0.1)
+    for name, values in found.items():
+        assert not np.isnan(values).any(), name
+        assert (values >= 0).all(), name
+    assert np.isfinite(found["train_error"]).all()
+    assert (found["train_error"] <= found["test_error"] * (1 + 1e-9)).all()
+
+
 # What must come out ------------------------------------------------------------------------------------------
 
 

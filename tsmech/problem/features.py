@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tsmech.errors import InputError
 from tsmech.kernels.activations import Activation
 from tsmech.machine.memory import shortage
 from tsmech.problem.parameters import LARGEST_DIMENSION, parameter
@@ -11,6 +12,9 @@ from tsmech.problem.system import System
 
 if TYPE_CHECKING:
     from tsmech.theory.fields.hermite import HermiteConstants
+
+FARTHEST = 1e12
+"""Largest size of a parameter, and of the inverse of the numbers of examples and features per input dimension."""
 
 ACTIVATIONS = ("relu", "erf", "tanh", "linear")
 
@@ -69,6 +73,12 @@ class FeatureNetwork(System):
     def __post_init__(self) -> None:
         """Check each parameter, and that the activation varies."""
         super().__post_init__()
+        for name in ("alpha", "features", "penalty", "noise", "signal"):
+            value, least = getattr(self, name), 1 / FARTHEST if name in ("alpha", "features") else 0.0
+            if not least <= value <= FARTHEST:
+                raise InputError(
+                    f"{name} = {value:g} is not allowed: it must be at least {least:g} and at most {FARTHEST:g}"
+                )
         self.constants()
 
     @property

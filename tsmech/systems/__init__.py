@@ -26,6 +26,7 @@ REGISTRY = {
     "linear_perceptron": "LinearPerceptron",
     "ising_perceptron": "IsingPerceptron",
     "capacity": "Capacity",
+    "kernel_regression": "KernelRegression",
 }
 
 

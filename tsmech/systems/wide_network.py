@@ -24,6 +24,8 @@ FloatArray = NDArray[np.float64]
 
 INPUTS = ("gaussian", "spherical")
 ACTIVATIONS = ("erf", "relu", "tanh", "linear")
+MOST_STEPS = 1e9
+"""Most steps of gradient descent."""
 RICH = 10.0
 """output_scale · √width below which a reader is told that networks are not lazy."""
 
@@ -138,9 +140,17 @@ class WideNetwork(Reports):
         choices=ACTIVATIONS,
     )
     weight_variance: float = parameter(
-        "σ_w²", "variance of the weights times their number", default=1.5, minimum=0, exclusive=True, range=(0.5, 3.0)
+        "σ_w²",
+        "variance of the weights times their number",
+        default=1.5,
+        minimum=0,
+        maximum=1e6,
+        exclusive=True,
+        range=(0.5, 3.0),
     )
-    bias_variance: float = parameter("σ_b²", "variance of the biases", default=0.1, minimum=0, range=(0.0, 1.0))
+    bias_variance: float = parameter(
+        "σ_b²", "variance of the biases", default=0.1, minimum=0, maximum=1e6, range=(0.0, 1.0)
+    )
     output_scale: float = parameter(
         "s",
         "factor of the output; the loss is divided by its square",
@@ -186,7 +196,9 @@ class WideNetwork(Reports):
         default="linear",
         choices=("linear", "square", "product"),
     )
-    noise: float = parameter("σ", "standard deviation of the label noise", default=0.0, minimum=0, range=(0.0, 1.0))
+    noise: float = parameter(
+        "σ", "standard deviation of the label noise", default=0.0, minimum=0, maximum=1e6, range=(0.0, 1.0)
+    )
     step: float = parameter(
         "η", "step of gradient descent in units of time; 0 is gradient flow", default=0.0, minimum=0, range=(0.0, 1.0)
     )
@@ -215,6 +227,11 @@ class WideNetwork(Reports):
         super().__post_init__()
         if self.probes > self.test_examples:
             raise InputError(f"probes = {self.probes} is not allowed: there are {self.test_examples} test_examples")
+        if self.step > 0 and self.duration / self.step > MOST_STEPS:
+            raise InputError(
+                f"step = {self.step:g} is not allowed: duration = {self.duration:g} takes more than {MOST_STEPS:g} "
+                "steps"
+            )
         if self.columns and self.inputs in INPUTS:
             raise InputError(f"columns = {self.columns} has no effect with inputs = {self.inputs}: it is of a file")
         dimension = 10 if self.dimension is None else self.dimension
@@ -285,6 +302,13 @@ class WideNetwork(Reports):
             if short := shortage(8 * numbers, f"training of {weights:.6g} weights on {P:.6g} examples"):
                 return f"wide_network has no direct answer here: {short}: lower width, examples or test_examples"
         return super().lacks(answer)
+
+    def simulation_steps(self) -> float:
+        """Return how often a simulation takes the gradient on an example; of gradient flow about so often."""
+        if self.step > 0:
+            return self.duration / self.step * self.examples
+        typical = np.ones((1, self.dimension))  # an input of length √D: no eigenvalue of Θ/P is larger than Θ there
+        return 2.0 * self.duration * float(self._kernel(typical)[0, 0]) * self.examples
 
     def _largest_step(self) -> float:
         from tsmech.theory.wide_network import largest_step

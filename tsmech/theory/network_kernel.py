@@ -139,7 +139,8 @@ def averages(activation: str | Activation | Pair) -> tuple[Average, Average]:
     if isinstance(activation, str) and activation in CLOSED:
         return CLOSED[activation]
     g, slope = functions((activation.g, activation.slope) if isinstance(activation, Activation) else activation)
-    return Expansion(g, g, slope), Expansion(slope, g, slope)
+    name = activation if isinstance(activation, str) else getattr(activation, "name", "given")
+    return Expansion(g, g, slope, name), Expansion(slope, g, slope, name)
 
 
 def _rows(name: str, given: ArrayLike) -> Array:
@@ -189,8 +190,8 @@ CLOSED: dict[str, tuple[Average, Average]] = {
 class Expansion:
     """E[f(u) f(u')] = Σ_p c_p(v) c_p(w) ρ^p of any function f that is smooth but at the kinks of g and g'."""
 
-    def __init__(self, function: Function, g: Function, slope: Function) -> None:
-        self._function, self._kinks = function, kinks(g, slope)
+    def __init__(self, function: Function, g: Function, slope: Function, name: str = "given") -> None:
+        self._function, self._kinks, self._name = function, kinks(g, slope), name
 
     def __call__(self, covariance: Covariance) -> Covariance:
         """Return the averages, or raise ConvergenceError where the series has not converged."""
@@ -210,8 +211,8 @@ class Expansion:
                 break
         if error > ACCURACY:
             raise ConvergenceError(
-                f"the kernel of the activation {getattr(self._function, '__qualname__', 'given')} is known to "
-                f"{error:.1g} only: inputs are nearly alike, and it has a kink"
+                f"the kernel of the activation {self._name} is known to {error:.1g} only: inputs are nearly alike for "
+                "a function that has a kink or is as steep"
             )
         if same:
             np.fill_diagonal(found, square)

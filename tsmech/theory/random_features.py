@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.checks import in_range
-from tsmech.errors import ConvergenceError
+from tsmech.errors import ConvergenceError, InputError
 from tsmech.theory.fields.hermite import HermiteConstants
 
 Array = NDArray[np.float64]
@@ -29,8 +29,15 @@ VANISHING = 1e-20
 MOST_STEPS = 500
 """Steps of Newton's method: from far below the root each doubles the effective penalty."""
 
-GRID = np.geomspace(1e-14, 1e14, 561)
+GRID = np.geomspace(1e-14, 1e14, 225)
 """Penalties, in units of the features' variance, among which :func:`optimal_penalty` brackets the minimum."""
+
+
+FARTHEST = 1e15
+"""Sizes beyond this, or below its inverse, are refused: products of a few of them have to keep their digits."""
+
+RESOLUTION = 1e-7
+"""Relative width to which the best penalty is enclosed: the error is flat there."""
 
 
 class Sizes(NamedTuple):
@@ -38,6 +45,8 @@ class Sizes(NamedTuple):
 
     alpha: Array
     features: Array
+    learned: Array
+    """ρ = μ₁²/(μ₁² + k), the response of the mean predictor to the linear part of the teacher."""
     missed: Array
     """1 - ρ = k/(μ₁² + k), what the mean predictor lacks of the teacher."""
     curved: Array
@@ -119,14 +128,13 @@ def errors(
     [0.6979    inf 0.4543]
     """
     sigma, variance, u, many = (
-        in_range("noise", noise),
-        in_range("signal", signal),
+        in_range("noise", noise, largest=FARTHEST),
+        in_range("signal", signal, largest=FARTHEST),
         in_range("nonlinearity", nonlinearity, largest=1.0),
         in_range("networks", networks, positive=True),
     )
     sizes = effective_sizes(alpha, features, penalty, constants)
-    a, _, missed, curved, over_a, over_f, limit = sizes
-    rho = 1 - missed
+    a, _, rho, missed, curved, over_a, over_f, limit = sizes
     g = curved + rho * missed
     of_examples, of_features = over_a + g, over_f + g  # α - ρ² and ψ - ρ²
     mixed = g / of_features
@@ -188,9 +196,9 @@ def effective_sizes(
     theory/random_features.md, eqs. 8-10.
     """
     a, psi, lam, mu_1, rest = np.broadcast_arrays(
-        in_range("alpha", alpha, positive=True),
-        in_range("features", features, positive=True),
-        in_range("penalty", penalty),
+        _bounded("alpha", alpha),
+        _bounded("features", features),
+        in_range("penalty", penalty, largest=FARTHEST),
         np.asarray(constants.linear),
         np.asarray(constants.rest),
     )
@@ -204,7 +212,7 @@ def effective_sizes(
     for _ in range(MOST_STEPS):
         root = np.sqrt(apart**2 + 4 * scaled / k)
         distance = _distance(scaled / k, apart, root)
-        value = (1 - least) - k / (m + k) + rest / k + distance
+        value = np.where(least < 0.5, m / (m + k) - least, (1 - least) - k / (m + k)) + rest / k + distance
         slope = m / (m + k) ** 2 + rest / k**2 + _ratio(scaled / k**2, root)
         change = np.maximum(value, 0.0) / slope
         k = k + change
@@ -217,6 +225,7 @@ def effective_sizes(
     return Sizes(
         alpha=a,
         features=psi,
+        learned=m / (m + k),
         missed=k / (m + k),
         curved=rest / k,
         over_examples=np.where(fewer, distance, distance + apart),
@@ -243,7 +252,7 @@ def optimal_penalty(
 
     Notes
     -----
-    The least of the minima that 20 penalties a decade bracket, refined to about 1e-7; 0 where no penalty does better.
+    The least of the minima that 8 penalties a decade bracket, enclosed to 1e-7; 0 where no penalty does better.
 
     References
     ----------
@@ -255,8 +264,6 @@ def optimal_penalty(
     >>> print(f"{optimal_penalty(2.0, 1e9, hermite_constants('linear'), noise=0.5):.6f}")
     0.250000
     """
-    from scipy.optimize import minimize_scalar
-
     if constants.linear == 0 or signal * (1 - nonlinearity) == 0:
         return math.inf
 
@@ -265,16 +272,27 @@ def optimal_penalty(
         return found["generalization_error"]
 
     penalties = GRID * (constants.linear**2 + constants.rest) * max(1.0, 1.0 / features)
+    penalties = penalties[penalties <= FARTHEST]
     at = error(penalties)
     inner = np.flatnonzero((at[1:-1] <= at[:-2]) & (at[1:-1] < at[2:])) + 1
     best, least = 0.0, float(error(0.0))
     for i in inner:
-        bounds = np.log(penalties[i - 1]), np.log(penalties[i + 1])
-        found = minimize_scalar(lambda x: float(error(math.exp(x))), bounds=bounds, method="bounded",
-                                options={"xatol": 1e-9})  # fmt: skip
-        if found.fun < least:
-            best, least = math.exp(found.x), float(found.fun)
+        low, high = np.log(penalties[i - 1]), np.log(penalties[i + 1])
+        while high - low > RESOLUTION:
+            between = np.linspace(low, high, 41)
+            values = error(np.exp(between))
+            place = int(np.argmin(values))
+            low, high = between[max(place - 1, 0)], between[min(place + 1, 40)]
+        if values[place] < least:
+            best, least = math.exp(between[place]), float(values[place])
     return best if least < at[-1] else math.inf
+
+
+def _bounded(name: str, value: ArrayLike) -> Array:
+    array = in_range(name, value, positive=True, largest=FARTHEST)
+    if (array < 1 / FARTHEST).any():
+        raise InputError(f"{name} = {float(array.min())!r}: must lie between {1 / FARTHEST:g} and {FARTHEST:g}")
+    return array
 
 
 def _learns(least: Array, m: Array, rest: Array) -> Array:
