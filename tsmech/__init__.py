@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tsmech.runs import run as run
     from tsmech.runs.pictures import draw as draw
     from tsmech.systems.capacity import Capacity as Capacity
+    from tsmech.systems.convex_classifier import ConvexClassifier as ConvexClassifier
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.ising_perceptron import IsingPerceptron as IsingPerceptron
     from tsmech.systems.linear_perceptron import LinearPerceptron as LinearPerceptron

@@ -15,6 +15,7 @@ REGISTRY = {
     "sample_reuse": "SampleReuse",
     "perceptron": "Perceptron",
     "online_perceptron": "OnlinePerceptron",
+    "convex_classifier": "ConvexClassifier",
     "linear_perceptron": "LinearPerceptron",
     "ising_perceptron": "IsingPerceptron",
     "capacity": "Capacity",
