@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from tsmech.runs import run as run
     from tsmech.runs.pictures import draw as draw
     from tsmech.systems.capacity import Capacity as Capacity
+    from tsmech.systems.convex_classifier import ConvexClassifier as ConvexClassifier
     from tsmech.systems.deep_linear import DeepLinear as DeepLinear
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.ising_perceptron import IsingPerceptron as IsingPerceptron
+    from tsmech.systems.kernel_regression import KernelRegression as KernelRegression
     from tsmech.systems.learning_curve import LearningCurve as LearningCurve
     from tsmech.systems.linear_perceptron import LinearPerceptron as LinearPerceptron
     from tsmech.systems.multitasking import Multitasking as Multitasking
     from tsmech.systems.online_perceptron import OnlinePerceptron as OnlinePerceptron
-    from tsmech.systems.kernel_regression import KernelRegression as KernelRegression
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
     from tsmech.systems.online_sgd import Steps as Steps
     from tsmech.systems.perceptron import Perceptron as Perceptron

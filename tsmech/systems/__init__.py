@@ -20,13 +20,14 @@ REGISTRY = {
     "random_features": "RandomFeatures",
     "random_features_flow": "RandomFeaturesFlow",
     "wide_network": "WideNetwork",
+    "kernel_regression": "KernelRegression",
     "learning_curve": "LearningCurve",
     "perceptron": "Perceptron",
     "online_perceptron": "OnlinePerceptron",
     "linear_perceptron": "LinearPerceptron",
     "ising_perceptron": "IsingPerceptron",
+    "convex_classifier": "ConvexClassifier",
     "capacity": "Capacity",
-    "kernel_regression": "KernelRegression",
 }
 
 

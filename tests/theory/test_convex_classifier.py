@@ -1,0 +1,113 @@
+"""Convex classifiers for N → ∞: ridge regression, maximum stability, proximal operators, other people's limits."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+
+from tsmech.theory import ridge
+from tsmech.theory.convex_classifier import LOSSES, force, solve
+from tsmech.theory.perceptron import hebb, maximum_stability, pseudo_inverse, separability_threshold
+from tsmech.theory.spectra import ISOTROPIC, Spectrum, two_level
+
+LOSS = {
+    "logistic": lambda p: np.logaddexp(0, -p),
+    "hinge": lambda p: np.maximum(1 - p, 0),
+    "square": lambda p: (1 - p) ** 2,
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("V", [0.01, 0.7, 30.0, 1e5])
+def test_the_force_is_that_of_the_proximal_operator(loss, V):
+    """The minimum by bounded search, and the derivative by differences."""
+    x = np.array([-40.0, -3.0, -0.5, 0.2, 0.9, 1.3, 5.0])
+    g, slope = force(loss, x, V)
+    for at, found in zip(x, g, strict=True):
+        low, high = (at, at + V) if loss != "square" else (min(at, 1.0) - 1e-9, max(at, 1.0) + 1e-9)
+        best = minimize_scalar(
+            lambda p, at=at: LOSS[loss](p) + (p - at) ** 2 / (2 * V),
+            bounds=(low - 1e-9, high + 1e-9),
+            method="bounded",
+            options={"xatol": 1e-10 * (1 + V)},
+        )
+        assert at + V * found == pytest.approx(best.x, abs=2e-5 * (1 + V))
+    h = 1e-5
+    up, down = force(loss, x + h, V)[0], force(loss, x - h, V)[0]
+    np.testing.assert_allclose(slope, -(up - down) / (2 * h), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "spectrum", [ISOTROPIC, two_level(8.0, 0.3, 1.0), Spectrum([2.0, 0.5], teacher_weights=[0.2, 3.0])]
+)
+@pytest.mark.parametrize(("alpha", "penalty", "flip"), [(0.5, 0.1, 0.0), (2.0, 1.0, 0.2)])
+def test_square_loss_is_ridge_regression(spectrum, alpha, penalty, flip):
+    """Of a linear teacher with the weights β = (1 - 2f) √(2/πρ) b and the noise variance 1 - β·C·β."""
+    state = solve(alpha, "square", penalty, flip, spectrum)
+    s, shares, t = spectrum.varying
+    rho = float(shares @ (t * s))
+    gain = (1 - 2 * flip) ** 2 * 2 / (math.pi * rho)
+    counts = np.rint(shares * 10).astype(int)
+    linear = Spectrum(np.repeat(s, counts), teacher_weights=np.repeat(gain * t, counts))
+    expected = ridge.spectral(alpha, math.sqrt(1 - gain * rho), penalty, linear)
+    assert state.norm == pytest.approx(float(expected["weight_norm"]), rel=1e-8)
+    distance = state.field - 2 * state.R * math.sqrt(state.field * gain * rho) + gain * rho
+    assert 0.5 * distance == pytest.approx(float(expected["generalization_error"]), rel=1e-8)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.5, 4.0])
+def test_without_penalty_the_hinge_student_has_the_maximum_stability(alpha):
+    found, expected = solve(alpha, "hinge", 1e-7, 0.0, ISOTROPIC), maximum_stability(alpha, 0.0)
+    assert pytest.approx(expected.R, abs=1e-6) == found.R
+    assert found.norm == pytest.approx(1 / expected.stability**2, rel=1e-5)
+    assert found.train_error == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_logistic_student_goes_there_as_its_norm_grows():
+    """As 1/|w| ~ 1/ln(1/λ)."""
+    end = maximum_stability(2.0, 0.0).R
+    gaps = [solve(2.0, "logistic", penalty, 0.0, ISOTROPIC).R - end for penalty in (1e-4, 1e-8)]
+    assert 0 < gaps[1] < 0.7 * gaps[0] < 0.02
+
+
+@pytest.mark.parametrize(("alpha", "flip"), [(0.5, 0.1), (2.0, 0.1), (2.0, 0.0)])
+def test_without_penalty_square_loss_is_the_pseudo_inverse(alpha, flip):
+    assert pytest.approx(pseudo_inverse(alpha, flip).R, rel=1e-6) == solve(alpha, "square", 1e-10, flip, ISOTROPIC).R
+    assert solve(alpha, "square", 1e-10, flip, ISOTROPIC).train_error == pytest.approx(
+        pseudo_inverse(alpha, flip).train_error, abs=1e-6
+    )
+
+
+def test_at_the_threshold_square_loss_learns_nothing():
+    assert solve(1.0, "square", 1e-10, 0.0, ISOTROPIC).R < 0.01
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_with_a_large_penalty_every_loss_is_hebb_s_rule(loss):
+    """All forces are then -ℓ'(0)."""
+    for alpha, flip in ((0.5, 0.0), (3.0, 0.2)):
+        assert pytest.approx(hebb(alpha, flip).R, rel=1e-5) == solve(alpha, loss, 1e6, flip, ISOTROPIC).R
+
+
+def test_the_norm_diverges_below_the_separability_transition_and_not_beyond():
+    threshold = separability_threshold(0.1)
+    below, above = (
+        [solve(c * threshold, "logistic", penalty, 0.1, ISOTROPIC).norm for penalty in (1e-5, 1e-9)] for c in (0.9, 1.5)
+    )
+    assert below[1] > 2 * below[0]
+    assert above[1] == pytest.approx(above[0], rel=0.02)
+
+
+def test_the_scale_of_the_teacher_does_not_matter():
+    one, other = (solve(1.0, "logistic", 0.1, 0.1, Spectrum([1.0], teacher_weights=v)) for v in (1.0, 7.0))
+    assert (one.R, one.norm) == pytest.approx((other.R, other.norm), rel=1e-9)
+
+
+def test_extreme_parameters_are_solved():
+    for loss, alpha, penalty, flip in itertools.product(LOSSES, (1e-3, 1.0, 30.0), (1e-6, 1.0, 1e4), (0.0, 0.3)):
+        state = solve(alpha, loss, penalty, flip, ISOTROPIC)
+        assert 0 < state.R < 1
+        assert state.residual < 1e-9
+        assert 0 <= state.train_error <= 0.5
