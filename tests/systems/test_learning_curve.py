@@ -223,6 +223,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"columns": "unit_0,y"}, "columns = unit_0,y takes the target y: leave it out"),
     ({"columns": "unit_0,nothing"}, "no column has the name nothing"),
     ({"fractions": (0.01, 0.5)}, r"fractions\[0\] = 0.01 is not allowed: of 120 rows it takes 1"),
+    ({"fractions": (0.5, 1e20)}, "1.2e.22 training rows are not allowed"),
     ({"known": 0.9}, "known = 0.9 and held_out = 0.2 are not allowed"),
     ({"known": 0.05}, "6 of 120 rows are known to theory: at least 10"),
     ({"width": 10}, "width = 10 has no effect with features = none"),
