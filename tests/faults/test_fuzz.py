@@ -41,7 +41,7 @@ def registered() -> Iterator[None]:
         yield
 
 
-SYSTEMS = ("gauge", "walk", "ridge", "gradient_flow", "online_sgd", "sample_reuse")
+SYSTEMS = ("gauge", "walk", "ridge", "gradient_flow", "online_sgd", "sample_reuse", "learning_curve")
 with registered():
     PARAMETERS = {name: list(find(name).parameters()) for name in SYSTEMS}
     FIRST = {name: next(iter(find(name).observables)) for name in SYSTEMS}

@@ -155,3 +155,13 @@ def test_the_refusal_names_system_answer_and_observable() -> None:
         Broken(size=0.0).curve("limit")
     with pytest.raises(ArithmeticError, match=r"^limit returned NaN as error$"):
         Broken(size=-1.0).curve("limit")
+
+
+def test_an_axis_with_one_entry_may_be_left_out_where_the_observable_says_so() -> None:
+    declared = {"error": Observable("ε", "error", axes=("target",), single=True)}
+    for values, columns in ((np.ones(3), ["error"]), (np.ones((3, 2)), ["error[left]", "error[right]"])):
+        found = Curve({"error": values}, {"time": TIMES}, labels={"target": ("left", "right")})
+        assert fault(found, declared, TIME, predicts=True) is None
+        assert [column for column, _, _ in found.columns(declared)] == columns
+    strict = {"error": Observable("ε", "error", axes=("target",))}
+    assert fault(Curve({"error": np.ones(3)}, {"time": TIMES}), strict, TIME, predicts=True) is not None

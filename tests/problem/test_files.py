@@ -23,7 +23,7 @@ from tsmech import Ridge
 from tsmech.errors import InputError
 from tsmech.machine import memory
 from tsmech.problem.columns import Columns
-from tsmech.problem.files import read_table
+from tsmech.problem.files import read_named_table, read_table
 
 X = np.random.default_rng(1).standard_normal((30, 4))
 FRAME = pd.DataFrame(X)
@@ -287,7 +287,7 @@ def test_files_that_are_cut_short_or_another_kind_are_refused_in_one_line(tmp_pa
 
 MEASURE = """
 import sys, tracemalloc
-from tsmech.problem.files import read_table
+from tsmech.problem.files import read_named_table, read_table
 import pandas, zipfile
 read_table(sys.argv[2], "spectrum")  # what is imported on the way
 tracemalloc.start()
@@ -335,3 +335,29 @@ def test_a_changed_byte_does_nothing_but_read_or_be_refused(tmp_path: Path, name
         except InputError:
             continue
         assert np.isfinite(table).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [("t.csv", csv(NAMED, index=False)), ("t.tsv", csv(NAMED, sep="\t")), ("t.parquet", NAMED.to_parquet)],
+)
+def test_columns_come_with_their_names_and_places(tmp_path: Path, name: str, write: Callable[[Path], None]) -> None:
+    write(tmp_path / name)
+    table, headings = read_named_table(str(tmp_path / name), "data", Columns("b,d", also=("[ac]",)))
+    assert [heading.name for heading in headings] == list("abcd")
+    assert np.allclose(table, X)
+    table, headings = read_named_table(str(tmp_path / name), "data", Columns("-a", also=("a",)))
+    assert table.shape == (30, 4)
+    shift = headings[0].place  # pandas' index comes first in one of them
+    assert [heading.place for heading in headings] == [shift, shift + 1, shift + 2, shift + 3]
+    with pytest.raises(InputError, match=r"no column has a name like neuron_\* \(known: "):
+        read_named_table(str(tmp_path / name), "data", Columns(also=("neuron_*",)))
+
+
+def test_columns_without_names_are_called_by_their_numbers(tmp_path: Path) -> None:
+    np.save(tmp_path / "t.npy", X)
+    (tmp_path / "t.csv").write_text(rows(X, ","))
+    for name in ("t.npy", "t.csv"):
+        table, headings = read_named_table(str(tmp_path / name), "data", Columns("1,3"))
+        assert [(heading.place, heading.name) for heading in headings] == [(1, "1"), (3, "3")]
+        assert np.allclose(table, X[:, [1, 3]])

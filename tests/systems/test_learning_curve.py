@@ -223,6 +223,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"columns": "unit_0,y"}, "columns = unit_0,y takes the target y: leave it out"),
     ({"columns": "unit_0,nothing"}, "no column has the name nothing"),
     ({"fractions": (0.01, 0.5)}, r"fractions\[0\] = 0.01 is not allowed: of 120 rows it takes 1"),
+    ({"fractions": (0.5, 1e20)}, "1.2e.22 training rows are not allowed"),
     ({"known": 0.9}, "known = 0.9 and held_out = 0.2 are not allowed"),
     ({"known": 0.05}, "6 of 120 rows are known to theory: at least 10"),
     ({"width": 10}, "width = 10 has no effect with features = none"),
@@ -319,3 +320,27 @@ def test_several_targets_are_stored_exported_and_drawn() -> None:
 def test_the_made_up_tables_are_the_documented_ones() -> None:
     for name, (rows, columns, _, _) in learning_curve.MADE_UP.items():
         assert LearningCurve(data=name).table().inputs.shape == (rows, columns)
+
+
+def test_what_theory_states_as_its_error_is_a_band() -> None:
+    from matplotlib.collections import FillBetweenPolyCollection
+
+    table = tsmech.run(LearningCurve, data="t.csv", target="neuron_*", columns=UNITS, penalty=1.0, answers="theory")
+    ax = tsmech.draw(table, y="test_error[neuron_1]")
+    (band,) = [part for part in ax.collections if isinstance(part, FillBetweenPolyCollection)]
+    corners = band.get_paths()[0].vertices
+    values, errors = table["test_error[neuron_1]"], table["test_error[neuron_1]_sem"]
+    assert corners[:, 1].max() == pytest.approx((values + errors).max())
+    assert corners[:, 1].min() == pytest.approx((values - errors).min())
+    several = tsmech.draw(table, y="test_error")
+    assert len(several.lines) >= 3
+    assert "bands: the standard error that theory states" in ax.figure._supxlabel.get_text()
+
+
+def test_parquet_tables_with_text_beside_the_inputs() -> None:
+    pytest.importorskip("pyarrow")
+    FRAME.assign(place="somewhere").to_parquet("t.parquet")
+    found = problem(data="t.parquet").theory()
+    assert np.allclose(found.test_error, problem().theory().test_error)
+    with pytest.raises(InputError, match="column place holds"):
+        problem(data="t.parquet", columns=None)

@@ -34,6 +34,8 @@ MADE_UP = {
 The last has a target that the inputs say nothing of."""
 FEWEST = 5
 """Least number of training rows."""
+MOST = 1e12
+"""Most training rows that are predicted for."""
 FEWEST_KNOWN = 10
 SHAPES = {"width": "random_features", "degree": "polynomial", "length": "kernel"}
 TARGET = ("target",)
@@ -211,6 +213,8 @@ class LearningCurve(System):
                 f"fractions[{first}] = {self.fractions[first]:g} is not allowed: of {count} rows it takes "  # type: ignore[index]
                 f"{sizes[first]:.0f}, and at least {FEWEST} are needed"
             )
+        if sizes.max() > MOST:
+            raise InputError(f"fractions: {sizes.max():.3g} training rows are not allowed: at most {MOST:g} are")
         columns = table.inputs.shape[1]
         self._map().check(columns, count)
         side = min(known.size, self._map().number(columns, known.size))
@@ -242,6 +246,11 @@ class LearningCurve(System):
                 return "learning_curve has no direct answer without rows that are held out: raise held_out"
             if self.sizes()[0] > pool.size:
                 return f"learning_curve has no direct answer here: all fractions ask for more than {pool.size} rows"
+            rows = min(int(self.sizes()[-1]), pool.size)
+            columns = self._map().number(self.table().inputs.shape[1], pool.size + held.size)
+            side = rows * columns if self.penalty == "cross_validated" else min(rows, columns) * (columns + columns)
+            if short := shortage(4.0 * 8 * side, f"training on {rows} rows of {columns} columns"):
+                return f"learning_curve has no direct answer here: {short}: lower fractions"
         return super().lacks(answer)
 
     def remark(self) -> str | None:

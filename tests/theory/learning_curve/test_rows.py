@@ -53,7 +53,7 @@ def test_blocks_and_a_choice_of_rows_change_nothing(monkeypatch: pytest.MonkeyPa
     whole = decompose(X[kept], y[kept], standardise=True)
     monkeypatch.setattr(rows, "BLOCK", 12 * 7)
     found = decompose(X, y, kept, standardise=True)
-    for name in ("s", "penalties", "loo", "influence", "influence_common", "common", "variance", "drift"):
+    for name in ("s", "penalties", "loo", "influence", "influence_common", "common", "variance", "drift", "likeness"):
         assert np.allclose(getattr(found, name), getattr(whole, name), rtol=1e-9), name
     assert found.leverage == pytest.approx(whole.leverage)
 
@@ -109,6 +109,12 @@ def test_gaussian_rows_are_nothing_odd_and_heavy_or_moving_ones_are() -> None:
     assert any("heavy tails" in words for words in oddities(decompose(heavy, y[:, None])))
     moving = X @ np.ones(20) + np.linspace(0.1, 4.0, 300) * RNG.standard_normal(300)
     assert any("early and late" in words for words in oddities(decompose(X, moving[:, None])))
+    series = np.zeros(300)
+    for i in range(1, 300):
+        series[i] = 0.8 * series[i - 1] + RNG.standard_normal()
+    found = decompose(X, (X @ np.ones(20) + series)[:, None])
+    assert any("follow each other" in words for words in oddities(found))
+    assert found.likeness[0] == pytest.approx(0.8, abs=0.15)
 
 
 def test_inputs_that_do_not_vary_are_refused() -> None:

@@ -58,6 +58,8 @@ class KnownRows(NamedTuple):
     """Variance of the squared lengths of rows over that of Gaussian rows with this spectrum."""
     drift: Array
     """By target the difference of the leave-one-out errors of the first and the second half, in standard errors."""
+    likeness: Array
+    """By target the correlation of the leave-one-out errors of rows that follow each other, shape (q,)."""
 
 
 def _centre_and_scale(inputs: Array, rows: Rows, intercept: bool, standardise: bool) -> tuple[Array, Array]:
@@ -168,7 +170,8 @@ def decompose(
     t = a / (s[:, None] + a)
     sums = np.zeros((5, a.size, q))  # of r², e², e⁴, e² z², and e² of the early rows
     added = np.zeros((3, a.size, q))  # of φ, φ², φ z²
-    early_square = np.zeros((a.size, q))
+    early_square, neighbours = np.zeros((a.size, q)), np.zeros((a.size, q))
+    last = np.zeros((a.size, q))  # the errors of the row before
     late = np.arange(n) >= n // 2
     for place, u in sides():
         square = u * u
@@ -182,7 +185,10 @@ def decompose(
             sums[0, :, k] += (residual**2).sum(axis=0)
             twice = u @ (2.0 * (1.0 - t) * t * c[:, k, None])
             phi = residual * (residual - twice)  # the derivative of the sum of squared residuals by a row's weight
-            error = (residual / share) ** 2
+            signed = residual / share
+            neighbours[:, k] += (signed[1:] * signed[:-1]).sum(axis=0) + last[:, k] * signed[0]
+            last[:, k] = signed[-1]
+            error = signed**2
             sums[1, :, k] += error.sum(axis=0)
             sums[2, :, k] += (error**2).sum(axis=0)
             sums[3, :, k] += y[place, k] ** 2 @ error
@@ -213,6 +219,7 @@ def decompose(
         variance_scatter=np.maximum((squares**2).mean(axis=0) / safe**2 - 1.0, 0.0),
         leverage=_leverage(n, s, second, fourth),
         drift=_drift(n, loo, sums, early_square),
+        likeness=neighbours[loo.argmin(axis=0), np.arange(q)] / np.maximum(sums[1].min(axis=0), 1e-300),
     )
 
 
