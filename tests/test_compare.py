@@ -281,7 +281,6 @@ def test_what_one_answer_alone_reports_is_not_compared(monkeypatch: pytest.Monke
     assert compared == set(point.curve("reduced", 0).observables) & set(point.curve("theory").observables)
 
 
-<<<<<<< HEAD
 # Answers without scatter
 
 
@@ -302,7 +301,8 @@ def test_samples_without_scatter_agree_to_rounding_or_not_at_all() -> None:
     rng = np.random.default_rng(0)
     scattered = 1.0 + 1e-3 * rng.standard_normal(60)
     assert compare._compare(same, scattered, 1.0) == compare_samples(same, scattered)
-=======
+
+
 def test_a_prediction_s_own_standard_error_is_taken_as_known() -> None:
     """... it has no degrees of freedom: beside a mean of many draws the deviation is that of a normal law."""
     theory = {"x": 1.0, "x_sem": 3.0}
@@ -311,4 +311,3 @@ def test_a_prediction_s_own_standard_error_is_taken_as_known() -> None:
     assert deviation({"theory": theory, "direct": drawn}, "x") == pytest.approx(1.0, rel=1e-5)
     few = {"x": 6.0, "x_sem": 4.0, "replicates": 2}
     assert 0.5 < float(deviation({"theory": theory, "direct": few}, "x") or 0.0) < 1.0
->>>>>>> curve
