@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tsmech.problem.stopping import early_stopping as early_stopping
     from tsmech.runs import merge as merge
     from tsmech.runs import run as run
+    from tsmech.runs.opened import open_run as open_run
     from tsmech.runs.pictures import draw as draw
     from tsmech.systems.gradient_flow import GradientFlow as GradientFlow
     from tsmech.systems.online_sgd import OnlineSGD as OnlineSGD
@@ -40,6 +41,7 @@ PLACES = {
     "draw": "tsmech.runs.pictures",
     "early_stopping": "tsmech.problem.stopping",
     "merge": "tsmech.runs",
+    "open_run": "tsmech.runs.opened",
     "optimal_penalty": "tsmech.theory.ridge",
     "optimal_stopping": "tsmech.theory.gradient_flow.stopping",
     "run": "tsmech.runs",
