@@ -37,7 +37,7 @@ docs: $(READY)  ## the documentation site, in build/docs; no network is asked
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 
 clean:
-	rm -rf build docs/systems docs/reference docs/theory docs/figures .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build docs/systems docs/reference docs/theory docs/figures docs/notebooks .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("tsmech needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'

@@ -18,7 +18,7 @@ author = "the authors of tsmech"
 release = version = tsmech.__version__
 copyright = author
 
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
+extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
 extensions += ["sphinx-mathjax-offline"]  # ships MathJax's files and names them
 exclude_patterns: list[str] = []
 nitpicky = True
@@ -32,6 +32,11 @@ html_css_files = ["wide.css"]
 
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
 myst_heading_anchors = 3
+nb_execution_mode = "force"  # the notebooks alone hold code that runs
+nb_execution_timeout = 180
+nb_execution_raise_on_error = True
+nb_output_stderr = "remove"
+nb_merge_streams = True
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # numpydoc's sections say what is taken and returned

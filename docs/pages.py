@@ -23,10 +23,12 @@ ROOT = Path(__file__).parents[1]
 
 
 def write(source: Path) -> None:
-    """Write the pages of systems and reference, the notes and the gallery beside the site's sources, where changed."""
+    """Write the pages of systems and reference, notebooks, notes and gallery among the sources, where changed."""
     for pattern in ("theory/*.md", "figures/*.md", "figures/*.png"):
         for path in ROOT.glob(pattern):
             _put(source / path.relative_to(ROOT), path.read_bytes())
+    for path in (ROOT / "examples" / "notebooks").glob("*.md"):
+        _put(source / "notebooks" / path.name, path.read_bytes())
     for name in REGISTRY:
         _put(source / "systems" / f"{name}.md", system_page(find(name)).encode())
     _put(source / "reference" / "calls.md", calls_page().encode())

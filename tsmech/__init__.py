@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tsmech.problem.stopping import early_stopping as early_stopping
     from tsmech.runs import merge as merge
     from tsmech.runs import run as run
+    from tsmech.runs.opened import open_run as open_run
     from tsmech.runs.pictures import draw as draw
     from tsmech.systems.capacity import Capacity as Capacity
     from tsmech.systems.convex_classifier import ConvexClassifier as ConvexClassifier
@@ -61,6 +62,7 @@ PLACES = {
     "ising_transition": "tsmech.theory.ising_perceptron",
     "merge": "tsmech.runs",
     "network_kernel": "tsmech.theory.network_kernel",
+    "open_run": "tsmech.runs.opened",
     "optimal_penalty": "tsmech.theory.ridge",
     "optimal_stopping": "tsmech.theory.gradient_flow.stopping",
     "run": "tsmech.runs",

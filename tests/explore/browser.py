@@ -26,7 +26,7 @@ FLAGS = (
     "--window-size=1500,1150",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
-PATIENCE = 60.0
+PATIENCE = 25.0
 DEEP = """
 const found = [];
 const look = (root) => {
@@ -46,7 +46,9 @@ return found.map(say);
 """
 COLUMN = """
 const out = [];
-for (const doc of Bokeh.documents) for (const model of doc._all_models.values()) {
+const shown = new Set();
+for (const doc of Bokeh.documents) for (const root of doc.roots()) for (const one of root.references()) shown.add(one);
+for (const model of shown) {
   if (model.type !== 'ColumnDataSource' || !(arguments[0] in model.data)) continue;
   const whole = (one) => (one.length === undefined || typeof one === 'string' ? one : Array.from(one));
   out.push(JSON.stringify(Array.from(model.data[arguments[1]], whole)));
@@ -141,8 +143,8 @@ class Tab:
         from selenium.webdriver.common.keys import Keys
 
         field = self.one(f".words-{name}").shadow_root.find_element("css selector", "input")
-        self.driver.execute_script("arguments[0].focus(); arguments[0].select()", field)
-        field.send_keys((words or Keys.DELETE) + Keys.ENTER)
+        before = len(str(field.get_property("value")))
+        field.send_keys(Keys.END + Keys.BACKSPACE * before + words + Keys.ENTER)
 
     def words(self, name: str) -> str:
         return str(self.one(f".words-{name}").shadow_root.find_element("css selector", "input").get_property("value"))

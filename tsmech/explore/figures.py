@@ -44,7 +44,7 @@ Numbers = dict[str, Any]
 class Canvas:
     """One panel in the browser, which takes the numbers of panels that have the same axes."""
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: Panel, under: Sequence[Series] = ()) -> None:
         self.kind = _kind(panel)
         kinds = {axis: "log" if log else "linear" for axis, log in (("x", panel.x_log), ("y", panel.y_log))}
         ranges = {f"{axis}_range": Range1d(0, 1) for axis in ("x", "y")}
@@ -70,7 +70,7 @@ class Canvas:
             self._make_curves(panel)
         else:
             self._make_map(panel, panel.map)
-        self.show(panel)
+        self.show(panel, under)
 
     def fits(self, panel: Panel) -> bool:
         """Return whether a panel can be shown by new numbers alone."""

@@ -110,13 +110,14 @@ class Pictures:
         """Show a drawing; panels of the same kind are given new numbers, others are made anew."""
         fits = len(drawing.panels) == len(self._canvases) and self._paper is None
         fits = fits and all(canvas.fits(one) for canvas, one in zip(self._canvases, drawing.panels, strict=True))
-        if not fits:
+        below = [*under, *[()] * (len(drawing.panels) - len(under))]
+        if fits:
+            for canvas, one, saved in zip(self._canvases, drawing.panels, below, strict=True):
+                canvas.show(one, saved)
+        else:
             self._paper = None
-            self._canvases = [Canvas(one) for one in drawing.panels]
+            self._canvases = [Canvas(one, saved) for one, saved in zip(drawing.panels, below, strict=True)]
             self._panels.objects = [pn.pane.Bokeh(canvas.figure) for canvas in self._canvases]
-        below = [*under, *[()] * (len(self._canvases) - len(under))]
-        for canvas, one, saved in zip(self._canvases, drawing.panels, below, strict=True):
-            canvas.show(one, saved)
         self._legend.object = legend(drawing)
         self._panels.styles = CLEAR
 

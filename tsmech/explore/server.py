@@ -126,7 +126,9 @@ def guarded(make: Callable[[], Any]) -> Callable[[], Any]:
             words = str(error)
         except Exception as error:  # a bug: the page says so, and the others go on
             words = f"this is a bug: {type(error).__name__}: {one_line(str(error))}"
-        return frame.text(f'<div class="refused" role="alert">{html.escape(words)}</div>', margin=20)
+        return frame.text(
+            f'<div class="refused" role="alert">{html.escape(words)}</div>', margin=20, css_classes=["refused-page"]
+        )
 
     return page
 

@@ -190,13 +190,15 @@ class View:
         if key != "log":
             plot.pop("log", None)
         plot |= {key: name} if name else {}
+        was_colour = key == "x" and plot.get("by") == name
+        plot = {known: said for known, said in plot.items() if not (was_colour and known == "by")}
         view = dataclasses.replace(self, plot=plot)
         declared = self.system.parameters()
         before = self.plot.get(key)
         swept = {view.plot.get("x"), view.plot.get("by"), *([view.plot.get("y")] if view.plot.get("value") else [])}
         if before in declared and before not in swept:
             view = view.with_words(str(before), single(declared[str(before)], view.words.get(str(before), "")))
-        if name in declared and not is_swept(view.words.get(name, "")):
+        if name in declared and (was_colour or not is_swept(view.words.get(name, ""))):
             count = MAP_POINTS if view.plot.get("value") else AXIS_POINTS if key == "x" else COLOURED
             view = view.with_words(name, several(declared[name], count, view.words.get(name, "")))
         return view

@@ -119,6 +119,12 @@ class System:
         """Return the parameters' values by name."""
         return {name: getattr(self, name) for name in self.parameters()}
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the parameters with their symbols, and a small picture of a prediction."""
+        from tsmech.problem.display import describe
+
+        return describe(self)
+
     def identity(self) -> dict[str, Any]:
         """Return the values that differ from their defaults, a file by its contents: what the answers depend on."""
         declared = self.parameters()

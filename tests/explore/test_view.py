@@ -1,0 +1,121 @@
+"""What a page says of itself: its link, its command, its file and its call ask for the same experiment."""
+
+import shlex
+from urllib.parse import parse_qsl
+
+import pytest
+
+import tsmech
+from tests.commands import command
+from tsmech.errors import InputError
+from tsmech.experiment import experiments, from_file
+from tsmech.explore.view import open_view, opening, several, to_words
+from tsmech.runs import resolve
+from tsmech.systems import REGISTRY, find
+
+NAMES = [*REGISTRY, *experiments()]
+
+
+def dense(experiment: tsmech.Experiment) -> dict[str, object]:
+    described = experiment.describe()
+    return {key: described[key] for key in ("system", "answers", "replicates", "seed", "parameters")}
+
+
+@pytest.mark.parametrize("name", experiments())
+def test_an_experiment_opens_with_its_own_parameters(name: str) -> None:
+    asked = from_file(experiments()[name])
+    view = open_view(name)
+    assert dense(view.experiment()) == dense(asked)
+    assert {key: view.experiment().plot.get(key) for key in ("x", "y", "by", "value", "log")} == {
+        key: asked.plot.get(key) for key in ("x", "y", "by", "value", "log")
+    }
+    assert view.query() == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_view_is_the_same_by_its_link(name: str) -> None:
+    view = open_view(name)
+    declared = view.system.parameters()
+    number = next(one for one, parameter in declared.items() if parameter.numeric and parameter.range)
+    changed = view.with_axis("by", number) if view.plot.get("x") != number else view
+    changed = changed.read({"replicates": "3", "seed": "7"})
+    again = open_view(name).read(dict(parse_qsl(changed.query(), keep_blank_values=True)))
+    assert again == changed
+    assert again.query() == changed.query()
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_the_command_the_file_and_the_call_ask_for_the_same(name: str, tmp_path: object) -> None:
+    view = open_view(name).with_axis("by", next(iter(_ranged(name))))
+    experiment = view.experiment()
+    words = shlex.split(view.command())
+    assert words[:3] == ["tsmech", "run", name]
+    said = command(*words[1:], "--dry-run")
+    assert said.code == 0, said.err
+    file = tmp_path / "it.toml"
+    for text in (said.out, experiment.to_toml()):
+        file.write_text(text)
+        assert dense(from_file(file)) == dense(experiment)
+    asked: list[tsmech.Experiment] = []
+    call = view.python().replace("tsmech.draw(", "(lambda *_, **plot: None)(").replace("tsmech.run(", "asked(")
+
+    def ask(what: str, **given: object) -> None:
+        options = {key: given.pop(key) for key in ("answers", "replicates", "seed")}
+        asked.append(resolve(what, given, **options))
+
+    exec(compile(call, "call", "exec"), {"asked": ask})
+    assert dense(asked[0]) == dense(experiment)
+
+
+def _ranged(name: str) -> list[str]:
+    view = open_view(name)
+    declared = view.system.parameters()
+    return [one for one in declared if declared[one].numeric and declared[one].range and one != view.plot.get("x")]
+
+
+def test_an_axis_takes_several_values_and_gives_them_back() -> None:
+    view = open_view("ridge")
+    assert (view.plot["x"], view.words) == ("alpha", {"alpha": "0.1:4:40"})
+    swept = view.with_axis("x", "penalty")
+    assert swept.words == {"alpha": "2", "penalty": "log:0.001:10:40"}
+    assert swept.with_axis("x", "alpha").words == {"alpha": "0.1:4:40"}
+    coloured = view.with_axis("by", "noise")
+    assert coloured.words["noise"] == "0,1,2"
+    assert coloured.with_words("noise", "0.1,0.2").with_axis("by", "").words == view.words
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_values_that_a_control_takes_are_allowed(name: str) -> None:
+    for parameter in find(name).parameters().values():
+        words = several(parameter, 40, "")
+        if words and not parameter.single:
+            values = parameter.read(words)
+            assert len(values) > 1
+            assert parameter.read(to_words(parameter, values)) == values
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ({"nosie": "1"}, "the link says nosie, which ridge has not: did you mean noise"),
+        ({"replicates": "0"}, "replicates = 0 is not allowed"),
+        ({"answers": "theroy"}, "answer theroy is unknown: did you mean theory"),
+    ],
+)
+def test_a_link_that_is_wrong_is_refused_in_a_line(query: dict[str, str], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        open_view("ridge").read(query)
+
+
+def test_an_answer_that_the_problem_lacks_is_left_out_with_its_reason() -> None:
+    view = opening(find("sample_reuse"))
+    experiment = view.read({"answers": "theory,reduced"}).experiment()
+    assert experiment.answers == ("theory",)
+    assert any("reduced" in reason for reason in view.read({"answers": "theory,reduced"}).lacking(experiment))
+    with pytest.raises(InputError, match="no reduced answer"):
+        view.read({"answers": "reduced"}).experiment()
+
+
+def test_a_system_that_needs_a_value_says_which() -> None:
+    with pytest.raises(InputError, match=r"ridge needs alpha \(α\)"):
+        open_view("ridge").with_words("alpha", "").experiment()
