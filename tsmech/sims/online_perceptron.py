@@ -35,7 +35,7 @@ class Rule(NamedTuple):
     """How the student learns."""
 
     tag: int
-    """Which rule, of :data:`TAGS`."""
+    """Which rule, of ``TAGS``."""
     rate: float
     """η; of the optimal rule √Q/ρ, which it keeps."""
     flip: float
@@ -56,7 +56,7 @@ def make_rule(rule: str, learning_rate: float, flip: float, start: tuple[float, 
     Parameters
     ----------
     rule : str
-        One of :data:`TAGS`.
+        One of ``TAGS``.
     learning_rate, flip : float
     start : tuple of float
         √Q and ρ.  The optimal rule begins with no weights where ρ = 0.

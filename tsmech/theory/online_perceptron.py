@@ -44,7 +44,7 @@ def follow(rule: str, learning_rate: float, flip: float, start: tuple[float, flo
     Parameters
     ----------
     rule : str
-        One of :data:`RULES`.
+        One of ``RULES``.
     learning_rate : float
         η > 0; the optimal rule has none.
     flip : float
@@ -100,10 +100,17 @@ def asymptote(rule: str, learning_rate: float, times: Array) -> Array | None:
     r"""Error of a rule for many noiseless examples; None where there is no law, or none is known here.
 
     .. math::
-        \epsilon \simeq rac{1}{\sqrt{2 \pi lpha}} \;(	ext{hebb}), \quad
-        rac{(2/3)^{1/3}}{\pi lpha^{1/3}} \;(	ext{perceptron}), \quad
-        rac{1}{(\eta - \eta^2/3)\, lpha} \;(	ext{adatron}, \eta < 3), \quad
-        rac{0.8834}{lpha} \;(	ext{optimal}).
+        \epsilon \simeq \frac{1}{\sqrt{2 \pi \alpha}} \;(\text{hebb}), \quad
+        \frac{(2/3)^{1/3}}{\pi \alpha^{1/3}} \;(\text{perceptron}), \quad
+        \frac{1}{(\eta - \eta^2/3)\, \alpha} \;(\text{adatron}, \eta < 3), \quad
+        \frac{0.8834}{\alpha} \;(\text{optimal})
+
+    Parameters
+    ----------
+    rule, learning_rate
+        As of :func:`follow`.
+    times : ndarray
+        Values of alpha.
 
     References
     ----------
