@@ -92,7 +92,7 @@ class ConvexClassifier(GaussianInputs):
     loss: str = parameter("loss", "what is minimised", default="logistic", choices=LOSSES)
     penalty: float = parameter(
         "λ",
-        "in Σ ℓ + λ |w|², above 0",
+        "of the squared length of the weights, above 0",
         default=0.1,
         minimum=0,
         exclusive=True,

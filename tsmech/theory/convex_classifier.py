@@ -121,7 +121,7 @@ def force(loss: str, x: Array, V: float) -> tuple[Array, Array]:
     Parameters
     ----------
     loss : str
-        One of :data:`LOSSES`.
+        One of ``LOSSES``.
     x : ndarray
     V : float
         Response, above 0.

@@ -10,6 +10,7 @@ s the stability of a fresh example under the centre of the ensemble, whose cosin
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -142,11 +143,11 @@ def annealed(alpha: float, temperature: float, flip: float) -> State:
     theory/perceptron.md, eqs. 25-26.  H. S. Seung, H. Sompolinsky, N. Tishby, Phys. Rev. A 45, 6056 (1992).
     """
     gain = 1.0 if temperature == 0.0 else -math.expm1(-1.0 / temperature)
-    angle, wrong, residual = _maximum(lambda e: alpha * gain * (1.0 - 2.0 * flip) / (1.0 - gain * e), flip)
+    cotangent, wrong, residual = _maximum(lambda e: alpha * gain * (1.0 - 2.0 * flip) / (1.0 - gain * e), flip)
     left = 1.0 - gain * wrong
-    logarithm = math.log(math.sin(angle)) + alpha * math.log(left)
+    logarithm = -math.log(math.hypot(1.0, cotangent)) + alpha * math.log(left)
     train = (1.0 - gain) * wrong / left
-    return _thermal(angle, train, logarithm, alpha, temperature, residual)
+    return _thermal(cotangent, train, logarithm, alpha, temperature, residual)
 
 
 def high_temperature(alpha: float, temperature: float, flip: float) -> State:
@@ -170,10 +171,10 @@ def high_temperature(alpha: float, temperature: float, flip: float) -> State:
     """
     from dataclasses import replace
 
-    angle, wrong, residual = _maximum(lambda e: alpha / temperature * (1.0 - 2.0 * flip), flip)
-    logarithm = math.log(math.sin(angle)) - alpha / temperature * wrong
-    found = _thermal(angle, wrong, logarithm, alpha, temperature, residual)
-    return replace(found, q=math.cos(angle) ** 2)
+    cotangent, wrong, residual = _maximum(lambda e: alpha / temperature * (1.0 - 2.0 * flip), flip)
+    logarithm = -math.log(math.hypot(1.0, cotangent)) - alpha / temperature * wrong
+    found = _thermal(cotangent, wrong, logarithm, alpha, temperature, residual)
+    return replace(found, q=found.R**2)
 
 
 def free_energy(q: float, R: float, alpha: float, temperature: float, flip: float) -> float:
@@ -263,34 +264,34 @@ def _wrong_of_centre(q: float, p: float, flip: float) -> float:
     return float(weighted(nodes, weights, 1.0 / tangent, flip) @ (nodes < edge))
 
 
-def _maximum(steepness, flip: float) -> tuple[float, float, float]:  # type: ignore[no-untyped-def]
-    """Return the angle of the maximum of ½ ln(1 - R²) + Σ(ε_f(R)), ε_f there and the residual of its equation.
+def _maximum(steepness: Callable[[float], float], flip: float) -> tuple[float, float, float]:
+    """Return cot θ at the maximum of ln sin θ + Σ(ε_f), ε_f there and the residual of its equation.
 
-    With the angle θ between student and teacher, θ = πε, it is where cos θ / sin θ = -Σ'(ε_f) (1 - 2f)/π: ``steepness``
-    is -(1 - 2f) Σ' as a function of ε_f.
+    With the angle θ = πε between student and teacher it is where cot θ = -Σ'(ε_f) (1 - 2f)/π: ``steepness`` is
+    -(1 - 2f) Σ' as a function of ε_f.
     """
     from scipy.optimize import brentq
 
-    def error(angle: float) -> float:
-        return flip + (1.0 - 2.0 * flip) * angle / math.pi
+    def error(log_cotangent: float) -> float:
+        return flip + (1.0 - 2.0 * flip) * math.atan(math.exp(-log_cotangent)) / math.pi
 
-    def residual(log_angle: float) -> float:
-        angle = math.exp(log_angle)
-        return math.log(math.tan(angle) * steepness(error(angle)) / math.pi)
+    def residual(log_cotangent: float) -> float:
+        return math.log(steepness(error(log_cotangent)) / math.pi) - log_cotangent
 
-    top = math.log(0.5 * math.pi)
-    log_angle = brentq(residual, -240.0, top - 1e-15, xtol=1e-14, maxiter=400)
-    angle = math.exp(log_angle)
-    left = abs(residual(log_angle))
-    if left > 1e-6:
+    log_cotangent = brentq(residual, -600.0, 300.0, xtol=1e-14, maxiter=400)
+    left = abs(residual(log_cotangent))
+    if left > TOLERANCE:
         raise ConvergenceError(f"the maximum over R was not found: the residual is {left:.2g}")
-    return angle, error(angle), left
+    return math.exp(log_cotangent), error(log_cotangent), left
 
 
-def _thermal(angle: float, train: float, logarithm: float, alpha: float, temperature: float, residual: float) -> State:
+def _thermal(
+    cotangent: float, train: float, logarithm: float, alpha: float, temperature: float, residual: float
+) -> State:
+    length = math.hypot(1.0, cotangent)
     return State(
-        R=math.cos(angle),
-        distance=2.0 * math.sin(0.5 * angle) ** 2,
+        R=cotangent / length,
+        distance=1.0 / (length * (length + cotangent)),
         train_error=train,
         free_energy=0.0 - temperature * logarithm,
         entropy=logarithm + (alpha * train / temperature if temperature > 0.0 else 0.0),
