@@ -72,16 +72,12 @@ class Capacity(System):
 
     alpha: float = parameter("α", "examples per weight, P/N", minimum=0, exclusive=True, range=(0.1, 4.0))
     margin: float = parameter(
-<<<<<<< HEAD
-        "κ", "least stability y w·x/‖w‖ of every example", default=0.0, minimum=0, maximum=1e6, range=(0.0, 2.0)
-=======
         "κ",
         "least stability y w·x, w of length 1, of every example",
         default=0.0,
         minimum=0,
         maximum=100,
         range=(0.0, 2.0),
->>>>>>> percep
     )
     weights: str = parameter(
         "w", "which weights are allowed: any, or ±1", default="spherical", choices=("spherical", "binary")

@@ -103,9 +103,6 @@ def asymptote(rule: str, learning_rate: float, times: Array) -> Array | None:
         \epsilon \simeq \frac{1}{\sqrt{2 \pi \alpha}} \;(\text{hebb}), \quad
         \frac{(2/3)^{1/3}}{\pi \alpha^{1/3}} \;(\text{perceptron}), \quad
         \frac{1}{(\eta - \eta^2/3)\, \alpha} \;(\text{adatron}, \eta < 3), \quad
-    <<<<<<< HEAD
-        \frac{0.8834}{\alpha} \;(\text{optimal}).
-    =======
         \frac{0.8834}{\alpha} \;(\text{optimal})
 
     Parameters
@@ -114,7 +111,6 @@ def asymptote(rule: str, learning_rate: float, times: Array) -> Array | None:
         As of :func:`follow`.
     times : ndarray
         Values of alpha.
-    >>>>>>> percep
 
     References
     ----------

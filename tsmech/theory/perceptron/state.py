@@ -16,11 +16,7 @@ class State:
     q: float | None = None
     """Cosine of two students of the ensemble."""
     stability: float | None = None
-<<<<<<< HEAD
-    """Least stability of the training examples, min y w·x/‖w‖."""
-=======
     """Least stability of the training examples, min y w·x of weights of length 1."""
->>>>>>> percep
     free_energy: float | None = None
     """Per N."""
     entropy: float | None = None
