@@ -26,6 +26,8 @@ NOISE = 0.3
 """Share of a neuron's variance that is noise: a map can explain 1 - NOISE of it."""
 SNAPSHOTS = (0, 20, 40, 60, 90, 120, 250, 1000)
 """Steps of training after which the network is looked at."""
+EXPERIMENTS = 16
+"""Simulated experiments: stimuli that were shown, drawn anew from all that there are."""
 HALF = 3
 """Which of them is the network in the middle of its training."""
 SIZES = (60, 80, 120, 160, 240, 320, 480, 640, 800, 1000)
@@ -121,18 +123,24 @@ def main(picture: str | None) -> None:
             by_task.append((share, value, error, fit))
             print(f"  {step:4d} steps  task {share:6.3f}  {value:6.3f} ± {error:.3f}  {fit:6.3f}")
 
-        print("the trained network before the random one, in standard errors, from so many stimuli that were shown:")
+        print(
+            "the trained network before the random one, from so many stimuli that were shown: the difference\n"
+            "in stated standard errors, and in its scatter from one simulated experiment to the next"
+        )
         apart = []
-        for shown in (40, 60, 80, 120, 160, 240, 320, 480, 1000):
-            found = []
-            for split in range(6):
-                own, rival = (explained(data, shown / STIMULI, (shown,), "theory", split)[:, 0]
-                              for data in (trained, random))  # fmt: skip
-                found.append((own[0] - rival[0]) / np.hypot(own[1], rival[1]))
-            apart.append((shown, np.mean(found), np.std(found)))
-            print(f"  {shown:5d}  {np.mean(found):6.1f} ± {np.std(found):.1f}")
-        told = next((shown for shown, mean, _ in apart if mean > 2), None)
-        print(f"they are told apart (two standard errors) from about {told} stimuli on")
+        for shown in (40, 60, 80, 120, 160, 240, 320, 480):
+            stated, differences = [], []
+            for split in range(EXPERIMENTS):
+                own, rival = (
+                    explained(data, shown / STIMULI, (shown,), "theory", split)[:, 0] for data in (trained, random)
+                )
+                differences.append(own[0] - rival[0])
+                stated.append(differences[-1] / np.hypot(own[1], rival[1]))
+            apart.append((shown, np.mean(stated), np.mean(differences) / np.std(differences, ddof=1)))
+            print(f"  {shown:5d}  {apart[-1][1]:6.1f}  {apart[-1][2]:6.1f}")
+        for words, place in (("stated errors", 1), ("scatters", 2)):
+            told = next((one[0] for one in apart if one[place] > 2), None)
+            print(f"two {words} lie between them from about {told} stimuli on")
     if picture:
         draw(picture, curves, by_task, apart)
 
@@ -155,11 +163,15 @@ def draw(picture: str, curves: dict, by_task: list, apart: list) -> None:
     middle.axhline(1 - NOISE, color="0.5", linestyle=(0, (6, 3)))
     middle.set(xlabel="share of the task that the network has learnt", ylim=(0, 0.8))
     middle.legend(frameon=False, fontsize=8, loc="lower right")
-    shown, mean, spread = np.array(apart).T
-    right.errorbar(shown, mean, spread, color="#0072b2", marker="o")
-    right.axhline(2, color="0.5", linestyle=":", label="two standard errors")
-    right.set(xscale="log", xlabel="stimuli that were shown", ylabel="trained − random, in standard errors")
+    shown, stated, scatter = np.array(apart).T
+    right.plot(shown, stated, color="#0072b2", label="in stated standard errors")
+    right.plot(shown, scatter, "o", color="#d55e00", markerfacecolor="none", label="in scatter between experiments")
+    right.axhline(2, color="0.5", linestyle=":")
+    right.set(xscale="log", xlabel="stimuli that were shown", ylabel="trained − random", ylim=(0, None))
     right.legend(frameon=False, fontsize=8, loc="upper left")
+    for ax, ticks in ((left, (60, 100, 200, 500, 1000)), (right, (40, 100, 200, 500))):
+        ax.set_xticks(ticks, [str(tick) for tick in ticks])
+        ax.xaxis.set_minor_formatter("")
     figure.suptitle("Made-up neurons that read a trained network: which network explains them, and when it is seen")
     figure.savefig(picture, dpi=150)
 

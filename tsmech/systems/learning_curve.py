@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
+from tsmech.problem import known_rows
 from tsmech.problem.curve import Curve
 from tsmech.problem.feature_maps import MAPS, FeatureMap
 from tsmech.problem.files import KINDS
@@ -314,8 +315,7 @@ class LearningCurve(System):
         inputs, columns = table.inputs, table.inputs.shape[1]
         if self.features != "none":
             rows = np.concatenate([pool, held])
-            inputs = np.empty((len(table.inputs), 0))
-            mapped = _features(self._map(), table, rows.tobytes(), pool.tobytes())
+            mapped = known_rows.mapped(self._map(), table, rows, pool)
             inputs = np.zeros((len(table.inputs), mapped.shape[1]))
             inputs[rows] = mapped
         columns = self._population().columns if self.penalty == "best" or self.features == "kernel" else inputs.shape[1]
@@ -392,27 +392,14 @@ class LearningCurve(System):
 
     def _split_rows(self) -> tuple[Rows, Rows, Rows]:
         """Return the rows that are held out, all others, and those of them that are known, in the file's order."""
-        return _split(len(self.table().inputs), self.held_out, self.known, self.split)
+        return known_rows.split(len(self.table().inputs), self.held_out, self.known, self.split)
 
     def _decomposed(self) -> "KnownRows":
         _, _, known = self._split_rows()
-        return _decompose(_Held(self.table()), known.tobytes(), self._map(), self.intercept, self.standardise)
+        return known_rows.decomposed(self.table(), known, self._map(), self.intercept, self.standardise)
 
     def _population(self) -> "Population":
-        return _estimate(_Held(self._decomposed()), self.features == "kernel")
-
-
-class _Held:
-    """A value that caches tell from others by what it is, not by its contents."""
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held) and self.value is other.value
+        return known_rows.estimated(self._decomposed(), self.features == "kernel")
 
 
 @functools.lru_cache(maxsize=4)
@@ -426,45 +413,3 @@ def _made_up(kind: str) -> Table:
     if kind == "made_up_noise":
         targets = np.random.default_rng(1).permutation(targets)
     return checked(made.inputs, targets, [f"x{i}" for i in range(columns)], ("y",), None, f"data = {kind}")
-
-
-@functools.lru_cache(maxsize=64)
-def _split(count: int, held_out: float, known: float | None, split: int) -> tuple[Rows, Rows, Rows]:
-    order = np.random.default_rng(np.random.SeedSequence([15, split])).permutation(count)
-    held = round(held_out * count)
-    pool = order[held:]
-    seen = pool if known is None else pool[: round(known * count)]
-    return np.sort(order[:held]), np.sort(pool), np.sort(seen)
-
-
-@functools.lru_cache(maxsize=8)
-def _decompose(table: _Held, known: bytes, features: FeatureMap, intercept: bool, standardise: bool) -> "KnownRows":
-    """Return what the known rows say; no other row is looked at."""
-    from tsmech.theory.learning_curve import decompose
-
-    found: Table = table.value  # type: ignore[assignment]
-    rows = np.frombuffer(known, dtype=np.intp)
-    if features.kind == "none":
-        return decompose(found.inputs, found.targets, rows, intercept=intercept, standardise=standardise)
-    inputs = found.inputs[rows]
-    return decompose(features.of(inputs, inputs), found.targets[rows], intercept=intercept, standardise=standardise)
-
-
-@functools.lru_cache(maxsize=8)
-def _estimate(known: _Held, endless: bool) -> "Population":
-    """Return the estimate from the known rows; a kernel has directions without end."""
-    from tsmech.theory.learning_curve import estimate
-
-    return estimate(known.value, directions=np.inf if endless else None)  # type: ignore[arg-type]
-
-
-@functools.lru_cache(maxsize=2)
-def _mapped(features: FeatureMap, table: _Held, rows: bytes, pool: bytes) -> Array:
-    found: Table = table.value  # type: ignore[assignment]
-    at, reference = (np.frombuffer(part, dtype=np.intp) for part in (rows, pool))
-    return features.of(found.inputs[at], found.inputs[reference])
-
-
-def _features(features: FeatureMap, table: Table, rows: bytes, pool: bytes) -> Array:
-    """Return the features of some rows, scaled by the pool's; those of the last problems are known."""
-    return _mapped(features, _Held(table), rows, pool)

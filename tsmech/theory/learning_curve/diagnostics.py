@@ -8,7 +8,7 @@ from tsmech.theory.learning_curve.rows import KnownRows
 Array = NDArray[np.float64]
 
 DRIFT = 4.5
-"""Standard errors between the errors of early and late rows, or of a correlation from row to row, that are no chance."""
+"""Standard errors between early and late rows, or of a correlation from row to row, that are no chance."""
 HEAVY_ROWS, HEAVY_ERRORS, UNLIKE = 2.5, 30.0, 0.25
 """Scatter of the rows' squared lengths over that of Gaussian rows, scatter of squared errors, and relative difference
 of leave-one-out and generalised cross-validation, from which on tails are heavy; 1, 2 and 0 for Gaussian rows."""
@@ -26,8 +26,8 @@ def oddities(known: KnownRows) -> list[str]:
     alike = float(known.likeness.max())
     if alike * np.sqrt(known.rows) > DRIFT:
         found.append(
-            f"rows that follow each other have like errors (correlation {alike:.2f}): if they come in time, or in groups, "
-            "random rows are predicted and not later ones or new groups"
+            f"rows that follow each other have like errors (correlation {alike:.2f}): if they come in time, or in "
+            "groups, random rows are predicted and not later ones or new groups"
         )
     scatter = float(known.scatter[best, targets].max())
     generalised = generalised_errors(known)[best, targets]
