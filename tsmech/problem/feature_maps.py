@@ -22,17 +22,9 @@ class FeatureMap(NamedTuple):
 
     Inputs are first divided by their standard deviation, about their mean: ``z``, of ``p`` columns.
 
-    <<<<<<< HEAD
-    ========================  =====================================================================
-    ``random_features``       max(0, W·z/√p + b), W and b standard normal, ``width`` features
-    ``polynomial``            all products of up to ``degree`` of the z
-    ``kernel``                exp(-‖z - z'‖² / (2 p length²)): its coordinates on the rows at hand
-    ========================  =====================================================================
-    =======
     - ``random_features``: max(0, W·z/√p + b), W and b standard normal, ``width`` of them;
     - ``polynomial``: all products of up to ``degree`` of the z;
     - ``kernel``: the coordinates, on the rows at hand, of exp(-d²/(2 p length²)) for rows at a distance d.
-    >>>>>>> curve
     """
 
     kind: str
