@@ -320,6 +320,10 @@ class Page:
         if lane == "theory" and self._drawn != self._question:
             self._rows["simulations"] = []
         words = [f"{lane}: {failure}" for failure in news.failures]
+        diverged = [row["diverged_at"] for row in news.rows if row.get("diverged_at") is not None]
+        if diverged:
+            along = self.view.system.running() or "step"
+            words.append(f"{lane}: diverged, the first at {along} = {min(diverged):.4g}")
         if news.compiling:
             words.append(f"{lane}: compiling for the first time on this machine, up to a minute")
         if lane == "simulations" and not news.ended:
