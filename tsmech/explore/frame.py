@@ -24,8 +24,8 @@ PARTS = """
 .line { font-size: 13px; color: #333; min-height: 18px; }
 """
 SIDE = 310
-FADED = {"opacity": "0.3", "flex-wrap": "wrap", "transition": "opacity 0.2s"}
-CLEAR = {"opacity": "1", "flex-wrap": "wrap", "transition": "opacity 0.1s"}
+FADED = {"opacity": "0.3", "transition": "opacity 0.2s"}
+CLEAR = {"opacity": "1", "transition": "opacity 0.1s"}
 KINDS = {"png": "PNG", "svg": "SVG", "csv": "table (CSV)"}
 
 
@@ -100,15 +100,16 @@ class Pictures:
         self._canvases: list[Canvas] = []
         self._legend = text("", css_classes=["legend"], margin=(2, 10))
         # Figures and their numbers must reach the browser in order, so that both go by Bokeh's own way.
-        self._panels = Row(children=[], sizing_mode="stretch_width", styles=CLEAR, css_classes=["pictures"])
+        self._panels = Row(children=[], sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
         self._sheet = pn.pane.PNG(None, width=1000, visible=False)
         self._paper = False
         panels = pn.pane.Bokeh(self._panels, sizing_mode="stretch_width")
-        self.layout = pn.Column(self._legend, panels, self._sheet, sizing_mode="stretch_width")
+        self._whole = pn.Column(panels, self._sheet, sizing_mode="stretch_width", css_classes=["pictures"])
+        self.layout = pn.Column(self._legend, self._whole, sizing_mode="stretch_width")
 
     def fade(self) -> None:
         """Show that the picture is not the latest question's."""
-        self._panels.styles = FADED
+        self._whole.styles = FADED
 
     def show(self, drawing: Drawing, under: Sequence[Sequence[Series]] = ()) -> None:
         """Show a drawing; panels of the same kind are given new numbers, others are made anew."""
@@ -123,7 +124,7 @@ class Pictures:
             self._canvases = [Canvas(one, saved) for one, saved in zip(drawing.panels, below, strict=True)]
             self._panels.children = [canvas.figure for canvas in self._canvases]
         self._legend.object = legend(drawing)
-        self._panels.styles = CLEAR
+        self._whole.styles = CLEAR
 
     def show_paper(self, picture: bytes) -> None:
         """Show a picture as it is drawn on paper."""
@@ -132,7 +133,7 @@ class Pictures:
         self._sheet.object = picture
         self._paper = self._sheet.visible = True
         self._legend.object = ""
-        self._panels.styles = CLEAR
+        self._whole.styles = CLEAR
 
     def watch(self) -> None:
         """Paint maps anew where a person has zoomed."""
