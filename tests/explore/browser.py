@@ -67,6 +67,24 @@ def missing() -> str:
     return f"{' and '.join(lacking)} cannot be found" if lacking else ""
 
 
+SERVERS: dict[str, int] = {}
+"""The process of each explorer, by the address that it told."""
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process has started, and those that they have."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found: list[int] = []
+    level = [pid]
+    while level:
+        level = [one for one, parent in parents.items() if parent in level]
+        found += level
+    return found
+
+
 @contextlib.contextmanager
 def chromium() -> Iterator[Any]:
     """Start a browser with a new profile, and end it."""
@@ -103,6 +121,7 @@ def explorer(*words: str, cwd: Path | None = None, begin: str = "") -> Iterator[
             assert said or process.poll() is None, "the explorer ended"
             if said.startswith("tsmech: http"):
                 address = said.split()[1]
+        SERVERS[address] = process.pid
         yield address
     finally:
         process.terminate()

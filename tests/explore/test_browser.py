@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.explore.browser import Tab, chromium, explorer, missing
+from tests.explore.browser import SERVERS, Tab, chromium, descendants, explorer, missing
 from tests.explore.toys import BEGIN
 from tsmech.systems import REGISTRY
 
@@ -152,31 +152,20 @@ def test_a_link_and_a_reload_show_the_same(driver: Any, site: str) -> None:
 def test_two_tabs_do_not_disturb_each_other_and_a_closed_one_ends_its_workers(driver: Any, site: str) -> None:
     one = Tab(driver, f"{site}/ridge?answers=theory&noise=0.3")
     first = shown(one)
-    before = len(_workers())
+    server = SERVERS[f"{site}/run"]
+    before = len(descendants(server))
     driver.switch_to.new_window("tab")
     other = Tab(driver, f"{site}/ridge?answers=theory&noise=0.9")
     second = shown(other)
     other.type("noise", "1.5")
     other.wait(lambda: theory(other) not in (first, second))
-    assert len(_workers()) > before
+    assert len(descendants(server)) > before
     driver.close()
     driver.switch_to.window(one.handle)
     assert theory(one) == first
     assert one.words("noise") == "0.3"
-    one.wait(lambda: len(_workers()) <= before, "the workers of the closed tab are still there")
-
-
-def _workers() -> list[str]:
-    """Return the worker processes of all pages: children of the server that forks them."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_text()
-        except OSError:
-            continue
-        if "multiprocessing.forkserver" in words and "tsmech" in words:
-            found.append(path.parent.name)
-    return found
+    gone = "the workers of the closed tab are still there"
+    one.wait(lambda: len(descendants(server)) <= before, gone, 60)
 
 
 def test_axes_colours_maps_and_entries_are_a_choice(driver: Any, site: str) -> None:
@@ -225,8 +214,8 @@ def test_a_run_is_shown_in_small_multiples_and_says_when_it_is_gone(driver: Any,
 def test_what_a_link_says_wrong_is_said_in_a_sentence(driver: Any, site: str) -> None:
     tab = Tab(driver, f"{site}/ridge?nosie=0.3&answers=theory")
     tab.wait(lambda: "nosie, which ridge has not: did you mean noise?" in tab.text(".status"))
-    tab = Tab(driver, f"{site}/online_sgd?learning_rate=1000&duration=5&answers=theory")
-    tab.wait(lambda: "theory" in tab.text(".status") and "under way" not in tab.text(".status"), seconds=LONG)
+    tab = Tab(driver, f"{site}/online_sgd?learning_rate=1000&activation=linear&duration=5&answers=theory")
+    tab.wait(lambda: "theory: diverged, the first at alpha" in tab.text(".status"), seconds=LONG)
 
 
 def test_the_list_leads_to_all_pages(driver: Any, site: str) -> None:

@@ -198,7 +198,7 @@ def _sources(given: Sequence[tuple[Sequence[Series], float]]) -> dict[str, Numbe
         for one in listed:
             finite = np.isfinite(one.y)
             answer = f"{one.answer}, saved" if alpha < 1 else one.answer
-            if one.line and len(one.x) > 1:
+            if one.joined and len(one.x) > 1:
                 lines["xs"].append(one.x)
                 lines["ys"].append(np.where(finite, one.y, np.nan))
                 for name, value in (("colour", one.colour), ("dash", DASHES[one.dashes]), ("alpha", alpha)):
@@ -207,13 +207,13 @@ def _sources(given: Sequence[tuple[Sequence[Series], float]]) -> dict[str, Numbe
             words = [
                 f"{value:.5g} ± {sigma:.2g}" if sigma else f"{value:.5g}" for value, sigma in zip(y, error, strict=True)
             ]
-            into = places if one.line and len(one.x) > 1 else marks
+            into = places if one.joined and len(one.x) > 1 else marks
             count = len(x)
             told = {"x": x, "y": y, "at": [f"{value:.5g}" for value in x], "value": words}
             told |= {"answer": [answer] * count, "label": [one.label] * count}
             if into is marks:
-                filled = not (one.network or one.line)
-                marker = "dash" if one.line else MARKERS.get(one.marker, "circle")
+                filled = not (one.network or one.predicts)
+                marker = "dash" if one.predicts else MARKERS.get(one.marker, "circle")
                 looks = {"marker": marker, "size": FILLED if filled else OPEN, "alpha": alpha}
                 looks |= {"fill": one.colour if filled else "rgba(0,0,0,0)", "colour": one.colour}
                 told |= {name: [value] * count for name, value in looks.items()}

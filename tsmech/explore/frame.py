@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import panel as pn
+from bokeh.models import Row
 
 from tsmech.errors import TsmechError
 from tsmech.experiment import Experiment
@@ -98,39 +99,41 @@ class Pictures:
     def __init__(self) -> None:
         self._canvases: list[Canvas] = []
         self._legend = text("", css_classes=["legend"], margin=(2, 10))
-        self._panels = pn.FlexBox(css_classes=["pictures"])
-        self.layout = pn.Column(self._legend, self._panels, sizing_mode="stretch_width")
-        self._paper: Any = None
+        # Figures and their numbers must reach the browser in order, so that both go by Bokeh's own way.
+        self._panels = Row(children=[], sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
+        self._sheet = pn.pane.PNG(None, width=1000, visible=False)
+        self._paper = False
+        panels = pn.pane.Bokeh(self._panels, sizing_mode="stretch_width")
+        self._whole = pn.Column(panels, self._sheet, sizing_mode="stretch_width", css_classes=["pictures"])
+        self.layout = pn.Column(self._legend, self._whole, sizing_mode="stretch_width")
 
     def fade(self) -> None:
         """Show that the picture is not the latest question's."""
-        self._panels.styles = FADED
+        self._whole.styles = FADED
 
     def show(self, drawing: Drawing, under: Sequence[Sequence[Series]] = ()) -> None:
         """Show a drawing; panels of the same kind are given new numbers, others are made anew."""
-        fits = len(drawing.panels) == len(self._canvases) and self._paper is None
+        fits = len(drawing.panels) == len(self._canvases) and not self._paper
         fits = fits and all(canvas.fits(one) for canvas, one in zip(self._canvases, drawing.panels, strict=True))
         below = [*under, *[()] * (len(drawing.panels) - len(under))]
         if fits:
             for canvas, one, saved in zip(self._canvases, drawing.panels, below, strict=True):
                 canvas.show(one, saved)
         else:
-            self._paper = None
+            self._paper = self._sheet.visible = False
             self._canvases = [Canvas(one, saved) for one, saved in zip(drawing.panels, below, strict=True)]
-            self._panels.objects = [pn.pane.Bokeh(canvas.figure) for canvas in self._canvases]
+            self._panels.children = [canvas.figure for canvas in self._canvases]
         self._legend.object = legend(drawing)
-        self._panels.styles = CLEAR
+        self._whole.styles = CLEAR
 
     def show_paper(self, picture: bytes) -> None:
         """Show a picture as it is drawn on paper."""
         self._canvases = []
-        if self._paper is None:
-            self._paper = pn.pane.PNG(picture, width=1000)
-            self._panels.objects = [self._paper]
-        else:
-            self._paper.object = picture
+        self._panels.children = []
+        self._sheet.object = picture
+        self._paper = self._sheet.visible = True
         self._legend.object = ""
-        self._panels.styles = CLEAR
+        self._whole.styles = CLEAR
 
     def watch(self) -> None:
         """Paint maps anew where a person has zoomed."""

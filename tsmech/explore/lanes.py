@@ -89,7 +89,6 @@ class Lane:
     def __init__(self, tell: Callable[[News], None]) -> None:
         self._tell = tell
         self._asked: Question | None = None
-        self._current: Question | None = None
         self._closed = False
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -113,9 +112,10 @@ class Lane:
             self._closed, self._asked = True, None
             self._change.notify()
 
-    def busy(self) -> bool:
-        """Return whether a question is under way."""
-        return self._current is not None
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more questions."""
+        return self._closed
 
     def join(self, seconds: float) -> None:
         """Wait for the end of the thread."""
@@ -126,11 +126,10 @@ class Lane:
         while True:
             with self._change:
                 while self._asked is None and not self._closed:
-                    self._current = None
                     self._change.wait()
                 if self._closed:
                     break
-                question = self._current = self._asked
+                question = self._asked
             assert question is not None
             try:
                 asked = question.experiment.system, question.experiment.parameters
@@ -146,7 +145,6 @@ class Lane:
             with self._change:
                 if self._asked is question:
                     self._asked = None
-        self._current = None
         if pool is not None:
             _kill(pool)
 

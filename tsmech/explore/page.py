@@ -35,6 +35,8 @@ FADE = 150
 SETTLE = 400
 """Milliseconds of rest before simulations start."""
 WATCH = 500
+ALONE = 20
+"""Watches without a connection after which the processes of a tab are ended."""
 MOST_THEORY = 4000
 """Points of theory beyond which those between the points of a sweep are left out."""
 LOGS = {"as the values are spread": "", "none": "none", "x": "x", "y": "y", "x and y": "x,y"}
@@ -55,8 +57,7 @@ class Page:
         self._busy = {"theory": False, "simulations": False}
         self._said: dict[str, str] = {}
         self._stopped = self._gone = self._quiet = False
-        self._fading: Any = None
-        self._settling: Any = None
+        self._alone = 0
         self._theory = Lane(self._tell("theory"))
         self._simulations = Lane(self._tell("simulations"))
         self.pictures = Pictures()
@@ -198,6 +199,8 @@ class Page:
 
     def _change(self, view: View) -> None:
         """Take up another view: theory anew, simulations when it has settled."""
+        if self._theory.closed:  # a tab that was cut off for a while is back
+            self._theory, self._simulations = Lane(self._tell("theory")), Lane(self._tell("simulations"))
         self.view = view
         self._question = next(self._number)
         self._simulations.cancel()
@@ -221,11 +224,11 @@ class Page:
         number = self._question
         if self._busy["theory"]:
             self._theory.ask(Question(number, experiment, lambda: predictions(experiment)))
-            self._fading = self._document.add_timeout_callback(lambda: self._fade(number), FADE)
+            self._document.add_timeout_callback(lambda: self._fade(number), FADE)
         else:
             self._theory.cancel()
             self._rows["theory"] = []
-        self._settling = self._document.add_timeout_callback(lambda: self._settled(number), SETTLE)
+        self._document.add_timeout_callback(lambda: self._settled(number), SETTLE)
         self._tell_status()
 
     def _settled(self, number: int) -> None:
@@ -320,6 +323,10 @@ class Page:
         if lane == "theory" and self._drawn != self._question:
             self._rows["simulations"] = []
         words = [f"{lane}: {failure}" for failure in news.failures]
+        diverged = [row["diverged_at"] for row in news.rows if row.get("diverged_at") is not None]
+        if diverged:
+            along = self.view.system.running() or "step"
+            words.append(f"{lane}: diverged, the first at {along} = {min(diverged):.4g}")
         if news.compiling:
             words.append(f"{lane}: compiling for the first time on this machine, up to a minute")
         if lane == "simulations" and not news.ended:
@@ -370,10 +377,14 @@ class Page:
         """Stop the work of a tab that is closed; paint maps anew where a person has zoomed."""
         session = getattr(self._document.session_context, "session", None)
         connected = session is None or session.connection_count > 0
-        if not connected and not self._gone:
+        self._alone = 0 if connected else self._alone + 1
+        if self._alone == 1:
             self._theory.cancel()
             self._simulations.cancel()
-        self.pictures.watch()
+        if self._alone == ALONE:
+            self._theory.close()
+            self._simulations.close()
+        self._document.add_next_tick_callback(self.pictures.watch)
 
     def _file(self, kind: str) -> Any:
         """Return the picture or the table as a file of a kind."""

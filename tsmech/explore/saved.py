@@ -209,7 +209,7 @@ class SavedPage:
             return _drawing(experiment, list(_needed(experiment, picture, rows)), translation), notes
 
     def _watch(self) -> None:
-        self.pictures.watch()
+        self._document.add_next_tick_callback(self.pictures.watch)
         missing = not (self._directory / "run.sqlite").exists()
         if missing != self._missing:
             self._missing = missing

@@ -50,7 +50,9 @@ class Series(NamedTuple):
     dashes: str
     label: str
     """What tells it apart, in words."""
-    line: bool
+    joined: bool
+    """Whether a line leads from place to place."""
+    predicts: bool
     network: bool
 
 
@@ -191,17 +193,18 @@ def _series(
     experiment: Experiment, x: str, column: str, answer: str, rows: Sequence[Row], look: curves.Look, label: str
 ) -> Series:
     ordered = sorted(rows, key=lambda row: float(row[x]))
-    line = not experiment.simulates(answer) and x not in named_coordinates(experiment.system)
+    predicts = not experiment.simulates(answer)
+    joined = predicts and x not in named_coordinates(experiment.system)
     at = np.array([row[x] for row in ordered], dtype=float)
     means = np.array([row[column] for row in ordered], dtype=float)
     errors = np.array([row.get(f"{column}_sem") or 0.0 for row in ordered], dtype=float)
-    most = MOST_LINE if line else MOST_MARKERS
+    most = MOST_LINE if joined else MOST_MARKERS
     if len(at) > most:
         kept = np.isin(at, thinned(at.tolist(), most))
         at, means, errors = at[kept], means[kept], errors[kept]
     colour, marker, dashes = look
     network = curves.is_network(experiment, answer)
-    return Series(column, answer, at, means, errors, _hex(colour), marker, dashes, label, line, network)
+    return Series(column, answer, at, means, errors, _hex(colour), marker, dashes, label, joined, predicts, network)
 
 
 def _hex(colour: Any) -> str:

@@ -14,7 +14,6 @@ from tsmech.words import one_line, shown
 
 if TYPE_CHECKING:
     from tsmech.problem.curve import Curve
-    from tsmech.problem.system import System
 
 POINTS = 60
 """Values of a parameter along which the picture of a problem without a coordinate runs."""
@@ -23,7 +22,7 @@ LARGEST = 20.0
 """Multiple of the median above which a line leaves the picture, as near a pole."""
 
 
-def describe(system: "System") -> str:
+def describe(system: Any) -> str:
     """Return a problem as HTML."""
     rows = []
     for name, declared in system.parameters().items():
@@ -41,7 +40,7 @@ def describe(system: "System") -> str:
     return f"<div>{title}<div style='{flex}'>{table}<div>{picture(system)}</div></div></div>"
 
 
-def picture(system: "System") -> str:
+def picture(system: Any) -> str:
     """Return a small picture of the first prediction as SVG, or in words why there is none."""
     found = next((name for name, one in system.answers.items() if one.predicts and system.lacks(name) is None), None)
     observables = [*system.pictured, *system.observables]

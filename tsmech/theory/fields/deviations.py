@@ -252,9 +252,12 @@ def two_slopes(n: int, K: int, teacher: int) -> tuple[FloatArray, FloatArray]:
     return straight, bent
 
 
-@kernel
 def small_square(W: FloatArray, c: FloatArray, K: int, student: int, teacher: int) -> float:
-    """Return E[Δ²] of units with the vectors W, equal activations or ReLU students of linear teachers."""
+    """Return E[Δ²] of units with the vectors W, equal activations or ReLU students of linear teachers.
+
+    It is no kernel, nor are those below that choose by the activation: one that holds all cases takes half a minute to
+    compile for one of them.
+    """
     if student == LINEAR:
         return float(np.sum((c @ W) ** 2))
     if student == QUADRATIC:
@@ -271,7 +274,6 @@ def small_square(W: FloatArray, c: FloatArray, K: int, student: int, teacher: in
     return square
 
 
-@kernel
 def small_fluctuation(W: FloatArray, c: FloatArray, K: int, student: int, teacher: int) -> FloatArray:
     r"""Return :math:`F_{kl} = E[g'_k g'_l \Delta^2]`, shape (K, K), for the same units."""
     F = np.empty((K, K))
@@ -298,7 +300,6 @@ def is_near(C: FloatArray, c: FloatArray, K: int, student: int, teacher: int) ->
     return squared_output(C, c, K, student, teacher) < part * scale(C, c, K, student, teacher)
 
 
-@kernel
 def mean_square(
     X: FloatArray, S: FloatArray, C: FloatArray, c: FloatArray, K: int, student: int, teacher: int
 ) -> float:

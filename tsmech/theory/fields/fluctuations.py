@@ -174,7 +174,6 @@ def _relu(C: FloatArray, c: FloatArray, K: int, teacher: int, F: FloatArray) -> 
             F[k, m] = F[m, k] = total
 
 
-@kernel
 def fluctuation(C: FloatArray, c: FloatArray, K: int, student: int, teacher: int) -> FloatArray:
     r"""Return :math:`F_{kl} = E[g'(\lambda_k) g'(\lambda_l) \Delta^2]`, shape (K, K), noiseless labels."""
     F = np.empty((K, K))

@@ -113,37 +113,23 @@ def _assemble(
     return rate
 
 
-@kernel
-def _exact_velocity(
-    alpha: float,
-    state: FloatArray,
-    schedule: FloatArray,
-    basis: FloatArray,
-    T: FloatArray,
-    A: FloatArray,
-    K: int,
-    student: int,
-    teacher: int,
-    eta_v: float,
-    variance: float,
-    kappa: float,
-) -> FloatArray:
-    """Return d(U, S, v)/dalpha of built-in activations."""
-    X, S, c, C = unpack(state, basis, T, A, K)
+def _exact_averages(
+    X: FloatArray, S: FloatArray, c: FloatArray, C: FloatArray, K: int, student: int, teacher: int
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return the averages of built-in activations that a velocity is made of.
+
+    It is no kernel: one that holds all cases takes a minute to compile for one of them.
+    """
     if student == RELU and teacher in (RELU, LINEAR):
         straight, bent = two_slopes(c.size, K, teacher)
-        curvature, slopes, output = relu_drift_averages(vectors(X, S), c, straight, bent, K)
+        drift = relu_drift_averages(vectors(X, S), c, straight, bent, K)
     else:
-        curvature, slopes, output = drift_averages(C, c, K, student, teacher)
+        drift = drift_averages(C, c, K, student, teacher)
     if is_near(C, c, K, student, teacher):
-        F = small_fluctuation(vectors(X, S), c, K, student, teacher)
-    else:
-        F = fluctuation(C, c, K, student, teacher)
-    eta = learning_rate(schedule, alpha)
-    return _assemble(X, S, c, curvature, slopes, output, F, eta, eta_v, variance, kappa)
+        return (*drift, small_fluctuation(vectors(X, S), c, K, student, teacher))
+    return (*drift, fluctuation(C, c, K, student, teacher))
 
 
-@kernel
 def _exact_square(
     state: FloatArray, basis: FloatArray, T: FloatArray, A: FloatArray, K: int, student: int, teacher: int
 ) -> float:
@@ -169,20 +155,16 @@ class Flow(NamedTuple):
     def velocity(self, schedule: FloatArray) -> Velocity:
         """Return d(U, S, v)/dalpha as a function of alpha and the state, the learning rate following the schedule."""
         basis, T, A, K, averages, eta_v, variance, kappa, _ = self
-        if isinstance(averages, Exact):
-            student, teacher = averages
 
-            def exact(alpha: float, state: FloatArray) -> FloatArray:
-                return _exact_velocity(alpha, state, schedule, basis, T, A, K, student, teacher, eta_v, variance, kappa)
-
-            return exact
-
-        def by_parts(alpha: float, state: FloatArray) -> FloatArray:
+        def velocity(alpha: float, state: FloatArray) -> FloatArray:
             X, S, c, C = unpack(state, basis, T, A, K)
-            found = averages.moving(X, S, C, c, K)
+            if isinstance(averages, Exact):
+                found = _exact_averages(X, S, c, C, K, *averages)
+            else:
+                found = averages.moving(X, S, C, c, K)
             return _assemble(X, S, c, *found, learning_rate(schedule, alpha), eta_v, variance, kappa)
 
-        return by_parts
+        return velocity
 
     def verify(self, state: FloatArray) -> None:
         """Raise ConvergenceError where the averages of activations of one's own are not known to their accuracy."""
