@@ -18,7 +18,7 @@ def test_gradients_and_kernels_are_those_of_differences(activation: str, layers:
         h[i] = 1e-6
         J[:, i] = (network.output(parameters + h, X) - network.output(parameters - h, X)) / 2e-6
     pull = RNG.standard_normal(4)
-    found = network.gradient(parameters, *network.forward(parameters, X), pull, np.empty(network.count))
+    found = network.gradient(parameters, *network.forward(parameters, X)[1:], pull, np.empty(network.count))
     np.testing.assert_allclose(found, pull @ J, atol=1e-7)
     np.testing.assert_allclose(network.kernel(parameters, X, 2), J @ J[:2].T, atol=1e-6)
 
@@ -42,7 +42,7 @@ def test_steps_are_plain_gradient_descent_and_small_ones_are_the_flow() -> None:
         f = network.output(theta, X)
         if count in (0, 4, 20):
             errors.append(np.mean((f - y) ** 2) / 2)
-        gradient = network.gradient(theta, *network.forward(theta, X), (f - y) / 5, np.empty(network.count))
+        gradient = network.gradient(theta, *network.forward(theta, X)[1:], (f - y) / 5, np.empty(network.count))
         theta = theta - 0.25 * gradient
     np.testing.assert_allclose(found.observables["train_error"], errors, rtol=1e-10)
     flow = run(0.0)[2].observables["train_error"]

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.activations import Activation, functions
+from tsmech.kernels.activations import Activation, built_in
 from tsmech.kernels.steps import completed_steps
+from tsmech.sims.two_layer.units import respond_each
 
 Array = NDArray[np.float64]
 Descent = Callable[[Array, Array], float]
@@ -73,8 +74,7 @@ class Network:
 
     def __init__(self, shape: Architecture) -> None:
         self.shape = shape
-        given = shape.activation
-        self._g, self._slope = functions(given if isinstance(given, str) else (given.g, given.slope))
+        self._activation = shape.activation
         n, D = shape.width, shape.dimension
         self._fans = [D, *[n] * shape.hidden_layers]
         self._sizes = [(n, D), *[(n, n)] * (shape.hidden_layers - 1), (1, n)]
@@ -91,25 +91,35 @@ class Network:
             at += rows * (columns + 1)
         return weights, biases
 
-    def forward(self, parameters: Array, X: Array) -> tuple[list[Array], list[Array]]:
-        """Return the fields of all layers and what each layer reads, the inputs first; the last field is the output."""
+    def forward(self, parameters: Array, X: Array) -> tuple[Array, list[Array], list[Array]]:
+        """Return f(x) for each row of X, what each layer reads, the inputs first, and the slopes of hidden units."""
         weights, biases = self.parts(parameters)
-        fields, read = [], [X]
+        read, slopes = [X], []
         for layer, (W, b) in enumerate(zip(weights, biases, strict=True)):
             field = read[-1] @ W.T
             field *= self._factors[layer]
             if self._bias > 0:
                 field += self._bias * b
-            fields.append(field)
             if layer + 1 < len(weights):
-                read.append(np.asarray(self._g(field)))
-        return fields, read
+                values, slope = self._respond(field)
+                read.append(values)
+                slopes.append(slope)
+        return field[:, 0], read, slopes
+
+    def _respond(self, field: Array) -> tuple[Array, Array]:
+        """Return g and g' of a hidden layer's fields."""
+        if isinstance(self._activation, str):
+            values, slopes = np.empty_like(field), np.empty_like(field)
+            respond_each(built_in(self._activation).tag, field, values, slopes)
+            return values, slopes
+        own = self._activation
+        return np.asarray(own.g(field)), np.broadcast_to(own.slope(field), field.shape)
 
     def output(self, parameters: Array, X: Array) -> Array:
         """Return f(x) for each row of X."""
-        return self.forward(parameters, X)[0][-1][:, 0]
+        return self.forward(parameters, X)[0]
 
-    def gradient(self, parameters: Array, fields: list[Array], read: list[Array], pull: Array, out: Array) -> Array:
+    def gradient(self, parameters: Array, read: list[Array], slopes: list[Array], pull: Array, out: Array) -> Array:
         """Write Σ_μ pull_μ ∂f(x_μ)/∂θ into a vector, and return it."""
         weights, _ = self.parts(parameters)
         to_weights, to_biases = self.parts(out)
@@ -120,19 +130,19 @@ class Network:
             to_biases[layer][:] = self._bias * back.sum(axis=0)
             if layer > 0:
                 back = scaled @ weights[layer]
-                back *= self._slope(fields[layer - 1])
+                back *= slopes[layer - 1]
         return out
 
     def kernel(self, parameters: Array, X: Array, examples: int) -> Array:
         """Return the tangent kernel Σ_θ ∂f(x)/∂θ ∂f(x')/∂θ of all inputs with the first ones, shape (n, examples)."""
         weights, _ = self.parts(parameters)
-        fields, read = self.forward(parameters, X)
+        _, read, slopes = self.forward(parameters, X)
         found, back = np.zeros((len(X), examples)), np.ones((len(X), 1))
         for layer in reversed(range(len(weights))):
             within = self._factors[layer] ** 2 * (read[layer] @ read[layer][:examples].T) + self._bias**2
             found += (back @ back[:examples].T) * within
             if layer > 0:
-                back = self._factors[layer] * (back @ weights[layer]) * self._slope(fields[layer - 1])
+                back = self._factors[layer] * (back @ weights[layer]) * slopes[layer - 1]
         return found
 
 
@@ -179,8 +189,8 @@ def train(shape: Architecture, data: Data, training: Training, limit: Array, rng
         if parameters is None:
             diverged = float(time)
             break
-        fields, read = network.forward(parameters, data.inputs)
-        f = training.scale * (fields[-1][:, 0] - offset)
+        output, read, _ = network.forward(parameters, data.inputs)
+        f = training.scale * (output - offset)
         hidden = read[-1][P : P + data.probes]
         W, W_0 = (network.parts(each)[0][0] for each in (parameters, start))
         seen = {
@@ -210,9 +220,9 @@ def _path(
 
     def descent(parameters: Array, out: Array) -> float:
         """Write the negative gradient of the loss, and return the largest output."""
-        fields, read = network.forward(parameters, X)
-        f = training.scale * (fields[-1][:, 0] - offset[:P])
-        network.gradient(parameters, fields, read, factor * (data.labels - f), out)
+        output, read, slopes = network.forward(parameters, X)
+        f = training.scale * (output - offset[:P])
+        network.gradient(parameters, read, slopes, factor * (data.labels - f), out)
         return float(abs(f).max())
 
     if training.step > 0:
