@@ -20,7 +20,7 @@ from tests.commands import command
 from tests.gauge import register
 from tsmech.experiment import build
 from tsmech.runs import carry_out
-from tsmech.systems import find
+from tsmech.systems import REGISTRY, find
 from tsmech.words import printable
 
 QUICK = settings(
@@ -41,7 +41,7 @@ def registered() -> Iterator[None]:
         yield
 
 
-SYSTEMS = ("gauge", "walk", "ridge", "gradient_flow", "online_sgd", "sample_reuse", "learning_curve")
+SYSTEMS = ("gauge", "walk", *REGISTRY)
 with registered():
     PARAMETERS = {name: list(find(name).parameters()) for name in SYSTEMS}
     FIRST = {name: next(iter(find(name).observables)) for name in SYSTEMS}
