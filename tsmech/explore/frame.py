@@ -20,7 +20,8 @@ PARTS = """
 .refused { color: #b00020; font-size: 12px; line-height: 1.25; }
 .heading { font-size: 20px; font-weight: 600; } .about { color: #666; font-size: 12px; }
 .swatch { display: inline-block; width: 12px; height: 12px; border-radius: 6px; margin: 0 4px 0 12px; }
-.mark { margin-left: 14px; } pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; font-size: 12px; }
+.mark { margin-left: 14px; } pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; font-size: 12px;
+  max-height: 420px; overflow-y: auto; }
 .line { font-size: 13px; color: #333; min-height: 18px; }
 """
 SIDE = 310
