@@ -19,13 +19,14 @@ PARTS = """
 .title { font-size: 12px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .refused { color: #b00020; font-size: 12px; line-height: 1.25; }
 .heading { font-size: 20px; font-weight: 600; } .about { color: #666; font-size: 12px; }
-.swatch { display: inline-block; width: 12px; height: 12px; border-radius: 6px; margin: 0 4px 0 12px; }
-.mark { margin-left: 14px; } pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; font-size: 12px; }
+.mark { margin-left: 14px; } pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; font-size: 12px;
+  max-height: 420px; overflow-y: auto; }
 .line { font-size: 13px; color: #333; min-height: 18px; }
 """
 SIDE = 310
 FADED = {"opacity": "0.3", "transition": "opacity 0.2s"}
 CLEAR = {"opacity": "1", "transition": "opacity 0.1s"}
+SIGNS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚", "*": "★"}
 KINDS = {"png": "PNG", "svg": "SVG", "csv": "table (CSV)"}
 
 
@@ -144,8 +145,8 @@ class Pictures:
 def legend(drawing: Drawing) -> str:
     """Return what colours and marks say, as HTML."""
     parts = [
-        f'<span class="swatch" style="background:{colour}"></span>{html.escape(words)}'
-        for colour, words in drawing.legend
+        f'<span class="mark" style="color:{colour}">{SIGNS.get(marker, "●")}</span> {html.escape(words)}'
+        for colour, marker, words in drawing.legend
     ]
     marks = [
         f'<span class="mark">{sign} {html.escape(answer)}</span>'

@@ -5,6 +5,7 @@ the one under way: what the worker is at is waited for a moment, since a new pro
 """
 
 import itertools
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,8 +26,8 @@ PATIENCE = 0.5
 POLL = 0.02
 BLOCK = 0.15
 """Seconds that a block of tasks may take, so that news comes often."""
-FIRST = 60
-"""Tasks of the first block."""
+FIRST = 100
+"""Tasks of the first block, of which news come at once."""
 MOST = 400
 """Tasks of later ones."""
 TELL = 0.1
@@ -156,7 +157,7 @@ class Lane:
         listed = list(question.tasks())
         tasks: Iterator[Task] = iter(listed)
         summary = Summary(question.experiment)
-        told, size = time.monotonic(), FIRST
+        told, size = -math.inf, FIRST
         compiling = False
 
         def tell(ended: bool = False) -> None:
@@ -185,7 +186,7 @@ class Lane:
                 pending += report.rest()
             now, before = time.monotonic(), compiling
             compiling = bool(pool.remark)
-            if compiling != before or (now - told >= TELL and summary.changed):
+            if compiling != before or (summary.changed and now - told >= TELL):
                 told = now
                 tell()
         return _freed(pool)

@@ -27,7 +27,7 @@ from tsmech.plots.style import own_style
 from tsmech.problem.observables import observable_of
 from tsmech.problem.system import System
 
-MOST_MARKERS = 200
+MOST_MARKERS = curves.MOST_MARKERS
 """Markers of one series of a simulation; of more evenly spaced ones are drawn."""
 MOST_LINE = 4000
 """Places of one line."""
@@ -88,8 +88,8 @@ class Drawing(NamedTuple):
     """All panels of a page, and the legend: what colours say."""
 
     panels: Sequence[Panel]
-    legend: Sequence[tuple[str, str]]
-    """Pairs of a colour and words."""
+    legend: Sequence[tuple[str, str, str]]
+    """A colour, a marker and words each."""
     heading: str
     answers: Sequence[str]
     marks: Sequence[str]
@@ -152,7 +152,7 @@ def _draw_curves(experiment: Experiment, rows: Sequence[Row], picture: Picture, 
     codes = curves.codes(picture, every)
     groups = apart(experiment, picture.x)
     panels: list[Panel] = []
-    legend: dict[tuple[str, str], None] = {}
+    legend: dict[tuple[str, str, str], None] = {}
     kinds = [tuple(drawn)] if picture.together else [(name,) for name in drawn]
     for names in kinds:
         columns = [column for name in names for column in drawn[name]]
@@ -176,7 +176,7 @@ def _draw_curves(experiment: Experiment, rows: Sequence[Row], picture: Picture, 
                         series.append(_series(experiment, picture.x, column, answer, members, look, label))
                     words = plain_entry(system, column) if styles or picture.together else _code(system, picture, code)
                     if words:
-                        legend[_hex(look[0]), words] = None
+                        legend[_hex(look[0]), look[1], words] = None
             panels.append(_panel(system, names, key, picture, axes, limits, series, translation))
     shades = list(legend)
     if curves.has_bar(codes) or len(shades) > 12:

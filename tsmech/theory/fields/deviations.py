@@ -54,7 +54,9 @@ def vectors(X: FloatArray, S: FloatArray) -> FloatArray:
     """
     (n, r), K = X.shape, S.shape[0]
     W = np.zeros((n, r + K))
-    W[:, :r] = X
+    for i in range(n):
+        for a in range(r):
+            W[i, a] = X[i, a]
     for j in range(K):
         left = S[j, j]
         for m in range(j):
