@@ -595,7 +595,7 @@ WAYS = ([sys.executable, "-m", "tsmech"], [Path(sys.executable).with_name("tsmec
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("tsmech exp", ["export"]),
+        ("tsmech exp", ["explore", "export"]),
         ("tsmech run gradient", ["gradient-flow"]),
         ("tsmech run double", ["double_descent"]),
         ("tsmech run ridge --pen", ["--penalty"]),

@@ -5,6 +5,7 @@ from types import ModuleType
 import pytest
 
 from tests.commands import command
+from tsmech.experiment import experiments
 from tsmech.problem.observables import Scale
 from tsmech.problem.system import System
 from tsmech.systems import REGISTRY, find
@@ -54,3 +55,21 @@ def test_references_stand_where_a_reader_looks(system: type[System], pages: Modu
         assert str(reference) in said.out
         assert str(reference) in help_text
         assert not reference.arxiv or f"(https://arxiv.org/abs/{reference.arxiv})" in page
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_default_is_what_checking_it_gives(system: type[System]) -> None:
+    """... so that a file and a store say it as they say a value that is given: no numbers of NumPy's."""
+    for one in system.parameters().values():
+        if one.required or one.default is None:
+            continue
+        checked = one.check(one.default)
+        assert checked == one.default
+        assert type(checked) is type(one.default)
+        if isinstance(checked, tuple):
+            assert [type(item) for item in checked] == [type(item) for item in one.default]
+
+
+@pytest.mark.parametrize("experiment", experiments())
+def test_an_experiment_has_the_name_of_no_system(experiment: str) -> None:
+    assert experiment not in REGISTRY

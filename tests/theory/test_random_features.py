@@ -31,10 +31,10 @@ def of_features(psi: float, constants: HermiteConstants, signal: float) -> tuple
 
     Marchenko and Pastur's law of F Fᵀ/D by Gauss and Chebyshev's rule: exact but for 1e-12.
     """
-    nodes = np.cos(np.pi * (np.arange(400) + 0.5) / 400)
+    nodes = np.cos(np.pi * (np.arange(1600) + 0.5) / 1600)
     low, high = (psi**0.5 - 1) ** 2, (psi**0.5 + 1) ** 2
     x = (low + high) / 2 + (high - low) / 2 * nodes
-    shares = ((high - low) / 2) ** 2 * (1 - nodes**2) / (2 * psi * x) / 400  # density times √(1 - node²) π/400
+    shares = ((high - low) / 2) ** 2 * (1 - nodes**2) / (2 * psi * x) / 1600  # density times √(1 - node²) π/1600
     x, shares = np.append(x, 0.0), np.append(shares, max(1 - 1 / psi, 0.0))
     s = constants.linear**2 * x + constants.rest
     t = psi * constants.linear**2 * x * signal / s**2
@@ -44,6 +44,7 @@ def of_features(psi: float, constants: HermiteConstants, signal: float) -> tuple
 @settings(deadline=None, max_examples=40)
 @given(sizes, sizes, penalties, st.sampled_from([RELU, ERF, HermiteConstants(0.0, 0.9, 1e-3)]), st.floats(0, 0.9))
 @example(2.0, 1.5, 0.1, RELU, 0.3)
+@example(1.0, 10**0.0078125, 0.0, RELU, 0.0)
 def test_given_the_features_it_is_ridge_regression(
     alpha: float, psi: float, penalty: float, constants: HermiteConstants, hidden: float
 ) -> None:

@@ -87,6 +87,13 @@ class View:
             raise InputError("; ".join(self.lacking(experiment)) or "no answer is asked for: tick one")
         return dataclasses.replace(experiment, answers=answers)
 
+    def _had(self) -> tuple[str, ...]:
+        """Return the answers that are asked for and are to be had; all of them where what is asked is refused."""
+        try:
+            return self.experiment().answers
+        except InputError:
+            return self.answers
+
     def lacking(self, experiment: Experiment) -> list[str]:
         """Return why answers that are asked for are not to be had."""
         reasons = (point.lacks(answer) for answer in self.answers for point in experiment.points())
@@ -161,7 +168,7 @@ class View:
                 words.append(flag if value == "true" else f"--no-{flag[2:]}")
             else:
                 words += [flag, value]
-        words += ["--answers", ",".join(self.answers), "--replicates", str(self.replicates), "--seed", str(self.seed)]
+        words += ["--answers", ",".join(self._had()), "--replicates", str(self.replicates), "--seed", str(self.seed)]
         line = shlex.join(words)
         return f"{line}  # and {', '.join(self._tables())} from a file" if self._tables() else line
 
@@ -169,7 +176,7 @@ class View:
         """Return the call of Python that computes and draws what is shown."""
         given = {**{name: plain(value) for name, value in self._tables().items()}, **self.words}
         parts = [f'"{self.system.name}"', *(f"{name}={value!r}" for name, value in given.items())]
-        parts += [f"answers={','.join(self.answers)!r}", f"replicates={self.replicates}", f"seed={self.seed}"]
+        parts += [f"answers={','.join(self._had())!r}", f"replicates={self.replicates}", f"seed={self.seed}"]
         lines = ["import tsmech", "", "table = tsmech.run(", *(f"    {part}," for part in parts), ")"]
         picture = ", ".join(["table", *(f"{key}={self.plot[key]!r}" for key in PLOT if self.plot.get(key))])
         return "\n".join([*lines, f"tsmech.draw({picture})"])

@@ -140,7 +140,10 @@ class LearningCurve(System):
     )
     intercept: bool = parameter("w0", "fit a constant, which is not penalised", default=True)
     fractions: Numbers = parameter(
-        "f", "training rows as shares of all rows of the table", default=tuple(np.linspace(0.05, 0.8, 12)), minimum=0
+        "f",
+        "training rows as shares of all rows of the table",
+        default=tuple(np.linspace(0.05, 0.8, 12).round(12).tolist()),
+        minimum=0,
     )
     penalty: float | str = parameter(
         "a",
