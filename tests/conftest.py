@@ -1,4 +1,4 @@
-"""Shared test set-up: a Numba cache that is named by the sources it was compiled from, and the site's own module."""
+"""Shared test set-up: examples that repeat, a Numba cache named by the sources it was compiled from, the site's module."""
 
 import hashlib
 import importlib.util
@@ -8,6 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time: a run that fails can be repeated.  `--hypothesis-profile=default` looks for others.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 _package = Path(__file__).parents[1] / "tsmech"
 _digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(_package.rglob("*.py")))).hexdigest()[:16]

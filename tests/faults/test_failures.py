@@ -116,6 +116,7 @@ def test_a_task_that_always_kills_its_worker_is_recorded_after_so_many(tmp_path:
         assert begun(log, Task(Gauge(level=2.0, fault="die"), "direct", replicate)) == dispatch.DEATHS
 
 
+@pytest.mark.slow
 @linux
 def test_a_task_that_eats_memory_fails_and_the_others_go_on(tmp_path: Path) -> None:
     """As under ulimit or a job's limit; without one a worker may have the machine's memory and is the first to go."""

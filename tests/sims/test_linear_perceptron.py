@@ -15,6 +15,7 @@ def draws(function, count, seed, *arguments):
     return {name: np.array([draw[name] for draw in found]) for name in found[0]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior", ["gaussian", "spherical"])
 @pytest.mark.parametrize("examples", [1, 5, 8, 9, 20])
 def test_reduced_and_direct_have_one_law(prior, examples):

@@ -443,6 +443,7 @@ def test_students_specialise_to_rounding():
     assert np.linalg.norm(run.student[0, :, 2:]) < 1e-15
 
 
+@pytest.mark.slow
 def test_batches_of_a_frozen_student_are_averages():
     """One step of v has the variance of an example's over the batch, within 5 standard errors of the ratio."""
     N, count = 100, 3000

@@ -151,6 +151,7 @@ def means(draws: int, seed: int = 0, **changes: Any) -> dict[str, tuple[float, f
     return {name: (float(v.mean()), float(v.std(ddof=1) / math.sqrt(draws))) for name, v in columns.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("centred", [False, True])
 def test_relu_with_and_without_its_mean_has_the_same_limit(centred: bool) -> None:
     """At D = 160, within five standard errors and the O(1/D) seen at D = 80; the wrong limit is noticed."""

@@ -124,6 +124,7 @@ def test_small_random_layers_grow_like_aligned_ones() -> None:
     assert off[1] < off[0] < 0.1
 
 
+@pytest.mark.slow
 def test_noise_makes_theory_approach_the_simulations_as_one_over_their_size() -> None:
     """Mean deviations of the exact reduction at sizes 12 and 48: a quarter is left, within three standard errors."""
     apart, errors = [], []

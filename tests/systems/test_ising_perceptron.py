@@ -72,6 +72,7 @@ def test_the_answers_agree() -> None:
     assert [verdict for verdict in tsmech.check(tsmech.IsingPerceptron, replicates=50) if not verdict.agrees] == []
 
 
+@pytest.mark.slow
 def test_enumeration_approaches_theory() -> None:
     """Free energy and entropy at N = 12 ... 20, which Metropolis' method does not know, extrapolated in 1/N.
 

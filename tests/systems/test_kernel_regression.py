@@ -44,6 +44,7 @@ def test_a_draw_is_kernel_ridge_regression() -> None:
              np.random.default_rng(1))  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters",
     [{}, {"kernel": "nngp", "activation": "erf", "bias_variance": 0.5}, {"kernel": "gaussian", "length": 2.0},

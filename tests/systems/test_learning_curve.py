@@ -294,6 +294,7 @@ def test_the_command_of_the_first_page() -> None:
     assert command("run", "learning_curve", "--data", "t.csv", "--target", "nobody").code == 2
 
 
+@pytest.mark.slow
 def test_several_targets_are_stored_exported_and_drawn() -> None:
     words = (
         "run",

@@ -386,6 +386,7 @@ def test_a_linear_unit_in_full_steps_is_the_closed_form_and_in_sampled_ones_clos
         np.testing.assert_allclose(two.observables[name], one.observables[name], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_when_to_stop_and_when_the_training_set_is_fitted() -> None:
     system = SampleReuse(
         alpha=1.5, order="full", noise=0.7, learning_rate=1.0, duration=12, samples=12, dimension=200, initial=TWO_UNITS

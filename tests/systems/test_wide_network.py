@@ -68,6 +68,7 @@ def test_networks_approach_the_limit_with_the_right_powers(activation: str, laye
     assert abs(found["kernel_change"][0] + 0.5) > 4 * found["kernel_change"][1]  # the bound is not what is seen
 
 
+@pytest.mark.slow
 def test_narrow_networks_end_apart_and_wide_ones_on_the_line() -> None:
     common = {**SMALL, "examples": 20, "teacher": "square", "centred": True, "samples": [0, 30, 200], "duration": 200}
     common |= {"activation": "relu", "weight_variance": 2.0}
