@@ -1,4 +1,4 @@
-"""Shared test set-up: examples that repeat, a Numba cache named by the sources it was compiled from, the site's module."""
+"""Shared test set-up: examples that repeat, a Numba cache named by the sources, and the module of the site."""
 
 import hashlib
 import importlib.util

@@ -67,7 +67,7 @@ def test_given_the_features_it_is_ridge_regression(
 @example(1.0, 0.0, 0.0)
 @example(0.5, 0.0, 0.5)
 def test_many_linear_features_are_ridge_regression(alpha: float, penalty: float, hidden: float) -> None:
-    if 0.0 < abs(alpha - 1.0) < 1e-4:
+    if 0.0 < abs(alpha - 1.0) < 1e-3:
         return  # so many features shift the threshold by 1e-12
     found = errors(alpha, 1e12, penalty, LINEAR, 0.5, 1.3, hidden)
     expected = ridge.isotropic(alpha, 0.5, penalty, 1.3, hidden)
