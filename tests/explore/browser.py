@@ -1,6 +1,7 @@
 """A headless Chromium that looks at the explorer: elements are found through all shadow roots."""
 
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -59,9 +60,7 @@ return out;
 
 def missing() -> str:
     """Return in words what is not there that a browser test needs, or nothing."""
-    try:
-        import selenium  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("selenium") is None:
         return "selenium is not installed"
     lacking = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
     return f"{' and '.join(lacking)} cannot be found" if lacking else ""

@@ -183,7 +183,7 @@ def test_a_theory_of_points_has_a_smooth_line_for_each_entry() -> None:
         def theory_curve(self) -> Curve:
             return Curve.point({"p": [self.level, self.level**2]})
 
-        reduced_curve = direct_curve = None  # type: ignore[assignment]  # theory alone
+        reduced_curve = direct_curve = None  # it has theory alone
 
     experiment = build(Power, {"level": [1.0, 2.0, 3.0]}, answers="theory")
     with carry_out(experiment, pictured=True) as store:

@@ -58,7 +58,9 @@ def test_the_chain_has_the_law_on_the_sphere(rest):
     if rest:
 
         def mean(f):
-            edge = lambda x: math.sqrt(max(N - x * x, 0.0))  # noqa: E731
+            def edge(x):
+                return math.sqrt(max(N - x * x, 0.0))
+
             options = {"epsabs": 1e-7, "epsrel": 1e-7}
             over = integrate.dblquad(
                 lambda y, x: f(x, y) * weight(x, y), -math.sqrt(N), math.sqrt(N), lambda x: -edge(x), edge, **options
@@ -67,7 +69,9 @@ def test_the_chain_has_the_law_on_the_sphere(rest):
     else:
 
         def mean(f):
-            circle = lambda t: (math.sqrt(N) * math.cos(t), math.sqrt(N) * math.sin(t))  # noqa: E731
+            def circle(t):
+                return math.sqrt(N) * math.cos(t), math.sqrt(N) * math.sin(t)
+
             return integrate.quad(lambda t: f(*circle(t)) * weight(*circle(t)), 0, 2 * math.pi, epsabs=1e-10)[0]
 
     total = mean(lambda x, y: 1.0)

@@ -1,5 +1,7 @@
 """Finite networks: their gradients, kernels and training, against differences and plain code."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ def test_gradients_and_kernels_are_those_of_differences(activation: str, layers:
     np.testing.assert_allclose(network.kernel(parameters, X, 2), J @ J[:2].T, atol=1e-6)
 
 
-def run(step: float, scale: float = 1.0, times: tuple[float, ...] = (0.0, 1.0, 5.0), **changes: object):  # type: ignore[no-untyped-def]
+def run(step: float, scale: float = 1.0, times: tuple[float, ...] = (0.0, 1.0, 5.0), **changes: object) -> Any:
     shape = Architecture(3, 30, 1, "erf", 1.5, 0.2)
     rng = np.random.default_rng(1)
     data = Data(rng.standard_normal((8, 3)), rng.standard_normal(5), rng.standard_normal(3), 2)

@@ -112,7 +112,7 @@ def test_the_check_finds_no_disagreement_and_one_that_is_made(monkeypatch: pytes
     assert len(verdicts) == 28
     assert all(verdict.agrees for verdict in verdicts)
     monkeypatch.setattr(RandomFeatures, "checks", RandomFeatures.checks[:1])
-    right = RandomFeatures.theory_points.__func__  # type: ignore[attr-defined]
+    right = RandomFeatures.theory_points.__func__
 
     def wrong(cls: type[RandomFeatures], points: list[RandomFeatures]) -> Any:
         found = right(cls, points)

@@ -63,7 +63,7 @@ Timeout = Annotated[
 class Command(typer.core.TyperCommand):
     """A command that refuses an option which is given twice, instead of using the last."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # as below
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # typer's own click
         """Read a command line."""
         order = self.make_parser(ctx).parse_args(list(args))[2]
         for parameter, count in Counter(order).items():
@@ -78,14 +78,14 @@ class RunCommands(typer.core.TyperGroup):
     The ignored types are those of typer's own copy of click, which it does not make public.
     """
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # likewise
         """Return the names that the help shows; a shell completes the experiments' too."""
         from tsmech.experiment import experiments
         from tsmech.systems import REGISTRY
 
         return [*REGISTRY, *(experiments() if ctx.resilient_parsing else ())]
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # likewise
         """Return the command of a system or an experiment."""
         return _run_command(cmd_name)
 
