@@ -32,8 +32,8 @@ class ConvexClassifier(GaussianInputs):
 
     Notes
     -----
-    ``direct`` needs scikit-learn (``tsmech[classifiers]``).  R is the cosine of the fields of student and teacher, that
-    of their weights where inputs are isotropic.
+    ``direct`` needs scikit-learn (``tsmech[classifiers]``) for logistic and square loss.  R is the cosine of the fields
+    of student and teacher, that of their weights where inputs are isotropic.
 
     Examples
     --------
@@ -121,8 +121,11 @@ class ConvexClassifier(GaussianInputs):
         """Return why this problem has no such answer: no reduction is known, or the solvers are not installed."""
         if answer == "reduced":
             return "convex_classifier has no reduced answer: the loss is no quadratic form of the examples"
-        if answer == "direct" and importlib.util.find_spec("sklearn") is None:
-            return "convex_classifier has no direct answer without scikit-learn: install tsmech[classifiers]"
+        if answer == "direct" and self.loss != "hinge" and importlib.util.find_spec("sklearn") is None:
+            return (
+                f"convex_classifier has no direct answer for loss = {self.loss} without scikit-learn: install "
+                "tsmech[classifiers]"
+            )
         return super().lacks(answer)
 
     def line_points(self) -> int:
@@ -147,7 +150,7 @@ class ConvexClassifier(GaussianInputs):
         )
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
-        """Return what scikit-learn makes of one training set."""
+        """Return the weights of least loss of one training set."""
         from tsmech.sims.convex_classifier import draw_direct
 
         values, weights = self.population().at(self.dimension)
