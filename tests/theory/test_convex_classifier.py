@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize_scalar, root
 
-from tsmech.theory import ridge
+from tsmech.theory import convex_classifier, ridge
 from tsmech.theory.convex_classifier import LOSSES, force, solve
 from tsmech.theory.perceptron import hebb, maximum_stability, pseudo_inverse, separability_threshold
 from tsmech.theory.spectra import ISOTROPIC, Spectrum, two_level
@@ -105,9 +105,30 @@ def test_the_scale_of_the_teacher_does_not_matter():
     assert (one.R, one.norm) == pytest.approx((other.R, other.norm), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_extreme_parameters_are_solved():
     for loss, alpha, penalty, flip in itertools.product(LOSSES, (1e-3, 1.0, 30.0), (1e-6, 1.0, 1e4), (0.0, 0.3)):
         state = solve(alpha, loss, penalty, flip, ISOTROPIC)
         assert 0 < state.R < 1
         assert state.residual < 1e-9
         assert 0 <= state.train_error <= 0.5
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_other_starts_lead_to_the_same_fixed_point(loss, monkeypatch):
+    """The problem is convex.  Ten starts over six decades at alpha itself, in place of the path from few examples."""
+    expected, ends = solve(2.0, loss, 0.1, 0.1, ISOTROPIC), []
+    shifts = iter(np.random.default_rng(0).uniform(-7, 7, (10, 3)))
+
+    def one_step(equations, start, first, alpha):
+        found = root(equations, start + next(shifts), args=(alpha,), tol=1e-12)
+        return found.x, float(np.abs(equations(found.x, alpha)).max()), found.nfev
+
+    monkeypatch.setattr(convex_classifier, "follow", one_step)
+    for _ in range(10):
+        state = solve(2.0, loss, 0.1, 0.1, ISOTROPIC)
+        if state.residual < 1e-9:
+            ends.append((state.R, state.norm))
+    assert len(ends) >= 4
+    for end in ends:
+        assert end == pytest.approx((expected.R, expected.norm), rel=1e-7)

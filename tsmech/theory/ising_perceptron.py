@@ -253,8 +253,8 @@ def _state(x: float, spread: float, temperature: float, residual: float) -> Stat
     z, normal, m = _magnetisations(x, spread)
     R = float(normal @ m)
     alpha = x / pull(q, across, p, temperature, 0.0)
-    fields, weights = rule(q, across, p, 0.0)
     likelihood = Likelihood(p, temperature)
+    fields, weights = rule(q, across, likelihood, 0.0)
     root = math.sqrt(spread)
     cosh = np.logaddexp(x + root * z, -x - root * z)  # ln 2 cosh
     log_partition = -0.5 * spread * p - R * x + float(normal @ cosh) + alpha * float(weights @ likelihood.log(fields))

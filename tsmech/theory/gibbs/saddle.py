@@ -1,6 +1,6 @@
 """Saddle points that are followed from few examples to many, inside one point of a sweep."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ STEP = 4.0
 """Factor between the numbers of examples at which the solution is followed."""
 ON_THE_WAY = 1e-5
 """Largest residual of a solution that only begins the next step."""
+APART = 1e-3
+"""Least relative difference of an order parameter between two solutions."""
 
 
 def follow(
@@ -64,3 +66,37 @@ def follow(
         else:
             factor = float(np.sqrt(factor))
         at = min(solved[-1][0] * factor, alpha)
+
+
+def others(
+    equations: Callable[[Array, float], Array], starts: Mapping[str, Array], alpha: float, known: Array
+) -> dict[str, tuple[Array, float, int]]:
+    """Return the solutions at alpha, besides one that is known, that are found from other starts.
+
+    Parameters
+    ----------
+    equations : callable
+        As of :func:`follow`.
+    starts : mapping
+        By name, shape (n,).  A start from which no solution is reached says nothing.
+    alpha : float
+    known : ndarray, shape (n,)
+
+    Returns
+    -------
+    dict
+        By name of the start: unknowns, residual and evaluations of the equations.
+    """
+    from scipy.optimize import root
+
+    found: dict[str, tuple[Array, float, int]] = {}
+    for name, start in starts.items():
+        rough = root(equations, start, args=(alpha,), tol=1e-6)
+        seen = [known, *(unknowns for unknowns, _, _ in found.values())]
+        if not rough.success or any(np.abs(rough.x - unknowns).max() < APART for unknowns in seen):
+            continue
+        reached = root(equations, rough.x, args=(alpha,), tol=1e-13)
+        residual = float(np.abs(equations(reached.x, alpha)).max())
+        if residual <= TOLERANCE and all(np.abs(reached.x - unknowns).max() > APART for unknowns in seen):
+            found[name] = reached.x, residual, int(rough.nfev + reached.nfev) + 1
+    return found
