@@ -12,17 +12,19 @@ Array = NDArray[np.float64]
 TOLERANCE = 1e-9
 """Largest residual of a saddle point: the relative change of an order parameter under its own equation."""
 STEP = 4.0
-"""Factor between the numbers of examples at which the solution is followed."""
-ON_THE_WAY = 1e-5
+"""Factor between the first two numbers of examples at which the solution is followed."""
+LONGER = 3.0
+"""Factor by which this factor grows with each step that succeeds: power laws are followed in long steps."""
+ON_THE_WAY = 1e-4
 """Largest residual of a solution that only begins the next step."""
 APART = 1e-3
 """Least relative difference of an order parameter between two solutions."""
 
 
 def follow(
-    equations: Callable[[Array, float], Array], start: Array, first: float, alpha: float
+    equations: Callable[[Array, float], Array], start: Array, first: float, alpha: float, name: str = "alpha"
 ) -> tuple[Array, float, int]:
-    """Follow a solution from few examples to alpha.
+    """Follow a solution from few examples to alpha, or along another parameter that grows.
 
     Parameters
     ----------
@@ -32,6 +34,8 @@ def follow(
         The solution to leading order at ``first``.
     first, alpha : float
         Where the path begins and where it ends.
+    name : str
+        Of the parameter, for messages.
 
     Returns
     -------
@@ -54,15 +58,16 @@ def follow(
         if len(solved) > 1:
             (before, old), (now, new) = solved[-2:]
             guess = new + (new - old) * np.log(at / now) / np.log(now / before)
-        found = root(equations, guess, args=(at,), tol=1e-13 if at == alpha else 1e-7)
+        found = root(equations, guess, args=(at,), tol=1e-13 if at == alpha else 1e-5)
         residual = float(np.abs(equations(found.x, at)).max())
         iterations += int(found.nfev) + 1
         if residual <= (TOLERANCE if at == alpha else ON_THE_WAY):
             if at == alpha:
                 return found.x, residual, iterations
             solved.append((at, found.x))
+            factor *= LONGER
         elif not solved or factor < 1.01:
-            raise ConvergenceError(f"no saddle point was found at alpha = {at:.6g}: the residual is {residual:.2g}")
+            raise ConvergenceError(f"no saddle point was found at {name} = {at:.6g}: the residual is {residual:.2g}")
         else:
             factor = float(np.sqrt(factor))
         at = min(solved[-1][0] * factor, alpha)
