@@ -9,7 +9,7 @@ import numpy as np
 from tsmech.errors import InputError
 from tsmech.problem.curve import Curve
 from tsmech.problem.inputs import GaussianInputs
-from tsmech.problem.observables import Observable
+from tsmech.problem.observables import SHARE, Observable
 from tsmech.problem.parameters import parameter
 from tsmech.problem.references import Reference
 from tsmech.problem.system import Convergence
@@ -47,9 +47,11 @@ class ConvexClassifier(GaussianInputs):
     title = "Regularised convex classification"
     signal: ClassVar[float] = 1.0  # type: ignore[misc]  # no parameter here: labels do not tell of it
     observables: ClassVar = {
-        "generalization_error": Observable("ε", "generalization error", "probability of disagreeing with the teacher"),
-        "test_error": Observable("ε_test", "test error", "probability of a wrong label"),
-        "train_error": Observable("ε_train", "training error", "share of wrong labels"),
+        "generalization_error": Observable(
+            "ε", "generalization error", "probability of disagreeing with the teacher", bounds=SHARE
+        ),
+        "test_error": Observable("ε_test", "test error", "probability of a wrong label", bounds=SHARE),
+        "train_error": Observable("ε_train", "training error", "share of wrong labels", bounds=SHARE),
         "R": Observable("R", "cosine of the fields of student and teacher"),
         "norm": Observable("Q", "mean square student weight", scale="logarithmic"),
     }

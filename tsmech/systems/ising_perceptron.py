@@ -9,7 +9,7 @@ import numpy as np
 from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
 from tsmech.problem.curve import Curve
-from tsmech.problem.observables import Observable
+from tsmech.problem.observables import SHARE, Observable
 from tsmech.problem.parameters import parameter
 from tsmech.problem.references import ENGEL_VAN_DEN_BROECK, SEUNG_SOMPOLINSKY_TISHBY, Reference
 from tsmech.problem.system import Convergence, System
@@ -51,9 +51,9 @@ class IsingPerceptron(System):
         "R": Observable("R", "cosine of student and teacher", undefined=True),
         "q": Observable("q", "cosine of two students", undefined=True),
         "generalization_error": Observable(
-            "ε", "generalization error", "probability of disagreeing with the teacher", undefined=True
+            "ε", "generalization error", "probability of disagreeing with the teacher", undefined=True, bounds=SHARE
         ),
-        "train_error": Observable("ε_train", "training error", "share of wrong labels", undefined=True),
+        "train_error": Observable("ε_train", "training error", "share of wrong labels", undefined=True, bounds=SHARE),
         "free_energy": Observable("F", "free energy", "per weight", undefined=True),
         "entropy": Observable("S", "entropy", "per weight", undefined=True),
         "physical": Observable("ph", "whether the entropy is not negative", undefined=True),

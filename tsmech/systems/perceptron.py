@@ -10,7 +10,7 @@ import numpy as np
 from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
 from tsmech.problem.curve import Curve
-from tsmech.problem.observables import Observable
+from tsmech.problem.observables import SHARE, Observable
 from tsmech.problem.parameters import parameter
 from tsmech.problem.references import ENGEL_VAN_DEN_BROECK, SEUNG_SOMPOLINSKY_TISHBY, WATKIN_RAU_BIEHL, Reference
 from tsmech.problem.system import Convergence, System
@@ -50,9 +50,11 @@ class Perceptron(System):
     name = "perceptron"
     title = "A perceptron that learns from a perceptron"
     observables: ClassVar = {
-        "generalization_error": Observable("ε", "generalization error", "probability of disagreeing with the teacher"),
-        "train_error": Observable("ε_train", "training error", "share of wrong labels"),
-        "test_error": Observable("ε_test", "test error", "probability of a wrong label"),
+        "generalization_error": Observable(
+            "ε", "generalization error", "probability of disagreeing with the teacher", bounds=SHARE
+        ),
+        "train_error": Observable("ε_train", "training error", "share of wrong labels", bounds=SHARE),
+        "test_error": Observable("ε_test", "test error", "probability of a wrong label", bounds=SHARE),
         "scaled_error": Observable("αε", "generalization error times alpha"),
         "R": Observable("R", "cosine of student and teacher"),
         "q": Observable("q", "cosine of two students"),
