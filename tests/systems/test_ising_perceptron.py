@@ -56,6 +56,8 @@ def test_small_problems_are_enumerated_and_large_ones_sampled() -> None:
         ({"branch": "rich"}, "branch = rich"),
         ({"temperature": -0.1}, "temperature = -0.1"),
         ({"alpha": 0.0}, "alpha = 0"),
+        ({"alpha": 1e-13}, "alpha = 1e-13 is not allowed with temperature = 0"),
+        ({"temperature": 1e13}, r"temperature = 1e\+13 is not allowed"),
     ],
 )
 def test_bad_input_is_named(given: dict[str, Any], says: str) -> None:

@@ -91,6 +91,13 @@ def test_limits():
     assert solve(1.0, 0.5, "stable", "annealed").q is None
 
 
+def test_hot_students_keep_their_digits():
+    """At T = 1e10 all three methods meet in eight digits, where 1 - ε/T has only six."""
+    expected = ising_transition(1e10, "high_temperature")
+    for method in ("quenched", "annealed"):
+        assert ising_transition(1e10, method) == pytest.approx(expected, rel=1e-8)
+
+
 def test_annealing_bounds_the_free_energy():
     for alpha in (0.3, 0.9, 1.4):
         assert solve(alpha, 0.5, "poor", "annealed").log_partition >= solve(alpha, 0.5, "poor").log_partition
@@ -109,7 +116,12 @@ def test_overlaps_by_quadrature():
 
 @pytest.mark.parametrize(
     ("given", "says"),
-    [((-1.0,), "temperature = -1"), ((0.0, "high_temperature"), "temperature = 0"), ((1.0, "cold"), "method = 'cold'")],
+    [
+        ((-1.0,), "temperature = -1"),
+        ((1e13,), "temperature = 1"),
+        ((0.0, "high_temperature"), "temperature = 0"),
+        ((1.0, "cold"), "method = 'cold'"),
+    ],
 )
 def test_bad_input_is_named(given, says):
     with pytest.raises(InputError, match=says):

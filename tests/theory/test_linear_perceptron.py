@@ -75,7 +75,7 @@ def test_limits():
 
 @pytest.mark.parametrize("prior", ["spherical", "gaussian"])
 def test_extreme_parameters_are_solved(prior):
-    for alpha, T, noise in itertools.product([1e-6, 0.999999, 1.0, 1e4], [1e-8, 1.0, 1e8], [0.0, 1.0, 100.0]):
+    for alpha, T, noise in itertools.product([1e-6, 0.999999, 1.0, 1e4], [1e-100, 1e-8, 1.0, 1e8], [0.0, 1.0, 100.0]):
         state = solve(alpha, T, noise, prior)
         assert math.isfinite(state.generalization_error)
         assert state.generalization_error >= 0

@@ -125,6 +125,16 @@ class IsingPerceptron(System):
     def __post_init__(self) -> None:
         """Check each parameter, and that they fit together."""
         super().__post_init__()
+        from tsmech.theory.ising_perceptron import HOTTEST
+
+        least = max(1.0, self.temperature) / HOTTEST
+        if self.temperature > HOTTEST:
+            raise InputError(f"temperature = {self.temperature:g} is not allowed: it must be at most {HOTTEST:g}")
+        if self.alpha < least:
+            raise InputError(
+                f"alpha = {self.alpha:g} is not allowed with temperature = {self.temperature:g}: it must be at least "
+                f"{least:g}, below which nothing is learnt"
+            )
         if self.method == "high_temperature" and self.temperature == 0.0:
             raise InputError("temperature = 0 is not allowed with method = high_temperature: it must be above 0")
         if self.sampler in ("enumeration", "tempering") and self.branch != "stable":

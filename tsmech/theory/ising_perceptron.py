@@ -25,7 +25,9 @@ TOLERANCE = 1e-8
 GRID = np.geomspace(0.05, 12.0, 56)
 """Values of x between which the spinodal and the transition are looked for."""
 FEWEST = 1e-14
-"""The x at which the poor branch begins, at an alpha of its order."""
+"""The x at which the poor branch begins, at an alpha of its order or, above T = 1, of its order times T."""
+HOTTEST = 1e12
+"""Largest temperature, and of max(1, T)/alpha."""
 
 
 class Transition(NamedTuple):
@@ -134,7 +136,7 @@ def ising_transition(temperature: float, method: str = "quenched") -> Transition
     >>> print("{:.4f} {:.4f}".format(*ising_transition(0.0)))
     1.2447 1.4926
     """
-    T = float(in_range("temperature", temperature))
+    T = float(in_range("temperature", temperature, largest=HOTTEST))
     if method not in METHODS:
         raise InputError(f"method = {method!r} is not allowed: it must be one of {', '.join(METHODS)}")
     if method == "high_temperature" and T == 0.0:
@@ -270,7 +272,7 @@ def _annealed(x: float, temperature: float) -> State:
     error = 2.0 / math.pi * math.atan(math.exp(-x))
     left = 1.0 - gain * error
     alpha = math.pi * x * left / (gain * math.cosh(x))
-    return _free(x, alpha, None, (1.0 - gain) * error / left, alpha * math.log(left), temperature)
+    return _free(x, alpha, None, (1.0 - gain) * error / left, alpha * math.log1p(-gain * error), temperature)
 
 
 def _high_temperature(x: float, temperature: float) -> State:

@@ -290,3 +290,12 @@ def test_extreme_parameters_are_solved():
         assert 0 < state.R <= 1
         assert 0 <= state.train_error <= 0.5
         assert state.residual < 1e-9
+
+
+def test_small_cosines_keep_their_digits():
+    """R = √(2 alpha/π) (1 - 2f) of Hebb, least squares, Bayes; (1 - 2f) 2 alpha/π of Gibbs at T = 0; 1 - 2f = 2e-7."""
+    alpha, flip = 1e-9, 0.4999999
+    gain = 1 - 2 * flip
+    for state in (hebb(alpha, flip), pseudo_inverse(alpha, flip), bayes(alpha, flip)):
+        assert pytest.approx(math.sqrt(2 * alpha / math.pi) * gain, rel=1e-6) == state.R
+    assert pytest.approx(2 * alpha / math.pi * gain, rel=1e-4) == quenched(alpha, 0.0, flip).R

@@ -29,8 +29,10 @@ class Likelihood:
 
     def log(self, h: Array) -> Array:
         """Return ln L(h)."""
-        from scipy.special import log_ndtr
+        from scipy.special import log_ndtr, ndtr
 
+        if self.beta < 1.0:  # the logarithm itself is of order β
+            return np.asarray(np.log1p(math.expm1(-self.beta) * ndtr(-h / self.root)))
         return np.asarray(np.logaddexp(self.log_wrong, self.log_gain + log_ndtr(h / self.root)))
 
     def slope(self, h: Array) -> Array:

@@ -103,8 +103,9 @@ def quenched(alpha: float, temperature: float, flip: float) -> State:
     states = []
     for branch, (unknowns, residual, iterations) in solutions.items():
         q, across, p = _order(unknowns)
+        cosine = min(p * math.exp(unknowns[0]), 1.0)
         search = Search(residual, iterations, branch)
-        states.append(_state(alpha, temperature, flip, q=q, across=across, p=p, search=search))
+        states.append(_state(alpha, temperature, flip, order=(q, across, p, cosine), search=search))
     return _stable(states, temperature)
 
 
@@ -171,7 +172,7 @@ def annealed(alpha: float, temperature: float, flip: float) -> State:
     gain = 1.0 if temperature == 0.0 else -math.expm1(-1.0 / temperature)
     cotangent, wrong, residual = _maximum(lambda e: alpha * gain * (1.0 - 2.0 * flip) / (1.0 - gain * e), flip)
     left = 1.0 - gain * wrong
-    logarithm = -math.log(math.hypot(1.0, cotangent)) + alpha * math.log(left)
+    logarithm = -math.log(math.hypot(1.0, cotangent)) + alpha * math.log1p(-gain * wrong)
     train = (1.0 - gain) * wrong / left
     return _thermal(cotangent, train, logarithm, alpha, temperature, residual)
 
@@ -231,7 +232,7 @@ def _matched(alpha: float, flip: float) -> State:
         if left <= TOLERANCE:
             q, p = 1.0 / (1.0 + math.exp(logit)), 1.0 / (1.0 + math.exp(-logit))
             search = Search(left, calls, "R = q")
-            states.append(_state(alpha, temperature, flip, q=q, across=p, p=p, search=search))
+            states.append(_state(alpha, temperature, flip, order=(q, p, p, q), search=search))
     if not states:
         raise ConvergenceError(f"no saddle point was found at alpha = {alpha:.6g}")
     return _stable(states, temperature)
@@ -278,16 +279,15 @@ def _state(
     temperature: float,
     flip: float,
     *,
-    q: float,
-    across: float,
-    p: float,
+    order: tuple[float, float, float, float],
     search: Search,
 ) -> State:
+    """Return what follows from q, 1 - R²/q, 1 - q and R, each with its own digits."""
+    q, across, p, cosine = order
     likelihood = Likelihood(p, temperature)
     fields, weights = rule(q, across, likelihood, flip)
     train = float(weights @ likelihood.wrong(fields))
     logarithm = 0.5 * math.log(p) + 0.5 * q * across / p + alpha * float(weights @ likelihood.log(fields))
-    cosine = math.sqrt(q * (1.0 - across))
     return State(
         R=cosine,
         distance=(p + q * across) / (1.0 + cosine),
