@@ -94,7 +94,7 @@ class ConvexClassifier(GaussianInputs):
     loss: str = parameter("loss", "what is minimised", default="logistic", choices=LOSSES)
     penalty: float = parameter(
         "λ",
-        "of the squared length of the weights, above 0",
+        "penalty on the squared length of the weights, above 0",
         default=0.1,
         minimum=0,
         exclusive=True,
