@@ -21,6 +21,8 @@ from tsmech.theory.spectra import Spectrum
 from tsmech.theory.stabilities import Array, normal_density, panels, weighted
 
 LOSSES = ("logistic", "hinge", "square")
+LEAST = 1e-290
+"""What stands for an average that is not positive, at a place where a solver tries and no solution is."""
 FIRST = 1e3
 """Penalty in units of alpha ⟨s⟩, or of ⟨s⟩ below alpha = 1, at which all forces are nearly those of no weights."""
 
@@ -104,7 +106,8 @@ def solve(alpha: float, loss: str, penalty: float, flip: float, spectrum: Spectr
         ridge = 2.0 / softness
         V, along, across, _ = overlaps(logs, ridge)
         averages = alpha * _averages(loss, V, along, across, flip) / units
-        return np.asarray(np.log(averages + np.array([ridge, 0.0, 0.0])) - logs)
+        averages[0] += ridge
+        return np.asarray(np.log(np.maximum(averages, LEAST)) - logs)
 
     spread = float(shares @ s)
     first = max(penalty, FIRST * max(1.0, alpha) * spread)

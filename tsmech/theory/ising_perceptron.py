@@ -210,13 +210,14 @@ def _quenched(x: float, temperature: float) -> State:
     if temperature == 0.0:
         return _state(x, x, temperature, 0.0)
 
+    @functools.lru_cache(maxsize=64)
     def residual(log_spread: float) -> float:
         spread = math.exp(log_spread)
         q, across, p = _overlaps(x, spread)
         along, squared = (average(q, across, p, temperature, 0.0) for average in (pull, second_moment))
         return log_spread - math.log(x * squared / along)
 
-    low, high = math.log(x) - 2.0, math.log(x) + 2.0
+    low, high = math.log(x) - 0.2, math.log(x) + 0.2
     while residual(low) > 0.0:
         low -= 2.0 + 0.5 * abs(low)
         if low < -250.0:
