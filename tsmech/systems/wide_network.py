@@ -217,7 +217,7 @@ class WideNetwork(Reports):
     )
 
     def __post_init__(self) -> None:
-        """Check each parameter, and that the inputs can be had."""
+        """Check each parameter, and that the inputs can be read."""
         super().__post_init__()
         if self.probes > self.test_examples:
             raise InputError(f"probes = {self.probes} is not allowed: there are {self.test_examples} test_examples")
