@@ -63,6 +63,13 @@ def test_a_system_shows_its_parameters_and_a_picture() -> None:
     assert "polyline" in picture(tsmech.GradientFlow(alpha=1.0))
 
 
+def test_what_was_given_is_bold_and_what_follows_from_it_is_not() -> None:
+    shown = {dimension: tsmech.Ridge(alpha=2.0, dimension=dimension)._repr_html_() for dimension in (None, 400, 50)}
+    assert "normal'><td style='text-align:left'>N<" in shown[None]
+    assert shown[400] == shown[None]
+    assert "bold'><td style='text-align:left'>N<" in shown[50]
+
+
 def test_the_picture_runs_along_what_has_no_default_and_says_where_its_axis_is_logarithmic() -> None:
     features = picture(tsmech.RandomFeatures(alpha=2.0, features=4.0, networks=3))
     assert "α (alpha): 0.1 … 4<" in features

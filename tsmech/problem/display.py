@@ -10,7 +10,7 @@ import numpy as np
 
 from tsmech.errors import TsmechError
 from tsmech.problem.observables import Observable
-from tsmech.problem.parameters import plain
+from tsmech.problem.parameters import Parameter, plain
 from tsmech.words import one_line, shown
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def describe(system: Any) -> str:
         value = getattr(system, name)
         if value is None:
             continue
-        changed = declared.required or value != declared.default
+        changed = declared.required or value != _default(system, name, declared)
         cells = [declared.symbol, name, shown(plain(value)), declared.help]
         weight = "bold" if changed else "normal"
         texts = "".join(f"<td style='text-align:left'>{html.escape(str(cell))}</td>" for cell in cells)
@@ -41,6 +41,16 @@ def describe(system: Any) -> str:
     table = f"<table>{''.join(rows)}</table>"
     flex = "display:flex;gap:2em;align-items:flex-start;flex-wrap:wrap"
     return f"<div>{title}<div style='{flex}'>{table}<div>{picture(system)}</div></div></div>"
+
+
+def _default(system: Any, name: str, declared: Parameter) -> Any:
+    """Return what a parameter is where it is not given; some have the value that the others imply."""
+    if declared.default is not None:
+        return declared.default
+    try:
+        return getattr(dataclasses.replace(system, **{name: None}), name)
+    except TsmechError:
+        return None
 
 
 def picture(system: Any) -> str:
