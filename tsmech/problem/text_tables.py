@@ -1,8 +1,10 @@
-"""Tables in text files: separator, header and index column are detected; numbers are read by NumPy."""
+"""Tables in text files: separator, header and index column are detected; numbers are read by pandas."""
 
 import csv
 import gzip
+import io
 import itertools
+import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import IO, NamedTuple
@@ -18,6 +20,8 @@ SEPARATORS = ("\t", ";", ",", " ")
 """Possible separators; the last stands for any white space."""
 SAMPLE = 20
 """Number of rows from which the separator is detected."""
+ROWS, CELLS = 256, 1 << 15
+"""Least number of rows, and otherwise number of cells, that are read at a time."""
 LONGEST_LINE = 1 << 26
 """Longest line of a table in characters: a file without line ends would be read into memory whole."""
 
@@ -50,20 +54,17 @@ def read(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading
         first = next(numbers, None)
         if first is None:
             return np.empty((0, len(wanted))), headings
-        if layout.mixed and all(_is_number(_split(first, layout.separator)[column]) for column in wanted):
+        cells = _split(first, layout.separator)
+        whole = len(cells) == layout.width and all(_is_number(cells[column]) for column in wanted)
+        if layout.mixed and whole:
             raise ValueError("its first row may be a header or numbers: name the columns in words")
         try:
-            table = np.loadtxt(
-                _within_memory(itertools.chain([first], numbers), 8 * len(wanted)),
-                delimiter=layout.separator.strip(" ") or None,
-                comments=None,
-                quotechar='"',
-                usecols=None if len(wanted) == layout.width else wanted,
-                ndmin=2,
-            )
+            if not whole:  # a column of True and False would be read as numbers
+                raise ValueError(f"{first.strip()[:40]} is not a row of {layout.width} numbers")
+            table = _numbers(_Lines(itertools.chain([first], numbers)), layout, wanted)
         except ValueError as error:
-            raise _fault(path, layout, wanted) or error from None
-    if table.shape[1] != len(wanted) or not all_finite(table):
+            raise _fault(path, layout, wanted) or ValueError(" ".join(str(error).split())) from None
+    if not all_finite(table):
         raise _fault(path, layout, wanted) or ValueError("its rows differ in length")
     if wanted[0] == 0:
         refuse_a_count(table, layout.names[0] if layout.names else None, columns)
@@ -86,13 +87,52 @@ def _opened(path: str) -> IO[str]:
     return open(path, encoding="utf-8-sig")
 
 
-def _within_memory(lines: Iterator[str], row: int) -> Iterator[str]:
-    """Yield lines while their numbers, at this many bytes a row, fit into memory: compressed files can be huge."""
+class _Lines(io.TextIOBase):
+    """Lines as a file that pandas reads."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._rest = ""
+
+    def read(self, size: int | None = -1) -> str:
+        """Return this many characters at most (pandas keeps what is beyond), all that are left by default."""
+        block, length = [self._rest], len(self._rest)
+        end = sys.maxsize if size is None or size < 0 else size
+        while length < end and (line := next(self._lines, "")):
+            block.append(line)
+            length += len(line)
+        text = "".join(block)
+        self._rest = text[end:]
+        return text[:end]
+
+
+def _numbers(lines: io.TextIOBase, layout: Layout, wanted: Sequence[int]) -> NDArray[np.float64]:
+    """Return the wanted columns; their array grows by a quarter and never beyond the memory that is left."""
+    import pandas
+
     left = memory.available()
-    for number, line in enumerate(lines, start=1):
-        if left is not None and number * row > left:
-            raise MemoryError(f"its first {number} rows fill the {memory.in_words(left)} of memory that were left")
-        yield line
+    table, rows = np.empty((0, len(wanted))), 0
+    with pandas.read_csv(
+        lines,
+        sep=r"\s+" if layout.separator == " " else layout.separator,
+        header=None,
+        usecols=None if len(wanted) == layout.width else list(wanted),
+        dtype=np.float64,
+        na_filter=False,
+        low_memory=False,
+        skipinitialspace=True,
+        chunksize=max(ROWS, CELLS // layout.width),
+    ) as chunks:
+        for chunk in chunks:
+            if left is not None and (rows + len(chunk)) * table.itemsize * len(wanted) > left:
+                held = f"its first {rows + len(chunk)} rows fill the {memory.in_words(left)} of memory that were left"
+                raise MemoryError(held)  # compressed files can be huge
+            if rows + len(chunk) > len(table):
+                table.resize(((rows + len(chunk)) * 5 // 4, len(wanted)), refcheck=False)
+            table[rows : rows + len(chunk)] = chunk
+            rows += len(chunk)
+    table.resize((rows, len(wanted)), refcheck=False)
+    return table
 
 
 # How it is written
@@ -141,6 +181,8 @@ def _separator(sample: Sequence[str]) -> str:
 def _split(line: str, separator: str) -> list[str]:
     if separator == " ":
         line = " ".join(line.split())
+    if separator not in line and len(line) > csv.field_size_limit():
+        return [line.strip()]  # a wide table, tried with the separator of another: too long for one cell of csv's
     return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
 
 
@@ -221,7 +263,7 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return "_" not in cell
+    return cell.isascii() and "_" not in cell
 
 
 def _like_number(cell: str) -> bool:
