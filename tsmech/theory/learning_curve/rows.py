@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.theory.learning_curve.lengths import Lengths, Pairs
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -54,6 +55,10 @@ class KnownRows(NamedTuple):
     """Variance of each target (about its mean where an intercept is fitted), shape (q,)."""
     variance_scatter: Array
     """Variance of the squared target over its squared mean, shape (q,)."""
+    lengths: Lengths
+    """The law of the factor τ that all components of a row have in common."""
+    slope: Array
+    """Slope of the squared leave-one-out error over τ, shape (J, q)."""
     leverage: float
     """Variance of the squared lengths of rows over that of Gaussian rows with this spectrum."""
     drift: Array
@@ -121,7 +126,7 @@ def decompose(
 
     References
     ----------
-    theory/learning_curve.md, eqs. 2-5.
+    theory/learning_curve.md, eqs. 2-5, 31-34.
     """
     rows = np.arange(len(inputs)) if rows is None else rows
     n, p = rows.size, inputs.shape[1]
@@ -160,16 +165,26 @@ def decompose(
 
     c = np.zeros((r, q))
     fourth = second = 0.0
+    pairs = Pairs(s, n, free)
     for place, u in sides():
         c += u.T @ y[place]
-        lengths = (u * u) @ s
+        square = u * u
+        pairs.add(place, square)
+        lengths = square @ s
         second += float(lengths.sum())
         fourth += float((lengths**2).sum())
+    tau = pairs.lengths()
+    del pairs
+    law = Lengths.classed(tau)
+    bounded = tau / (1.0 + tau)  # so that no row decides the slope alone
+    bounded -= bounded.mean()
+    steepest = float(bounded @ tau)
     folds = math.log(s[0] / s[-1] * BEYOND**2)
     a = np.geomspace(s[-1] / BEYOND, s[0] * BEYOND, math.ceil(PER_FOLD * folds) + 1)
     t = a / (s[:, None] + a)
     sums = np.zeros((5, a.size, q))  # of r², e², e⁴, e² z², and e² of the early rows
     added = np.zeros((3, a.size, q))  # of φ, φ², φ z²
+    steep = np.zeros((a.size, q))
     early_square, neighbours = np.zeros((a.size, q)), np.zeros((a.size, q))
     last = np.zeros((a.size, q))  # the errors of the row before
     late = np.arange(n) >= n // 2
@@ -190,6 +205,7 @@ def decompose(
             last[:, k] = signed[-1]
             error = signed**2
             sums[1, :, k] += error.sum(axis=0)
+            steep[:, k] += bounded[place] @ error
             sums[2, :, k] += (error**2).sum(axis=0)
             sums[3, :, k] += y[place, k] ** 2 @ error
             added[:, :, k] += phi.sum(axis=0), (phi**2).sum(axis=0), y[place, k] ** 2 @ phi
@@ -216,6 +232,8 @@ def decompose(
         influence=np.maximum(added[1] / n - (added[0] / n) ** 2, 0.0) / rss**2,
         influence_common=(added[2] / n - added[0] / n * variance) / rss / safe,
         variance=variance * n / free,
+        lengths=law,
+        slope=steep / steepest if steepest > 0 else np.zeros_like(loo),
         variance_scatter=np.maximum((squares**2).mean(axis=0) / safe**2 - 1.0, 0.0),
         leverage=_leverage(n, s, second, fourth),
         drift=_drift(n, loo, sums, early_square),
