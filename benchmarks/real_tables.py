@@ -98,9 +98,7 @@ def lost_freedom(known, rows: np.ndarray, penalties: np.ndarray) -> np.ndarray:
 def measure(options: dict[str, object], penalty: float | str, known: float | None, splits: int) -> None:
     from tsmech.theory.learning_curve import predict
 
-    predicted, errors, real, explained, explained_errors, r2, stated, others, penalties, lost = (
-        [] for _ in range(10)
-    )
+    predicted, errors, real, explained, explained_errors, r2, stated, others, penalties, lost = ([] for _ in range(10))
     for split in range(splits):
         problem = tsmech.LearningCurve(**options, penalty=penalty, known=known, split=split, fractions=FRACTIONS)
         theory = problem.curve("theory")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-CLASSES = 32
-"""Classes of rows by which the law of τ is kept."""
+CLASSES, NARROW = 200, 0.02
+"""Most classes of rows by which the law of τ is kept, and their least width in ln τ."""
 GRID = 400
 """Values of x at which the factors are tabulated, evenly in ln x/(1 - x)."""
 WIDEST = 1e6
@@ -58,15 +58,10 @@ class Lengths(NamedTuple):
 
     @classmethod
     def classed(cls, tau: Array) -> Self:
-        """Return the law of given τ, shape (n,), of mean one; classes are narrow in the number of rows and in τ."""
+        """Return the law of given τ, shape (n,), of mean one."""
         if np.ptp(tau) == 0.0:
             return cls.equal()
-        ordered = np.sort(tau)
-        within = np.cumsum(0.5 * (1.0 + ordered)) / tau.size
-        place = np.minimum((within * CLASSES).astype(np.intp), CLASSES - 1)
-        count, total = np.bincount(place), np.bincount(place, ordered)
-        kept = count > 0
-        tau, share = total[kept] / count[kept], count[kept] / tau.size
+        tau, share = _classes(tau)
         logit = np.linspace(-16.0, 16.0, GRID)
         grid = 1.0 / (1.0 + np.exp(-logit))
         delta = _scale(tau, share, grid)
@@ -97,9 +92,9 @@ class Lengths(NamedTuple):
             return Factors(one, one, one, zero, (1.0 - np.minimum(x, 1.0)) ** 2, zero)
         inside = np.clip(x, 1e-7, 1.0 - 1e-7)
         at = np.log(inside) - np.log1p(-inside)
-        found = [np.interp(at, self.logit, part) for part in self.table]
+        penalty, error, noise, slope, left, left_slope = (np.interp(at, self.logit, part) for part in self.table)
         square = (1.0 - np.minimum(x, 1.0)) ** 2
-        return Factors(*found[:4], found[4] * square, found[5] * square)
+        return Factors(penalty, error, noise, slope, left * square, left_slope * square)
 
 
 class Pairs:
@@ -162,8 +157,9 @@ class Pairs:
             return np.asarray(tau / tau.mean())
 
         def excess(power: float) -> float:
-            law = Lengths.classed(shrunk(power))
-            return float(law.factors(np.array([mean])).error[0]) - 1.0 - wanted
+            tau, share = _classes(shrunk(power))
+            td = tau * _scale(tau, share, np.array([mean]))
+            return float(share @ (td / (1.0 + td)) ** 2) / mean**2 - 1.0 - wanted
 
         if excess(1.0) <= 0.0:
             return shrunk(1.0)
@@ -181,6 +177,16 @@ def reference(s: Array, free: int) -> float:
         return float((s / (s + np.exp(log_penalty))).sum()) - 0.5 * free
 
     return float(np.exp(brentq(over, np.log(s[-1]) - 30.0, np.log(s[0] * s.size) + 5.0)))
+
+
+def _classes(tau: Array) -> tuple[Array, Array]:
+    """Return the mean τ and the share of the rows in classes that are narrow in ln τ."""
+    logarithm = np.log(tau)
+    width = max(NARROW, float(np.ptp(logarithm)) / CLASSES)
+    place = ((logarithm - logarithm.min()) / width).astype(np.intp)
+    count, total = np.bincount(place), np.bincount(place, tau)
+    kept = count > 0
+    return total[kept] / count[kept], count[kept] / tau.size
 
 
 def _scale(tau: Array, share: Array, x: Array) -> Array:
