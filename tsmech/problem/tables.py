@@ -74,7 +74,8 @@ def read_targets(
 def _read(
     path: str, changed: int, size: int, name: str, target: tuple[str, ...], columns: str | None, repeats: str | None
 ) -> Table:
-    chosen = _Targets(columns, parameter=True, also=target + (() if repeats is None else (repeats,)))
+    named = () if repeats is None else (repeats,)
+    chosen = _Targets(columns, parameter=True, also=target + named, named=named)
     numbers, headings = read_named_table(path, name, chosen)
     names = [heading.name for heading in headings]
     wanted = dict.fromkeys(place for word in target for place in _places(word, headings))

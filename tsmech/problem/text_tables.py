@@ -1,17 +1,20 @@
 """Tables in text files: separator, header and index column are detected; numbers are read by NumPy."""
 
+import bz2
 import csv
 import gzip
 import itertools
-from collections.abc import Generator, Iterator, Sequence
+import lzma
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.machine import memory
-from tsmech.problem.columns import Columns, Heading, all_finite, index_by_name, refuse_a_count
+from tsmech.problem.columns import Codes, Columns, Heading, all_finite, index_by_name, refuse_a_count
 from tsmech.problem.parameters import LARGEST
 
 SEPARATORS = ("\t", ";", ",", " ")
@@ -50,8 +53,11 @@ def read(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading
         first = next(numbers, None)
         if first is None:
             return np.empty((0, len(wanted))), headings
-        if layout.mixed and all(_is_number(_split(first, layout.separator)[column]) for column in wanted):
+        cells = _split(first, layout.separator)
+        worded = [column for column in columns.with_words(layout.names, layout.width) if not _is_number(cells[column])]
+        if layout.mixed and all(_is_number(cells[column]) for column in wanted):
             raise ValueError("its first row may be a header or numbers: name the columns in words")
+        numeric = [column for column in wanted if column not in worded]
         try:
             table = np.loadtxt(
                 _within_memory(itertools.chain([first], numbers), 8 * len(wanted)),
@@ -59,12 +65,13 @@ def read(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading
                 comments=None,
                 quotechar='"',
                 usecols=None if len(wanted) == layout.width else wanted,
+                converters={column: Codes().__getitem__ for column in worded} or None,
                 ndmin=2,
             )
         except ValueError as error:
-            raise _fault(path, layout, wanted) or error from None
+            raise _fault(path, layout, numeric) or error from None
     if table.shape[1] != len(wanted) or not all_finite(table):
-        raise _fault(path, layout, wanted) or ValueError("its rows differ in length")
+        raise _fault(path, layout, numeric) or ValueError("its rows differ in length")
     if wanted[0] == 0:
         refuse_a_count(table, layout.names[0] if layout.names else None, columns)
     return table, headings
@@ -81,9 +88,8 @@ def _lines(path: str, comments: bool = False) -> Generator[str]:
 
 
 def _opened(path: str) -> IO[str]:
-    if path.lower().endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return open(path, encoding="utf-8-sig")
+    openers: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    return openers.get(Path(path).suffix.lower(), open)(path, "rt", encoding="utf-8-sig")
 
 
 def _within_memory(lines: Iterator[str], row: int) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Learning curves of ridge regression on a person's own table: predicted, and measured on held-out rows."""
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,11 +12,12 @@ from tsmech.problem import known_rows
 from tsmech.problem.curve import Curve
 from tsmech.problem.feature_maps import MAPS, FeatureMap
 from tsmech.problem.files import KINDS
+from tsmech.problem.made_up_tables import MADE_UP, made_up_table
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import Numbers, parameter
 from tsmech.problem.references import Reference
 from tsmech.problem.system import System
-from tsmech.problem.tables import Table, checked, read_targets
+from tsmech.problem.tables import Table, read_targets
 
 if TYPE_CHECKING:
     from tsmech.theory.learning_curve import KnownRows, Needed, Population
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-MADE_UP = {
-    "made_up": (2000, 100, 1.0, 0.5),
-    "made_up_wide": (800, 1000, 1.0, 0.5),
-    "made_up_noise": (400, 40, 0.0, 1.0),
-}
-"""Tables that come along: Gaussian rows, their number, columns, exponent of the spectrum and label noise.
-
-The last has a target that the inputs say nothing of."""
 FEWEST = 5
 """Least number of training rows."""
 MOST = 1e12
@@ -234,7 +226,7 @@ class LearningCurve(System):
         for name in ("target", "columns", "repeats"):
             if getattr(self, name) not in (None, ("y",)):
                 raise InputError(f"{name} has no effect with data = {self.data}: a made-up table has one target, y")
-        return _made_up(self.data)
+        return made_up_table(self.data)
 
     def sizes(self) -> NDArray[np.intp]:
         """Return the numbers of training rows."""
@@ -403,16 +395,3 @@ class LearningCurve(System):
 
     def _population(self) -> "Population":
         return known_rows.estimated(self._decomposed(), self.features == "kernel")
-
-
-@functools.lru_cache(maxsize=4)
-def _made_up(kind: str) -> Table:
-    """Return a made-up table by its name."""
-    from tsmech.sims.learning_curve import make_table
-
-    rows, columns, exponent, noise = MADE_UP[kind]
-    made = make_table(rows, columns, exponent=exponent, noise=noise)
-    targets = made.targets
-    if kind == "made_up_noise":
-        targets = np.random.default_rng(1).permutation(targets)
-    return checked(made.inputs, targets, [f"x{i}" for i in range(columns)], ("y",), None, f"data = {kind}")

@@ -61,6 +61,8 @@ class KnownRows(NamedTuple):
     """Slope of the squared leave-one-out error over τ, shape (J, q)."""
     leverage: float
     """Variance of the squared lengths of rows over that of Gaussian rows with this spectrum."""
+    narrowest: float
+    """Least over largest variance of a column, of those that vary."""
     drift: Array
     """By target the difference of the leave-one-out errors of the first and the second half, in standard errors."""
     likeness: Array
@@ -137,6 +139,7 @@ def decompose(
     q = y.shape[1]
     basis: Array | None = None
     wide = p > n
+    squares = np.zeros(p)
     if wide:
         gram = np.zeros((n, n))
         step = max(1, BLOCK // n)
@@ -144,15 +147,18 @@ def decompose(
             place = slice(first, first + step)
             part = (inputs[rows, place] - mean[place]) / scale[place]
             gram += part @ part.T
+            squares[place] = (part * part).sum(axis=0)
         s, basis = _eigen(gram, max(n, p))
     else:
         gram = np.zeros((p, p))
         for _, block in _blocks(inputs, rows):
             part = (block - mean) / scale
             gram += part.T @ part
+        squares = np.diag(gram).copy()
         s, vectors = _eigen(gram, max(n, p))
         projector = vectors / np.sqrt(s)
     del gram
+    varying = squares[squares > 0]
     if s.size == 0:
         raise InputError("no column of the inputs varies over the known rows")
     if s.size > free:
@@ -212,8 +218,8 @@ def decompose(
             early = ~late[place]
             sums[4, :, k] += error[early].sum(axis=0)
             early_square[:, k] += (error[early] ** 2).sum(axis=0)
-    squares = y**2
-    variance = squares.mean(axis=0)
+    y_squares = y**2
+    variance = y_squares.mean(axis=0)
     safe = np.where(variance > 0, variance, 1.0)
     loo = sums[1] / n
     positive = np.where(loo > 0, loo, 1.0)
@@ -234,8 +240,9 @@ def decompose(
         variance=variance * n / free,
         lengths=law,
         slope=steep / steepest if steepest > 0 else np.zeros_like(loo),
-        variance_scatter=np.maximum((squares**2).mean(axis=0) / safe**2 - 1.0, 0.0),
+        variance_scatter=np.maximum((y_squares**2).mean(axis=0) / safe**2 - 1.0, 0.0),
         leverage=_leverage(n, s, second, fourth),
+        narrowest=float(varying.min() / varying.max()),
         drift=_drift(n, loo, sums, early_square),
         likeness=neighbours[loo.argmin(axis=0), np.arange(q)] / np.maximum(sums[1].min(axis=0), 1e-300),
     )
