@@ -203,7 +203,8 @@ class LearningCurve(System):
                 f"known: {known.size} of {count} rows are known to theory: at least {FEWEST_KNOWN} must be"
             )
         sizes = np.round(np.array(self.fractions) * count)
-        if (sizes < FEWEST).any():
+        small = sizes < FEWEST
+        if small.any() and (self.fractions != self.parameters()["fractions"].default or small.all()):
             first = int(np.argmax(sizes < FEWEST))
             raise InputError(
                 f"fractions[{first}] = {self.fractions[first]:g} is not allowed: of {count} rows it takes "  # type: ignore[index]
@@ -229,8 +230,9 @@ class LearningCurve(System):
         return made_up_table(self.data)
 
     def sizes(self) -> NDArray[np.intp]:
-        """Return the numbers of training rows."""
-        return np.unique(np.round(np.array(self.fractions) * len(self.table().inputs)).astype(np.intp))
+        """Return the numbers of training rows; of a small table those of the default that are enough."""
+        sizes = np.unique(np.round(np.array(self.fractions) * len(self.table().inputs)).astype(np.intp))
+        return sizes[sizes >= FEWEST]
 
     def lacks(self, answer: str) -> str | None:
         """Return why this problem has no such answer: no law of a person's rows, or no rows to train and measure on."""
