@@ -19,7 +19,6 @@ from sklearn.datasets import load_digits
 
 import tsmech
 
-
 KNOWN = {0.2: "predicted from a fifth of the images", 0.5: "predicted from half of them"}
 """Shares of the images that are known to the prediction."""
 

@@ -89,7 +89,8 @@ def _lines(path: str, comments: bool = False) -> Generator[str]:
 
 def _opened(path: str) -> IO[str]:
     openers: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    return openers.get(Path(path).suffix.lower(), open)(path, "rt", encoding="utf-8-sig")
+    opener: Callable[..., IO[str]] = openers.get(Path(path).suffix.lower(), open)
+    return opener(path, "rt", encoding="utf-8-sig")
 
 
 def _within_memory(lines: Iterator[str], row: int) -> Iterator[str]:
