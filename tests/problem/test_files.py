@@ -74,6 +74,8 @@ def rows(cells: np.ndarray, separator: str) -> str:
         ("t.txt", csv(NAMED, sep=" ")),
         ("t.csv.gz", csv(FRAME)),
         ("t.TSV.GZ", csv(NAMED, sep="\t", compression="gzip")),
+        ("t.csv.bz2", csv(NAMED, compression="bz2")),
+        ("t.txt.XZ", csv(NAMED, sep=" ", compression="xz")),
         ("t.csv", csv(FRAME, encoding="utf-8-sig")),
         ("t.csv", csv(NAMED, lineterminator="\r\n")),
         ("t.txt", lambda path: np.savetxt(path, X)),

@@ -1,19 +1,22 @@
 """Tables in text files: separator, header and index column are detected; numbers are read by pandas."""
 
+import bz2
 import csv
 import gzip
 import io
 import itertools
+import lzma
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.machine import memory
-from tsmech.problem.columns import Columns, Heading, all_finite, index_by_name, refuse_a_count
+from tsmech.problem.columns import Codes, Columns, Heading, all_finite, index_by_name, refuse_a_count
 from tsmech.problem.parameters import LARGEST
 
 SEPARATORS = ("\t", ";", ",", " ")
@@ -55,17 +58,21 @@ def read(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading
         if first is None:
             return np.empty((0, len(wanted))), headings
         cells = _split(first, layout.separator)
-        whole = len(cells) == layout.width and all(_is_number(cells[column]) for column in wanted)
+        alike = len(cells) == layout.width
+        words = columns.with_words(layout.names, layout.width) if alike else []
+        words = [column for column in words if not _is_number(cells[column])]
+        numeric = [column for column in wanted if column not in words]
+        whole = alike and all(_is_number(cells[column]) for column in numeric)
         if layout.mixed and whole:
             raise ValueError("its first row may be a header or numbers: name the columns in words")
         try:
             if not whole:  # a column of True and False would be read as numbers
                 raise ValueError(f"{first.strip()[:40]} is not a row of {layout.width} numbers")
-            table = _numbers(_Lines(itertools.chain([first], numbers)), layout, wanted)
+            table = _numbers(_Lines(itertools.chain([first], numbers)), layout, wanted, words)
         except ValueError as error:
-            raise _fault(path, layout, wanted) or ValueError(" ".join(str(error).split())) from None
+            raise _fault(path, layout, numeric) or ValueError(" ".join(str(error).split())) from None
     if not all_finite(table):
-        raise _fault(path, layout, wanted) or ValueError("its rows differ in length")
+        raise _fault(path, layout, numeric) or ValueError("its rows differ in length")
     if wanted[0] == 0:
         refuse_a_count(table, layout.names[0] if layout.names else None, columns)
     return table, headings
@@ -82,9 +89,9 @@ def _lines(path: str, comments: bool = False) -> Generator[str]:
 
 
 def _opened(path: str) -> IO[str]:
-    if path.lower().endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return open(path, encoding="utf-8-sig")
+    openers: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    opener: Callable[..., IO[str]] = openers.get(Path(path).suffix.lower(), open)
+    return opener(path, "rt", encoding="utf-8-sig")
 
 
 class _Lines(io.TextIOBase):
@@ -106,8 +113,8 @@ class _Lines(io.TextIOBase):
         return text[:end]
 
 
-def _numbers(lines: io.TextIOBase, layout: Layout, wanted: Sequence[int]) -> NDArray[np.float64]:
-    """Return the wanted columns; their array grows by a quarter and never beyond the memory that is left."""
+def _numbers(lines: io.TextIOBase, layout: Layout, wanted: Sequence[int], words: Sequence[int]) -> NDArray[np.float64]:
+    """Return the wanted columns, numbers for words in some; their array grows by a quarter, as far as memory goes."""
     import pandas
 
     left = memory.available()
@@ -117,7 +124,8 @@ def _numbers(lines: io.TextIOBase, layout: Layout, wanted: Sequence[int]) -> NDA
         sep=r"\s+" if layout.separator == " " else layout.separator,
         header=None,
         usecols=None if len(wanted) == layout.width else list(wanted),
-        dtype=np.float64,
+        dtype={column: np.float64 for column in wanted if column not in words} if words else np.float64,
+        converters={column: Codes().__getitem__ for column in words} or None,
         na_filter=False,
         low_memory=False,
         skipinitialspace=True,
