@@ -96,27 +96,28 @@ def train(shape: Architecture, data: Data, training: Training, limit: Array, rng
     rows: dict[str, list[Array]] = {}
     diverged = None
     path = _path(network, data, training, start, offset, bound)
-    for index, (time, parameters) in enumerate(zip(training.times, path, strict=False)):
-        if parameters is None:
-            diverged = float(time)
-            break
-        output, read, _ = network.forward(parameters, data.inputs)
-        f = training.scale * (output - offset)
-        hidden = read[-1][P : P + data.probes]
-        W, W_0 = (network.parts(each)[0][0] for each in (parameters, start))
-        seen = {
-            "train_error": np.mean((f[:P] - data.labels) ** 2) / 2,
-            "test_error": np.mean((f[P:] - data.targets) ** 2) / 2,
-            "output": f[P : P + data.probes],
-            "output_square": f[P : P + data.probes] ** 2,
-            "kernel_change": _relative(network.kernel(parameters, data.inputs[:P], P), own[:P]),
-            "weight_change": _relative(W, W_0),
-            "distance": np.sqrt(np.mean((f[P:] - linear[index, P:]) ** 2)),
-            "limit_distance": np.sqrt(np.mean((f[P:] - wide[index, P:]) ** 2)),
-            "similarity": _cosines(hidden),
-        }
-        for name, value in seen.items():
-            rows.setdefault(name, []).append(np.asarray(value))
+    with np.errstate(over="ignore", invalid="ignore"):  # of trial steps of the flow, which are not taken
+        for index, (time, parameters) in enumerate(zip(training.times, path, strict=False)):
+            if parameters is None:
+                diverged = float(time)
+                break
+            output, read, _ = network.forward(parameters, data.inputs)
+            f = training.scale * (output - offset)
+            hidden = read[-1][P : P + data.probes]
+            W, W_0 = (network.parts(each)[0][0] for each in (parameters, start))
+            seen = {
+                "train_error": np.mean((f[:P] - data.labels) ** 2) / 2,
+                "test_error": np.mean((f[P:] - data.targets) ** 2) / 2,
+                "output": f[P : P + data.probes],
+                "output_square": f[P : P + data.probes] ** 2,
+                "kernel_change": _relative(network.kernel(parameters, data.inputs[:P], P), own[:P]),
+                "weight_change": _relative(W, W_0),
+                "distance": np.sqrt(np.mean((f[P:] - linear[index, P:]) ** 2)),
+                "limit_distance": np.sqrt(np.mean((f[P:] - wide[index, P:]) ** 2)),
+                "similarity": _cosines(hidden),
+            }
+            for name, value in seen.items():
+                rows.setdefault(name, []).append(np.asarray(value))
     observables = {name: np.array(values) for name, values in rows.items()}
     return Report(observables, _relative(own[:P], limit[:P]), diverged)
 
@@ -201,7 +202,9 @@ def _linear(kernel: Array, begin: Array, labels: Array, training: Training) -> A
 
 
 def _relative(found: Array, reference: Array) -> float:
-    return float(np.linalg.norm(found - reference) / np.linalg.norm(reference))
+    """Return how far one is from the other in units of its size; 0 where there is nothing."""
+    change, size = float(np.linalg.norm(found - reference)), float(np.linalg.norm(reference))
+    return change / size if size > 0 else 0.0
 
 
 def _cosines(hidden: Array) -> Array:
