@@ -84,6 +84,7 @@ class KernelRegression(System):
     )
     pictured = ("generalization_error", "train_error")
     stated = ("kernel", "dimension")
+    dense = ("examples",)
     checks = (
         {"examples": 200, "dimension": 60, "penalty": 0.1, "noise": 0.5},
         {"examples": 150, "dimension": 60, "kernel": "gaussian", "penalty": 0.2, "powers": (0.0, 1.0)},
