@@ -8,9 +8,10 @@ import pytest
 
 from tsmech.errors import ConvergenceError
 from tsmech.kernels.activations import Activation, functions
+from tsmech.sims.features.problem import Problem
 from tsmech.sims.features.products import Expanded, Products, products
 from tsmech.sims.features.teacher import Teacher
-from tsmech.sims.random_features import Problem, _decomposition, _solve, draw
+from tsmech.sims.random_features import _decomposition, _solve, draw
 from tsmech.theory.fields.hermite import hermite_constants
 from tsmech.theory.random_features import errors
 

@@ -7,12 +7,11 @@ Equations: theory/random_features.md.
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.activations import Activation
+from tsmech.sims.features.problem import Problem
 from tsmech.sims.features.products import products
 from tsmech.sims.features.rank import rounding
 from tsmech.sims.features.teacher import Teacher
@@ -22,22 +21,6 @@ Array = NDArray[np.float64]
 RESOLVED = 1e-8
 """Least penalty, in units of the trace of the Gram matrix, at which normal equations are solved by Cholesky's factor:
 their relative error is then at most about 1e-8; below, singular values are taken."""
-
-
-class Problem(NamedTuple):
-    """The sizes, the teacher and the penalty of regression on random features."""
-
-    examples: int
-    features: int
-    """Of one network."""
-    dimension: int
-    networks: int
-    penalty: float
-    noise: float
-    signal: float
-    nonlinearity: float
-    activation: str | Activation
-    centred: bool
 
 
 def draw(problem: Problem, rng: np.random.Generator) -> dict[str, float]:

@@ -4,32 +4,16 @@ Equations: theory/random_features_flow.md.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.activations import Activation
+from tsmech.sims.features.problem import Problem
 from tsmech.sims.features.products import products
 from tsmech.sims.features.rank import rounding
 from tsmech.sims.features.teacher import Teacher
 
 Array = NDArray[np.float64]
-
-
-class Problem(NamedTuple):
-    """The sizes, the teacher and the start of gradient flow on random features."""
-
-    examples: int
-    features: int
-    dimension: int
-    penalty: float
-    initial_scale: float
-    noise: float
-    signal: float
-    nonlinearity: float
-    activation: str | Activation
-    centred: bool
 
 
 def draw(times: Array, problem: Problem, rng: np.random.Generator) -> dict[str, Array]:
