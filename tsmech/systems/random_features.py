@@ -124,6 +124,10 @@ class RandomFeatures(FeatureNetwork):
         """Return at how many values of a parameter a picture computes theory."""
         return 200
 
+    def simulation_steps(self) -> float:
+        """Return how many pairs of features a simulation averages, where ensembles make them very many."""
+        return 3.0 * (self.networks * self.units) ** 2
+
     def theory_curve(self) -> Curve:
         """Return the prediction: rational functions of the effective penalty."""
         return Curve(self.theory_points([self]))
