@@ -152,15 +152,15 @@ def learning_curve(
     powers : array_like, shape (n,)
         A_l >= 0, the variance of the target in each degree.
 
-    Raises
-    ------
-    ConvergenceError
-        If the errors depend on eigenvalues that are not known.
-
     Returns
     -------
     dict of ndarray
         ``generalization_error``, ``test_error``, ``train_error``; ``degree_error``, shape (n,): what each degree adds.
+
+    Raises
+    ------
+    ConvergenceError
+        If the errors depend on eigenvalues that are not known.
 
     Notes
     -----
