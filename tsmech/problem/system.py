@@ -70,6 +70,8 @@ class System:
     """Observables that a picture shows, and a table begins with, where nothing is said; the first two if empty."""
     stated: ClassVar[tuple[str, ...]] = ()
     """Parameters that a picture states even where they have their defaults."""
+    dense: ClassVar[tuple[str, ...]] = ()
+    """Whole numbers along which predictions are smooth, so that a picture's lines need more of them than the sweep."""
     references: ClassVar[tuple[Reference, ...]] = ()
     conventions: ClassVar[tuple[Convention, ...]] = ()
     """How papers call and scale what the system reports: axes can be shown so."""

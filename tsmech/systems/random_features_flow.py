@@ -108,22 +108,10 @@ class RandomFeaturesFlow(FeatureNetwork, Reports):
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         """Return gradient flow on one drawn training set."""
-        from tsmech.sims.random_features_flow import Problem, draw
+        from tsmech.sims.random_features_flow import draw
 
-        problem = Problem(
-            examples=self.examples,
-            features=self.units,
-            dimension=self.dimension,
-            penalty=self.penalty,
-            initial_scale=self.initial_scale,
-            noise=self.noise,
-            signal=self.signal,
-            nonlinearity=self.nonlinearity,
-            activation=self.activation,
-            centred=self.centred,
-        )
         times = self.times()
-        return self._summarised(times, draw(times, problem, rng))
+        return self._summarised(times, draw(times, self.problem(), rng))
 
     def _summarised(self, times: NDArray[np.float64], found: dict[str, NDArray[np.float64]]) -> Curve:
         return Curve.along("time", times, found, summaries=summary(times, found["test_error"], smooth=True))
