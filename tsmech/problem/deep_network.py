@@ -236,7 +236,11 @@ class DeepNetwork(Reports):
             return "pretrained layers are not quite balanced"
         if self.width > min(self.sizes()):
             return f"orthogonal layers are balanced up to a width of {min(self.sizes())}"
-        return "an orthogonal start needs start_seed, which says what it is" if self.start_seed is None else None
+        if self.start_seed is None:
+            return "an orthogonal start needs start_seed, which says what it is"
+        from tsmech.theory.deep_network import held
+
+        return shortage(8.0 * held(len(self.mode_strengths()), self.width, *self.sizes()), "the Riccati solution")
 
     def no_reduction(self) -> str | None:
         """Return why the modes do not decouple, or None where they do."""
@@ -331,8 +335,7 @@ class DeepNetwork(Reports):
             both = np.repeat(np.sqrt(np.minimum(initial, s))[None], 2, axis=0)
             return theory.aligned_curve(times, s, both, self.rank)
         assert known is not None
-        modes = known[0].outputs, known[0].inputs
-        return theory.two_layer_curve(times, known[0].correlations, modes, known[1])
+        return theory.two_layer_curve(times, known[0], known[1])
 
     def _one_layer(self, known: "tuple[Teacher, list[Array]] | None") -> tuple[Array, float]:
         """Return the strengths and the square of one layer at its start: on average where it is not known."""

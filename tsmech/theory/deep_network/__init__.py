@@ -5,11 +5,13 @@ The derivations are in ``theory/deep_linear.md``.
 
 from tsmech.theory.deep_network.curves import (
     LearningCurve,
+    TwoLayers,
     aligned_curve,
     aligned_weights,
     effective_start,
     one_layer_curve,
     two_layer_curve,
+    two_layers,
 )
 from tsmech.theory.deep_network.modes import (
     balanced_modes,
@@ -19,7 +21,7 @@ from tsmech.theory.deep_network.modes import (
     unbalanced_half_times,
     unbalanced_modes,
 )
-from tsmech.theory.deep_network.unaligned import TwoLayers, imbalance, two_layers
+from tsmech.theory.deep_network.unaligned import held, imbalance
 
 __all__ = [
     "LearningCurve",
@@ -29,6 +31,7 @@ __all__ = [
     "balanced_modes",
     "effective_start",
     "half_times",
+    "held",
     "imbalance",
     "largest_step",
     "layer_strengths",
