@@ -284,13 +284,43 @@ def test_answers_that_there_are_not_say_why() -> None:
     }
     for (answer, initial), reason in reasons.items():
         assert reason in str(DeepLinear(initial=initial).lacks(answer))
-    assert "of depth 1 and 2, not 3" in str(DeepLinear(initial="small", depth=3).lacks("theory"))
+    assert "of depth 1 and 2, not 3: deeper layers do not align" in str(
+        DeepLinear(initial="small", depth=3).lacks("theory")
+    )
     assert "up to a width of 8" in str(DeepLinear(initial="orthogonal", width=9, start_seed=0).lacks("theory"))
     assert "width of all training modes, 8" in str(DeepLinear(alpha=2, noise=1, width=7).lacks("theory"))
     assert "a balanced start" in str(DeepLinear(alpha=2, noise=1, initial="small").lacks("theory"))
     assert "of memory" in str(DeepLinear(width=10**9).lacks("direct"))
     with pytest.raises(InputError, match="aligned starts"):
         DeepLinear(initial="small").half_times()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"depth": 3, "initial_scale": 0.5, "inputs": 5, "outputs": 9, "width": 4},
+        {"depth": 6, "initial_scale": 1.0},
+    ],
+)
+def test_orthogonal_layers_of_any_depth_follow_the_flow_of_their_product(more: dict[str, Any]) -> None:
+    """From directions that have nothing to do with the teacher's, all weights against the product alone."""
+    system = DeepLinear(initial="orthogonal", start_seed=1, duration=3.0, samples=(0.3, 1.0, 3.0), **more)
+    theory, direct = system.curve("theory").observables, system.curve("direct", 0).observables
+    for name in ("strengths", "train_error", "gradient_norm"):
+        assert theory[name] == pytest.approx(direct[name], abs=1e-6)
+
+
+def test_learning_from_small_random_layers_scales_with_their_size() -> None:
+    """At three layers the time is inverse in it (theory/deep_linear.md, eq. 34); at two it is its logarithm."""
+    same = {"depth": 3, "initial": "small", "start_seed": 1, "teacher_strengths": (3.0, 1.0), "samples": 300}
+    scaled = [
+        scale
+        * DeepLinear(initial_scale=scale, duration=1.0 / scale, **same).curve("direct", 0).summaries["learning_time"]
+        for scale in (0.16, 0.08, 0.04)
+    ]
+    first, second, third = (one[0] for one in scaled)
+    assert abs(third - second) < 0.6 * abs(second - first), "what is left falls with the scale"
+    assert third == pytest.approx(second, rel=0.03)
 
 
 def test_a_diverging_network_stops_where_it_diverged() -> None:

@@ -228,16 +228,17 @@ class DeepNetwork(Reports):
             return f"{self.nonlinearity} units have none"
         if self.initial in ALIGNED or self.depth == 1:
             return None
-        if self.depth != 2:
-            return f"from an unaligned start it is of depth 1 and 2, not {self.depth}"
         if self.initial == "small":
-            return None
+            small = f"from small random weights it is of depth 1 and 2, not {self.depth}"
+            return f"{small}: deeper layers do not align before they learn" if self.depth > 2 else None
         if self.initial == "pretrained":
             return "pretrained layers are not quite balanced"
         if self.width > min(self.sizes()):
             return f"orthogonal layers are balanced up to a width of {min(self.sizes())}"
         if self.start_seed is None:
             return "an orthogonal start needs start_seed, which says what it is"
+        if self.depth > 2:
+            return None
         from tsmech.theory.deep_network import held
 
         return shortage(8.0 * held(len(self.mode_strengths()), self.width, *self.sizes()), "the Riccati solution")
@@ -335,7 +336,9 @@ class DeepNetwork(Reports):
             both = np.repeat(np.sqrt(np.minimum(initial, s))[None], 2, axis=0)
             return theory.aligned_curve(times, s, both, self.rank)
         assert known is not None
-        return theory.two_layer_curve(times, known[0], known[1])
+        if self.depth > 2:
+            return theory.product_curve(times, *known)
+        return theory.two_layer_curve(times, *known)
 
     def _one_layer(self, known: "tuple[Teacher, list[Array]] | None") -> tuple[Array, float]:
         """Return the strengths and the square of one layer at its start: on average where it is not known."""

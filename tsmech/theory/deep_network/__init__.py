@@ -1,4 +1,4 @@
-"""Gradient flow of deep linear networks: aligned modes at any depth, two layers that start in any directions.
+"""Gradient flow of deep linear networks: aligned modes, and balanced layers that start in any directions.
 
 The derivations are in ``theory/deep_linear.md``.
 """
@@ -13,6 +13,7 @@ from tsmech.theory.deep_network.curves import (
     two_layer_curve,
     two_layers,
 )
+from tsmech.theory.deep_network.end_to_end import product_curve
 from tsmech.theory.deep_network.modes import (
     balanced_modes,
     half_times,
@@ -36,6 +37,7 @@ __all__ = [
     "largest_step",
     "layer_strengths",
     "one_layer_curve",
+    "product_curve",
     "two_layer_curve",
     "two_layers",
     "unbalanced_half_times",
