@@ -291,6 +291,9 @@ def test_answers_that_there_are_not_say_why() -> None:
     assert "width of all training modes, 8" in str(DeepLinear(alpha=2, noise=1, width=7).lacks("theory"))
     assert "a balanced start" in str(DeepLinear(alpha=2, noise=1, initial="small").lacks("theory"))
     assert "of memory" in str(DeepLinear(width=10**9).lacks("direct"))
+    turned = {"initial": "orthogonal", "start_seed": 0, "inputs": 10**5, "outputs": 10**5, "width": 10**4}
+    assert "the Riccati solution takes" in str(DeepLinear(**turned).lacks("theory"))
+    assert "the flow of the product takes" in str(DeepLinear(depth=3, **turned).lacks("theory"))
     with pytest.raises(InputError, match="aligned starts"):
         DeepLinear(initial="small").half_times()
 

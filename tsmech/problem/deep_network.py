@@ -238,7 +238,8 @@ class DeepNetwork(Reports):
         if self.start_seed is None:
             return "an orthogonal start needs start_seed, which says what it is"
         if self.depth > 2:
-            return None
+            inputs, outputs = self.sizes()
+            return shortage(8.0 * (inputs * outputs) ** 2, "the flow of the product")  # its Jacobian matrix
         from tsmech.theory.deep_network import held
 
         return shortage(8.0 * held(len(self.mode_strengths()), self.width, *self.sizes()), "the Riccati solution")

@@ -95,6 +95,13 @@ class DeepLinear(DeepNetwork):
             arxiv="1809.10374",
         ),
         Reference(
+            "S. Arora, N. Cohen, E. Hazan",
+            2018,
+            "On the optimization of deep networks: implicit acceleration by overparameterization",
+            "ICML 2018",
+            arxiv="1802.06509",
+        ),
+        Reference(
             "C. C. J. Dominé, N. Anguita, A. M. Proca, L. Braun, D. Kunin, P. A. M. Mediano, A. M. Saxe",
             2024,
             "From lazy to rich: exact learning dynamics in deep linear networks",

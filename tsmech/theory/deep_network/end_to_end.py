@@ -72,10 +72,10 @@ def product_curve(times: ArrayLike, modes: Modes, start: Sequence[Array]) -> Lea
 
     def velocity(P: Array) -> Array:
         u, x, v = np.linalg.svd(P)
-        of_each = x[:rank] ** (2.0 / depth)
-        rows, columns = (np.append(of_each, np.zeros(size - rank)) for size in P.shape)
-        factors = sum(np.multiply.outer(rows ** (depth - 1 - below), columns**below) for below in range(depth))
-        return np.asarray(u @ (factors * (u.T @ (target - P) @ v.T)) @ v)
+        rows, columns = (np.zeros((*P.shape[:-2], size)) for size in target.shape)
+        rows[..., :rank] = columns[..., :rank] = x[..., :rank] ** (2.0 / depth)
+        factors = sum(rows[..., :, None] ** (depth - 1 - n) * columns[..., None, :] ** n for n in range(depth))
+        return np.asarray(u @ (factors * (u.swapaxes(-1, -2) @ (target - P) @ v.swapaxes(-1, -2))) @ v)
 
     first = 0 if t[0] == 0.0 else 1  # times from 0, where the start is
     found, said = odeint(
@@ -92,6 +92,6 @@ def product_curve(times: ArrayLike, modes: Modes, start: Sequence[Array]) -> Lea
         raise ConvergenceError(f"the product of the layers could not be integrated: {said['message']}")
     products = found[first:].reshape(-1, *target.shape)
     missing = target - products
-    falls = [float((one * velocity(P)).sum()) for one, P in zip(missing, products, strict=True)]
+    falls = (missing * velocity(products)).sum(axis=(1, 2))
     strengths = np.einsum("om,toi,im->tm", left, products, right, optimize=True)
     return LearningCurve(strengths, 0.5 * (missing**2).sum(axis=(1, 2)), np.sqrt(np.maximum(falls, 0.0)))
