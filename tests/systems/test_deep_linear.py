@@ -326,6 +326,22 @@ def test_learning_from_small_random_layers_scales_with_their_size() -> None:
     assert third == pytest.approx(second, rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("given", "ordered"),
+    [
+        ({"initial_strengths": (0.1, 0.3, 0.2)}, {"initial_strengths": (0.3, 0.2, 0.1)}),
+        (
+            {"initial": "unbalanced", "layer_strengths": (0.1, 0.3, 0.2, 0.4, 0.6, 0.5)},
+            {"initial": "unbalanced", "layer_strengths": (0.3, 0.2, 0.1, 0.6, 0.5, 0.4)},
+        ),
+    ],
+)
+def test_what_is_given_for_each_mode_belongs_to_it_in_any_order(given: dict[str, Any], ordered: dict[str, Any]) -> None:
+    one = DeepLinear(teacher_strengths=(1.0, 3.0, 2.0), samples=4, **given).curve("theory")
+    other = DeepLinear(teacher_strengths=(3.0, 2.0, 1.0), samples=4, **ordered).curve("theory")
+    assert np.array_equal(one.observables["strengths"], other.observables["strengths"])
+
+
 def test_a_diverging_network_stops_where_it_diverged() -> None:
     """Orthogonal layers of which the largest step is not known: the start is steep where the teacher is not."""
     system = DeepLinear(initial="unbalanced", layer_strengths=[6.0, 0.1], step=0.05, duration=5, samples=50)

@@ -130,6 +130,10 @@ class DeepNetwork(Reports):
         """Return the numbers of inputs and outputs."""
         raise NotImplementedError
 
+    def mode_order(self) -> NDArray[np.intp]:
+        """Return which of the modes as they are given each of those of :meth:`mode_strengths` is."""
+        return np.arange(len(self.mode_strengths()))
+
     def listed(self, name: str) -> tuple[float, ...]:
         """Return a parameter of several numbers."""
         found: tuple[float, ...] = getattr(self, name)
@@ -157,7 +161,7 @@ class DeepNetwork(Reports):
                 raise InputError(
                     f"initial_strengths has {len(start)} values: width = {self.width} lets {fits} modes through"
                 )
-            each = np.broadcast_to(start, s.shape)
+            each = self._initial_strengths(s)
             if (wrong := np.flatnonzero(each > s)).size:
                 place = int(wrong[0])
                 raise InputError(
@@ -292,13 +296,18 @@ class DeepNetwork(Reports):
         """Return the strengths of the layers of an aligned start, shape (depth, modes), for modes of strengths s."""
         if self.initial == "unbalanced":
             return self._two_layers()
-        start = np.minimum(np.broadcast_to(self.listed("initial_strengths"), strengths.shape), strengths)
+        start = np.minimum(self._initial_strengths(strengths), strengths)
         return np.repeat(start[None] ** (1.0 / self.depth), self.depth, axis=0)
+
+    def _initial_strengths(self, strengths: Array) -> Array:
+        """Return a₀ of modes of these strengths: of all one, or each that which is given for it."""
+        each = np.asarray(self.listed("initial_strengths"))
+        return np.broadcast_to(each if each.size == 1 else each[self.mode_order()], strengths.shape)
 
     def _two_layers(self) -> Array:
         """Return the strengths of both layers of an unbalanced start, shape (2, modes)."""
         each = np.asarray(self.listed("layer_strengths")).reshape(2, -1)
-        return np.broadcast_to(each, (2, len(self.mode_strengths())))
+        return np.broadcast_to(each, (2, len(self.mode_strengths())))[:, self.mode_order()]
 
     def first_weights(self, modes: "Teacher", rng: np.random.Generator) -> "FirstWeights":
         """Return the weights of one network at its start."""

@@ -226,6 +226,12 @@ class DeepLinear(DeepNetwork):
         known = self._known
         return np.sort(self.listed("teacher_strengths"))[::-1] if known is None else known.strengths
 
+    def mode_order(self) -> NDArray[np.intp]:
+        """Return which of ``teacher_strengths`` each mode has, those of a file as they are."""
+        known = self._known
+        given = known.strengths if known is not None else np.asarray(self.listed("teacher_strengths"))
+        return np.argsort(-given, kind="stable")
+
     @property
     def noisy(self) -> bool:
         """Whether the training correlations are a noisy draw."""
