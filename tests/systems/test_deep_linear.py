@@ -342,6 +342,21 @@ def test_what_is_given_for_each_mode_belongs_to_it_in_any_order(given: dict[str,
     assert np.array_equal(one.observables["strengths"], other.observables["strengths"])
 
 
+MANY_INPUTS = "theory is of many inputs and outputs, up to terms of order 1/inputs"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "remark"),
+    [
+        ({"alpha": 2, "noise": 1, "step": 0.01}, f"theory is gradient flow, the limit step → 0; {MANY_INPUTS}"),
+        ({"alpha": 2, "noise": 1, "initial": "small", "step": 0.01}, None),
+        ({"initial": "small", "depth": 3, "width": 2}, "width = 2 is a bottleneck: the weaker modes are never learnt"),
+    ],
+)
+def test_nothing_is_said_of_a_theory_that_there_is_not(parameters: dict[str, Any], remark: str | None) -> None:
+    assert DeepLinear(**parameters).remark() == remark
+
+
 def test_a_diverging_network_stops_where_it_diverged() -> None:
     """Orthogonal layers of which the largest step is not known: the start is steep where the teacher is not."""
     system = DeepLinear(initial="unbalanced", layer_strengths=[6.0, 0.1], step=0.05, duration=5, samples=50)

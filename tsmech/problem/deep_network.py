@@ -268,6 +268,8 @@ class DeepNetwork(Reports):
         found = []
         if self.rank < len(self.mode_strengths()):
             found.append(f"width = {self.width} is a bottleneck: the weaker modes are never learnt")
+        if self.lacks("theory"):
+            return found
         if self.step > 0:
             found.append("theory is gradient flow, the limit step → 0")
         if self.initial == "small" and self.depth == 2:

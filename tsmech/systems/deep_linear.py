@@ -277,7 +277,8 @@ class DeepLinear(DeepNetwork):
 
     def remark(self) -> str | None:
         """Return what theory leaves out."""
-        noisy = ["theory is of many inputs and outputs, up to terms of order 1/inputs"] if self.noisy else []
+        known = self.noisy and not self.lacks("theory")
+        noisy = ["theory is of many inputs and outputs, up to terms of order 1/inputs"] if known else []
         return "; ".join([*self.remarks(), *noisy]) or None
 
     def overtraining(self) -> "Overtraining":
