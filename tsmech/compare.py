@@ -77,9 +77,9 @@ def check(
 ) -> list[Verdict]:
     """Compare a system's answers at the points that it declares.
 
-    Simulations are compared in law at the two smallest sizes of the system's ``convergence``; the one that is cheap
-    (reduced, or direct where there is no other) is extrapolated over all of them and compared with each prediction for
-    the limit, and without extrapolation with one that is exact at every size.
+    At the two smallest sizes of the system's ``convergence`` the simulations must have the same law.  The cheaper one
+    (reduced, or direct where there is no other) is extrapolated over all sizes and compared with each prediction of the
+    limit.  A prediction that is exact at every size is compared with it there, without extrapolation.
 
     Parameters
     ----------

@@ -88,14 +88,14 @@ class View:
         return dataclasses.replace(experiment, answers=answers)
 
     def _had(self) -> tuple[str, ...]:
-        """Return the answers that are asked for and are to be had; all of them where what is asked is refused."""
+        """Return the answers that are asked for and exist here; all of them where the question is refused."""
         try:
             return self.experiment().answers
         except InputError:
             return self.answers
 
     def lacking(self, experiment: Experiment) -> list[str]:
-        """Return why answers that are asked for are not to be had."""
+        """Return why answers that are asked for do not exist here."""
         reasons = (point.lacks(answer) for answer in self.answers for point in experiment.points())
         return [*dict.fromkeys(reason for reason in reasons if reason)]
 

@@ -42,7 +42,7 @@ class Reports(System):
     )
 
     def __post_init__(self) -> None:
-        """Check each parameter, and that the times can be had."""
+        """Check each parameter, and that the times can be reported."""
         super().__post_init__()
         Reports.times(self)
 

@@ -217,7 +217,7 @@ class System:
 
     @classmethod
     def curves(cls, answer: str, points: Sequence[Self]) -> list[Curve] | None:
-        """Return a prediction at many points at once, or None where it is to be had from one after another.
+        """Return a prediction at many points at once, or None where it must be computed point by point.
 
         A system whose prediction is cheap may define ``NAME_points(points)`` beside ``NAME_curve()``: it returns the
         observables at all points, arrays of shape (n, ...), with the very numbers of single points, or None.

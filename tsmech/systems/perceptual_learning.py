@@ -14,7 +14,7 @@ from tsmech.problem.curve import Curve
 from tsmech.problem.deep_network import TIME
 from tsmech.problem.observables import Observable
 from tsmech.problem.parameters import Numbers, parameter
-from tsmech.problem.references import SAXE_DEEP, Reference
+from tsmech.problem.references import SAXE_DEEP, SAXE_NELLI_SUMMERFIELD, Reference
 from tsmech.problem.reports import Reports, times_with_step
 from tsmech.problem.stopping import first_above
 from tsmech.problem.system import Convergence
@@ -84,13 +84,7 @@ class PerceptualLearning(Reports):
             "Deep neural networks for modeling visual perceptual learning",
             "J. Neurosci. 38, 6028",
         ),
-        Reference(
-            "A. Saxe, S. Nelli, C. Summerfield",
-            2021,
-            "If deep learning is the answer, what is the question?",
-            "Nat. Rev. Neurosci. 22, 55",
-            arxiv="2004.07580",
-        ),
+        SAXE_NELLI_SUMMERFIELD,
         SAXE_DEEP,
         Reference("E. Oja", 1989, "Neural networks, principal components, and subspaces", "Int. J. Neural Syst. 1, 61"),
     )

@@ -10,7 +10,7 @@ from tsmech.problem.curve import Curve
 from tsmech.problem.features import MEI_MONTANARI, FeatureNetwork
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import Numbers, parameter
-from tsmech.problem.references import Reference
+from tsmech.problem.references import BODIN_MACRIS
 from tsmech.problem.reports import Reports
 from tsmech.problem.stopping import SUMMARY, summary
 from tsmech.problem.system import Convergence
@@ -47,13 +47,7 @@ class RandomFeaturesFlow(FeatureNetwork, Reports):
     }
     references = (
         MEI_MONTANARI,
-        Reference(
-            "A. Bodin, N. Macris",
-            2021,
-            "Model, sample, and epoch-wise descents: exact solution of gradient flow in the random feature model",
-            "NeurIPS 2021",
-            arxiv="2110.11805",
-        ),
+        BODIN_MACRIS,
     )
     stated = ("activation", "noise")
     checks = (

@@ -16,7 +16,7 @@ from tsmech.problem.curve import Curve, Stop
 from tsmech.problem.files import KINDS, read_table, state
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import Numbers, parameter
-from tsmech.problem.references import Reference
+from tsmech.problem.references import SAXE_NELLI_SUMMERFIELD, Reference
 from tsmech.problem.reports import Reports
 from tsmech.problem.system import Convergence
 
@@ -102,13 +102,7 @@ class WideNetwork(Reports):
             "NeurIPS 2019",
             arxiv="1812.07956",
         ),
-        Reference(
-            "A. Saxe, S. Nelli, C. Summerfield",
-            2020,
-            "If deep learning is the answer, what is the question?",
-            "Nat. Rev. Neurosci. 22, 55",
-            arxiv="2004.07580",
-        ),
+        SAXE_NELLI_SUMMERFIELD,
     )
     stated = ("activation", "hidden_layers", "examples")
     checks = (
@@ -223,7 +217,7 @@ class WideNetwork(Reports):
     )
 
     def __post_init__(self) -> None:
-        """Check each parameter, and that the inputs can be had."""
+        """Check each parameter, and that the inputs can be read."""
         super().__post_init__()
         if self.probes > self.test_examples:
             raise InputError(f"probes = {self.probes} is not allowed: there are {self.test_examples} test_examples")

@@ -103,7 +103,7 @@ def solve(alpha: float, temperature: float, branch: str = "stable", method: str 
 
 
 def ising_transition(temperature: float, method: str = "quenched") -> Transition:
-    """Examples per weight at which a binary perceptron begins to learn perfectly, and at which it cannot but do so.
+    """Examples per weight from which on perfect learning is stable, and at which the poor solution ends.
 
     Parameters
     ----------
