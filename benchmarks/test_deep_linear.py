@@ -91,9 +91,11 @@ def test_theory(benchmark, depth):
 
 
 @pytest.mark.benchmark(group="whole prediction at 1000 times (targets: depth 2 < 2 ms, others < 10 ms)")
-@pytest.mark.parametrize("start", ["balanced", "unbalanced", "orthogonal", "depth 3", "noisy"])
+@pytest.mark.parametrize("start", ["balanced", "unbalanced", "orthogonal", "depth 3", "orthogonal, depth 3", "noisy"])
 def test_prediction(benchmark, start):
-    more = {"depth 3": {"depth": 3}, "noisy": {"alpha": 2.0, "noise": 0.3}}.get(start, {"initial": start})
+    turned = {"depth": 3, "initial": "orthogonal"}
+    named = {"depth 3": {"depth": 3}, "orthogonal, depth 3": turned, "noisy": {"alpha": 2.0, "noise": 0.3}}
+    more = named.get(start, {"initial": start})
     system = DeepLinear(samples=999, start_seed=0, **more)
     curve = benchmark(system.theory_curve)
     assert curve.rows == 1000

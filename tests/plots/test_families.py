@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
 import tsmech
@@ -466,3 +466,47 @@ def test_the_published_figure_comes_along() -> None:
     experiment = from_file(experiments()["online_sgd_saad_solla"])
     assert experiment.plot["y"] == ["R", "Q"]
     assert (experiment.fixed["student_units"], experiment.fixed["teacher_units"]) == (3, 3)
+
+
+# Spread
+
+
+def test_spread_is_a_band_of_one_standard_deviation_between_draws() -> None:
+    draws = 5
+    experiment, rows = finished(plot={"y": "memory", "spread": True}, kind=Tasks, replicates=draws)
+    figure = draw(experiment, rows)
+    polygons = [band for panel in figure.axes for band in panel.collections if isinstance(band, PolyCollection)]
+    found = sorted(float(np.ptp(band.get_paths()[0].vertices[:, 1])) for band in polygons)
+    simulated = [row for row in rows if row["answer"] != "exact"]
+    tops: dict[Any, list[float]] = {}
+    for row in simulated:
+        deviation = row["memory_sem"] * np.sqrt(draws)
+        tops.setdefault((row["answer"], row["task"]), []).extend([row["memory"] - deviation, row["memory"] + deviation])
+    assert found == pytest.approx(sorted(float(np.ptp(ends)) for ends in tops.values()), rel=1e-12)
+    assert "one standard deviation between draws" in figure.get_supxlabel()
+    assert not any(
+        isinstance(band, PolyCollection)
+        for panel in draw(experiment, rows, spread=False).axes
+        for band in panel.collections
+    )
+
+
+def test_spread_along_a_parameter_is_a_bar_of_each_point() -> None:
+    experiment, rows = finished(Gauge, level=[1.0, 2.0], replicates=4)
+    (panel,) = draw(experiment, rows, y="spread", spread=True).axes
+    bars = [segment for container in panel.containers for segment in container.lines[2][0].get_segments()]
+    lengths = sorted(float(segment[1, 1] - segment[0, 1]) for segment in bars)
+    expected = sorted(2 * 2 * row["spread_sem"] for row in rows if row["answer"] != "theory")
+    assert lengths == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("plot", "words"),
+    [
+        ({"spread": 1}, "plot spread = 1 is not allowed: it must be true or false"),
+        ({"value": "spread", "spread": True}, "plot spread cannot be drawn beside a value: it shows means"),
+    ],
+)
+def test_a_spread_that_no_picture_shows_is_refused(plot: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        read_plot(plot, Gauge)

@@ -284,13 +284,77 @@ def test_answers_that_there_are_not_say_why() -> None:
     }
     for (answer, initial), reason in reasons.items():
         assert reason in str(DeepLinear(initial=initial).lacks(answer))
-    assert "of depth 1 and 2, not 3" in str(DeepLinear(initial="small", depth=3).lacks("theory"))
+    assert "of depth 1 and 2, not 3: deeper layers do not align" in str(
+        DeepLinear(initial="small", depth=3).lacks("theory")
+    )
     assert "up to a width of 8" in str(DeepLinear(initial="orthogonal", width=9, start_seed=0).lacks("theory"))
     assert "width of all training modes, 8" in str(DeepLinear(alpha=2, noise=1, width=7).lacks("theory"))
     assert "a balanced start" in str(DeepLinear(alpha=2, noise=1, initial="small").lacks("theory"))
     assert "of memory" in str(DeepLinear(width=10**9).lacks("direct"))
+    turned = {"initial": "orthogonal", "start_seed": 0, "inputs": 10**5, "outputs": 10**5, "width": 10**4}
+    assert "the Riccati solution takes" in str(DeepLinear(**turned).lacks("theory"))
+    assert "the flow of the product takes" in str(DeepLinear(depth=3, **turned).lacks("theory"))
     with pytest.raises(InputError, match="aligned starts"):
         DeepLinear(initial="small").half_times()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"depth": 3, "initial_scale": 0.5, "inputs": 5, "outputs": 9, "width": 4},
+        {"depth": 6, "initial_scale": 1.0},
+    ],
+)
+def test_orthogonal_layers_of_any_depth_follow_the_flow_of_their_product(more: dict[str, Any]) -> None:
+    """From directions that have nothing to do with the teacher's, all weights against the product alone."""
+    system = DeepLinear(initial="orthogonal", start_seed=1, duration=3.0, samples=(0.3, 1.0, 3.0), **more)
+    theory, direct = system.curve("theory").observables, system.curve("direct", 0).observables
+    for name in ("strengths", "train_error", "gradient_norm"):
+        assert theory[name] == pytest.approx(direct[name], abs=1e-6)
+
+
+def test_learning_from_small_random_layers_scales_with_their_size() -> None:
+    """At three layers the time is inverse in it (theory/deep_linear.md, eq. 34); at two it is its logarithm."""
+    same = {"depth": 3, "initial": "small", "start_seed": 1, "teacher_strengths": (3.0, 1.0), "samples": 300}
+    scaled = [
+        scale
+        * DeepLinear(initial_scale=scale, duration=1.0 / scale, **same).curve("direct", 0).summaries["learning_time"]
+        for scale in (0.16, 0.08, 0.04)
+    ]
+    first, second, third = (one[0] for one in scaled)
+    assert abs(third - second) < 0.6 * abs(second - first), "what is left falls with the scale"
+    assert third == pytest.approx(second, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("given", "ordered"),
+    [
+        ({"initial_strengths": (0.1, 0.3, 0.2)}, {"initial_strengths": (0.3, 0.2, 0.1)}),
+        (
+            {"initial": "unbalanced", "layer_strengths": (0.1, 0.3, 0.2, 0.4, 0.6, 0.5)},
+            {"initial": "unbalanced", "layer_strengths": (0.3, 0.2, 0.1, 0.6, 0.5, 0.4)},
+        ),
+    ],
+)
+def test_what_is_given_for_each_mode_belongs_to_it_in_any_order(given: dict[str, Any], ordered: dict[str, Any]) -> None:
+    one = DeepLinear(teacher_strengths=(1.0, 3.0, 2.0), samples=4, **given).curve("theory")
+    other = DeepLinear(teacher_strengths=(3.0, 2.0, 1.0), samples=4, **ordered).curve("theory")
+    assert np.array_equal(one.observables["strengths"], other.observables["strengths"])
+
+
+MANY_INPUTS = "theory is of many inputs and outputs, up to terms of order 1/inputs"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "remark"),
+    [
+        ({"alpha": 2, "noise": 1, "step": 0.01}, f"theory is gradient flow, the limit step → 0; {MANY_INPUTS}"),
+        ({"alpha": 2, "noise": 1, "initial": "small", "step": 0.01}, None),
+        ({"initial": "small", "depth": 3, "width": 2}, "width = 2 is a bottleneck: the weaker modes are never learnt"),
+    ],
+)
+def test_nothing_is_said_of_a_theory_that_there_is_not(parameters: dict[str, Any], remark: str | None) -> None:
+    assert DeepLinear(**parameters).remark() == remark
 
 
 def test_a_diverging_network_stops_where_it_diverged() -> None:

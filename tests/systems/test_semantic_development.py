@@ -211,3 +211,15 @@ def test_answers_that_there_are_not_say_why() -> None:
 def test_its_answers_agree() -> None:
     verdicts = check(SemanticDevelopment, replicates=50)
     assert [verdict for verdict in verdicts if not verdict.agrees] == []
+
+
+def test_similarities_become_dissimilarities_as_the_documentation_says() -> None:
+    pytest.importorskip("rsatoolbox")
+    page = Path(__file__).parents[2] / "docs" / "questions.md"
+    (recipe,) = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(recipe, names)  # the recipe is a file of this project
+    found = names["rdms"]
+    assert found.dissimilarities.shape == (3, 6)
+    assert (found.dissimilarities > 0).all()
+    assert found.rdm_descriptors["time"] == [2.0, 5.0, 20.0]

@@ -200,6 +200,10 @@ def plot(
     together: Annotated[
         bool | None, typer.Option("--together/--apart", help="all observables in one panel, told apart by colour")
     ] = None,
+    spread: Annotated[
+        bool | None,
+        typer.Option("--spread/--errors", help="how far simulations lie apart, or the standard error of their mean"),
+    ] = None,
     log: Annotated[
         str | None, typer.Option(help="logarithmic axes: x, y, x,y or none (default: as the values are spread)")
     ] = None,
@@ -220,7 +224,7 @@ def plot(
         if out:
             check_out(directory / f"{stem}.{formats[-1]}")
         choice: dict[str, Any] = {"x": x, "y": y or None, "by": by, "value": value, "together": together, "log": log}
-        choice |= {"matrix": matrix, "at": at}
+        choice |= {"matrix": matrix, "at": at, "spread": spread}
         if words := lacks_lines(store, **choice):
             say(f"tsmech: {words}")
         for path in draw(store, directory, stem, formats, **choice):

@@ -15,7 +15,7 @@ OUTSIDE = re.compile(r",(?![^\[\]]*\])")
 """A comma that is not between brackets."""
 ENTRY = re.compile(r"([^\[\]]*)\[([^\[\]]*)\]")
 """An entry of a vector or a matrix: its name, and its indices between brackets."""
-KEYS = ("x", "y", "by", "value", "matrix", "at", "together", "log", "mark", "reference")
+KEYS = ("x", "y", "by", "value", "matrix", "at", "together", "spread", "log", "mark", "reference")
 
 
 def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot ") -> dict[str, Any]:
@@ -29,6 +29,8 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
 
     Maps: ``value`` is an observable that is one number; ``x`` and ``y`` are parameters or the coordinate.  ``matrix``
     is a matrix, drawn entry by entry ``at`` some values of the coordinate.
+
+    ``spread`` shows how far simulations lie apart, in place of the standard error of their mean.
 
     ``log`` names the axes that are logarithmic (``x``, ``y``, both or ``none``), ``mark`` numbers that a vertical line
     marks, by parameter, and ``reference`` numbers that a horizontal line marks, by label.
@@ -55,9 +57,9 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
             plot[key] = _read_references(value, mark)
         elif key == "at":
             plot[key] = _read_times(value, mark)
-        elif key == "together":
+        elif key in ("together", "spread"):
             if not isinstance(value, bool):
-                raise InputError(f"{mark}together = {shown(repr(value))} is not allowed: it must be true or false")
+                raise InputError(f"{mark}{key} = {shown(repr(value))} is not allowed: it must be true or false")
             plot[key] = value
         elif key == "y" and not is_map:
             listed = split_names(value) if isinstance(value, str) else value
@@ -90,6 +92,8 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
 
 def _check_together(plot: Mapping[str, Any], mark: str, is_map: bool, system: type[System]) -> None:
     """Refuse what cannot be asked for in one picture."""
+    if plot.get("spread") and (is_map or "matrix" in plot):
+        raise InputError(f"{mark}spread cannot be drawn beside a {'value' if is_map else 'matrix'}: it shows means")
     if is_map and plot.get("together"):
         raise InputError(f"{mark}together cannot be drawn beside a value: a map shows one observable")
     if is_map and "x" in plot and plot["x"] == plot.get("y"):

@@ -44,6 +44,7 @@ def draw(
     by: str | None = None,
     value: str | None = None,
     together: bool | None = None,
+    spread: bool | None = None,
     log: str | Sequence[str] | None = None,
     mark: Mapping[str, float] | None = None,
     reference: Mapping[str, float] | None = None,
@@ -73,6 +74,8 @@ def draw(
         The observable that a map shows.
     together
         Whether all observables share one panel, told apart by colour.
+    spread
+        Whether simulations have bands of one standard deviation between draws, in place of the mean's standard errors.
     log
         Which axes are logarithmic: ``x``, ``y``, both or ``none``; chosen by the values where it is None.
     mark
@@ -88,7 +91,7 @@ def draw(
         Where the run does not hold what is to be drawn.
     """
     asked: dict[str, Any] = {"x": x, "y": y, "by": by, "value": value, "together": together, "log": log, "mark": mark}
-    asked |= {"reference": reference, "matrix": matrix, "at": at}
+    asked |= {"reference": reference, "matrix": matrix, "at": at, "spread": spread}
     return figure_of(draw_panels(experiment, rows, lines, **asked)[0])
 
 
@@ -279,7 +282,8 @@ def _draw_matrices(
     for ax, (key, answer, at), table in zip(canvas.panels, items, tables, strict=True):
         matrices.draw_matrix(ax, table, columns, norm, colours)
         where = "" if at is None else f"{system.coordinates[picture.x].symbol} = {at:.4g}"
-        ax.set_title(", ".join(filter(None, (answers[answer], key_words(system, key), where))), fontsize="medium")
+        called = answer_names(experiment, {name: _matching(rows, key)})[answer]
+        ax.set_title(", ".join(filter(None, (called, key_words(system, key), where))), fontsize="medium")
     down, right = system.observables[name].axes
     canvas.label(right, [down] * len(items))
     bar = canvas.figure.colorbar(ScalarMappable(norm, colours), ax=canvas.panels)

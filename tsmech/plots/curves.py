@@ -17,6 +17,7 @@ from tsmech.plots.picture import (
     Picture,
     Row,
     apart,
+    errors,
     is_geometric,
     is_logarithmic,
     named_coordinates,
@@ -141,7 +142,7 @@ def draw_curves(
                     if not joined:
                         ax.plot(at, means, **{**line, **DASH})
                         continue
-                    _draw_band(ax, at, means, members, observable, colour)
+                    _draw_band(ax, at, means, errors(picture, members, observable), colour)
                     at, means = lines.along(observable, answer, key, at, means)
                     _draw_theory(ax, at, means, limits, line)
                     continue
@@ -153,9 +154,12 @@ def draw_curves(
                     placed = _on_axis(ax, at)
                     ax.plot(at[placed], _sunk(means[placed], limits), **style)
                     continue
-                errors = np.array([row.get(f"{observable}_sem") or 0.0 for row in members])
+                width = errors(picture, members, observable)
+                if picture.spread and picture.x == experiment.system.running():
+                    _draw_band(ax, at, means, width, colour, 0.3)
+                    width = np.full_like(width, np.nan)
                 some = (np.isin(at, kept) | (not joined)) & _on_axis(ax, at)
-                off |= _draw_markers(ax, at[some], means[some], errors[some], limits, style)
+                off |= _draw_markers(ax, at[some], means[some], width[some], limits, style)
     return off
 
 
@@ -163,16 +167,15 @@ def _draw_band(
     ax: "Axes",
     at: NDArray[np.float64],
     means: NDArray[np.float64],
-    members: Sequence[Row],
-    observable: str,
+    width: NDArray[np.float64],
     colour: Any,
+    strength: float = 0.13,
 ) -> None:
-    """Draw the standard error of a prediction that states one as a band about its line."""
-    errors = np.array([row.get(f"{observable}_sem") or 0.0 for row in members])
-    drawn = np.isfinite(means) & np.isfinite(errors)
-    if drawn.sum() > 1 and errors[drawn].any():
-        low, high = means - errors, means + errors
-        ax.fill_between(at, low, high, where=drawn.tolist(), color=colour, alpha=0.13, linewidth=0, zorder=1)
+    """Draw the standard error that a prediction states, or the spread of simulations, as a band."""
+    drawn = np.isfinite(means) & np.isfinite(width)
+    if drawn.sum() > 1 and width[drawn].any():
+        low, high = means - width, means + width
+        ax.fill_between(at, low, high, where=drawn.tolist(), color=colour, alpha=strength, linewidth=0, zorder=1)
 
 
 def codes(picture: Picture, rows: Iterable[Row]) -> list[Any]:
@@ -298,7 +301,7 @@ def _settled(
             found |= bool(infinite)
             for row in members:
                 if row[x] not in infinite:
-                    entry = row[observable], row.get(f"{observable}_sem") or 0.0
+                    entry = row[observable], float(errors(picture, [row], observable)[0])
                     every.append(entry)
                     if row.get("diverged_at") is None:
                         inside.append(entry)

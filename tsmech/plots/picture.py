@@ -40,6 +40,8 @@ class Picture:
         The swept parameters that are left: each of their values has a panel of its own.
     together
         Whether all observables share one panel, told apart by colour.
+    spread
+        Whether simulations show how far they lie apart, in place of the standard error of their mean.
     log
         Which of the axes ``x`` and ``y`` are logarithmic; None chooses by the values.
     mark
@@ -62,6 +64,7 @@ class Picture:
     by: str | None = None
     panels: tuple[str, ...] = ()
     together: bool = False
+    spread: bool = False
     log: tuple[str, ...] | None = None
     mark: tuple[tuple[str, float], ...] = ()
     reference: tuple[tuple[str, float], ...] = ()
@@ -104,7 +107,24 @@ def choose(experiment: Experiment, names: Mapping[str, Sequence[str]] | None = N
     picture, plan = _choose(experiment, known, {key: wanted for key, wanted in asked.items() if wanted is not None})
     log = None if plan.get("log") is None else tuple(plan["log"])
     mark, reference = (tuple(plan.get(key, {}).items()) for key in ("mark", "reference"))
-    return dataclasses.replace(picture, log=log, names=tuple(known.items()), mark=mark, reference=reference)
+    return dataclasses.replace(
+        picture,
+        log=log,
+        names=tuple(known.items()),
+        mark=mark,
+        reference=reference,
+        spread=bool(plan.get("spread")) and not (picture.y or picture.matrix),
+    )
+
+
+def errors(picture: Picture, rows: Sequence[Row], column: str) -> NDArray[np.float64]:
+    """Return how far to both sides of its mean a simulation is shown: its standard error, or that of one draw.
+
+    A prediction's is the error that it states.
+    """
+    found = [row.get(f"{column}_sem") or 0.0 for row in rows]
+    draws = [row.get("replicates", 1) if picture.spread else 1 for row in rows]
+    return np.array(found, dtype=float) * np.sqrt(draws)
 
 
 def _choose(
@@ -205,8 +225,10 @@ def _unopposed(experiment: Experiment, asked: Mapping[str, Any]) -> dict[str, An
         split_names(wanted) if isinstance(wanted, str) else wanted if isinstance(wanted, (list, tuple)) else [wanted]
     )
     curves = all(_observable(name) in seen for name in listed or [])
-    # Which axes are logarithmic, and what a number refers to, is said of the axes that the experiment names.
+    # Which axes are logarithmic, and what a number refers to, is said of the axes that the experiment names; a map or
+    # a matrix shows means alone.
     dropped = ["log"] if asked.keys() & {"x", "y", "value", "matrix"} else []
+    dropped += ["spread"] if asked.keys() & {"value", "matrix"} else []
     dropped += ["reference"] if asked.keys() & {"y", "value", "matrix"} else []
     if "matrix" in asked:
         return {key: value for key, value in said.items() if key in ("by", "mark")}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tsmech.experiment import Experiment
 from tsmech.plots import curves
 from tsmech.plots.families import indices
-from tsmech.plots.picture import Picture, Row, beside, is_logarithmic, thinned
+from tsmech.plots.picture import Picture, Row, beside, errors, is_logarithmic, thinned
 from tsmech.plots.style import printable
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ def draw_trajectories(
             ax.update_datalim(np.stack([x, y], 1)[np.isfinite(x) & np.isfinite(y)])
             continue
         network = curves.is_network(experiment, answer)
-        errors = [_column(members, f"{name}_sem") for name in (picture.x, observable)]
-        bars = [np.stack([x, y - errors[1]], 1), np.stack([x, y + errors[1]], 1)]
-        across = [np.stack([x - errors[0], y], 1), np.stack([x + errors[0], y], 1)]
+        wide, high = (errors(picture, members, name) for name in (picture.x, observable))
+        bars = [np.stack([x, y - high], 1), np.stack([x, y + high], 1)]
+        across = [np.stack([x - wide, y], 1), np.stack([x + wide, y], 1)]
         order = 4 if network else 3
-        for low, high in (bars, across):
-            ax.add_collection(LineCollection(list(np.stack([low, high], 1)), colors=tint, linewidths=1.0, zorder=order))
+        for ends in (bars, across):
+            ax.add_collection(LineCollection(list(np.stack(ends, 1)), colors=tint, linewidths=1.0, zorder=order))
         style: dict[str, Any] = {"facecolors": "none", "edgecolors": tint} if network else {"color": tint}
         size = curves.OPEN if network else curves.FILLED
         ax.scatter(x, y, s=size**2, marker=curves.MARKERS[0], zorder=order, **style)

@@ -148,6 +148,9 @@ def notes(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pictu
             found.append(f"{along} = 0 has no place on a logarithmic axis")
     if not picture.y and not picture.matrix and picture.along is None and _has_bands(experiment, shown):
         found.append("bands: the standard error that theory states")
+    if picture.spread and any(row.get("replicates", 1) > 1 for row in rows):
+        shape = "bands" if picture.x == coordinate else "bars"
+        found.append(f"{shape} of simulations: one standard deviation between draws")
     diverged = _diverged_curves(experiment, rows)
     infinite = any(math.isinf(row[observable]) for observable, some in shown.items() for row in some)
     if picture.y:

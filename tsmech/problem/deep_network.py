@@ -130,6 +130,10 @@ class DeepNetwork(Reports):
         """Return the numbers of inputs and outputs."""
         raise NotImplementedError
 
+    def mode_order(self) -> NDArray[np.intp]:
+        """Return which of the modes as they are given each of those of :meth:`mode_strengths` is."""
+        return np.arange(len(self.mode_strengths()))
+
     def listed(self, name: str) -> tuple[float, ...]:
         """Return a parameter of several numbers."""
         found: tuple[float, ...] = getattr(self, name)
@@ -157,7 +161,7 @@ class DeepNetwork(Reports):
                 raise InputError(
                     f"initial_strengths has {len(start)} values: width = {self.width} lets {fits} modes through"
                 )
-            each = np.broadcast_to(start, s.shape)
+            each = self._initial_strengths(s)
             if (wrong := np.flatnonzero(each > s)).size:
                 place = int(wrong[0])
                 raise InputError(
@@ -228,15 +232,21 @@ class DeepNetwork(Reports):
             return f"{self.nonlinearity} units have none"
         if self.initial in ALIGNED or self.depth == 1:
             return None
-        if self.depth != 2:
-            return f"from an unaligned start it is of depth 1 and 2, not {self.depth}"
         if self.initial == "small":
-            return None
+            small = f"from small random weights it is of depth 1 and 2, not {self.depth}"
+            return f"{small}: deeper layers do not align before they learn" if self.depth > 2 else None
         if self.initial == "pretrained":
             return "pretrained layers are not quite balanced"
         if self.width > min(self.sizes()):
             return f"orthogonal layers are balanced up to a width of {min(self.sizes())}"
-        return "an orthogonal start needs start_seed, which says what it is" if self.start_seed is None else None
+        if self.start_seed is None:
+            return "an orthogonal start needs start_seed, which says what it is"
+        if self.depth > 2:
+            inputs, outputs = self.sizes()
+            return shortage(8.0 * (inputs * outputs) ** 2, "the flow of the product")  # its Jacobian matrix
+        from tsmech.theory.deep_network import held
+
+        return shortage(8.0 * held(len(self.mode_strengths()), self.width, *self.sizes()), "the Riccati solution")
 
     def no_reduction(self) -> str | None:
         """Return why the modes do not decouple, or None where they do."""
@@ -258,6 +268,8 @@ class DeepNetwork(Reports):
         found = []
         if self.rank < len(self.mode_strengths()):
             found.append(f"width = {self.width} is a bottleneck: the weaker modes are never learnt")
+        if self.lacks("theory"):
+            return found
         if self.step > 0:
             found.append("theory is gradient flow, the limit step → 0")
         if self.initial == "small" and self.depth == 2:
@@ -286,13 +298,18 @@ class DeepNetwork(Reports):
         """Return the strengths of the layers of an aligned start, shape (depth, modes), for modes of strengths s."""
         if self.initial == "unbalanced":
             return self._two_layers()
-        start = np.minimum(np.broadcast_to(self.listed("initial_strengths"), strengths.shape), strengths)
+        start = np.minimum(self._initial_strengths(strengths), strengths)
         return np.repeat(start[None] ** (1.0 / self.depth), self.depth, axis=0)
+
+    def _initial_strengths(self, strengths: Array) -> Array:
+        """Return a₀ of modes of these strengths: of all one, or each that which is given for it."""
+        each = np.asarray(self.listed("initial_strengths"))
+        return np.broadcast_to(each if each.size == 1 else each[self.mode_order()], strengths.shape)
 
     def _two_layers(self) -> Array:
         """Return the strengths of both layers of an unbalanced start, shape (2, modes)."""
         each = np.asarray(self.listed("layer_strengths")).reshape(2, -1)
-        return np.broadcast_to(each, (2, len(self.mode_strengths())))
+        return np.broadcast_to(each, (2, len(self.mode_strengths())))[:, self.mode_order()]
 
     def first_weights(self, modes: "Teacher", rng: np.random.Generator) -> "FirstWeights":
         """Return the weights of one network at its start."""
@@ -331,8 +348,9 @@ class DeepNetwork(Reports):
             both = np.repeat(np.sqrt(np.minimum(initial, s))[None], 2, axis=0)
             return theory.aligned_curve(times, s, both, self.rank)
         assert known is not None
-        modes = known[0].outputs, known[0].inputs
-        return theory.two_layer_curve(times, known[0].correlations, modes, known[1])
+        if self.depth > 2:
+            return theory.product_curve(times, *known)
+        return theory.two_layer_curve(times, *known)
 
     def _one_layer(self, known: "tuple[Teacher, list[Array]] | None") -> tuple[Array, float]:
         """Return the strengths and the square of one layer at its start: on average where it is not known."""

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.problem.files import check_regular
-from tsmech.problem.parameters import LARGEST
+from tsmech.problem.parameters import LARGEST, nearest
 from tsmech.words import printable, shown
 
 Array = NDArray[np.float64]
@@ -32,6 +33,25 @@ class PropertyTable(NamedTuple):
     def binary(self) -> bool:
         """Whether every value says that an item has a property (1) or lacks it (0, or -1)."""
         return set(np.unique(self.values)) in ({0.0, 1.0}, {-1.0, 1.0})
+
+    def coherence(self, items: Sequence[str]) -> float:
+        """Return the share of the variance of these items' properties that they share."""
+        unknown = [one for one in items if one not in self.items]
+        if unknown or len(items) < 2:
+            raise InputError(f"coherence needs two items or more of the table, not {', '.join(unknown or items)}")
+        values = self.values - self.values.mean(axis=0)
+        chosen = values[[self.items.index(one) for one in items]]
+        total = float((chosen**2).sum(axis=1).mean())
+        return float((chosen.mean(axis=0) ** 2).sum()) / total if total > 0 else 0.0
+
+
+def find(name: str, given: str | None, known: tuple[str, ...]) -> int | None:
+    """Return the place of an item or a property that is given by its name or its number from 0; None of none."""
+    if given is None or given in known:
+        return None if given is None else known.index(given)
+    if given.isascii() and given.isdigit() and len(given) < 10 and int(given) < len(known):
+        return int(given)
+    raise InputError(f"{name} = {given} is not in the table: {nearest(given, known)}")
 
 
 def read_property_table(path: str, name: str) -> PropertyTable:

@@ -95,6 +95,13 @@ class DeepLinear(DeepNetwork):
             arxiv="1809.10374",
         ),
         Reference(
+            "S. Arora, N. Cohen, E. Hazan",
+            2018,
+            "On the optimization of deep networks: implicit acceleration by overparameterization",
+            "ICML 2018",
+            arxiv="1802.06509",
+        ),
+        Reference(
             "C. C. J. Dominé, N. Anguita, A. M. Proca, L. Braun, D. Kunin, P. A. M. Mediano, A. M. Saxe",
             2024,
             "From lazy to rich: exact learning dynamics in deep linear networks",
@@ -219,6 +226,12 @@ class DeepLinear(DeepNetwork):
         known = self._known
         return np.sort(self.listed("teacher_strengths"))[::-1] if known is None else known.strengths
 
+    def mode_order(self) -> NDArray[np.intp]:
+        """Return which of ``teacher_strengths`` each mode has, those of a file as they are."""
+        known = self._known
+        given = known.strengths if known is not None else np.asarray(self.listed("teacher_strengths"))
+        return np.argsort(-given, kind="stable")
+
     @property
     def noisy(self) -> bool:
         """Whether the training correlations are a noisy draw."""
@@ -264,7 +277,8 @@ class DeepLinear(DeepNetwork):
 
     def remark(self) -> str | None:
         """Return what theory leaves out."""
-        noisy = ["theory is of many inputs and outputs, up to terms of order 1/inputs"] if self.noisy else []
+        known = self.noisy and not self.lacks("theory")
+        noisy = ["theory is of many inputs and outputs, up to terms of order 1/inputs"] if known else []
         return "; ".join([*self.remarks(), *noisy]) or None
 
     def overtraining(self) -> "Overtraining":

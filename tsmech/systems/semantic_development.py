@@ -13,9 +13,10 @@ from tsmech.machine.memory import shortage
 from tsmech.problem.answers import USUAL, Answer, prediction
 from tsmech.problem.curve import Curve
 from tsmech.problem.deep_network import ALIGNED, LEARNING, STRENGTHS, DeepNetwork
+from tsmech.problem.item_structures import STRUCTURES, draw_items
 from tsmech.problem.observables import Observable
 from tsmech.problem.parameters import parameter
-from tsmech.problem.property_tables import PropertyTable, read_property_table
+from tsmech.problem.property_tables import PropertyTable, find, read_property_table
 from tsmech.problem.references import SAXE_DEEP, SAXE_SEMANTIC, Reference
 from tsmech.problem.representations import embed
 from tsmech.problem.system import Convergence
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-STRUCTURES = ("tree", "ring", "grid", "cross_cutting")
-MOST_ITEMS = 1024
-"""Most items of a structure that is drawn."""
 SHOWN_ITEMS = 40
 """Most items whose similarity matrix is reported entry by entry; :meth:`SemanticDevelopment.similarities` has all."""
 
@@ -161,55 +159,23 @@ class SemanticDevelopment(DeepNetwork):
         """Read or draw the table, and find what is asked."""
         from tsmech.sims.deep_network import teacher_of
 
-        found = self._draw_table() if self.table is None else self._read_table(self.table)
+        named = ("branching", "levels", "items", "flip", "properties")
+        if self.table is None:
+            found = draw_items(self.structure, **{name: getattr(self, name) for name in named}, seed=self.table_seed)
+        else:
+            found = self._read_table(self.table, ("structure", *named, "table_seed"))
         teacher = teacher_of(found.values.T / math.sqrt(found.values.shape[1]))
         object.__setattr__(self, "_held", (found, teacher))
         object.__setattr__(
-            self, "_asked", (self._place("property", found.properties), self._place("item", found.items))
+            self, "_asked", (find("property", self.property, found.properties), find("item", self.item, found.items))
         )
 
-    def _read_table(self, path: str) -> PropertyTable:
+    def _read_table(self, path: str, drawn: tuple[str, ...]) -> PropertyTable:
         defaults = {name: declared.default for name, declared in self.parameters().items()}
-        for name in ("structure", "branching", "levels", "items", "flip", "properties", "table_seed"):
+        for name in drawn:
             if getattr(self, name) != defaults[name]:
                 raise InputError(f"table and {name} are both given: the file has its items and properties")
         return read_property_table(path, "table")
-
-    def _draw_table(self) -> PropertyTable:
-        from tsmech.sims import semantic_development as sims
-
-        trees = self.structure in ("tree", "cross_cutting")
-        items = self.items
-        if trees:
-            items = self.branching**self.levels if self.levels * math.log(self.branching) < 30 else 1 << 40
-        side = math.isqrt(items)
-        if self.structure == "grid" and side**2 != items:
-            raise InputError(f"items = {items} is not allowed with structure = grid: it must be a square, such as 9")
-        if items > MOST_ITEMS:
-            named = "branching and levels" if trees else "items"
-            raise InputError(f"{named} give {items} items: at most {MOST_ITEMS} are allowed")
-        if short := shortage(8.0 * 4 * items * self.properties, "the table"):
-            raise InputError(f"properties = {self.properties} is not allowed: {short}")
-        if self.flip == 0.0:
-            raise InputError("flip = 0 is not allowed: no property would tell items apart")
-        rng = np.random.default_rng(self.table_seed)
-        if trees:
-            draw = sims.draw_tree if self.structure == "tree" else sims.draw_crossing
-            values = draw(self.branching, self.levels, self.flip, self.properties, rng)
-        else:
-            neighbours = sims.ring(items) if self.structure == "ring" else sims.grid(side)
-            values = sims.draw_field(neighbours, self.flip, self.properties, rng)
-        return PropertyTable(values, tuple(map(str, range(items))), tuple(map(str, range(self.properties))))
-
-    def _place(self, name: str, known: tuple[str, ...]) -> int | None:
-        given = getattr(self, name)
-        if given is None or given in known:
-            return None if given is None else known.index(given)
-        if given.isascii() and given.isdigit() and len(given) < 10 and int(given) < len(known):
-            return int(given)
-        from tsmech.problem.parameters import nearest
-
-        raise InputError(f"{name} = {given} is not in the table: {nearest(given, known)}")
 
     def items_and_properties(self) -> PropertyTable:
         """Return the table that is learnt."""
@@ -276,6 +242,7 @@ class SemanticDevelopment(DeepNetwork):
     def question(self) -> "Question":
         """Return what is asked of the network: a property, and where the table is binary what items lack."""
         from tsmech.sims.semantic_development import Question
+        from tsmech.theory.semantic_development import most_illusory
 
         known: Question | None = self.__dict__.get("_question")
         if known is None:
@@ -283,18 +250,10 @@ class SemanticDevelopment(DeepNetwork):
             lacking = (table.values.T <= 0.0).astype(float) if table.binary else None
             place = self.__dict__["_asked"][0]
             if place is None:
-                place = 0 if lacking is None else self._most_illusory(lacking)
+                place = 0 if lacking is None else most_illusory(*self.teacher(), lacking)
             known = Question(place, math.sqrt(table.values.shape[1]), lacking)
             object.__setattr__(self, "_question", known)
         return known
-
-    def _most_illusory(self, lacking: Array) -> int:
-        """Return the property with the strongest illusion while modes are learnt one after another."""
-        teacher, best = self.teacher(), np.zeros(len(lacking))
-        for modes in range(1, len(teacher.strengths)):
-            first = (teacher.outputs[:, :modes] * teacher.strengths[:modes]) @ teacher.inputs[:, :modes].T
-            best = np.maximum(best, (first * lacking).max(axis=1))
-        return int(np.argmax(best))
 
     def illusory(self) -> "pd.DataFrame":
         """Return the strongest illusions by theory: item, property, the strongest belief and when it is held.
@@ -342,14 +301,7 @@ class SemanticDevelopment(DeepNetwork):
         with the mean over the set of properties y from which the mean over all items is taken: 1 for items alike, about
         one over their number for items that have nothing in common (eq. 9).
         """
-        table = self.items_and_properties()
-        unknown = [one for one in items if one not in table.items]
-        if unknown or len(items) < 2:
-            raise InputError(f"coherence needs two items or more of the table, not {', '.join(unknown) or items}")
-        values = table.values - table.values.mean(axis=0)
-        chosen = values[[table.items.index(one) for one in items]]
-        total = float((chosen**2).sum(axis=1).mean())
-        return float((chosen.mean(axis=0) ** 2).sum()) / total if total > 0 else 0.0
+        return self.items_and_properties().coherence(items)
 
     def similarities(self, answer: str = "theory", rng: int | None = None) -> "dict[float, pd.DataFrame]":
         """Return the similarity matrix of the items at each time of one answer, to compare with other data."""

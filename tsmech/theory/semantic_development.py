@@ -139,3 +139,20 @@ def beliefs(layers: Array, properties: Array, items: Array, place: int, lacking:
     first = (strengths if layers.shape[1] == 1 else layers[:, 0]) ** 2
     similarity = np.einsum("im,tm,jm->tij", items, first, items, optimize=True)
     return Beliefs(responses, illusion, similarity, layers[:, -1] ** 2 @ properties[place] ** 2)
+
+
+def most_illusory(outputs: Array, strengths: Array, inputs: Array, lacking: Array) -> int:
+    """Return the property with the strongest illusion while modes are learnt one after another.
+
+    Parameters
+    ----------
+    outputs, strengths, inputs : ndarray, shapes (properties, modes), (modes,) and (items, modes)
+        The modes, the strongest first.
+    lacking : ndarray, shape (properties, items)
+        1 where an item lacks a property, else 0.
+    """
+    best = np.zeros(len(lacking))
+    for modes in range(1, len(strengths)):
+        first = (outputs[:, :modes] * strengths[:modes]) @ inputs[:, :modes].T
+        best = np.maximum(best, (first * lacking).max(axis=1))
+    return int(np.argmax(best))

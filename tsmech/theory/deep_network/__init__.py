@@ -1,16 +1,19 @@
-"""Gradient flow of deep linear networks: aligned modes at any depth, two layers that start in any directions.
+"""Gradient flow of deep linear networks: aligned modes, and balanced layers that start in any directions.
 
 The derivations are in ``theory/deep_linear.md``.
 """
 
 from tsmech.theory.deep_network.curves import (
     LearningCurve,
+    TwoLayers,
     aligned_curve,
     aligned_weights,
     effective_start,
     one_layer_curve,
     two_layer_curve,
+    two_layers,
 )
+from tsmech.theory.deep_network.end_to_end import product_curve
 from tsmech.theory.deep_network.modes import (
     balanced_modes,
     half_times,
@@ -19,7 +22,7 @@ from tsmech.theory.deep_network.modes import (
     unbalanced_half_times,
     unbalanced_modes,
 )
-from tsmech.theory.deep_network.unaligned import TwoLayers, imbalance, two_layers
+from tsmech.theory.deep_network.unaligned import held, imbalance
 
 __all__ = [
     "LearningCurve",
@@ -29,10 +32,12 @@ __all__ = [
     "balanced_modes",
     "effective_start",
     "half_times",
+    "held",
     "imbalance",
     "largest_step",
     "layer_strengths",
     "one_layer_curve",
+    "product_curve",
     "two_layer_curve",
     "two_layers",
     "unbalanced_half_times",

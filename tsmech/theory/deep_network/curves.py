@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import InputError
 from tsmech.theory.deep_network.modes import balanced_modes, layer_strengths, unbalanced_modes
-from tsmech.theory.deep_network.unaligned import two_layers
+from tsmech.theory.deep_network.unaligned import LANES, Modes, in_blocks, modes_of, prepare
 
 Array = NDArray[np.float64]
 
@@ -28,6 +28,17 @@ class LearningCurve(NamedTuple):
     """Length of the loss's gradient in the space of all weights, shape (T,)."""
     layers: Array | None = None
     """Strengths of the layers where the modes are aligned, shape (T, depth, modes): as many modes as the width has."""
+
+
+class TwoLayers(NamedTuple):
+    """What a two-layer network computes in time, and how it represents its inputs and outputs."""
+
+    product: Array
+    """W₂W₁, shape (T, outputs, inputs)."""
+    first: Array
+    """W₁ᵀW₁, shape (T, inputs, inputs): the similarity of the hidden representations of inputs."""
+    second: Array
+    """W₂W₂ᵀ, shape (T, outputs, outputs)."""
 
 
 def aligned_curve(times: ArrayLike, strengths: ArrayLike, layers: Array, rank: int) -> LearningCurve:
@@ -97,19 +108,67 @@ def aligned_weights(along: Sequence[Array], layers: Array) -> Array:
     return np.hstack([one.reshape(len(layers), -1) for one in each])
 
 
-def two_layer_curve(
-    times: ArrayLike, correlations: Array, modes: tuple[Array, Array], start: Sequence[Array]
-) -> LearningCurve:
+def two_layers(times: ArrayLike, correlations: Array, first: Array, second: Array) -> TwoLayers:
+    r"""Return gradient flow of two layers from a start that is balanced up to one number.
+
+    With :math:`Q = (W_1^T; W_2)` of shape (inputs + outputs, width) and :math:`F = (-\delta/2, Σ^T; Σ, \delta/2)`
+
+    .. math::
+        \dot Q = F Q - \tfrac12 Q Q^T Q, \qquad
+        Q Q^T = e^{Ft} Q_0 \Bigl[1 + Q_0^T \frac{e^{2Ft} - 1}{2F} Q_0\Bigr]^{-1} Q_0^T e^{Ft}
+
+    Parameters
+    ----------
+    times : array_like, shape (T,)
+        At least 0.
+    correlations : ndarray, shape (outputs, inputs)
+        Σ, the input-output correlations of whitened inputs.
+    first, second : ndarray, shapes (width, inputs) and (outputs, width)
+        W₁ and W₂ at the start.
+
+    Returns
+    -------
+    TwoLayers
+        The width's own basis is not determined: it has turned, which no output shows.
+
+    Raises
+    ------
+    InputError
+        If the start is not balanced up to one number.
+
+    Notes
+    -----
+    Exact at every size and time: the hidden units are turned so that the fastest direction of the start has but one of
+    them, and each is scaled by its own growth.  So weak directions are not lost to the rounding of strong ones, and
+    nothing overflows.  O(T (modes + width) width²).
+
+    References
+    ----------
+    theory/deep_linear.md, eqs. 16-19.  K. Fukumizu 1998; Braun et al. 2022; Dominé et al. 2024, arXiv:2409.14623, whose
+    λ is our δ.
+    """
+    from tsmech.theory.deep_network.riccati import follow
+
+    start, blocks = prepare(modes_of(correlations), first, second), in_blocks(times)
+    one, two = (np.empty((len(blocks), basis.shape[1], len(first), LANES)) for basis in (start.inputs, start.outputs))
+    follow(start.problem, blocks, one, two)
+    one, two = (
+        np.einsum("ab,nbht->ntah", basis, part, optimize=True).reshape(-1, len(basis), len(first))[: np.size(times)]
+        for basis, part in ((start.inputs, one), (start.outputs, two))
+    )
+    transposed = one.transpose(0, 2, 1)
+    return TwoLayers(two @ transposed, one @ transposed, two @ two.transpose(0, 2, 1))
+
+
+def two_layer_curve(times: ArrayLike, modes: Modes, start: Sequence[Array]) -> LearningCurve:
     """Return learning of two layers from a start that is balanced up to one number, in any directions (eqs. 16-19).
 
     Parameters
     ----------
     times : array_like, shape (T,)
-        Increasing from 0.
-    correlations : ndarray, shape (outputs, inputs)
-        Σ.
-    modes : tuple of ndarray, shapes (outputs, modes) and (inputs, modes)
-        The teacher's left and right singular vectors, along which strengths are measured.
+        At least 0.
+    modes : tuple of ndarray, shapes (outputs, modes), (modes,) and (inputs, modes)
+        The teacher's left singular vectors, singular values and right singular vectors.
     start : sequence of ndarray
         W₁ and W₂ at the start.
 
@@ -117,12 +176,13 @@ def two_layer_curve(
     -------
     LearningCurve
     """
-    found = two_layers(times, correlations, *start)
-    missing = correlations - found.product
-    strengths = np.einsum("om,toi,im->tm", modes[0], found.product, modes[1], optimize=True)
-    squared = np.einsum("toi,top,tpi->t", missing, found.second, missing, optimize=True)
-    squared += np.einsum("toi,tij,toj->t", missing, found.first, missing, optimize=True)
-    return LearningCurve(strengths, 0.5 * (missing**2).sum(axis=(1, 2)), np.sqrt(np.maximum(squared, 0.0)))
+    from tsmech.theory.deep_network.riccati import measure
+
+    begun, blocks, count = prepare(modes, *start), in_blocks(times), np.size(times)
+    learnt, error, squared = np.empty((len(blocks), len(modes[1]), LANES)), *np.empty((2, *blocks.shape))
+    measure(begun.problem, blocks, modes[1], learnt, error, squared)
+    strengths = learnt.transpose(0, 2, 1).reshape(-1, len(modes[1]))[:count]
+    return LearningCurve(strengths, error.ravel()[:count], np.sqrt(squared.ravel()[:count]))
 
 
 def one_layer_curve(times: ArrayLike, strengths: ArrayLike, initial: ArrayLike, rest: float) -> LearningCurve:

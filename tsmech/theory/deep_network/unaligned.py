@@ -1,9 +1,11 @@
 r"""Two layers that start in any directions: gradient flow by the solution of a matrix Riccati equation.
 
 It needs a start whose layers are balanced up to one number, :math:`W_2^T W_2 - W_1 W_1^T = \delta\, 1`, which gradient
-flow conserves.  Derivation and equation numbers: ``theory/deep_linear.md``, section 5.
+flow conserves.  Here is what the solution starts from, along the eigenvectors of F; ``riccati.py`` has it in time.
+Derivation and equation numbers: ``theory/deep_linear.md``, section 5.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -13,21 +15,45 @@ from tsmech.errors import InputError
 
 Array = NDArray[np.float64]
 
+Modes = tuple[Array, Array, Array]
+"""Left singular vectors, singular values and right singular vectors."""
+
 BALANCED = 1e-9
 """Largest deviation from balance, as a share of the weights' mean square."""
-GROWTH = 8.0
-"""Growth exp(GROWTH) of the fastest direction from one restart to the next: its square loses half of the digits."""
+ROUNDING = 1e-12
+"""Singular values of the correlations that count as 0, as a share of the largest."""
+DEPENDENT = 1e-13
+"""What is left of a row, as a share of it, where those before it explain it up to rounding."""
+
+LANES = 64
+"""Times of a block, at which the compiled loops work together."""
 
 
-class TwoLayers(NamedTuple):
-    """What a two-layer network computes in time, and how it represents its inputs and outputs."""
+class Problem(NamedTuple):
+    """Two layers at their start, along the eigenvectors of F."""
 
-    product: Array
-    """W₂W₁, shape (T, outputs, inputs)."""
-    first: Array
-    """W₁ᵀW₁, shape (T, inputs, inputs): the similarity of the hidden representations of inputs."""
-    second: Array
-    """W₂W₂ᵀ, shape (T, outputs, outputs)."""
+    rates: Array
+    """Eigenvalues r of F, decreasing, shape (n,)."""
+    rows: Array
+    """Q along the eigenvectors, its columns turned into echelon form, shape (n, width)."""
+    pivots: NDArray[np.int64]
+    """The first row that each column has; n where it has none; shape (width,)."""
+    places: NDArray[np.int64]
+    """Which row of (growing modes, decaying modes, other inputs, other outputs) each is, shape (n,)."""
+    angles: Array
+    """θ of each mode, whose eigenvectors are (cos θ, sin θ) and (-sin θ, cos θ) on inputs, outputs; shape (modes,)."""
+    inputs: int
+    """Directions of inputs: the modes' and the others."""
+
+
+class Start(NamedTuple):
+    """Two layers at their start, in the directions of the modes of the correlations and others that they act on."""
+
+    problem: Problem
+    inputs: Array
+    """Orthonormal directions of inputs, the modes' first, shape (inputs, I)."""
+    outputs: Array
+    """Orthonormal directions of outputs, the modes' first, shape (outputs, O)."""
 
 
 def imbalance(first: Array, second: Array) -> float | None:
@@ -39,88 +65,89 @@ def imbalance(first: Array, second: Array) -> float | None:
     return found if off <= BALANCED * scale else None
 
 
-def two_layers(times: ArrayLike, correlations: Array, first: Array, second: Array) -> TwoLayers:
-    r"""Return gradient flow of two layers from a start that is balanced up to one number.
+def held(modes: int, width: int, inputs: int, outputs: int) -> int:
+    """Return how many numbers the compiled loops hold at once."""
+    along, across = (modes + min(size - modes, width) for size in (inputs, outputs))
+    return LANES * (2 * (along + across) * width + width**2 + along * across)
 
-    With :math:`Q = (W_1^T; W_2)` of shape (inputs + outputs, width) and :math:`F = (-\delta/2, Σ^T; Σ, \delta/2)`
 
-    .. math::
-        \dot Q = F Q - \tfrac12 Q Q^T Q, \qquad
-        Q Q^T = e^{Ft} Q_0 \Bigl[1 + Q_0^T \frac{e^{2Ft} - 1}{2F} Q_0\Bigr]^{-1} Q_0^T e^{Ft}
+def in_blocks(times: ArrayLike) -> Array:
+    """Return the times in blocks, of which the last is filled up, shape (blocks, LANES)."""
+    return np.resize(np.asarray(times, float), (-(-np.size(times) // LANES), LANES))
+
+
+def modes_of(correlations: Array) -> Modes:
+    """Return the modes of a matrix, those that are zero to rounding left out."""
+    left, s, right = np.linalg.svd(correlations, full_matrices=False)
+    kept = s > ROUNDING * max(float(s.max(initial=0.0)), 1e-300)
+    return left[:, kept], s[kept], right[kept].T
+
+
+def prepare(modes: Modes, first: Array, second: Array) -> Start:
+    """Return a start along the eigenvectors of F.
 
     Parameters
     ----------
-    times : array_like, shape (T,)
-        Increasing from 0.
-    correlations : ndarray, shape (outputs, inputs)
-        Σ, the input-output correlations of whitened inputs.
+    modes : tuple of ndarray, shapes (outputs, modes), (modes,) and (inputs, modes)
+        Left singular vectors, singular values and right singular vectors of Σ.
     first, second : ndarray, shapes (width, inputs) and (outputs, width)
-        W₁ and W₂ at the start.
-
-    Returns
-    -------
-    TwoLayers
-        The width's own basis is not determined: it has turned, which no output shows.
+        W₁ and W₂.
 
     Raises
     ------
     InputError
-        If the start is not balanced up to one number.
-
-    Notes
-    -----
-    Exact at every size.  The formula is restarted whenever its fastest direction has grown by exp(8), so that slow
-    directions are not lost to rounding.  O(T (inputs + outputs)² width).
-
-    References
-    ----------
-    theory/deep_linear.md, eqs. 16-19.  K. Fukumizu 1998; Braun et al. 2022; Dominé et al. 2024, arXiv:2409.14623, whose
-    λ is our δ.
+        If it is not balanced up to one number.
     """
-    t = np.asarray(times, float)
     delta = imbalance(first, second)
     if delta is None:
         raise InputError("the start is not balanced: W2.T W2 - W1 W1.T must be a multiple of the identity")
-    outputs, inputs = correlations.shape
-    F = np.block(
-        [
-            [-delta / 2.0 * np.eye(inputs), correlations.T],
-            [correlations, delta / 2.0 * np.eye(outputs)],
-        ]
-    )
-    rates, basis = np.linalg.eigh(F)
-    Q = basis.T @ np.vstack([first.T, second])  # along the eigenvectors of F
-    span = GROWTH / max(float(abs(rates).max()), 1e-100)
-    found = np.empty((t.size, inputs + outputs, Q.shape[1]))
-    begin, place = 0.0, 0
-    while place < t.size:
-        last = int(np.searchsorted(t, begin + span, side="right"))
-        if last > place:
-            found[place:last] = _flow(Q, rates, t[place:last] - begin)
-            place = last
-        if place < t.size:
-            steps = max(1, int((t[place] - begin) / span))
-            for _ in range(min(steps, _settled(Q, rates, span))):
-                Q = _flow(Q, rates, np.array([span]))[0]
-            begin += steps * span
-    turned = basis @ found
-    W1, W2 = turned[:, :inputs], turned[:, inputs:]
-    transposed = W1.transpose(0, 2, 1)
-    return TwoLayers(W2 @ transposed, W1 @ transposed, W2 @ W2.transpose(0, 2, 1))
+    left, s, right = modes
+    count = len(s)
+    inputs, one = _along(right, first.T)
+    outputs, two = _along(left, second)
+    rate, angle = np.hypot(s, delta / 2.0), 0.5 * np.arctan2(s, -delta / 2.0)
+    rates = np.concatenate([rate, -rate, np.full(len(one) - count, -delta / 2), np.full(len(two) - count, delta / 2)])
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    u, v = one[:count], two[:count]
+    each = np.vstack([cos * u + sin * v, cos * v - sin * u, one[count:], two[count:]])
+    order = np.argsort(-rates, kind="stable")
+    return Start(Problem(rates[order], *_echelon(each[order]), order, angle, len(one)), inputs, outputs)
 
 
-def _settled(Q: Array, rates: Array, span: float) -> int:
-    """Return a number of restarts after which even the slowest direction has reached its end."""
-    slowest = float(abs(rates[abs(rates) > 1e-12 * abs(rates).max()]).min())
-    return int(100.0 / (slowest * span)) + 1 if slowest > 0 else 1_000_000
+def _along(modes: Array, weights: Array) -> tuple[Array, Array]:
+    """Return orthonormal directions, the modes first, that span what weights of shape (size, width) act on.
+
+    With them the weights along each.
+    """
+    along = modes.T @ weights
+    beside = weights - modes @ along
+    beside -= modes @ (modes.T @ beside)
+    basis, sizes, turned = np.linalg.svd(beside, full_matrices=False)
+    size = math.sqrt(float((weights**2).sum()))
+    kept = (sizes > DEPENDENT * size) & (np.arange(sizes.size) < len(modes) - modes.shape[1])
+    return np.hstack([modes, basis[:, kept]]), np.vstack([along, sizes[kept, None] * turned[kept]])
 
 
-def _flow(Q: Array, rates: Array, times: Array) -> Array:
-    """Return Q at the times, up to a rotation of its columns, in the eigenvectors' coordinates (eqs. 18-19)."""
-    exponent = rates * times[:, None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        integral = np.where(rates == 0.0, times[:, None], np.expm1(2.0 * exponent) / (2.0 * rates))
-    middle = np.eye(Q.shape[1]) + np.einsum("ik,ti,il->tkl", Q, integral, Q, optimize=True)
-    factor = np.linalg.cholesky(middle)
-    grown = np.exp(exponent)[:, :, None] * Q
-    return np.asarray(np.linalg.solve(factor, grown.transpose(0, 2, 1)).transpose(0, 2, 1))
+def _echelon(rows: Array) -> tuple[Array, NDArray[np.int64]]:
+    """Return rows with their columns turned so that the first has one entry, the next two, and so on.
+
+    With them the first row of each column; a row that those before it explain adds no column.
+    """
+    found, (count, width) = rows.copy(), rows.shape
+    pivots = np.full(width, count)
+    place = 0
+    for i in range(count):
+        if place == width:
+            break
+        rest = found[i, place:]
+        size = math.sqrt(float(rest @ rest))
+        if size <= DEPENDENT * math.sqrt(float(found[i] @ found[i])):
+            found[i, place:] = 0.0
+            continue
+        mirror = rest.copy()
+        mirror[0] += math.copysign(size, rest[0])
+        found[i:, place:] -= np.outer(found[i:, place:] @ mirror, mirror * (2.0 / float(mirror @ mirror)))
+        found[i, place + 1 :] = 0.0
+        pivots[place] = i
+        place += 1
+    return found, pivots

@@ -1,0 +1,59 @@
+"""The flow of the product of balanced layers: aligned modes, which have closed forms, and what it refuses."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tsmech.errors import InputError
+from tsmech.theory.deep_network import balanced_modes, half_times, product_curve, two_layer_curve
+
+Array = NDArray[np.float64]
+TIMES = np.linspace(0.0, 6.0, 13)
+STRENGTHS = np.array([2.0, 1.0])
+
+
+def orthonormal(rows: int, columns: int, seed: int) -> Array:
+    return np.linalg.qr(np.random.default_rng(seed).standard_normal((rows, columns)))[0]
+
+
+MODES = orthonormal(5, 2, 1), STRENGTHS, orthonormal(4, 2, 2)
+
+
+@pytest.mark.parametrize("depth", [1, 3, 5])
+def test_aligned_modes_follow_their_own_equation(depth: int) -> None:
+    """Two modes in layers of rank two, of which the inputs and outputs have more directions."""
+    initial = np.array([0.02, 0.1])
+    along = [MODES[2], *(orthonormal(3, 2, 10 + layer) for layer in range(depth - 1)), MODES[0]]
+    start = [(along[n + 1] * initial ** (1 / depth)) @ along[n].T for n in range(depth)]
+    modes = balanced_modes(TIMES, STRENGTHS, initial, depth)
+    found = product_curve(TIMES, MODES, start)
+    assert found.strengths == pytest.approx(modes.learnt, abs=1e-8)
+    assert found.error == pytest.approx((modes.missing**2).sum(axis=1) / 2, abs=1e-8)
+    slopes = modes.missing * np.sqrt(depth) * modes.learnt ** (1 - 1 / depth)
+    assert found.gradient_norm == pytest.approx(np.sqrt((slopes**2).sum(axis=1)), abs=1e-8 * depth * STRENGTHS.max())
+
+
+def test_two_layers_in_any_directions_are_those_of_the_riccati_equation() -> None:
+    start = [0.3 * orthonormal(4, 3, 3).T, 0.3 * orthonormal(5, 3, 4)]
+    found, other = product_curve(TIMES, MODES, start), two_layer_curve(TIMES, MODES, start)
+    for one, another in zip(found[:3], other[:3], strict=True):
+        assert one == pytest.approx(another, abs=1e-8)
+
+
+def test_layers_that_are_not_balanced_are_refused() -> None:
+    start = [orthonormal(4, 3, 3).T, orthonormal(3, 3, 4), 1.01 * orthonormal(5, 3, 5)]
+    with pytest.raises(InputError, match="the layers are not balanced"):
+        product_curve(TIMES, MODES, start)
+
+
+def test_steps_at_the_largest_rate_approach_their_limit_of_many_layers_as_its_inverse() -> None:
+    """What is held fixed is the product's strength: n(D) = n - c/D, both terms by quadrature (eq. 35)."""
+    from scipy.integrate import quad
+
+    strongest, s, initial = 2.0, 1.5, 0.2
+    limit = quad(lambda a: (strongest / a) ** 2 / (s - a) / 2, initial, s / 2)[0]
+    term = quad(lambda a: (strongest / a) ** 2 * np.log(strongest / a) / (s - a), initial, s / 2)[0]
+    depths = np.array([200, 400])
+    steps = [half_times([s], [initial], D)[0] * D * strongest ** (2 - 2 / D) / 2 for D in depths]
+    left = steps - (limit - term / depths)
+    assert left[0] / left[1] == pytest.approx(4.0, rel=0.05), "what is left is of second order"

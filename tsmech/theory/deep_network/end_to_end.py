@@ -1,0 +1,97 @@
+r"""What balanced layers compute together, at any depth and from any directions: a flow of their product alone.
+
+It needs layers that are balanced, :math:`W_{l+1}^T W_{l+1} = W_l W_l^T`, which gradient flow conserves.  Derivation
+and equation numbers: ``theory/deep_linear.md``, section 5.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tsmech.errors import ConvergenceError, InputError
+from tsmech.theory.deep_network.curves import LearningCurve
+from tsmech.theory.deep_network.unaligned import Modes, imbalance
+
+Array = NDArray[np.float64]
+
+RTOL = 1e-10
+"""Relative accuracy of the integration."""
+BALANCED = 1e-9
+"""Largest δ of neighbouring layers, as a share of their weights' mean square."""
+
+
+def product_curve(times: ArrayLike, modes: Modes, start: Sequence[Array]) -> LearningCurve:
+    r"""Return learning of balanced layers from the flow of their product P.
+
+    .. math::
+        \dot P = \sum_{l=1}^{D} (P P^T)^{(D - l)/D}\, (\Sigma - P)\, (P^T P)^{(l - 1)/D}, \qquad
+        |\nabla E|^2 = \operatorname{tr} (\Sigma - P)^T \dot P
+
+    Parameters
+    ----------
+    times : array_like, shape (T,)
+        Increasing from 0.
+    modes : tuple of ndarray, shapes (outputs, modes), (modes,) and (inputs, modes)
+        The teacher's left singular vectors, singular values and right singular vectors.
+    start : sequence of ndarray
+        The layers W₁, ..., W_D at the start.
+
+    Returns
+    -------
+    LearningCurve
+
+    Raises
+    ------
+    InputError
+        If the layers are not balanced.
+    ConvergenceError
+        If the integration stops short.
+
+    Notes
+    -----
+    Exact.  Integrated to a relative accuracy of 1e-10 of the weakest direction at the start; a singular value
+    decomposition of P at each evaluation.
+
+    References
+    ----------
+    theory/deep_linear.md, eq. 33.  S. Arora, N. Cohen, E. Hazan 2018, arXiv:1802.06509, theorem 1.
+    """
+    from scipy.integrate import odeint  # LSODA: between its steps it is as accurate as at them
+
+    for below, above in itertools.pairwise(start):
+        delta = imbalance(below, above)
+        if delta is None or abs(delta) > BALANCED * (np.sum(below**2) + np.sum(above**2)) / len(below):
+            raise InputError("the layers are not balanced: W_(l+1).T W_(l+1) must be W_l W_l.T for all l")
+    t, (left, s, right), depth = np.asarray(times, float), modes, len(start)
+    target, rank = (left * s) @ right.T, min(map(min, (layer.shape for layer in start)))
+    product = start[0]
+    for layer in start[1:]:
+        product = layer @ product
+
+    def velocity(P: Array) -> Array:
+        u, x, v = np.linalg.svd(P)
+        rows, columns = (np.zeros((*P.shape[:-2], size)) for size in target.shape)
+        rows[..., :rank] = columns[..., :rank] = x[..., :rank] ** (2.0 / depth)
+        factors = sum(rows[..., :, None] ** (depth - 1 - n) * columns[..., None, :] ** n for n in range(depth))
+        return np.asarray(u @ (factors * (u.swapaxes(-1, -2) @ (target - P) @ v.swapaxes(-1, -2))) @ v)
+
+    first = 0 if t[0] == 0.0 else 1  # times from 0, where the start is
+    found, said = odeint(
+        lambda _, flat: velocity(flat.reshape(target.shape)).ravel(),
+        product.ravel(),
+        np.concatenate([[0.0] * first, t]),
+        rtol=RTOL,
+        atol=RTOL * float(np.linalg.norm(product, 2)),
+        tfirst=True,
+        full_output=True,
+        mxstep=100_000,
+    )
+    if said["message"] != "Integration successful.":
+        raise ConvergenceError(f"the product of the layers could not be integrated: {said['message']}")
+    products = found[first:].reshape(-1, *target.shape)
+    missing = target - products
+    falls = (missing * velocity(products)).sum(axis=(1, 2))
+    strengths = np.einsum("om,toi,im->tm", left, products, right, optimize=True)
+    return LearningCurve(strengths, 0.5 * (missing**2).sum(axis=(1, 2)), np.sqrt(np.maximum(falls, 0.0)))
