@@ -11,7 +11,8 @@ import tsmech
 from tests.commands import command
 from tsmech.errors import InputError
 from tsmech.experiment import experiments, from_file
-from tsmech.explore.view import View, open_view, opening, several, to_words
+from tsmech.explore.view import View, open_view, opening
+from tsmech.explore.wording import several, to_words
 from tsmech.runs import resolve
 from tsmech.systems import REGISTRY, find
 
@@ -49,7 +50,7 @@ def test_a_view_is_the_same_by_its_link(name: str) -> None:
 @pytest.mark.parametrize("name", REGISTRY)
 def test_the_command_the_file_and_the_call_ask_for_the_same(name: str, tmp_path: object) -> None:
     view, experiment = next(_along(name))
-    words = shlex.split(view.command())
+    words = shlex.split(view.command(experiment).splitlines()[0])
     assert words[:3] == ["tsmech", "run", name]
     said = command(*words[1:], "--dry-run")
     assert said.code == 0, said.err
@@ -58,7 +59,9 @@ def test_the_command_the_file_and_the_call_ask_for_the_same(name: str, tmp_path:
         file.write_text(text)
         assert dense(from_file(file)) == dense(experiment)
     asked: list[tsmech.Experiment] = []
-    call = view.python().replace("tsmech.draw(", "(lambda *_, **plot: None)(").replace("tsmech.run(", "asked(")
+    call = (
+        view.python(experiment).replace("tsmech.draw(", "(lambda *_, **plot: None)(").replace("tsmech.run(", "asked(")
+    )
 
     def ask(what: str, **given: object) -> None:
         options = {key: given.pop(key) for key in ("answers", "replicates", "seed")}

@@ -10,8 +10,11 @@ from bokeh.models import Row
 
 from tsmech.errors import TsmechError
 from tsmech.experiment import Experiment
-from tsmech.explore.figures import Canvas
-from tsmech.explore.series import Drawing, Series
+from tsmech.explore.canvas import Canvas
+from tsmech.explore.drawing import Drawing, Panel, Series
+from tsmech.explore.figures import CurveCanvas
+from tsmech.explore.heat import CellCanvas
+from tsmech.explore.paths import TrailCanvas
 from tsmech.explore.view import View
 
 PARTS = """
@@ -44,6 +47,11 @@ def select(name: str, options: Sequence[str] | Mapping[str, str], css: str) -> p
     """Return a choice of one."""
     listed = dict(options) if isinstance(options, Mapping) else list(options)
     return pn.widgets.Select(name=name, options=listed, width=150, css_classes=[css], margin=(2, 5))
+
+
+def words(name: str, placeholder: str, css: str) -> pn.widgets.TextInput:
+    """Return a field for words."""
+    return pn.widgets.TextInput(name=name, placeholder=placeholder, width=150, css_classes=[css], margin=(2, 5))
 
 
 def several(name: str, options: Sequence[str], css: str) -> pn.widgets.MultiChoice:
@@ -102,10 +110,8 @@ class Pictures:
         self._legend = text("", css_classes=["legend"], margin=(2, 10))
         # Figures and their numbers must reach the browser in order, so that both go by Bokeh's own way.
         self._panels = Row(children=[], sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
-        self._sheet = pn.pane.PNG(None, width=1000, visible=False)
-        self._paper = False
         panels = pn.pane.Bokeh(self._panels, sizing_mode="stretch_width")
-        self._whole = pn.Column(panels, self._sheet, sizing_mode="stretch_width", css_classes=["pictures"])
+        self._whole = pn.Column(panels, sizing_mode="stretch_width", css_classes=["pictures"])
         self.layout = pn.Column(self._legend, self._whole, sizing_mode="stretch_width")
 
     def fade(self) -> None:
@@ -114,32 +120,29 @@ class Pictures:
 
     def show(self, drawing: Drawing, under: Sequence[Sequence[Series]] = ()) -> None:
         """Show a drawing; panels of the same kind are given new numbers, others are made anew."""
-        fits = len(drawing.panels) == len(self._canvases) and not self._paper
-        fits = fits and all(canvas.fits(one) for canvas, one in zip(self._canvases, drawing.panels, strict=True))
+        kinds = [canvas_of(one) for one in drawing.panels]
+        fits = len(kinds) == len(self._canvases) and all(
+            canvas.fits(one, kind) for canvas, one, kind in zip(self._canvases, drawing.panels, kinds, strict=True)
+        )
         below = [*under, *[()] * (len(drawing.panels) - len(under))]
         if fits:
             for canvas, one, saved in zip(self._canvases, drawing.panels, below, strict=True):
                 canvas.show(one, saved)
         else:
-            self._paper = self._sheet.visible = False
-            self._canvases = [Canvas(one, saved) for one, saved in zip(drawing.panels, below, strict=True)]
+            self._canvases = [kind(one, saved) for kind, one, saved in zip(kinds, drawing.panels, below, strict=True)]
             self._panels.children = [canvas.figure for canvas in self._canvases]
         self._legend.object = legend(drawing)
-        self._whole.styles = CLEAR
-
-    def show_paper(self, picture: bytes) -> None:
-        """Show a picture as it is drawn on paper."""
-        self._canvases = []
-        self._panels.children = []
-        self._sheet.object = picture
-        self._paper = self._sheet.visible = True
-        self._legend.object = ""
         self._whole.styles = CLEAR
 
     def watch(self) -> None:
         """Paint maps anew where a person has zoomed."""
         for canvas in self._canvases:
             canvas.watch()
+
+
+def canvas_of(panel: Panel) -> type[Canvas]:
+    """Return what draws a panel in the browser."""
+    return CellCanvas if panel.cells is not None else TrailCanvas if panel.trails is not None else CurveCanvas
 
 
 def legend(drawing: Drawing) -> str:
@@ -152,7 +155,8 @@ def legend(drawing: Drawing) -> str:
         f'<span class="mark">{sign} {html.escape(answer)}</span>'
         for answer, sign in zip(drawing.answers, drawing.marks, strict=True)
     ]
-    return f"<div>{html.escape(drawing.heading)}</div><div>{''.join(marks)}{''.join(parts)}</div>"
+    notes = "".join(f'<div class="about">{html.escape(words)}</div>' for words in drawing.notes)
+    return f"<div>{html.escape(drawing.heading)}</div><div>{''.join(marks)}{''.join(parts)}</div>{notes}"
 
 
 class Ways:
@@ -171,9 +175,9 @@ class Ways:
         path = "" if location is None else location.pathname
         query = view.query()
         said = {
-            "command": view.command(),
+            "command": view.command(experiment),
             "TOML": experiment.to_toml(),
-            "Python": view.python(),
+            "Python": view.python(experiment),
             "link": f"{address}{path}{'?' if query else ''}{query}",
         }
         for name, pane in self._panes.items():

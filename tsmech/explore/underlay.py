@@ -8,7 +8,8 @@ from typing import Any
 
 from tsmech.errors import TsmechError
 from tsmech.experiment import Experiment
-from tsmech.explore.series import Drawing, Series, UnsuitedError, draw
+from tsmech.explore.drawing import Drawing, Series
+from tsmech.explore.series import draw
 from tsmech.explore.translation import Translation
 from tsmech.store import Store
 
@@ -49,9 +50,9 @@ class Underlay:
             return ()
         try:
             saved = draw(dataclasses.replace(self._experiment, plot=experiment.plot), self._rows, translation)
-        except (TsmechError, UnsuitedError):
+        except TsmechError:
             return ()
-        if len(saved.panels) != len(drawing.panels) or any(one.map for one in drawing.panels):
+        if len(saved.panels) != len(drawing.panels) or any(one.cells or one.trails for one in drawing.panels):
             return ()
         alike = zip(saved.panels, drawing.panels, strict=True)
         if any((one.x_label, one.y_label) != (other.x_label, other.y_label) for one, other in alike):
