@@ -96,7 +96,7 @@ def map_drawing(
         title = ", ".join(filter(None, (answer, key_words(experiment.system, key))))
         labels = translation.label(picture.x), translation.label(up)
         panels.append(Panel(title, *labels, x_log, y_log, *ranges, cells=cells))
-    return Drawing(panels, [], f"{experiment.title or experiment.system.title}: {label}", [], [], _notes(panels))
+    return Drawing(panels, [], label, [], [], _notes(panels))
 
 
 def draw_matrices(experiment: Experiment, rows: Sequence[Row], picture: Picture, translation: Translation) -> Drawing:
@@ -125,7 +125,7 @@ def draw_matrices(experiment: Experiment, rows: Sequence[Row], picture: Picture,
         ranges = (-0.5, len(right) - 0.5), (-0.5, len(down) - 0.5)
         names, beside = tuple(right), tuple(reversed(down))
         panels.append(Panel(title, kind[1], kind[0], False, False, *ranges, names, cells=cells, y_names=beside))
-    return Drawing(panels, [], f"{experiment.title or system.title}: {colours.label}", [], [], _notes(panels))
+    return Drawing(panels, [], colours.label, [], [], _notes(panels))
 
 
 def _is_of(column: str, name: str) -> bool:

@@ -121,6 +121,7 @@ class Drawing(NamedTuple):
     legend: Sequence[tuple[str, str, str]]
     """A colour, a marker and words each."""
     heading: str
+    """What all panels show, where none of them says it."""
     answers: Sequence[str]
     marks: Sequence[str]
     """How each answer looks: a line, a dot, a ring."""

@@ -48,7 +48,7 @@ class CurveCanvas(Canvas):
         places = plot.scatter("x", "y", source=self._sources["places"], size=9, line_alpha=0.0, fill_alpha=0.0)
         told = [("", "@label"), ("answer", "@answer"), (panel.x_label, "@at"), (panel.y_label, "@value")]
         plot.add_tools(HoverTool(renderers=[marks, places], tooltips=told, attachment="horizontal"))
-        plot.add_tools(HoverTool(renderers=rules, tooltips=[("", "@label"), ("at", "@at")], description="Marks"))
+        plot.add_tools(HoverTool(renderers=rules, tooltips=[("", "@label"), ("at", "@at")], visible=False))
 
     def _fill(self, panel: Panel, under: Sequence[Series]) -> None:
         for name, data in _sources([(panel.series, 1.0), (under, UNDER)]).items():

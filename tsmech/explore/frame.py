@@ -2,6 +2,7 @@
 
 import html
 import io
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,9 +25,19 @@ PARTS = """
 .heading { font-size: 20px; font-weight: 600; } .about { color: #666; font-size: 12px; }
 .mark { margin-left: 14px; } pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; font-size: 12px;
   max-height: 420px; overflow-y: auto; }
+.list { columns: 32em auto; column-gap: 2em; } .list > div { break-inside: avoid; }
+.list h2 { font-size: 15px; margin: 12px 0 0 0; } .list p { margin: 0; font-size: 13px; }
+.list ul { margin: 2px 0 0 0; padding-left: 18px; } .list li { font-size: 12px; color: #444; }
 .line { font-size: 13px; color: #333; min-height: 18px; }
 """
 SIDE = 310
+NARROW = """
+@media (max-width: 800px) {
+  :host { flex-direction: column-reverse !important; justify-content: flex-end; }
+  :host > * { flex: none !important; min-height: 0 !important; max-width: 100%; }
+}
+"""
+"""On a narrow screen pictures stand above the controls."""
 FADED = {"opacity": "0.3", "transition": "opacity 0.2s"}
 CLEAR = {"opacity": "1", "transition": "opacity 0.1s"}
 SIGNS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚", "*": "★"}
@@ -79,7 +90,8 @@ def lay_out(
     if not side:
         return right
     styles = {"background": "#f6f6f4", "border-right": "1px solid #ddd", "min-height": "100vh"}
-    return pn.Row(pn.Column(*side, width=SIDE, styles=styles), right, sizing_mode="stretch_width")
+    column = pn.Column(*side, width=SIDE, styles=styles)
+    return pn.Row(column, right, sizing_mode="stretch_width", stylesheets=[NARROW])
 
 
 def downloads(make: Callable[[str], Any], stem: str) -> list[Any]:
@@ -120,17 +132,18 @@ class Pictures:
 
     def show(self, drawing: Drawing, under: Sequence[Sequence[Series]] = ()) -> None:
         """Show a drawing; panels of the same kind are given new numbers, others are made anew."""
-        kinds = [canvas_of(one) for one in drawing.panels]
-        fits = len(kinds) == len(self._canvases) and all(
-            canvas.fits(one, kind) for canvas, one, kind in zip(self._canvases, drawing.panels, kinds, strict=True)
-        )
         below = [*under, *[()] * (len(drawing.panels) - len(under))]
-        if fits:
-            for canvas, one, saved in zip(self._canvases, drawing.panels, below, strict=True):
-                canvas.show(one, saved)
-        else:
-            self._canvases = [kind(one, saved) for kind, one, saved in zip(kinds, drawing.panels, below, strict=True)]
-            self._panels.children = [canvas.figure for canvas in self._canvases]
+        canvases = []
+        for one, saved, known in itertools.zip_longest(drawing.panels, below, self._canvases[: len(drawing.panels)]):
+            kind = canvas_of(one)
+            if known is not None and known.fits(one, kind):
+                known.show(one, saved)
+            else:
+                known = kind(one, saved)
+            canvases.append(known)
+        if canvases != self._canvases:
+            self._canvases = canvases
+            self._panels.children = [canvas.figure for canvas in canvases]
         self._legend.object = legend(drawing)
         self._whole.styles = CLEAR
 
@@ -156,7 +169,8 @@ def legend(drawing: Drawing) -> str:
         for answer, sign in zip(drawing.answers, drawing.marks, strict=True)
     ]
     notes = "".join(f'<div class="about">{html.escape(words)}</div>' for words in drawing.notes)
-    return f"<div>{html.escape(drawing.heading)}</div><div>{''.join(marks)}{''.join(parts)}</div>{notes}"
+    heading = f"<div>{html.escape(drawing.heading)}</div>" if drawing.heading else ""
+    return f"{heading}<div>{''.join(marks)}{''.join(parts)}</div>{notes}"
 
 
 class Ways:
@@ -168,17 +182,15 @@ class Ways:
             *((name, pane) for name, pane in self._panes.items()), css_classes=["ways"], sizing_mode="stretch_width"
         )
 
-    def show(self, view: View, experiment: Experiment) -> None:
-        """Show the ways to a view."""
+    def show(self, view: View, experiment: Experiment | None) -> None:
+        """Show the ways to a view; what is refused has a link alone."""
         location = pn.state.location
         address = "" if location is None else f"{location.protocol}//{location.hostname}:{location.port}"
         path = "" if location is None else location.pathname
         query = view.query()
-        said = {
-            "command": view.command(experiment),
-            "TOML": experiment.to_toml(),
-            "Python": view.python(experiment),
-            "link": f"{address}{path}{'?' if query else ''}{query}",
-        }
+        said = {"link": f"{address}{path}{'?' if query else ''}{query}"}
+        if experiment is not None:
+            said |= {"command": view.command(experiment), "Python": view.python(experiment)}
+            said["TOML"] = experiment.to_toml()
         for name, pane in self._panes.items():
-            pane.object = f"<pre>{html.escape(said[name])}</pre>"
+            pane.object = f"<pre>{html.escape(said[name])}</pre>" if name in said else "nothing: it is refused"

@@ -7,7 +7,6 @@ the one under way: what the worker is at is waited for a moment, since a new pro
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +47,8 @@ class Question:
         What is asked.
     stages
         Makes the tasks, stage by stage, in the lane's thread.
+    total
+        How many tasks there are, where it is to be told.
     whole
         Whether news have the rows of whole stages alone.
     remarks
@@ -57,6 +58,7 @@ class Question:
     number: int
     experiment: Experiment
     stages: Callable[[], Iterable[Sequence[Task]]]
+    total: int = 0
     whole: bool = False
     remarks: Callable[[], Iterable[str | None]] = tuple
 
@@ -70,7 +72,7 @@ class News:
     number
         That of the question.
     rows
-        Summary rows of all that is finished, as a run's table has them.
+        Summary rows of all that is finished, as a run's table has them; the same list where nothing is new.
     finished, total
         How many tasks are done, and how many there are.
     compiling
@@ -163,8 +165,7 @@ class Lane:
 
     def _perform(self, pool: Workers, question: Question) -> bool:
         """Perform a question, and return whether its worker is free again."""
-        waiting = deque(list(stage) for stage in question.stages())
-        total = sum(map(len, waiting))
+        waiting, total = iter(question.stages()), question.total
         summary = Summary(question.experiment)
         stage: list[Task] = []
         rows: list[Row] = []
@@ -177,8 +178,7 @@ class Lane:
 
         while not self._left(question):
             if not pool.busy:
-                while waiting and not stage:
-                    stage = waiting.popleft()
+                stage = stage or next((list(more) for more in waiting if more), [])
                 if not stage:
                     break
                 block, stage = stage[:size], stage[size:]
@@ -192,14 +192,13 @@ class Lane:
             compiling = bool(pool.remark)
             done = not stage and not pool.busy
             fresh = summary.changed and now - told >= TELL and (done or not question.whole)
-            fresh = fresh and not (done and not waiting)  # all is done: that is told below
             if fresh:
                 told, rows = now, summary.rows()
             if fresh or compiling != before:
                 tell()
         if self._left(question):
             return _freed(pool)
-        compiling, rows = False, summary.rows()
+        compiling, rows = False, summary.rows() if summary.changed else rows
         tell(ended=True)
         self._remark(question, rows, summary, total)
         return True

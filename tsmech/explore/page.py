@@ -31,6 +31,8 @@ FADE = 150
 SETTLE = 400
 """Milliseconds of rest before simulations start."""
 WATCH = 500
+REFUSALS = ("link", "question", "picture")
+"""What a page says that refuses something."""
 ALONE = 20
 """Watches without a connection after which the processes of a tab are ended."""
 
@@ -186,7 +188,7 @@ class Page:
         else:
             self._rows["theory"] = []
         self._theory.ask(
-            Question(number, experiment, lambda: predictions(experiment), True, lambda: remarks(view, experiment))
+            Question(number, experiment, lambda: predictions(experiment), 0, True, lambda: remarks(view, experiment))
         )
         self._tell_status()
 
@@ -198,8 +200,7 @@ class Page:
             location = pn.state.location
             if location is not None and location.search != (search := self.view.search()):
                 location.search = search
-            if self._experiment is not None:
-                self._ways.show(self.view, self._experiment)
+            self._ways.show(self.view, self._experiment)
             self._simulate()
 
     def _simulate(self) -> None:
@@ -213,7 +214,8 @@ class Page:
             self._say("simulations", f"one simulation takes about {steps:.1g} steps: tsmech run performs it")
             return
         self._busy["simulations"] = True
-        self._simulations.ask(Question(self._question, experiment, lambda: draws(experiment, simulated)))
+        count = experiment.size * len(simulated) * experiment.replicates
+        self._simulations.ask(Question(self._question, experiment, lambda: draws(experiment, simulated), count))
         self._tell_status()
 
     def _fade(self, number: int) -> None:
@@ -270,7 +272,7 @@ class Page:
                 self._remarks.object = "".join(f"<div>{html.escape(one_line(note))}</div>" for note in news.remarks)
 
     def _take_in(self, lane: str, news: News) -> None:
-        self._rows[lane] = news.rows
+        known, self._rows[lane] = self._rows[lane], news.rows
         self._busy[lane] = not news.ended
         if lane == "theory" and self._drawn != self._question:
             self._rows["simulations"] = []
@@ -286,7 +288,7 @@ class Page:
         if lane == "simulations" and news.ended:
             words.append(f"simulations: all {news.total} done")
         self._said[lane] = "; ".join(words)
-        if news.rows:
+        if news.rows and (news.rows is not known or self._drawn != self._question):
             self._redraw()
         elif news.ended and news.failures:
             self.pictures.fade()
@@ -315,12 +317,14 @@ class Page:
         self._tell_status()
 
     def _tell_status(self) -> None:
-        words = [one_line(said, 300) for said in self._said.values() if said]
+        refused = [one_line(self._said[key], 300) for key in REFUSALS if self._said.get(key)]
+        words = [one_line(said, 300) for key, said in self._said.items() if said and key not in REFUSALS]
         if self._underlay is not None and self._underlay.words:
             words.append(self._underlay.words)
         if self._busy["theory"]:
             words.append("theory is under way")
-        self._status.object = " · ".join(html.escape(one) for one in words) or "ready"
+        parts = [f'<span class="refused" role="alert">{html.escape(one)}</span>' for one in refused]
+        self._status.object = " · ".join([*parts, *map(html.escape, words)]) or "ready"
 
     def _watch(self) -> None:
         """Stop the work of a tab that is closed; paint maps anew where a person has zoomed."""

@@ -112,6 +112,8 @@ class SavedPage:
         plot = {known: said for known, said in self._plot.items() if known not in dropped}
         if value:
             plot[key] = value
+        elif key == "value":  # curves are asked for, though two long axes would have a map
+            plot["y"] = [*system.pictured, *system.observables][:2]
         before, self._plot = self._plot, plot
         try:
             self._show()

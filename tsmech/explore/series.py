@@ -142,7 +142,7 @@ def _draw_curves(experiment: Experiment, rows: Sequence[Row], picture: Picture, 
         "—" if not experiment.simulates(answer) else "○" if curves.is_network(experiment, answer) else "●"
         for answer in seen
     ]
-    return Drawing(panels, shades, experiment.title or system.title, seen, marks, notes)
+    return Drawing(panels, shades, "", seen, marks, notes)
 
 
 def _series(

@@ -1,6 +1,8 @@
 """The order of a page's tasks: predictions from coarse to fine, simulations replicate after replicate."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, Task
@@ -14,45 +16,62 @@ FINER = 4
 """How many times more of them the next one has."""
 
 
-def predictions(experiment: Experiment) -> list[list[Task]]:
-    """Return the tasks of all predictions, stage by stage: each stage has the places that the next lie between.
+def predictions(experiment: Experiment) -> Iterator[list[Task]]:
+    """Yield the tasks of all predictions, stage by stage: each stage has places between those of the one before.
 
-    Between the points of a sweep there are some too, where lines need them.
+    Between the points of a sweep there are some too, where lines need them.  A stage is made when it is asked for.
     """
-    found = [
-        Task(point, answer, 0)
-        for point in experiment.points()
-        for answer in experiment.answers
-        if not experiment.simulates(answer)
-    ]
+    answers = [answer for answer in experiment.answers if not experiment.simulates(answer)]
+    if not answers:
+        return
+    more = _between(experiment) if experiment.size * len(answers) <= MOST_THEORY else []
+    more = more if len(more) + experiment.size * len(answers) <= MOST_THEORY else []
+    names = list(experiment.parameters)
+    levels = {
+        name: levels_of([*values, *(getattr(task.system, name) for task in more)])
+        for name, values in experiment.axes.items()
+        if all(isinstance(value, (int, float)) for value in values)
+    }
+
+    def level(values: Mapping[str, Any]) -> int:
+        return max((of[values[name]] for name, of in levels.items()), default=0)
+
+    last = max((max(of.values()) for of in levels.values()), default=0)
+    between = [(level(vars(task.system)), task) for task in more]
+    for stage in range(last + 1):
+        sweep = (dict(zip(names, values, strict=True)) for values in itertools.product(*experiment.parameters.values()))
+        points = [experiment.system(**values) for values in sweep if level(values) == stage]
+        tasks = [Task(point, answer, 0) for point in points for answer in answers]
+        yield [*tasks, *(task for at, task in between if at == stage)]
+
+
+def _between(experiment: Experiment) -> list[Task]:
     try:
         x = lines.axis(experiment)
-        more = [] if x is None else lines.tasks(experiment, x)
+        return [] if x is None else lines.tasks(experiment, x)
     except InputError:
-        more = []
-    return staged(experiment, [*found, *more] if len(found) + len(more) <= MOST_THEORY else found)
+        return []
 
 
-def staged(experiment: Experiment, tasks: Sequence[Task]) -> list[list[Task]]:
-    """Return tasks by the first picture that needs them: along each axis every so many-th value, then those between."""
-    declared = experiment.system.parameters()
-    axes = [name for name in experiment.axes if declared[name].numeric]
-    levels = [0] * len(tasks)
-    for name in axes:
-        values = [getattr(task.system, name) for task in tasks]
-        if not all(isinstance(value, (int, float)) for value in values):
-            continue
-        order = {value: rank for rank, value in enumerate(sorted({*values}))}
-        step, stage = 1, 0
-        while len(order) >= COARSE * step * FINER:
-            step *= FINER
-        of_rank: dict[int, int] = {}
-        while step:
-            for rank in (*range(0, len(order), step), len(order) - 1):
-                of_rank.setdefault(rank, stage)
-            step, stage = step // FINER, stage + 1
-        levels = [max(level, of_rank[order[value]]) for level, value in zip(levels, values, strict=True)]
-    return [[task for task, level in zip(tasks, levels, strict=True) if level == stage] for stage in sorted({*levels})]
+def levels_of(values: Iterable[float]) -> dict[float, int]:
+    """Return for each value the first picture that has it: the coarsest has every so many-th, and the last.
+
+    Examples
+    --------
+    >>> sorted(levels_of(range(21)).items())[:6]
+    [(0, 0), (1, 1), (2, 1), (3, 1), (4, 0), (5, 1)]
+    """
+    order = sorted({*values})
+    step = 1
+    while len(order) >= COARSE * FINER * step:
+        step *= FINER
+    found = {order[-1]: 0}
+    stage = 0
+    while step:
+        for value in order[::step]:
+            found.setdefault(value, stage)
+        step, stage = step // FINER, stage + 1
+    return found
 
 
 def draws(experiment: Experiment, answers: Sequence[str]) -> Iterator[list[Task]]:

@@ -65,7 +65,7 @@ def draw_trails(experiment: Experiment, rows: Sequence[Row], picture: Picture, t
     marks = [
         "—" if not experiment.simulates(one) else "○" if curves.is_network(experiment, one) else "●" for one in answers
     ]
-    return Drawing(panels, [], experiment.title or system.title, answers, marks)
+    return Drawing(panels, [], "", answers, marks)
 
 
 def _trail(experiment: Experiment, rows: Sequence[Row], picture: Picture, name: str, answer: str, named: bool) -> Trail:

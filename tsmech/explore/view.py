@@ -1,6 +1,7 @@
 """What one page shows, in words: parameters, picture and answers, as a link, a command, a file and a call of Python."""
 
 import dataclasses
+import math
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +31,8 @@ AXIS_POINTS = 40
 """Values of a parameter that is the horizontal axis, where its control chooses them."""
 MAP_POINTS = 24
 """Values of each axis of a map, where its control chooses them."""
+MOST_POINTS = 20_000
+"""Points of a sweep that a page asks for at the most."""
 REPLICATES = 10
 PLOT = ("x", "y", "by", "value", "matrix", "at", "log")
 """What a link says of the picture, each under ``plot.``: the keys of an experiment's ``[plot]``."""
@@ -83,6 +86,7 @@ class View:
         said = {} if self.base is None else self.base.plot
         if any(said.get(key) not in (None, plot.get(key)) for key in ("x", "y", "matrix")):
             plot.pop("reference", None)
+        self._limit()
         named = {} if self.base is None else {"name": self.base.name, "title": self.base.title}
         experiment = build(
             self.system,
@@ -97,6 +101,21 @@ class View:
         if not answers:
             raise InputError("; ".join(self.lacking(experiment)) or "no answer is asked for: tick one")
         return dataclasses.replace(experiment, answers=answers)
+
+    def _limit(self) -> None:
+        """Refuse more points than a page can ask for while a person waits."""
+        declared = self.system.parameters()
+        counts = {
+            name: len(declared[name].read(words))
+            for name, words in self.words.items()
+            if is_swept(words) and not declared[name].single
+        }
+        if (size := math.prod(counts.values())) > MOST_POINTS:
+            what = " and ".join(f"{name} ({count} values)" for name, count in counts.items() if count > 1)
+            raise InputError(
+                f"{what}: {size} points are too many while you wait (at most {MOST_POINTS}): tsmech run performs them, "
+                "and tsmech explore opens its run"
+            )
 
     def lacking(self, experiment: Experiment) -> list[str]:
         """Return why answers that are asked for are not to be had."""
@@ -257,8 +276,17 @@ class View:
         running = [name for name in (self.system.running(), *ranged) if name]
         x = str(self.plot.get("x"))
         x = x if x in running else running[0] if running else ""
-        up = next((name for name in running if name != x), "")
-        return dataclasses.replace(view, plot={"value": value}).with_axis("x", x).with_axis("y", up)
+        across = dataclasses.replace(view, plot={"value": value}).with_axis("x", x)
+        maps = [across.with_axis("y", name) for name in running if name != x]
+        return next((one for one in maps if one.is_allowed()), maps[0] if maps else across)
+
+    def is_allowed(self) -> bool:
+        """Return whether nothing that is asked for is refused."""
+        try:
+            self.experiment()
+        except InputError:
+            return False
+        return True
 
 
 def opening(system: type[System], base: Experiment | None = None) -> View:
