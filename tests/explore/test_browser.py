@@ -196,7 +196,7 @@ def test_matrices_and_trajectories_are_a_choice_and_tell_their_numbers_where_the
     tab.wait(lambda: tab.numbers("image", "dw") == [2])
     tab.wait(lambda: "plot.matrix=C" in driver.current_url)
     ActionChains(driver).move_to_element_with_offset(tab.one(".bk-Figure"), -60, -60).perform()
-    tab.wait(lambda: "fate: keep half: 0 value: 1.0113" in tab.text(".bk-Tooltip"))
+    tab.wait(lambda: "fate: keep half: 0 value: 1.0045" in tab.text(".bk-Tooltip"))
     tab.choose("map-value", "–")
     tab.wait(lambda: theory(tab))
     tab.choose("axis-x", "memory")

@@ -8,6 +8,7 @@ from typing import Any
 
 import panel as pn
 from bokeh.models import Row
+from tornado.ioloop import IOLoop
 
 from tsmech.errors import TsmechError
 from tsmech.experiment import Experiment
@@ -42,6 +43,15 @@ FADED = {"opacity": "0.3", "transition": "opacity 0.2s"}
 CLEAR = {"opacity": "1", "transition": "opacity 0.1s"}
 SIGNS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚", "*": "★"}
 KINDS = {"png": "PNG", "svg": "SVG", "csv": "table (CSV)"}
+
+
+def teller(document: Any) -> Callable[[Callable[[], None]], None]:
+    """Return what lets any thread have something called in a document's own, where its changes are held together.
+
+    A callback that another thread adds meanwhile could be lost: Bokeh keeps it among the changes that are held.
+    """
+    loop = IOLoop.current()
+    return lambda call: loop.add_callback(document.add_next_tick_callback, call)
 
 
 def text(words: str, **more: Any) -> pn.pane.HTML:

@@ -42,6 +42,7 @@ class Page:
 
     def __init__(self, first: View) -> None:
         self._document = pn.state.curdoc
+        self._later = frame.teller(self._document)
         self.base = first.base
         self.view = first
         self._number = itertools.count(1)
@@ -56,7 +57,7 @@ class Page:
         self._theory = Lane(self._tell("theory"))
         self._simulations = Lane(self._tell("simulations"))
         self.pictures = Pictures()
-        self._underlay = Underlay(first.base, self._document, self._redraw) if first.base is not None else None
+        self._underlay = Underlay(first.base, self._later, self._redraw) if first.base is not None else None
         self._make()
 
     # What is shown
@@ -256,7 +257,7 @@ class Page:
     def _tell(self, lane: str) -> Callable[[News], None]:
         def tell(news: News) -> None:
             if not self._gone:
-                self._document.add_next_tick_callback(lambda: self._hear(lane, news))
+                self._later(lambda: self._hear(lane, news))
 
         return tell
 

@@ -44,6 +44,7 @@ class SavedPage:
 
     def __init__(self, directory: Path) -> None:
         self._document = pn.state.curdoc
+        self._later = frame.teller(self._document)
         self._directory = directory
         self._rows: list[Row] | None = None
         self._asked = itertools.count(1)
@@ -135,7 +136,7 @@ class SavedPage:
                     self._status.object = html.escape(words)
 
             if not self._gone:
-                self._document.add_next_tick_callback(tell)
+                self._later(tell)
 
         def work() -> None:
             try:

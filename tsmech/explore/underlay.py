@@ -13,6 +13,8 @@ from tsmech.explore.series import draw
 from tsmech.explore.translation import Translation
 from tsmech.store import Store
 
+Told = Callable[[], None]
+
 MOST_ROWS = 20_000
 """Rows of a saved run that are laid under a picture."""
 
@@ -20,7 +22,9 @@ MOST_ROWS = 20_000
 class Underlay:
     """Reads the saved run of an experiment in the background, where ``tsmech run`` and ``reproduce`` leave it."""
 
-    def __init__(self, experiment: Experiment, document: Any, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, experiment: Experiment, later: Callable[[Callable[[], None]], None], ready: Callable[[], None]
+    ) -> None:
         self._experiment = experiment
         self._rows: list[dict[str, Any]] = []
         self.words = ""
@@ -40,7 +44,7 @@ class Underlay:
                 self.words = f"pale: the saved run {found}"
             except (TsmechError, OSError) as error:
                 self.words = f"the saved run cannot be read: {error}"
-            document.add_next_tick_callback(ready)
+            later(ready)
 
         threading.Thread(target=read, daemon=True).start()
 
