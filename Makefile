@@ -34,7 +34,7 @@ figures: $(READY)  ## redraw the gallery from sims/
 	$(BIN)/tsmech reproduce
 
 docs: $(READY)  ## the documentation site, in build/docs; no network is asked
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+	$(BIN)/sphinx-build --quiet --jobs auto --fail-on-warning --keep-going docs build/docs
 
 clean:
 	rm -rf build docs/systems docs/reference docs/theory docs/figures docs/notebooks .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,8 +6,12 @@ from a fifth of the rows.  What is predicted is the error that ridge regression 
 has not seen: the mean of ``direct`` over all splits, each with held-out rows and training sets of its own.
 
 ``floor`` is the sampling floor: the median relative error of a person who is told the squared error on each of the
-rows that theory knows, of students trained on other rows, and takes their mean; all rows of the table have none.
-``stated`` is the same for theory's own standard error, which knows that students and errors come from the same rows.
+rows that theory knows, of students trained on other rows, and takes their mean.  It has the variance of squared errors
+over all rows and over many students, divided by the number of known rows, less what knowing a part of a finite table
+saves.  ``fitted`` is the floor where the students are fitted to the very rows on which errors are told: the same with
+the loss of freedom, eq. 14 of theory/learning_curve.md; for least squares with Gaussian noise no unbiased estimate does
+better (Lehmann and Scheffé).
+``stated`` is the median of theory's own standard error, as a median error of a normal law.
 ``covered`` is the share of the predictions of what the split's own held-out rows show that lies within one, and
 within two, standard errors (68 % and 95 % of a normal law).
 """
@@ -26,8 +30,12 @@ import tsmech
 
 FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8)
 TABLES = ("digits", "diabetes", "breast_cancer", "wine", "random_features")
+MEDIAN = 0.6745
+"""Median absolute value of a normal law of variance one."""
+STUDENTS = 200
+"""Students whose squared errors are looked at for the floor."""
 DRAWS = 2
-MORE = 4
+MORE = 6
 """Splits on which direct alone runs, for each on which theory runs too: they make the real error known well."""
 
 
@@ -43,14 +51,58 @@ def write(name: str, folder: Path) -> dict[str, object]:
     return {"data": str(folder / f"{name}.csv"), "target": ("target",), "standardise": True}
 
 
+def scatters(problem: tsmech.LearningCurve, penalties: np.ndarray) -> np.ndarray:
+    """Return by size the variance of squared errors over their squared mean, over rows and students."""
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    table = problem.table()
+    inputs, y = table.inputs, table.targets[:, 0]
+    if problem.features != "none":
+        inputs = problem._map().of(inputs, inputs)
+    found = []
+    for size, penalty in zip(problem.sizes(), penalties, strict=True):
+        fit = Ridge(alpha=max(penalty, 1e-9))
+        model = make_pipeline(StandardScaler(), fit) if problem.standardise else fit
+        squares = []
+        for seed in range(STUDENTS):
+            order = np.random.default_rng(seed).permutation(len(y))
+            model.fit(inputs[order[:size]], y[order[:size]])
+            squares.append((model.predict(inputs[order[size:]]) - y[order[size:]]) ** 2)
+        pooled = np.concatenate(squares)
+        found.append(pooled.var() / pooled.mean() ** 2)
+    return np.array(found)
+
+
+def lost_freedom(known, rows: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+    """Return by how much fitting to the known rows widens the scatter, where they are fitted as well as by m rows.
+
+    Eq. 14 with the penalty of the known rows that has the same effective penalty, where rows are alike.
+    """
+    found = []
+    for m, penalty in zip(rows, penalties, strict=True):
+        path = np.geomspace(known.penalties[0], known.penalties[-1], 400)
+        t = path / (known.s[:, None] + path)
+        rest = known.free - known.s.size
+        left = rest + t.sum(axis=0)
+        scaled = path / left * (m - 1 - (known.free - left))
+        place = int(np.argmax(scaled >= penalty)) if (scaled >= penalty).any() else 399
+        t = t[:, place]
+        second, fourth = rest + (t**2).sum(), rest + (t**4).sum()
+        turned, mixed = rest + ((2 * t - 1) ** 2 * t**2).sum(), rest + ((2 * t - 1) * t**2).sum()
+        found.append(2 * known.free * fourth / (second * turned + mixed**2))
+    return np.array(found)
+
+
 def measure(options: dict[str, object], penalty: float | str, known: float | None, splits: int) -> None:
     from tsmech.theory.learning_curve import predict
 
-    predicted, errors, real, explained, explained_errors, r2, stated, others = ([] for _ in range(8))
+    predicted, errors, real, explained, explained_errors, r2, stated, others, penalties, lost = ([] for _ in range(10))
     for split in range(splits):
         problem = tsmech.LearningCurve(**options, penalty=penalty, known=known, split=split, fractions=FRACTIONS)
         theory = problem.curve("theory")
-        draws = [problem.curve("direct", draw).observables for draw in range(DRAWS)]
+        draws = [problem.curve("direct", DRAWS * split + draw).observables for draw in range(DRAWS)]
         predicted.append(theory.observables["test_error"])
         errors.append(theory.errors["test_error"])
         explained.append(theory.observables["explained"])
@@ -58,18 +110,21 @@ def measure(options: dict[str, object], penalty: float | str, known: float | Non
         real.append(np.mean([draw["test_error"] for draw in draws], axis=0))
         r2.append(np.mean([draw["explained"] for draw in draws], axis=0))
         own = predict(problem._population(), problem.sizes(), None if isinstance(penalty, str) else penalty)
+        penalties.append(own.penalty[:, 0])
+        lost.append(lost_freedom(problem._decomposed(), own.rows, own.penalty[:, 0]))
         stated.append((own.mean_square_error / own.mean_square)[:, 0])
     for split in range(splits, MORE * splits):
         more = tsmech.LearningCurve(**options, penalty=penalty, known=known, split=split, fractions=FRACTIONS)
-        others.append(more.curve("direct", 0).observables["test_error"])
+        others.append(more.curve("direct", DRAWS * split).observables["test_error"])
     held, pool, known_rows = problem._split_rows()
     count = held.size + pool.size
     predicted, errors, real = map(np.array, (predicted, errors, real))
     truth = np.vstack([real, *others]).mean(axis=0)
     off = np.abs(predicted / truth - 1)
-    # squared errors on rows scatter as those on held-out rows: their mean over the known rows, drawn from the table
-    spread = real.std(axis=0, ddof=1) / truth * np.sqrt(held.size / (1 - held.size / count))
-    floor = 0.6745 * spread / np.sqrt(known_rows.size) * np.sqrt(1 - known_rows.size / count)
+    used = np.median(penalties, axis=0)
+    save = np.sqrt(1.0 - known_rows.size / count)
+    floor = MEDIAN * save * np.sqrt(scatters(problem, used) / known_rows.size)
+    fitted = floor * np.sqrt(np.maximum(np.median(lost, axis=0), 1.0))
     z = np.abs(predicted - real) / errors
     z2 = np.abs(np.array(explained) - np.array(r2)) / np.array(explained_errors)
     rows = theory.coordinates["rows"].astype(int)
@@ -78,7 +133,8 @@ def measure(options: dict[str, object], penalty: float | str, known: float | Non
     print("    error %  " + "".join(f"{100 * v:8.1f}" for v in np.median(off, axis=0)))
     print("    bias %   " + "".join(f"{100 * v:+8.1f}" for v in np.mean(predicted, axis=0) / truth - 1))
     print("    floor %  " + "".join(f"{100 * v:8.1f}" for v in floor))
-    print("    stated % " + "".join(f"{100 * 0.6745 * v:8.1f}" for v in np.median(stated, axis=0)))
+    print("    fitted % " + "".join(f"{100 * v:8.1f}" for v in fitted))
+    print("    stated % " + "".join(f"{100 * MEDIAN * v:8.1f}" for v in np.median(stated, axis=0)))
     print(
         f"    covered  test error {np.mean(z < 1):.2f}, {np.mean(z < 2):.2f}; "
         f"explained {np.mean(z2 < 1):.2f}, {np.mean(z2 < 2):.2f}"
@@ -101,4 +157,4 @@ def main(splits: int, names: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 40, tuple(sys.argv[2:]) or TABLES)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 60, tuple(sys.argv[2:]) or TABLES)

@@ -1,4 +1,4 @@
-"""Convex classifiers: the price of a prediction beside one fit of scikit-learn's."""
+"""Convex classifiers: the price of a prediction beside one fit."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ pytest.importorskip("sklearn")
 
 @pytest.mark.benchmark(group="a classifier at alpha = 2, λ = 0.1, f = 0.1")
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("answer", ["theory", "scikit-learn at N = 400"])
+@pytest.mark.parametrize("answer", ["theory", "direct at N = 400"])
 def test_classifier(benchmark, answer, loss):
     rng, ones = np.random.default_rng(0), np.ones(400)
     if answer == "theory":

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from tsmech.sims import enumeration, ising_perceptron
+from tsmech.sims import enumeration, ising_perceptron, metropolis
 
 N, P, SWEEPS = 256, 512, 200
 
@@ -31,7 +31,7 @@ def test_kernel(benchmark, state):
     doubled, fields = np.ascontiguousarray(2 * X.T), (X @ w).astype(np.int32)
     nothing, total = np.empty(0), np.zeros(N)
     arguments = (w, fields, doubled, chances, SWEEPS, rng, nothing, nothing, total)
-    benchmark.pedantic(ising_perceptron.sweep, arguments, rounds=3, warmup_rounds=1)
+    benchmark.pedantic(metropolis.sweep, arguments, rounds=3, warmup_rounds=1)
     note(benchmark, SWEEPS * N)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from tsmech.sims.random_features import Problem, draw
+from tsmech.sims.features.problem import Problem
+from tsmech.sims.random_features import draw
 from tsmech.systems.random_features import RandomFeatures
 from tsmech.systems.random_features_flow import RandomFeaturesFlow
 
@@ -31,7 +32,7 @@ def test_theory(benchmark, penalty):
 @pytest.mark.benchmark(group=GROUP)
 def test_direct(benchmark):
     """Eight predictors: four sets of features of two data sets, drawn, solved and compared exactly."""
-    problem = Problem(EXAMPLES, EXAMPLES, DIMENSION, 1, 0.0, 0.5, 1.0, 0.0, "relu", False)
+    problem = Problem(EXAMPLES, EXAMPLES, DIMENSION, 0.0, 0.5, 1.0, 0.0, "relu", False)
     found = benchmark.pedantic(draw, (problem, np.random.default_rng(0)), rounds=2, warmup_rounds=0)
     assert found["train_error"] == 0.0
 

@@ -22,6 +22,7 @@ extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax",
 extensions += ["sphinx-mathjax-offline"]  # ships MathJax's files and names them
 exclude_patterns: list[str] = []
 nitpicky = True
+toc_object_entries = False  # headings alone: with each function in it the tree beside every page takes most of the time
 suppress_warnings = ["ref.citation"]  # a source may be named without a place that cites it
 nitpick_ignore_regex = [("py:.*", r"(numpy|scipy|pandas|concurrent|matplotlib|xarray)\..*")]  # no other site is asked
 
@@ -48,6 +49,7 @@ numpydoc_xref_param_type = False
 
 def setup(app: Sphinx) -> None:
     """Write the pages that the declarations make, find their names, and let MathJax number the notes' equations."""
+    app.extensions["sphinx-mathjax-offline"].parallel_read_safe = True  # it copies files in the end and says nothing
     app.connect("builder-inited", lambda app: pages.write(Path(app.srcdir)))
     app.connect("autodoc-process-docstring", pages.name_sections)
     app.connect("autodoc-skip-member", pages.skips)

@@ -15,7 +15,9 @@ from tests.gauge import Gauge, Walk
 from tsmech import compare
 from tsmech.compare import FALSE_ALARM, Verdict, check, compare_samples, deviation, extrapolate
 from tsmech.errors import IncompleteError
+from tsmech.problem.answers import prediction, simulation
 from tsmech.problem.curve import Curve
+from tsmech.problem.observables import SHARE, Observable
 from tsmech.problem.system import Convergence
 from tsmech.systems.ridge import Ridge
 
@@ -175,6 +177,70 @@ class Silent(Gauge):
 
 def test_rounding_is_no_disagreement() -> None:
     assert not disagreements(check(Silent, replicates=30))
+
+
+@dataclass(frozen=True)
+class Rare(Gauge):
+    """An event that no draw has met, beside two predictions of its probability and one for N → ∞."""
+
+    checks = ({"level": 1.0},)
+    convergence = Convergence("dimension", (10, 20, 40))
+    probability: ClassVar[float] = 1e-6
+    often: ClassVar[float] = 0.0
+    observables: ClassVar = {"share": Observable("p", "probability", bounds=SHARE)}
+    answers: ClassVar = {"theory": prediction(0), "exact": prediction(1, exact=True), "direct": simulation(2)}
+
+    def theory_curve(self) -> Curve:
+        return Curve.point({"share": self.probability})
+
+    def exact_curve(self) -> Curve:
+        return Curve.point({"share": self.probability})
+
+    def direct_curve(self, rng: np.random.Generator) -> Curve:
+        return Curve.point({"share": float(rng.random() < self.often)})
+
+
+EXACT = {("share", "direct = exact")}
+RARE = {("share", "direct -> theory"), *EXACT}
+
+
+@pytest.mark.parametrize(
+    ("predicted", "often", "wrong"),
+    [(1e-6, 0.0, set()), (0.005, 0.0, set()), (0.2, 0.0, RARE), (1 - 1e-6, 1.0, set()), (0.8, 1.0, RARE),
+     (0.01, 0.01, set()), (0.2, 0.01, RARE), (0.0, 0.01, EXACT), (1e-6, 0.01, EXACT)],
+)  # fmt: skip
+def test_an_event_that_no_draw_met_may_be_rare_and_not_common(
+    predicted: float, often: float, wrong: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two sizes have 200 draws and one 50, each test the level 1e-3/3: 0.995^200 = 0.37, 0.8^50 = 1.4e-5.
+
+    One event is enough against a probability of 0 at a size; the limit for N → ∞ may still have it.
+    """
+    monkeypatch.setattr(Rare, "probability", predicted)
+    monkeypatch.setattr(Rare, "often", often)
+    assert disagreements(check(Rare)) == wrong
+
+
+def test_without_bounds_draws_that_are_alike_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Rare, "observables", {"share": Observable("p", "probability")})
+    assert disagreements(check(Rare)) == RARE
+
+
+def test_draws_that_are_alike_bound_their_mean() -> None:
+    """No law on [0, 1] of mean 0.1 gives 0 more often than that of 0 and 1 does; three over n is the 5 % bound."""
+    alike = compare.Alike(0.0, 20, (0.0, 1.0))
+    assert alike.p_value(0.1) == pytest.approx(0.9**20)
+    for high in (0.2, 0.5, 1.0):
+        assert (1 - 0.1 / high) ** 20 <= alike.p_value(0.1) * (1 + 1e-12)
+    assert compare.Alike(0.0, 1000, (0.0, 1.0)).p_value(0.003) == pytest.approx(0.05, rel=0.01)
+    assert compare.Alike(0.3, 10, (0.0, 1.0)).p_value(0.2) == pytest.approx((0.2 / 0.3) ** 10)
+    assert [compare.Alike(1.0, 9, (0.0, 1.0)).p_value(mean) for mean in (1.0, 0.0, 1.5)] == [1.0, 0.0, 0.0]
+
+
+def test_a_value_out_of_bounds_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Rare, "probability", 1.5)
+    with pytest.raises(TypeError, match=r"share has the value 1\.5, declared are 0 to 1"):
+        Rare(level=1.0).curve("theory")
 
 
 def test_progress_is_reported_to_the_end() -> None:

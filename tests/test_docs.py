@@ -77,6 +77,29 @@ def test_the_notes_name_files_that_are_there() -> None:
             assert (ROOT / name).is_file() or "hebb" in name, f"{page.name} names {name}"
 
 
+# Questions to authors
+
+
+@pytest.mark.slow
+def test_with_two_spare_units_the_law_of_small_rates_is_a_plateau() -> None:
+    """The last row of docs/errata.md; the others name the tests of their own."""
+    import tsmech
+
+    text = (PAGES / "errata.md").read_text()
+    for units in (3, 4):
+        setting = {
+            "student_units": units,
+            "teacher_units": 2,
+            "learning_rate": 0.1,
+            "noise": 0.1,
+            "initial": "informed",
+        }
+        seen = tsmech.OnlineSGD(**setting, duration=20_000, samples=[3000, 20_000]).theory().generalization_error * 1e4
+        assert f"{seen[0]:.3f}·10⁻⁴" in text
+        assert f"{seen[1]:.3f}·10⁻⁴" in text
+        assert (seen[1] < 0.995 * seen[0]) == (units == 4)
+
+
 # A system, added
 
 

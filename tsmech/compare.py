@@ -33,6 +33,9 @@ ALIKE = 1e-9
 """Share of the point's largest observable by which draws without scatter may differ: rounding of many steps."""
 
 
+Bounds = tuple[float, float] | None
+
+
 class Sample(NamedTuple):
     """The draws of one answer at one point, or its prediction."""
 
@@ -77,9 +80,9 @@ def check(
 ) -> list[Verdict]:
     """Compare a system's answers at the points that it declares.
 
-    Simulations are compared in law at the two smallest sizes of the system's ``convergence``; the one that is cheap
-    (reduced, or direct where there is no other) is extrapolated over all of them and compared with each prediction for
-    the limit, and without extrapolation with one that is exact at every size.
+    At the two smallest sizes of the system's ``convergence`` the simulations must have the same law.  The cheaper one
+    (reduced, or direct where there is no other) is extrapolated over all sizes and compared with each prediction of the
+    limit.  A prediction that is exact at every size is compared with it there, without extrapolation.
 
     Parameters
     ----------
@@ -302,6 +305,7 @@ def _judge(system: type[System], parameters: Mapping[str, Any], samples: Samples
     for column in (column for column in reference.columns if all(column in columns for columns in shared)):
         for row in _rows(len(reference.words)):
             told = (system.name, words, column, reference.words[row])
+            entry = Entry(column, row, scale, system.observables[observable_of(column)].bounds)
             for point in points[:MEETINGS]:
                 at = _size(point)
                 for first, second in itertools.pairwise(names):
@@ -310,12 +314,15 @@ def _judge(system: type[System], parameters: Mapping[str, Any], samples: Samples
                     yield Verdict(*told, f"{second} = {first}", f"{at}p = {p_value:.2g}", p_value, True)
             for name in predicted if names else ():
                 if not system.answers[name].exact and system.convergence is not None:
-                    limit = _limit(grown, column, row, scale, points)
-                    yield _distance(told, f"{names[0]} -> {name}", limit, samples[points[0], name], column, row)
+                    limit = _limit(grown, entry, points)
+                    told_by = samples[points[0], name], entry
+                    yield _distance(told, f"{names[0]} -> {name}", limit, entry.alike(grown), *told_by)
                     continue
                 for point in points[:MEETINGS]:
-                    mean = _mean(samples[point, names[0]], column, row, scale)
-                    verdict = _distance(told, f"{names[0]} = {name}", mean, samples[point, name], column, row)
+                    sample = samples[point, names[0]]
+                    draws = entry.events(sample) or entry.alike([sample])
+                    told_by = samples[point, name], entry
+                    verdict = _distance(told, f"{names[0]} = {name}", _mean(sample, entry), draws, *told_by)
                     yield verdict._replace(statistic=f"{_size(point)}{verdict.statistic}")
 
 
@@ -327,20 +334,90 @@ def _size(point: System) -> str:
     return f"{point.parameters()[name].symbol} = {getattr(point, name)}, "
 
 
-def _mean(sample: Sample, column: str, row: int, scale: float) -> Extrapolation:
-    values = _rounded(sample.columns[column][:, row], scale)
-    return Extrapolation(float(values.mean()), _standard_error(values, scale))
+class Alike(NamedTuple):
+    """Draws that all have one value, though they may have any between bounds."""
+
+    value: float
+    draws: int
+    bounds: tuple[float, float]
+
+    def p_value(self, mean: float) -> float:
+        """Return the largest probability of such draws that any law with this mean has.
+
+        At a value v below the mean m, values being at most b, it is that of the law on v and b alone,
+        :math:`((b - m)/(b - v))^n`; (1 - m)^n of n zeros and a probability m, which is below 5 % from m = 3/n on.
+        """
+        least, largest = self.bounds
+        far = largest if self.value < mean else least
+        if not least <= mean <= largest or far == self.value:
+            return float(abs(self.value - mean) <= ALIKE * (largest - least))
+        return float((far - mean) / (far - self.value)) ** self.draws
+
+    def __str__(self) -> str:
+        return f"{self.draws} draws alike"
 
 
-def _limit(grown: Sequence[Sample], column: str, row: int, scale: float, points: Sequence[System]) -> Extrapolation:
+class Events(NamedTuple):
+    """Draws that are at either bound: what happened in them or did not."""
+
+    met: int
+    draws: int
+    bounds: tuple[float, float]
+
+    def p_value(self, mean: float) -> float:
+        """Return that of the two-sided binomial test."""
+        from scipy.stats import binomtest
+
+        least, largest = self.bounds
+        if not least <= mean <= largest:
+            return 0.0
+        return float(binomtest(self.met, self.draws, (mean - least) / (largest - least)).pvalue)
+
+    def __str__(self) -> str:
+        return f"{self.met} of {self.draws}"
+
+
+class Entry(NamedTuple):
+    """One number of a sample's rows: where it is, what is zero beside it, and which values it can have."""
+
+    column: str
+    row: int
+    scale: float
+    bounds: Bounds
+
+    def of(self, sample: Sample) -> NDArray[np.float64]:
+        """Return its draws, shape (replicates,)."""
+        return _rounded(sample.columns[self.column][:, self.row], self.scale)
+
+    def alike(self, samples: Sequence[Sample]) -> Alike | None:
+        """Return what the draws are if all of them are alike and they have bounds; the last sample is counted."""
+        draws = [self.of(sample) for sample in samples]
+        if self.bounds is None or np.ptp(np.concatenate(draws)) > ALIKE * (self.bounds[1] - self.bounds[0]):
+            return None
+        return Alike(float(draws[-1].mean()), len(draws[-1]), self.bounds)
+
+    def events(self, sample: Sample) -> Events | None:
+        """Return what the draws are if each is at a bound."""
+        draws = self.of(sample)
+        if self.bounds is None or not np.isin(draws, self.bounds).all():
+            return None
+        return Events(int((draws == self.bounds[1]).sum()), len(draws), self.bounds)
+
+
+def _mean(sample: Sample, entry: Entry) -> Extrapolation:
+    values = entry.of(sample)
+    return Extrapolation(float(values.mean()), _standard_error(values, entry))
+
+
+def _limit(grown: Sequence[Sample], entry: Entry, points: Sequence[System]) -> Extrapolation:
     """Return the limit of the means of one entry over the sizes of the check."""
-    means = [_mean(sample, column, row, scale) for sample in grown]
+    means = [_mean(sample, entry) for sample in grown]
     convergence = points[0].convergence
     assert convergence is not None
     small = np.array(convergence.sizes[: len(points)], dtype=float) ** convergence.power
     values, errors = (np.array(part) for part in zip(*means, strict=True))
-    if (errors <= ROUNDING * scale).all():
-        return _extrapolate_exact(small, values, scale)
+    if all(np.ptp(entry.of(sample)) <= ALIKE * entry.scale for sample in grown):
+        return _extrapolate_exact(small, values, entry.scale)
     return extrapolate(1.0 / small, values, errors)
 
 
@@ -368,12 +445,24 @@ def _compare(first: NDArray[np.float64], second: NDArray[np.float64], scale: flo
 
 
 def _distance(
-    told: tuple[str, str, str, str], comparison: str, found: Extrapolation, prediction: Sample, column: str, row: int
+    told: tuple[str, str, str, str],
+    comparison: str,
+    found: Extrapolation,
+    draws: Alike | Events | None,
+    prediction: Sample,
+    entry: Entry,
 ) -> Verdict:
     """Return the verdict on a mean, or a limit of means, and a prediction."""
-    error = prediction.errors[column][row] if column in prediction.errors else 0.0
-    z = (found.value - float(prediction.columns[column][0, row])) / math.hypot(found.error, error)
-    return Verdict(*told, comparison, f"z = {z:+.1f}", math.erfc(abs(z) / math.sqrt(2.0)), True)
+    column, row = entry.column, entry.row
+    error = float(prediction.errors[column][row]) if column in prediction.errors else 0.0
+    expected = float(prediction.columns[column][0, row])
+    z = (found.value - expected) / math.hypot(found.error, error)
+    normal = math.erfc(abs(z) / math.sqrt(2.0))
+    if draws is None:
+        return Verdict(*told, comparison, f"z = {z:+.1f}", normal, True)
+    exact = draws.p_value(expected)
+    p_value = exact if isinstance(draws, Events) and error == 0.0 else max(exact, normal)
+    return Verdict(*told, comparison, f"{draws}, p = {p_value:.2g}", p_value, True)
 
 
 def _rows(count: int, most: int = 4) -> list[int]:
@@ -385,5 +474,9 @@ def _rounded(values: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
     return np.where(np.abs(values) < ROUNDING * scale, 0.0, values)
 
 
-def _standard_error(values: NDArray[np.float64], scale: float) -> float:
-    return max(float(values.std(ddof=1)) / math.sqrt(len(values)), ROUNDING * scale)
+def _standard_error(values: NDArray[np.float64], entry: Entry) -> float:
+    """Return the standard error of a mean; of draws that are alike, that of one more at the far end of the bounds."""
+    least = ROUNDING * entry.scale
+    if entry.bounds is not None and np.ptp(values) <= ALIKE * (entry.bounds[1] - entry.bounds[0]):
+        least = max(abs(values[0] - bound) for bound in entry.bounds) / len(values)
+    return max(float(values.std(ddof=1)) / math.sqrt(len(values)), least)

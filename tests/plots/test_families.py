@@ -429,6 +429,8 @@ def test_directories_stores_and_parts_of_tables_are_drawn_alike(known: None, tmp
     assert curves == [[[0.0] * 4, [1.0, 2.0, 3.0, 4.0]]] * 4
     half = tsmech.draw(table[table.drift == 1.0], y="position")
     assert [line.get_ydata().tolist() for line in lines(half)] == [[1.0, 2.0, 3.0, 4.0]]
+    family = tsmech.draw(table[table.drift == 1.0], y="overlap", ax=Figure().add_subplot())  # one panel, not two
+    assert lines(family)
     panels = tsmech.draw(table, y=["position", "overlap"])
     assert isinstance(panels, list)
     assert all(isinstance(ax.figure, Figure) for ax in panels)

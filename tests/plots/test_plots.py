@@ -117,6 +117,18 @@ def test_the_legend_names_the_answers_and_the_values(sweep: tuple[Experiment, li
     assert any("σ" in label and "0.2" in label for label in found)
 
 
+def test_a_value_has_one_colour_in_every_panel_also_where_another_has_no_rows(
+    sweep: tuple[Experiment, list[dict[str, Any]]],
+) -> None:
+    """Noise 0.1 does not report the spread: its panel then has the colour of noise 0.2 alone, that of the legend."""
+    experiment, rows = sweep
+    kept = [{k: v for k, v in row.items() if k != "spread" or row["noise"] > 0.1} for row in rows]
+    first, second = draw(experiment, kept, x="level", y=["level_read", "spread"], by="noise").axes
+    colours = [list(dict.fromkeys(to_rgba(line.get_color()) for line in panel.lines)) for panel in (first, second)]
+    assert len(colours[0]) == 2
+    assert colours[1] == colours[0][1:]
+
+
 def test_axis_labels_carry_symbol_and_words(sweep: tuple[Experiment, list[dict[str, Any]]]) -> None:
     figure = draw(*sweep)
     assert len(figure.axes) == 2

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -73,6 +74,8 @@ def rows(cells: np.ndarray, separator: str) -> str:
         ("t.txt", csv(NAMED, sep=" ")),
         ("t.csv.gz", csv(FRAME)),
         ("t.TSV.GZ", csv(NAMED, sep="\t", compression="gzip")),
+        ("t.csv.bz2", csv(NAMED, compression="bz2")),
+        ("t.txt.XZ", csv(NAMED, sep=" ", compression="xz")),
         ("t.csv", csv(FRAME, encoding="utf-8-sig")),
         ("t.csv", csv(NAMED, lineterminator="\r\n")),
         ("t.txt", lambda path: np.savetxt(path, X)),
@@ -361,3 +364,38 @@ def test_columns_without_names_are_called_by_their_numbers(tmp_path: Path) -> No
         table, headings = read_named_table(str(tmp_path / name), "data", Columns("1,3"))
         assert [(heading.place, heading.name) for heading in headings] == [(1, "1"), (3, "3")]
         assert np.allclose(table, X[:, [1, 3]])
+
+
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        (["True", "False"], "row 1, column 2 holds 'True'"),
+        (["1", "True"], "row 2, column 2 holds 'True'"),
+        (["0x10", "1"], "row 1, column 2 holds '0x10'"),
+        (["1_000", "1"], "row 1, column 2 holds '1_000'"),
+        (["\u0663", "1"], "row 1, column 2 holds '\u0663'"),
+        (["1", "1 # so"], "row 2, column 2 holds '1 # so'"),
+        (["1", "1,2"], "row 2 has 3 cells, the first row 2"),
+        (["1", "NA"], "row 2, column 2 holds 'NA'"),
+    ],
+)
+def test_a_cell_is_a_number_or_named(tmp_path: Path, cells: list[str], says: str) -> None:
+    (tmp_path / "t.csv").write_text("".join(f".5,{cell}\n" for cell in cells))
+    with pytest.raises(InputError, match=re.escape(says)):
+        read(tmp_path / "t.csv", "all")
+
+
+def test_numbers_are_read_to_the_last_bit_however_many_rows_there_are(tmp_path: Path) -> None:
+    """More rows than are read at a time, in numbers of every size, as ``repr`` writes them."""
+    rng = np.random.default_rng(3)
+    table = rng.standard_normal((30_000, 2)) * 10.0 ** rng.integers(-90, 90, (30_000, 2))
+    (tmp_path / "t.csv").write_text(rows(table, ","))
+    np.testing.assert_array_equal(read(tmp_path / "t.csv"), table)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", " "])
+def test_a_table_wider_than_a_cell_of_csv_may_be_long_is_read(tmp_path: Path, separator: str) -> None:
+    """A line of more than 131 072 characters, which the other separators leave in one piece."""
+    table = np.random.default_rng(4).standard_normal((3, 8000))
+    (tmp_path / "t.csv").write_text(rows(table, separator))
+    np.testing.assert_array_equal(read(tmp_path / "t.csv"), table)

@@ -7,7 +7,7 @@ import pytest
 from tests.commands import command
 from tsmech.systems import REGISTRY, find
 
-ENTRY = re.compile(r"@(article|misc|software)\{([a-z0-9]+),\n((?:  [a-z]+ = \{.*\},\n)+)\}")
+ENTRY = re.compile(r"@(article|book|misc|software)\{([a-z0-9]+),\n((?:  [a-z]+ = \{.*\},\n)+)\}")
 
 
 @pytest.mark.parametrize("name", REGISTRY)
@@ -22,6 +22,14 @@ def test_every_reference_is_an_entry_of_its_own(name: str) -> None:
         assert f"year = {{{reference.year}}}" in fields
         assert fields.count("{") == fields.count("}")
         assert not re.search(r"(?<!\\)[&%$#]", fields)
+
+
+def test_a_publication_is_the_same_in_all_systems_that_cite_it() -> None:
+    """... so that the entries of several systems can stand in one file."""
+    found = {reference for name in REGISTRY for reference in find(name).references}
+    assert len({reference.key for reference in found}) == len(found)
+    known = [reference.arxiv or (reference.authors, reference.where) for reference in found]
+    assert len(set(known)) == len(known)
 
 
 def test_the_command_prints_what_python_returns() -> None:

@@ -95,6 +95,16 @@ def test_what_draws_no_line_along_a_parameter_needs_none(parameters: Any, option
     assert lines.axis(experiment) is None
 
 
+def test_whole_numbers_that_a_system_calls_dense_have_lines_of_whole_numbers() -> None:
+    experiment = build("kernel_regression", {"examples": [3, 8, 300], "dimension": 5})
+    assert lines.axis(experiment) == "examples"
+    at = [task.system.examples for task in lines.tasks(experiment, "examples")]
+    assert all(isinstance(value, int) for value in at)
+    assert len(set(at)) == len(at) > 60
+    assert not {3, 8, 300} & set(at)
+    assert (min(at), max(at) < 300) == (4, True)
+
+
 def test_very_many_lines_are_drawn_from_point_to_point(monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = descent()
     monkeypatch.setattr(lines, "MOST", 2 * len(lines.tasks(experiment, "alpha")))

@@ -61,3 +61,31 @@ def test_a_system_shows_its_parameters_and_a_picture() -> None:
     assert all(words in shown for words in ("α", "training examples per input dimension", "0.3", "<svg", "polyline"))
     assert "<svg" in Walk(drift=2.0)._repr_html_()
     assert "polyline" in picture(tsmech.GradientFlow(alpha=1.0))
+
+
+def test_what_was_given_is_bold_and_what_follows_from_it_is_not() -> None:
+    shown = {dimension: tsmech.Ridge(alpha=2.0, dimension=dimension)._repr_html_() for dimension in (None, 400, 50)}
+    assert "normal'><td style='text-align:left'>N<" in shown[None]
+    assert shown[400] == shown[None]
+    assert "bold'><td style='text-align:left'>N<" in shown[50]
+
+
+def test_the_picture_runs_along_what_has_no_default_and_says_where_its_axis_is_logarithmic() -> None:
+    features = picture(tsmech.RandomFeatures(alpha=2.0, features=4.0, networks=3))
+    assert "α (alpha): 0.1 … 4<" in features
+    kernels = picture(tsmech.KernelRegression(examples=30))
+    assert "P (examples): 10 … 1e+04, logarithmic<" in kernels
+    errors = [tsmech.KernelRegression(examples=P).theory().generalization_error[0] for P in (10, 10_000)]
+    assert f"ε_g (theory): 0 … {errors[0]:.3g}<" in kernels  # what falls by orders of magnitude is not cut off
+    assert errors[1] < errors[0] / 4
+    waiting = picture(tsmech.WideNetwork(centred=True))
+    assert "t (time): 0.03 … 300, logarithmic<" in waiting
+
+
+def test_a_line_is_broken_at_its_pole() -> None:
+    assert picture(tsmech.Ridge(alpha=2.0)).count("<polyline") == 2
+    assert picture(tsmech.Ridge(alpha=2.0, penalty=0.1)).count("<polyline") == 1
+
+
+def test_a_table_of_rows_has_its_picture_too() -> None:
+    assert "m (training rows): 100 … 1.6e+03<" in picture(tsmech.LearningCurve(data="made_up"))

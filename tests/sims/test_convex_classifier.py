@@ -1,10 +1,12 @@
-"""Convex classifiers at finite N: what scikit-learn is given is the loss that is stated."""
+"""Convex classifiers at finite N: the weights have the least of the loss that is stated."""
 
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from tsmech.sims import convex_classifier
+from tsmech.errors import ConvergenceError
+from tsmech.sims import convex_classifier, soft_margin
+from tsmech.sims.separation import maximum_stability
 
 pytest.importorskip("sklearn")
 LOSS = {
@@ -44,3 +46,63 @@ def test_a_seed_gives_one_training_set_and_what_is_observed_is_consistent():
     assert one == same
     assert one["R"] == pytest.approx(np.cos(np.pi * one["generalization_error"]))
     assert one["test_error"] == pytest.approx(0.8 * one["generalization_error"] + 0.1)
+
+
+def examples(P, N, flip, seed):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((P, N)) / np.sqrt(N)
+    return X * (np.where(X[:, 0] < 0, -1.0, 1.0) * np.where(rng.random(P) < flip, -1.0, 1.0))[:, None]
+
+
+@pytest.mark.parametrize(("P", "flip"), [(1, 0.0), (12, 0.1), (30, 0.0), (75, 0.1), (90, 0.1), (300, 0.0), (150, 0.4)])
+@pytest.mark.parametrize("penalty", [1e-12, 1e-6, 1e-3, 0.1, 1e3, 1e12])
+def test_hinge_loss_is_minimised_at_every_penalty(P, flip, penalty):
+    """Loss and dual value are computed anew here; fewer examples than weights, separable or not, at the transition."""
+    Z = examples(P, 30, flip, P)
+    found = soft_margin.minimise_hinge(Z, penalty)
+    loss = np.maximum(1 - Z @ found.weights, 0).sum() + penalty * found.weights @ found.weights
+    dual = found.forces.sum() - np.sum((found.forces @ Z) ** 2) / (4 * penalty)
+    assert found.forces.min() >= 0
+    assert found.forces.max() <= 1
+    assert loss - dual <= 2e-10 * loss + 1e-15 * np.sum(np.abs(Z) @ np.abs(found.weights))
+    assert loss == pytest.approx(found.loss)
+    assert found.iterations < 60
+
+
+@pytest.mark.parametrize("flip", [0.0, 0.2])
+@pytest.mark.parametrize("penalty", [0.02, 1.0])
+def test_hinge_loss_is_that_of_scikit_learn_where_it_converges(penalty, flip):
+    from sklearn.svm import LinearSVC
+
+    Z = examples(60, 20, flip, 5)
+    sign = np.where(np.arange(60) % 2 == 0, 1.0, -1.0)
+    model = LinearSVC(C=0.5 / penalty, loss="hinge", fit_intercept=False, tol=1e-9, max_iter=10**6, random_state=0)
+    expected = model.fit(Z * sign[:, None], sign).coef_[0]
+    np.testing.assert_allclose(soft_margin.minimise_hinge(Z, penalty).weights, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_penalty_hinge_loss_has_the_maximum_stability():
+    Z = examples(40, 30, 0.0, 1)
+    for penalty in (1e-5, 1e-9, 1e-12):
+        w, hardest = soft_margin.minimise_hinge(Z, penalty).weights, maximum_stability(Z)
+        np.testing.assert_allclose(w * hardest.stability, hardest.weights, atol=1e-5)
+
+
+def test_a_gap_that_stays_is_an_error(monkeypatch):
+    monkeypatch.setattr(soft_margin, "MOST", 5)
+    with pytest.raises(ConvergenceError, match="the hinge loss of 90 examples was not minimised"):
+        soft_margin.minimise_hinge(examples(90, 30, 0.1, 0), 1e-6)
+    monkeypatch.setattr(convex_classifier, "TOLERANCE", 1e6)  # scikit-learn stops where it begins
+    with pytest.raises(ConvergenceError, match="the logistic loss of 90 examples is"):
+        convex_classifier._fit("logistic", examples(90, 30, 0.1, 0), np.ones(90), 0.1)
+
+
+@pytest.mark.parametrize("penalty", [1e-12, 1e-6, 1e-2, 1e3])
+def test_the_gradient_of_the_logistic_loss_vanishes_at_every_penalty(penalty):
+    """Against 2 λ w, of which it is a difference: separable examples leave nothing else.  Rounding of 36 terms."""
+    for P, flip in ((20, 0.0), (75, 0.1)):
+        Z = examples(P, 30, flip, P)
+        w = convex_classifier._fit("logistic", Z, np.ones(P), penalty)
+        forces = 1 / (1 + np.exp(np.minimum(Z @ w, 700)))
+        left = np.linalg.norm(2 * penalty * w - forces @ Z)
+        assert left <= 1e-6 * np.linalg.norm(2 * penalty * w) + 1e-12 * np.linalg.norm(forces)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tsmech.sims import enumeration, ising_perceptron
+from tsmech.sims import enumeration, ising_perceptron, metropolis, tempering
 
 
 def all_students(N):
@@ -64,7 +64,7 @@ def test_sweeps_are_metropolis():
     chances = np.exp(-np.arange(10) / 0.8)
     cosines, errors, total = np.empty(30), np.empty(30), np.zeros(7)
     moved = w.copy()
-    ising_perceptron.sweep(
+    metropolis.sweep(
         moved,
         fields.copy(),
         np.ascontiguousarray(2 * X.T),
@@ -114,6 +114,83 @@ def test_a_metastable_point_is_not_in_equilibrium():
     assert found["R_random"] < 0.9
     below = ising_perceptron.sample_students(100, 1.0, 200, 400, "stable", np.random.default_rng(1))
     assert below["equilibrated"] == 1
+
+
+def gibbs(counts, beta):
+    """The law of the errors at an inverse temperature, from a census."""
+    energies = np.arange(len(counts))
+    return counts * np.where(energies > 0, np.exp(-beta * np.maximum(energies, 1)), 1.0)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.2])
+def test_a_ladder_has_the_law_of_the_census(temperature):
+    """One training set of N = 12: errors at all temperatures, coldest students, free energy.
+
+    Twelve runs, five of their standard errors (Student's law: 4e-4); the laws of neighbours on the ladder are refused.
+    """
+    X = ising_perceptron.draw_examples(9, 12, np.random.default_rng(2))
+    exact = enumeration.census(X, temperature)
+    betas = tempering.ladder(X, temperature, np.random.default_rng(3))
+    assert betas[0] == (math.inf if temperature == 0 else 1 / temperature)
+    assert betas[-1] == 0
+    assert (np.diff(betas) < 0).all()
+    start = np.ones((betas.size, 12), dtype=np.int32)
+    runs = [tempering.temper(X, start, betas, (100, 1000), np.random.default_rng([4, k])) for k in range(12)]
+    laws = np.array([gibbs(exact.counts.sum(axis=1), beta) for beta in betas])
+    energies = np.arange(10.0)
+    expected = laws @ energies / laws.sum(axis=1)
+
+    def apart(values, truth):
+        return np.abs(np.mean(values, axis=0) - truth) / np.maximum(np.std(values, axis=0) / math.sqrt(11), 1e-12)
+
+    found = [run.counts @ energies / 1000 for run in runs]
+    assert apart(found, expected).max() < 5
+    assert apart(found, np.roll(expected, 1)).min() > 5
+    assert apart([run.mean for run in runs], exact.means).max() < 5
+    free = [tempering.log_partition(betas, run.counts, 12) for run in runs]
+    assert apart(free, math.log(laws[0].sum())) < 5
+    assert np.std(free) < 0.05 * 12  # of one run; of a log Z between 0 and 12 ln 2
+
+
+def test_the_free_energy_follows_from_histograms_without_error_where_they_have_none():
+    """Histograms in proportion to the law itself; with an error at T = 0, or nothing in common, there is none."""
+    counts = np.array([3, 20, 70, 120, 43])  # 2^8 students
+    betas = np.array([math.inf, 4.0, 1.5, 0.5, 0.0])
+    laws = np.array([gibbs(counts, beta) / gibbs(counts, beta).sum() for beta in betas])
+    histograms = np.rint(laws * 1e12).astype(np.int64)
+    assert tempering.log_partition(betas, histograms, 8) == pytest.approx(math.log(3), abs=1e-9)
+    assert tempering.log_partition(betas[1:], histograms[1:], 8) == pytest.approx(
+        math.log(gibbs(counts, 4.0).sum()), abs=1e-9
+    )
+    with_error = histograms.copy()
+    with_error[0, 1] = 1
+    assert math.isnan(tempering.log_partition(betas, with_error, 8))
+    nothing_common = histograms.copy()
+    nothing_common[1, 0] = 0
+    assert math.isnan(tempering.log_partition(betas, nothing_common, 8))
+
+
+def test_a_ladder_equilibrates_what_as_many_sweeps_of_one_chain_do_not():
+    """T = 0, alpha = 0.6, N = 40, five training sets."""
+    both = []
+    for seed in range(5):
+        tempered = ising_perceptron.temper_students(24, 0.0, 40, 1000, np.random.default_rng(seed))
+        sweeps = 1000 * int(tempered["temperatures"])
+        plain = ising_perceptron.sample_students(24, 0.0, 40, sweeps, "stable", np.random.default_rng(seed))
+        both.append((tempered["equilibrated"], plain["equilibrated"]))
+        assert tempered["train_error"] == 0
+        assert 0.05 < tempered["entropy"] < math.log(2)
+    tempered, plain = np.sum(both, axis=0)
+    assert tempered >= 4
+    assert plain <= 2
+
+
+def test_a_ladder_does_not_cross_the_transition_and_says_so():
+    """T = 0.2, alpha = 1.5, N = 100: between transition (1.263) and spinodal (1.516), as for one chain."""
+    found = ising_perceptron.temper_students(150, 0.2, 100, 200, np.random.default_rng(1))
+    assert found["equilibrated"] == 0
+    assert found["R_teacher"] > 0.99
+    assert found["R_random"] < 0.9
 
 
 def test_each_branch_has_its_chain():

@@ -8,9 +8,10 @@ import pytest
 
 from tsmech.errors import ConvergenceError
 from tsmech.kernels.activations import Activation, functions
+from tsmech.sims.features.problem import Problem
 from tsmech.sims.features.products import Expanded, Products, products
 from tsmech.sims.features.teacher import Teacher
-from tsmech.sims.random_features import Problem, _decomposition, _solve, draw
+from tsmech.sims.random_features import _decomposition, _solve, draw
 from tsmech.theory.fields.hermite import hermite_constants
 from tsmech.theory.random_features import errors
 
@@ -61,6 +62,16 @@ def test_the_expansion_agrees_with_closed_forms(name: str) -> None:
         np.testing.assert_allclose(getattr(series, what)(v), getattr(closed, what)(v), rtol=1e-9, atol=1e-9)
 
 
+def test_a_function_that_grows_fast_is_averaged_by_what_the_density_leaves_of_it() -> None:
+    """E exp(u) exp(u') = exp((v + w)/2 + c)."""
+    rng = np.random.default_rng(2)
+    F, G = rng.standard_normal((6, 20)), rng.standard_normal((5, 20))
+    v, w = (F**2).sum(1) / 20, (G**2).sum(1) / 20
+    exact = np.exp((v[:, None] + w) / 2 + F @ G.T / 20)
+    found = products(Activation("exp", np.exp, np.exp), False).mean_product(F, G, np.eye(6), np.eye(5))
+    np.testing.assert_allclose(found, exact, rtol=1e-9)
+
+
 def test_an_average_that_is_not_known_is_an_error() -> None:
     """A function with many jumps: neither the rules nor the series settle."""
     wild = Activation("wild", lambda x: np.sin(300.0 * x * x * x), lambda x: 900.0 * x * x * np.cos(300.0 * x * x * x))
@@ -90,6 +101,28 @@ def test_an_example_that_no_unit_answers_to_is_no_obstacle(n: int) -> None:
     a, fitted = _solve(Z.copy(), y, 0.0)
     np.testing.assert_allclose(a, np.linalg.pinv(Z) @ y, atol=1e-10)
     np.testing.assert_allclose(fitted[2], 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("P", "n"), [(20, 30), (20, 20), (20, 12), (30, 20), (5, 20)])
+def test_dependent_features_take_nothing_from_a_solution(P: int, n: int) -> None:
+    """Linear features beyond the input dimension: modes that are rounding are none, down to the least of penalties."""
+    rng = np.random.default_rng(3)
+    Z, y = rng.standard_normal((P, 8)) @ rng.standard_normal((8, n)), rng.standard_normal((P, 2))
+    Z[:, 0] *= 0.01  # the first pivot need not be large
+    u, s, vt = (each[..., :8] if each.ndim == 1 else each for each in np.linalg.svd(Z, full_matrices=False))
+    for penalty in (0.0, 1e-300, 1e-20, 1e-10, 1e-4):
+        turned = u[:, : s.size].T @ y
+        expected = vt[: s.size].T @ ((s / (s**2 + penalty))[:, None] * turned)
+        a, fitted = _solve(Z.copy(), y, penalty)
+        np.testing.assert_allclose(a, expected, rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(fitted, Z @ expected, rtol=1e-6, atol=1e-8)
+
+
+def test_linear_features_beyond_the_input_dimension_are_no_new_parameters() -> None:
+    """Without a penalty the same least squares, and the same errors, whatever their number."""
+    sizes: dict[str, Any] = {"networks": 1, "activation": "linear", "penalty": 0.0}
+    one, other = (draw(PROBLEM._replace(**sizes, features=n), np.random.default_rng(8)) for n in (10, 35))
+    assert one == pytest.approx(other, rel=1e-6, abs=1e-9)
 
 
 def test_a_replicate_is_what_its_predictors_do_on_a_test_set() -> None:

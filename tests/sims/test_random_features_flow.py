@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
+from tsmech.sims.features.problem import Problem
 from tsmech.sims.features.teacher import Teacher
-from tsmech.sims.random_features_flow import Problem, draw
+from tsmech.sims.random_features_flow import draw
 
-PROBLEM = Problem(12, 20, 8, 0.05, 0.7, 0.5, 1.3, 0.3, "relu", False)
+PROBLEM = Problem(12, 20, 8, 0.05, 0.5, 1.3, 0.3, "relu", False, initial_scale=0.7)
 
 
 @pytest.mark.parametrize(("P", "n"), [(12, 20), (20, 12), (15, 15)])

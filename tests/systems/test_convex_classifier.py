@@ -56,6 +56,7 @@ def test_without_scikit_learn_there_is_theory_alone(monkeypatch: pytest.MonkeyPa
     problem = tsmech.ConvexClassifier(alpha=1.0)
     assert "tsmech[classifiers]" in str(problem.lacks("direct"))
     assert problem.lacks("theory") is None
+    assert tsmech.ConvexClassifier(alpha=1.0, loss="hinge", dimension=10).direct(rng=0).R[0] > 0
 
 
 @pytest.mark.slow

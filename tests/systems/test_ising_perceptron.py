@@ -37,7 +37,13 @@ def test_small_problems_are_enumerated_and_large_ones_sampled() -> None:
     assert "R_random" not in small.direct(rng=0)
     forced = tsmech.IsingPerceptron(alpha=0.8, temperature=1.0, dimension=10, sampler="metropolis", sweeps=50)
     assert {"R_random", "R_teacher", "autocorrelation_time", "burn_in", "equilibrated"} <= set(forced.direct(rng=0))
-    assert "equilibrated" in tsmech.IsingPerceptron(alpha=0.8, temperature=1.0, dimension=31, sweeps=20).direct(rng=0)
+    warm = tsmech.IsingPerceptron(alpha=0.8, temperature=1.0, dimension=31, sweeps=20).direct(rng=0)
+    cold = tsmech.IsingPerceptron(alpha=0.8, temperature=0.2, dimension=31, sweeps=20).direct(rng=0)
+    assert "equilibrated" in warm
+    assert "temperatures" not in warm
+    assert set(warm) | {"temperatures", "free_energy", "entropy"} == set(cold)
+    poor = tsmech.IsingPerceptron(alpha=0.8, branch="poor", dimension=20, sweeps=20)
+    assert poor.samples_by == "metropolis"
 
 
 @pytest.mark.parametrize(
@@ -45,10 +51,13 @@ def test_small_problems_are_enumerated_and_large_ones_sampled() -> None:
     [
         ({"sampler": "enumeration", "dimension": 31}, "dimension = 31 is not allowed with sampler = enumeration"),
         ({"sampler": "enumeration", "branch": "poor"}, "branch = poor is not allowed with sampler = enumeration"),
+        ({"sampler": "tempering", "branch": "perfect"}, "branch = perfect is not allowed with sampler = tempering"),
         ({"method": "high_temperature"}, "temperature = 0 is not allowed with method = high_temperature"),
         ({"branch": "rich"}, "branch = rich"),
         ({"temperature": -0.1}, "temperature = -0.1"),
         ({"alpha": 0.0}, "alpha = 0"),
+        ({"alpha": 1e-13}, "alpha = 1e-13 is not allowed with temperature = 0"),
+        ({"temperature": 1e13}, r"temperature = 1e\+13 is not allowed"),
     ],
 )
 def test_bad_input_is_named(given: dict[str, Any], says: str) -> None:

@@ -44,6 +44,28 @@ def test_a_draw_is_kernel_ridge_regression() -> None:
              np.random.default_rng(1))  # fmt: skip
 
 
+def test_eigenvalues_that_rounding_hides_do_not_decide_an_error_silently() -> None:
+    """A Gaussian that is nearly constant resolves degree 3 at no penalty, by eigenvalues of 1e-15 of its trace."""
+    system = {"examples": 60, "dimension": 10, "kernel": "gaussian", "length": 100.0}
+    with pytest.raises(ConvergenceError, match="the test error of kernel regression from 60 examples is between"):
+        KernelRegression(**system).theory()
+    assert KernelRegression(**system, penalty=1e-3).theory().test_error[0] == pytest.approx(1.2, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "degrees"),
+    [({"kernel": "series", "coefficients": (0.0, 1.0)}, [1]), ({"kernel": "series", "coefficients": (0, 0, 1)}, [0, 2]),
+     ({"activation": "linear"}, [0, 1]), ({"activation": "linear", "bias_variance": 0.0}, [1]), ({}, None)],
+)  # fmt: skip
+def test_polynomials_have_their_degrees_and_leave_the_rest_on_the_examples(
+    kernel: dict[str, Any], degrees: list[int] | None
+) -> None:
+    system = KernelRegression(examples=100, dimension=10, powers=(0.0,), noise=1.0, **kernel)
+    assert system.degrees() == degrees
+    left = 0.0 if degrees is None else 1 - sum(harmonics(10, 3)[degrees]) / 100
+    assert system.theory().train_error[0] == pytest.approx(left / 2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters",

@@ -150,6 +150,44 @@ def test_repeats_are_averaged_and_say_what_could_be_explained() -> None:
     assert direct.explained_share.iloc[-1] == pytest.approx(1.0, abs=0.15)
 
 
+def test_stimuli_are_named_in_words_or_numbers() -> None:
+    """... in text and in Parquet; the order of the stimuli, and so the split, is that of their first rows."""
+    pytest.importorskip("pyarrow")
+    rng = np.random.default_rng(3)
+    place = np.repeat(np.arange(40), 2)
+    frame = pd.DataFrame(rng.standard_normal((40, 3))[place], columns=list("abc"))
+    frame["y"] = frame.a + 0.1 * rng.standard_normal(80)
+    given = {"target": ("y",), "columns": None, "repeats": "stimulus"}
+    frame.assign(stimulus=place).to_csv("t.csv", index=False)
+    numbered = problem(**given).table()
+    frame.assign(stimulus=[f"image {i}" for i in place]).to_csv("t.csv", index=False)
+    frame.assign(stimulus=[f"image {i}" for i in place]).to_parquet("t.parquet")
+    for data in ("t.csv", "t.parquet"):
+        table = problem(data=data, **given).table()
+        assert (table.inputs == numbered.inputs).all()
+        assert (table.targets == numbered.targets).all()
+    with pytest.raises(InputError, match="row 2, column 5 holds 'image 0'"):
+        problem(target=("y",), columns=None)
+    frame.assign(stimulus=place, z=np.tile([2.0, -2.0], 40)).to_csv("t.csv", index=False)
+    with pytest.raises(InputError, match="the target z varies between stimuli no more than between repeats"):
+        problem(**(given | {"target": ("y", "z")}))
+
+
+def test_small_tables_take_of_the_default_sizes_those_that_are_enough() -> None:
+    FRAME.head(40).to_csv("t.csv", index=False)
+    small = LearningCurve(data="t.csv", target="y", columns=UNITS)
+    assert small.sizes()[0] == 5
+    assert len(small.sizes()) == 11
+    with pytest.raises(InputError, match=r"fractions\[0\] = 0.05 is not allowed: of 40 rows it takes 2"):
+        LearningCurve(data="t.csv", target="y", columns=UNITS, fractions=(0.05, 0.5))
+
+
+def test_columns_that_are_lost_beside_others_are_remarked_on() -> None:
+    FRAME.assign(unit_2=FRAME.unit_2 * 1e9).to_csv("t.csv", index=False)
+    assert "standard deviations of columns differ by a factor" in str(problem().remark())
+    assert problem(standardise=True).remark() is None
+
+
 def test_feature_maps_are_those_of_scikit_learn() -> None:
     from sklearn.metrics.pairwise import rbf_kernel
     from sklearn.preprocessing import PolynomialFeatures, StandardScaler
@@ -311,6 +349,10 @@ def test_several_targets_are_stored_exported_and_drawn() -> None:
     said = command(*words, "--replicates", 2, "--workers", 1, "--out", "run", "--quiet")
     assert said.code == 0, said.err
     assert command("plot", "run", "--y", "explained", "--by", "penalty", "--out", "p.svg").code == 0
+    short = command(*words, "--replicates", 2, "--workers", 1, "--out", "run")
+    assert [line for line in short.out.splitlines() if line.startswith("test error, ")] == [
+        f"test error, test_error[neuron_{i}]:" for i in range(3)
+    ]
     assert command("plot", "run", "--y", "explained[neuron_1]", "--by", "penalty", "--out", "q.svg").code == 0
     assert command("export", "run", "--long", "--out", "long.csv").code == 0
     long = pd.read_csv("long.csv")

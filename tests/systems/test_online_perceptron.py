@@ -42,7 +42,7 @@ def test_the_optimal_rule_begins_without_weights() -> None:
         ({"learning_rate": 0.0}, "learning_rate = 0"),
         ({"duration": -1.0}, "duration = -1"),
         ({"rule": "rosenblatt"}, "rule = rosenblatt is not allowed"),
-        ({"duration": 1e-4}, "the first step ends"),
+        ({"duration": 1e-4}, "duration = 0.0001 is not allowed: the first step ends"),
     ],
 )
 def test_bad_input_is_named(given: dict[str, Any], says: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import tsmech
 from tsmech import RandomFeatures, RandomFeaturesFlow
-from tsmech.errors import InputError
+from tsmech.errors import ConvergenceError, InputError
 from tsmech.systems import random_features_flow
 
 
@@ -46,6 +46,22 @@ def test_long_training_ends_at_regression_in_the_simulation_too() -> None:
 def test_bad_input_is_named(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         RandomFeaturesFlow(**{"alpha": 1, "features": 1, **parameters})
+
+
+def test_ends_of_the_range_of_parameters_are_numbers_or_said_in_words() -> None:
+    common: dict[str, Any] = {"features": 1.0, "samples": [0, 10], "duration": 10}
+    with pytest.raises(ConvergenceError, match="was not resolved"):
+        RandomFeaturesFlow(alpha=1e12, **common).theory()
+    tiny, none = (RandomFeaturesFlow(alpha=2, penalty=each, **common).theory() for each in (1e-300, 0.0))
+    np.testing.assert_allclose(tiny.test_error, none.test_error, rtol=1e-6)
+
+
+def test_linear_features_beyond_the_input_dimension_move_nothing() -> None:
+    flow = RandomFeaturesFlow(
+        alpha=2, features=3, activation="linear", dimension=20, samples=[1e3, 1e14, 1e20], duration=1e20
+    )
+    error = flow.direct(rng=0).test_error
+    np.testing.assert_allclose(error, error[0], rtol=1e-6)
 
 
 @pytest.mark.slow

@@ -122,10 +122,12 @@ def test_bad_input_is_named(parameters: dict[str, Any], message: str) -> None:
 
 
 def test_a_long_simulation_is_announced() -> None:
-    """By about the evaluations of the gradient times the examples."""
-    flow = WideNetwork(duration=1000.0, examples=50)
-    assert 50 * 1000 < flow.simulation_steps() < 50 * 10_000
-    assert WideNetwork(duration=1000.0, examples=50, step=0.5).simulation_steps() == 100_000
+    """By the gradients times thousands of weights and examples, where these are many."""
+    assert WideNetwork(duration=1000.0, step=0.5, width=4).simulation_steps() == 2000 * 500
+    wide = WideNetwork(duration=1000.0, step=0.5, examples=50, width=1000, hidden_layers=2)
+    assert wide.simulation_steps() == pytest.approx(2000 * 50 * 1012)
+    flow = WideNetwork(duration=1000.0, examples=50, width=1000, hidden_layers=2)
+    assert wide.simulation_steps() < flow.simulation_steps() < 10 * wide.simulation_steps()
 
 
 def test_a_table_of_inputs(tmp_path: Path) -> None:
@@ -157,6 +159,15 @@ def test_a_step_that_is_not_stable_has_no_theory_and_a_narrow_network_that_diver
     assert curve.stop is not None
     assert curve.stop.reason == "diverged"
     assert WideNetwork(**SMALL, step=0.1).lacks("theory") is None
+
+
+def test_a_network_that_answers_to_nothing_has_a_kernel_that_does_not_change() -> None:
+    silent = WideNetwork(
+        **SMALL, weight_variance=1e-90, bias_variance=0.0, activation="relu", samples=[0, 1], duration=1
+    )
+    found = silent.direct(rng=0)
+    assert (found.kernel_change == 0).all()
+    assert (found.kernel_deviation == 0).all()
 
 
 def test_what_does_not_fit_into_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

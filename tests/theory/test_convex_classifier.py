@@ -5,9 +5,10 @@ import math
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize_scalar
+from scipy import integrate, stats
+from scipy.optimize import minimize_scalar, root
 
-from tsmech.theory import ridge
+from tsmech.theory import convex_classifier, ridge
 from tsmech.theory.convex_classifier import LOSSES, force, solve
 from tsmech.theory.perceptron import hebb, maximum_stability, pseudo_inverse, separability_threshold
 from tsmech.theory.spectra import ISOTROPIC, Spectrum, two_level
@@ -105,9 +106,58 @@ def test_the_scale_of_the_teacher_does_not_matter():
     assert (one.R, one.norm) == pytest.approx((other.R, other.norm), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_extreme_parameters_are_solved():
     for loss, alpha, penalty, flip in itertools.product(LOSSES, (1e-3, 1.0, 30.0), (1e-6, 1.0, 1e4), (0.0, 0.3)):
         state = solve(alpha, loss, penalty, flip, ISOTROPIC)
         assert 0 < state.R < 1
         assert state.residual < 1e-9
         assert 0 <= state.train_error <= 0.5
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_other_starts_lead_to_the_same_fixed_point(loss, monkeypatch):
+    """The problem is convex.  Ten starts over six decades at λ itself, in place of the path from λ → ∞."""
+    expected, ends = solve(2.0, loss, 0.1, 0.1, ISOTROPIC), []
+    shifts = iter(np.random.default_rng(0).uniform(-7, 7, (10, 3)))
+
+    def one_step(equations, start, first, end, name):
+        found = root(equations, start + next(shifts), args=(end,), tol=1e-12)
+        return found.x, float(np.abs(equations(found.x, end)).max()), found.nfev
+
+    monkeypatch.setattr(convex_classifier, "follow", one_step)
+    for _ in range(10):
+        state = solve(2.0, loss, 0.1, 0.1, ISOTROPIC)
+        if state.residual < 1e-9:
+            ends.append((state.R, state.norm))
+    assert len(ends) >= 4
+    for end in ends:
+        assert end == pytest.approx((expected.R, expected.norm), rel=1e-7)
+
+
+@pytest.mark.parametrize(("V", "deviation"), [(10.0, 1e3), (1e3, 1e3), (1e3, 1e5)])
+def test_averages_resolve_where_the_logistic_force_saturates(V, deviation):
+    """At -V, within a field of order 1 among fields of order 1000; adaptive quadrature is broken there."""
+    centres = [(-V, 1.0), (0.0, 1.0), (math.log1p(V), 1.0)]
+    ends = sorted({-12.0, 12.0, *((c + k * w) / deviation for c, w in centres for k in (-100, -20, -5, 0, 5, 20, 100))})
+
+    def average(power):
+        def integrand(z):
+            law = 2 * stats.norm.pdf(z) * (0.1 + 0.8 * stats.norm.cdf(z))
+            return law * float(force("logistic", np.array([deviation * z]), V)[0][0]) ** power
+
+        return sum(
+            integrate.quad(integrand, a, b, epsabs=1e-13, epsrel=1e-10, limit=200)[0]
+            for a, b in itertools.pairwise(ends)
+        )
+
+    across = deviation**2 / 2
+    found = convex_classifier._averages("logistic", V, math.sqrt(across), across, 0.1)
+    assert found[2] == pytest.approx(average(2), rel=1e-8)
+
+
+def test_the_transition_is_crossed_at_the_smallest_penalty():
+    """Just below alpha = 2.992 the norm still grows from λ = 1e-9 to 1e-12, just beyond nothing changes any more."""
+    norms = {a: [solve(a, "logistic", penalty, 0.1, ISOTROPIC).norm for penalty in (1e-9, 1e-12)] for a in (2.95, 3.05)}
+    assert norms[2.95][1] > 1.5 * norms[2.95][0]
+    assert norms[3.05][1] == pytest.approx(norms[3.05][0], rel=1e-3)

@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 
 from tsmech.errors import InputError
 from tsmech.theory import ising_perceptron
-from tsmech.theory.gibbs.likelihood import mean_log
+from tsmech.theory.gibbs.likelihood import mean_log, pull, second_moment
 from tsmech.theory.ising_perceptron import _quenched, ising_transition, solve
 
 
@@ -91,6 +91,13 @@ def test_limits():
     assert solve(1.0, 0.5, "stable", "annealed").q is None
 
 
+def test_hot_students_keep_their_digits():
+    """At T = 1e10 all three methods meet in eight digits, where 1 - ε/T has only six."""
+    expected = ising_transition(1e10, "high_temperature")
+    for method in ("quenched", "annealed"):
+        assert ising_transition(1e10, method) == pytest.approx(expected, rel=1e-8)
+
+
 def test_annealing_bounds_the_free_energy():
     for alpha in (0.3, 0.9, 1.4):
         assert solve(alpha, 0.5, "poor", "annealed").log_partition >= solve(alpha, 0.5, "poor").log_partition
@@ -109,8 +116,43 @@ def test_overlaps_by_quadrature():
 
 @pytest.mark.parametrize(
     ("given", "says"),
-    [((-1.0,), "temperature = -1"), ((0.0, "high_temperature"), "temperature = 0"), ((1.0, "cold"), "method = 'cold'")],
+    [
+        ((-1.0,), "temperature = -1"),
+        ((1e13,), "temperature = 1"),
+        ((0.0, "high_temperature"), "temperature = 0"),
+        ((1.0, "cold"), "method = 'cold'"),
+    ],
 )
 def test_bad_input_is_named(given, says):
     with pytest.raises(InputError, match=says):
         ising_transition(*given)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5, 2.0])
+@pytest.mark.parametrize("x", [1e-3, 0.5, 1.5, 5.0])
+def test_at_every_place_of_the_curve_the_other_equation_has_one_solution(temperature, x):
+    """One change of sign over twelve decades of q̂: no start could lead to another saddle point."""
+    signs = []
+    for spread in x * np.geomspace(1e-6, 1e6, 97):
+        q, across, p = ising_perceptron._overlaps(x, spread)
+        if min(q, across, p) > 1e-14:
+            along, squared = (average(q, across, p, temperature, 0.0) for average in (pull, second_moment))
+            signs.append(np.sign(spread * along - x * squared))
+    assert np.count_nonzero(np.diff(signs)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("temperature", [0.0, 0.1, 1.0])
+def test_the_curve_rises_to_the_spinodal_and_falls_from_there(temperature):
+    """... so that each alpha below has one solution before it, the branch, and one beyond, of a higher free energy.
+
+    Up to R̂ = 9, R = 0.997, where F > 0 and the perfect branch has 0; at T = 0.1 there are more from R̂ = 11 on.
+    """
+    points = [_quenched(x, temperature) for x in np.geomspace(1e-3, 9, 60)]
+    alphas = [point.alpha for point in points]
+    top = int(np.argmax(alphas))
+    assert (np.diff(alphas[: top + 1]) > 0).all()
+    assert (np.diff(alphas[top:]) < 0).all()
+    assert max(alphas) == pytest.approx(ising_transition(temperature).spinodal, rel=5e-3)
+    for point in points[top + 1 :]:
+        assert point.log_partition < max(0.0, solve(point.alpha, temperature, "poor").log_partition)

@@ -3,10 +3,11 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 
 from tsmech.theory import ridge
-from tsmech.theory.linear_perceptron import solve
+from tsmech.theory.linear_perceptron import _state, solve
 
 POINTS = list(itertools.product([0.3, 1.0, 2.5], [0.05, 0.5, 3.0], [0.0, 0.7]))
 
@@ -74,10 +75,19 @@ def test_limits():
 
 @pytest.mark.parametrize("prior", ["spherical", "gaussian"])
 def test_extreme_parameters_are_solved(prior):
-    for alpha, T, noise in itertools.product([1e-6, 0.999999, 1.0, 1e4], [1e-8, 1.0, 1e8], [0.0, 1.0, 100.0]):
+    for alpha, T, noise in itertools.product([1e-6, 0.999999, 1.0, 1e4], [1e-100, 1e-8, 1.0, 1e8], [0.0, 1.0, 100.0]):
         state = solve(alpha, T, noise, prior)
         assert math.isfinite(state.generalization_error)
         assert state.generalization_error >= 0
         assert state.train_error >= 0
         if prior == "spherical":
             assert state.square == pytest.approx(1.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("alpha", "temperature", "noise"), POINTS)
+def test_the_spherical_solution_is_unique(alpha, temperature, noise):
+    """Q grows with p all the way to where it diverges or p = 1, so that Q = 1 once."""
+    largest = min(1.0, temperature / (math.sqrt(alpha) - 1) * (1 - 1e-9)) if alpha > 1 else 1.0
+    squares = [_state(alpha, temperature, noise, p, 0.0).square for p in np.geomspace(1e-12, largest, 300)]
+    assert (np.diff(squares) > -1e-12 * np.abs(squares[1:])).all()
+    assert squares[0] < 1 <= squares[-1] * (1 + 1e-9)

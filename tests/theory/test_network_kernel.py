@@ -50,7 +50,7 @@ def test_it_is_the_mean_over_finite_networks(activation: str, hidden_layers: int
     assert (abs(mean - network_kernel(X, **given, kind="nngp")) < 5 * spread + 20 * abs(mean) / widths[1]).all()
 
 
-@pytest.mark.parametrize("name", ["relu", "erf", "tanh"])
+@pytest.mark.parametrize("name", ["relu", "erf", "tanh", "leaky_relu", "quadratic"])
 def test_averages_are_those_of_quadrature(name: str) -> None:
     g, slope = BUILT_IN[name].g, BUILT_IN[name].slope
     v, w, c = 1.3, 0.6, 0.4
@@ -93,6 +93,20 @@ def test_a_kink_and_inputs_that_are_nearly_alike_are_refused() -> None:
     assert np.isfinite(network_kernel(np.eye(2), activation=own)).all()
 
 
+def test_fields_of_large_variance_are_resolved_or_refused() -> None:
+    """At a variance v tanh is a step of width 1/√v: E tanh² = 1 - √(2/πv) and E sech⁴ = √(2/πv) 2/3, to 1/v of it."""
+    v = 2000.0
+    small = float(np.sqrt(2 / np.pi / v))
+    inputs = [[np.sqrt(v)]]
+    output = network_kernel(inputs, activation="tanh", kind="nngp")[0, 0]
+    assert output == pytest.approx(1 - small, abs=2 * small / v)
+    assert network_kernel(inputs, activation="tanh")[0, 0] - output == pytest.approx(v * small * 2 / 3, rel=2 / v)
+    with pytest.raises(ConvergenceError, match="too steep for fields of variance 1e"):
+        network_kernel([[1e5]], activation="tanh")
+    steep = network_kernel([[1e5]], activation="erf", kind="ntk")[0, 0]  # E g'² = 2/π √(1 + 2 v)
+    assert steep == pytest.approx(2 / np.pi * (np.pi / 2 + 1e10 / np.sqrt(1 + 2e10)), rel=1e-4)
+
+
 def test_kernels_are_symmetric_positive_and_alike_between_two_sets() -> None:
     for kind in ("ntk", "nngp"):
         kernel = network_kernel(X, activation="relu", hidden_layers=2, kind=kind)
@@ -114,6 +128,12 @@ def test_kernels_are_symmetric_positive_and_alike_between_two_sets() -> None:
         ({"activation": "softmax"}, "softmax"),
         ({"others": [[1.0, 2.0]]}, "others have 2 columns"),
         ({"inputs": [[np.nan]]}, "inputs of shape"),
+        ({"inputs": [["a"]]}, "inputs = .*: must be a real number"),
+        ({"inputs": [[1j]]}, "inputs = .*: must be a real number"),
+        ({"inputs": [[1e100]]}, "the variance of a field is beyond"),
+        ({"hidden_layers": "2"}, "hidden_layers = '2'"),
+        ({"activation": "sign"}, "its nngp kernel is known"),
+        ({"inputs": np.broadcast_to(X[:1], (10**7, 3))}, "a kernel of 10000000 x 10000000 inputs takes"),
     ],
 )
 def test_bad_arguments_are_named(given: dict[str, object], message: str) -> None:

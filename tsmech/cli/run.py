@@ -176,10 +176,9 @@ def _run(
     quiet: bool,
     **wanted: str | None,
 ) -> None:
-    from tsmech.plots.picture import first_number
     from tsmech.problem.observables import observable_of
     from tsmech.runs import LONG_STEPS, most_steps, publish, resolve, tables
-    from tsmech.runs.report import remarks, summarise
+    from tsmech.runs.report import MOST_TABLES, remarks, shown_columns, summarise
     from tsmech.runs.shards import WHOLE, Shard
 
     experiment = resolve(name, parameters, **wanted)
@@ -212,12 +211,15 @@ def _run(
             counts = ", ".join(f"{count} {answer}" for answer, count in store.counts().items())
             say_out(f"shard {share}: finished {counts}; tsmech merge joins {directory} with the others", quiet)
         elif not quiet:
-            observable = first_number(store.experiment)
-            name = observable_of(observable)
-            entry = f", {observable}" if observable != name else ""
-            say_out(f"{experiment.system.observables[name].label}{entry}:")
-            table = summarise(store, observable)
-            say_out(tables.to_text(table.rows))
+            columns = shown_columns(store)
+            for column in columns[:MOST_TABLES]:
+                name = observable_of(column)
+                entry = f", {column}" if column != name else ""
+                say_out(f"{experiment.system.observables[name].label}{entry}:")
+                table = summarise(store, column)
+                say_out(tables.to_text(table.rows))
+            if (more := len(columns) - MOST_TABLES) > 0:
+                say_out(f"and {more} more, in the table of the run")
             for line in [*table.notes, *remarks(store)]:
                 say_out(line)
             for path in files:

@@ -15,7 +15,7 @@ from tsmech.problem.curve import Curve
 from tsmech.words import printable
 
 TOGETHER = 250
-"""Most points at which a prediction is had at once."""
+"""Most points at which a prediction is computed at once."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def performed(
     seconds: float = math.inf,
     begin: Callable[[int], None] = lambda position: None,
 ) -> Iterator[Outcome]:
-    """Yield the outcomes of :func:`perform` as they come; predictions that can be had at many points at once are."""
+    """Yield the outcomes of :func:`perform` as they come, predictions at many points at once where the system can."""
     end = time.monotonic() + seconds
     position = 0
     for (_, answer), alike in itertools.groupby(tasks, key=lambda task: (type(task.system), task.answer)):

@@ -118,7 +118,7 @@ class View:
             )
 
     def lacking(self, experiment: Experiment) -> list[str]:
-        """Return why answers that are asked for are not to be had."""
+        """Return why answers that are asked for do not exist here."""
         reasons = (point.lacks(answer) for answer in self.answers for point in experiment.points())
         return [*dict.fromkeys(reason for reason in reasons if reason)]
 

@@ -179,6 +179,7 @@ def _draw_curves(
     across = _across(picture, keys, len(kinds))
     canvas = Canvas.make(len(items), across, (5.2, 4.2) if len(items) <= COLUMNS else (4.0, 3.3), given)
     several = families.spread(system, drawn)
+    coded = curves.codes(picture, [row for found in shown.values() for row in found])
     ys, off = [], False
     legends: list[list[Line2D]] = []
     for ax, (kind, key) in zip(canvas.panels, items, strict=True):
@@ -188,7 +189,7 @@ def _draw_curves(
         part = {column: _matching(found, key) for column, found in whole.items()}
         family = several and families.spread(system, {name: drawn[name] for name in kind})
         styles = families.styles(system, columns) if family else {}
-        off |= curves.draw_curves(ax, experiment, part, picture, limits, between, families.looks(styles))
+        off |= curves.draw_curves(ax, experiment, part, picture, limits, between, families.looks(styles), coded)
         for name, number in picture.mark:
             if name == picture.x:
                 ax.axvline(number, zorder=1.5, **MARK)

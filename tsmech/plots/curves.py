@@ -115,16 +115,18 @@ def draw_curves(
     limits: Range,
     lines: Lines,
     looks: Mapping[str, Look] | None = None,
+    coded: Sequence[Any] | None = None,
 ) -> bool:
     """Draw the visible rows of one panel's observables; return whether a mean lies off the scale.
 
-    Colour tells apart what :func:`codes` says, or else the columns that ``looks`` names.
+    Colour tells apart what :func:`codes` says of all rows of a picture, ``coded``, or of these; or else the columns
+    that ``looks`` names.
     """
     groups = apart(experiment, picture.x)
     joined = picture.x not in named_coordinates(experiment.system)
     off = False
     for observable, rows in shown.items():
-        values = codes(picture, rows)
+        values = codes(picture, rows) if coded is None else list(coded)
         for key, answers in grouped(rows, groups):
             code = observable if picture.together else key.get(picture.by or "")
             known = looks or {}

@@ -235,7 +235,7 @@ def _observable(name: Any) -> str:
 
 
 def _span(plan: Mapping[str, Any], running: Sequence[str], coordinate: str | None, length: Any) -> Any:
-    """Return the two axes of a map, or None where they are not to be had."""
+    """Return the two axes of a map, or None where there are none."""
     ranked = sorted(running, key=lambda name: (name != coordinate, -length(name)))
     free = [name for name in ranked if name not in (plan.get("x"), plan.get("y"))]
     x = plan.get("x") or next((name for name in free), None)

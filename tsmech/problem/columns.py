@@ -25,12 +25,14 @@ class Columns(NamedTuple):
 
     ``0,2,age`` takes columns by number (from 0, as they lie in the file) or by the name in the header, ``-id,-3`` takes
     all but these, ``all`` takes even what looks like an index.  The columns that ``also`` names, by numbers, names or
-    patterns of names (``neuron_*``), are taken besides, whatever the words say.
+    patterns of names (``neuron_*``), are taken besides, whatever the words say.  Those that ``named`` names may hold
+    words in place of numbers: each word becomes a number of its own.
     """
 
     words: str | None = None
     parameter: bool = False
     also: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
 
     @property
     def decided(self) -> bool:
@@ -66,10 +68,22 @@ class Columns(NamedTuple):
             raise ValueError(f"columns = {self.words} leaves no column")
         return wanted
 
+    def with_words(self, names: Sequence[str] | None, width: int) -> list[int]:
+        """Return the numbers of the columns that may hold words."""
+        return [column for word in self.named for column in matching(word, names, width)]
+
     def decide(self, question: str) -> ValueError:
         """Return the error for a table whose first column may be an index or an input."""
         way = "columns = -0 leaves it out, columns = all takes it" if self.parameter else "write the file without it"
         return ValueError(f"{question}: it may be an index or an input ({way})")
+
+
+class Codes(dict[str, float]):
+    """Numbers for words, 0, 1, 2, ... in the order in which they come."""
+
+    def __missing__(self, word: str) -> float:
+        """Give a new word the next number."""
+        return self.setdefault(word, float(len(self)))
 
 
 def matching(word: str, names: Sequence[str] | None, width: int) -> list[int]:

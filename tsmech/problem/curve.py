@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 Reason = Literal["diverged", "not converged"]
+BEYOND = 1e-9
+"""Share of the bounds' distance by which rounding may take a value out of them."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,8 @@ def fault(
         for axis, count in zip(axes, indices, strict=True):
             if axis in curve.labels and len(curve.labels[axis]) != count:
                 return f"{name} has {count} entries along {axis}, which has {len(curve.labels[axis])} names"
+        if outside := _outside(values, observables[name].bounds):
+            return f"{name} has the value {outside}"
     sizes = [len(values) for values in (*curve.coordinates.values(), *curve.observables.values())]
     if len(set(sizes)) > 1:
         return f"has columns of different lengths: {sorted(set(sizes))}"
@@ -150,6 +154,15 @@ def fault(
         if not (values >= 0.0).all():
             return f"has a standard error of {name} that is not positive"
     return _disorder(curve, coordinates)
+
+
+def _outside(values: NDArray[np.float64], bounds: tuple[float, float] | None) -> str | None:
+    """Return a value that is out of bounds by more than rounding, in words, or None; NaN is not."""
+    if bounds is None:
+        return None
+    least, largest = bounds
+    wrong = values[(values < least - BEYOND * (largest - least)) | (values > largest + BEYOND * (largest - least))]
+    return f"{wrong[0]:g}, declared are {least:g} to {largest:g}" if wrong.size else None
 
 
 def undefined(curve: Curve, observables: Mapping[str, Observable]) -> str | None:

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tsmech.errors import TsmechError
-from tsmech.problem.parameters import plain
+from tsmech.problem.observables import Observable
+from tsmech.problem.parameters import Parameter, plain
 from tsmech.words import one_line, shown
 
 if TYPE_CHECKING:
     from tsmech.problem.curve import Curve
 
-POINTS = 60
-"""Values of a parameter along which the picture of a problem without a coordinate runs."""
+POINTS = 40
+"""Most values of a parameter along which the picture of a problem without a coordinate runs."""
 WIDTH, HEIGHT, MARGIN = 260, 140, 24
 LARGEST = 20.0
-"""Multiple of the median above which a line leaves the picture, as near a pole."""
+"""Multiple of the median above which a line that has a pole leaves the picture."""
+CROWDED = 0.15
+"""Median of the horizontal values over the largest below which their axis is logarithmic."""
 
 
 def describe(system: Any) -> str:
@@ -29,7 +32,7 @@ def describe(system: Any) -> str:
         value = getattr(system, name)
         if value is None:
             continue
-        changed = declared.required or value != declared.default
+        changed = declared.required or value != _default(system, name, declared)
         cells = [declared.symbol, name, shown(plain(value)), declared.help]
         weight = "bold" if changed else "normal"
         texts = "".join(f"<td style='text-align:left'>{html.escape(str(cell))}</td>" for cell in cells)
@@ -40,32 +43,52 @@ def describe(system: Any) -> str:
     return f"<div>{title}<div style='{flex}'>{table}<div>{picture(system)}</div></div></div>"
 
 
+def _default(system: Any, name: str, declared: Parameter) -> Any:
+    """Return what a parameter is where it is not given; some have the value that the others imply."""
+    if declared.default is not None:
+        return declared.default
+    try:
+        return getattr(dataclasses.replace(system, **{name: None}), name)
+    except TsmechError:
+        return None
+
+
 def picture(system: Any) -> str:
-    """Return a small picture of the first prediction as SVG, or in words why there is none."""
+    """Return a small picture of the first prediction as SVG, or in words why there is none.
+
+    It runs along the coordinate where there is one, else along a parameter that has no default.
+    """
     found = next((name for name, one in system.answers.items() if one.predicts and system.lacks(name) is None), None)
-    observables = [*system.pictured, *system.observables]
-    name = next(
-        (one for one in observables if not (system.observables[one].axes or system.observables[one].summary)), ""
-    )
+    name = next((one for one in [*system.pictured, *system.observables] if _is_number(system.observables[one])), "")
     if found is None or not name:
         return "no prediction"
+    poles: Sequence[float] = ()
     try:
         along = system.running()
         if along is not None:
             curve = system.curve(found)
-            label = f"{system.coordinates[along].symbol} ({system.coordinates[along].label})"
+            label = f"{system.coordinates[along].symbol} ({system.coordinates[along].label.partition(':')[0]})"
             lines = _lines(curve, along, name)
         else:
-            ranged = [(one, declared) for one, declared in system.parameters().items() if declared.numeric]
-            along, declared = next((one, it) for one, it in ranged if it.range is not None)
+            ranged = {one: it for one, it in system.parameters().items() if it.numeric and it.range is not None}
+            along = min(ranged, key=lambda one: not ranged[one].required)
+            declared = ranged[along]
             low, high = declared.range or (0.0, 1.0)
-            at = np.unique([declared.check(_whole(declared.kinds, x)) for x in np.linspace(low, high, POINTS)])
+            space = np.geomspace if declared.scale == "logarithmic" else np.linspace
+            number = min(POINTS, max(system.line_points() // 2, 2))
+            at = np.unique([declared.check(_whole(declared.kinds, x)) for x in space(low, high, number)])
             points = [dataclasses.replace(system, **{along: _whole(declared.kinds, x)}) for x in at]
-            values = [float(point.curve(found).observables[name][0]) for point in points]
+            curves = system.curves(found, points) or [point.curve(found) for point in points]
+            values = [float(curve.observables[name].flat[0]) for curve in curves]
             label, lines = f"{declared.symbol} ({along})", [(at, np.array(values))]
-    except (TsmechError, ArithmeticError, StopIteration) as error:
+            poles = system.poles(along)
+    except (TsmechError, ArithmeticError, ValueError) as error:
         return html.escape(one_line(str(error))) or "no prediction"
-    return _svg(lines, label, f"{system.observables[name].symbol} ({found})")
+    return _svg(lines, label, f"{system.observables[name].symbol} ({found})", cut=bool(poles))
+
+
+def _is_number(observable: Observable) -> bool:
+    return not observable.summary and (not observable.axes or observable.single)
 
 
 def _whole(kinds: Sequence[str], value: float) -> Any:
@@ -74,7 +97,8 @@ def _whole(kinds: Sequence[str], value: float) -> Any:
 
 def _lines(curve: "Curve", along: str, name: str) -> list[tuple[Any, Any]]:
     """Return a line for each combination of the names that a curve has."""
-    at, values = np.asarray(curve.coordinates[along], dtype=float), curve.observables[name]
+    at = np.asarray(curve.coordinates[along], dtype=float)
+    values = curve.observables[name].reshape(len(at), -1)[:, 0]
     named = [listed for listed in curve.coordinates.values() if isinstance(listed, tuple)]
     if not named:
         return [(at, values)]
@@ -84,15 +108,21 @@ def _lines(curve: "Curve", along: str, name: str) -> list[tuple[Any, Any]]:
     return [(at[rows], values[rows]) for rows in found.values()]
 
 
-def _svg(lines: Sequence[tuple[Any, Any]], across: str, up: str) -> str:
-    """Return lines as SVG, with the ends of both axes."""
+def _svg(lines: Sequence[tuple[Any, Any]], across: str, up: str, cut: bool) -> str:
+    """Return lines as SVG, with the ends of both axes; what has poles is cut off above.
+
+    Values that crowd at the lower end, as those of a logarithmic scale do, stand at their logarithms.
+    """
+    crowded = np.median(lines[0][0]) < CROWDED * np.max(lines[0][0])
+    if crowded:
+        lines = [(np.log10(x[x > 0]), y[x > 0]) for x, y in lines]
     xs = np.concatenate([x for x, _ in lines])
     ys = np.concatenate([y for _, y in lines])
     finite = np.isfinite(ys)
     if not finite.any():
         return "no finite values"
     ys = ys[finite]
-    top = min(float(ys.max()), LARGEST * float(np.median(np.abs(ys))) or math.inf)
+    top = min(float(ys.max()), (LARGEST * float(np.median(np.abs(ys))) if cut else 0.0) or math.inf)
     bottom = min(0.0, float(ys.min())) if ys.min() < 0.5 * top else float(ys.min())
     left, right = float(xs.min()), float(xs.max())
     width, height = right - left or 1.0, top - bottom or 1.0
@@ -107,12 +137,13 @@ def _svg(lines: Sequence[tuple[Any, Any]], across: str, up: str) -> str:
                 for a, b in zip(x[run], y[run], strict=True)
             )
             parts.append(f'<polyline points="{places}" fill="none" stroke="#0072B2" stroke-width="1.6"/>')
+    first, last, scale = (10**left, 10**right, ", logarithmic") if crowded else (left, right, "")
     base = HEIGHT - MARGIN
     frame = f'<path d="M{MARGIN} {MARGIN}V{base}H{WIDTH - MARGIN}" fill="none" stroke="#888"/>'
     small = 'font-size="10" font-family="sans-serif" fill="#444"'
     words = [
         f'<text x="{MARGIN}" y="14" {small}>{html.escape(up)}: {bottom:.3g} … {top:.3g}</text>',
-        f'<text x="{MARGIN}" y="{HEIGHT - 8}" {small}>{html.escape(across)}: {left:.3g} … {right:.3g}</text>',
+        f'<text x="{MARGIN}" y="{HEIGHT - 8}" {small}>{html.escape(across)}: {first:.3g} … {last:.3g}{scale}</text>',
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" role="img" '

@@ -11,6 +11,7 @@ from tsmech.problem.references import Reference
 from tsmech.problem.system import System
 
 if TYPE_CHECKING:
+    from tsmech.sims.features.problem import Problem
     from tsmech.theory.fields.hermite import HermiteConstants
 
 FARTHEST = 1e12
@@ -96,6 +97,13 @@ class FeatureNetwork(System):
         from tsmech.theory.fields.hermite import hermite_constants
 
         return hermite_constants(self.activation)
+
+    def problem(self) -> "Problem":
+        """Return what the simulation is told."""
+        from tsmech.sims.features.problem import Problem
+
+        given = {name: getattr(self, name) for name in Problem._fields if hasattr(self, name)}
+        return Problem(**given | {"features": self.units})
 
     def poles(self, name: str) -> tuple[float, ...]:
         """Return where the errors of the minimum-norm solution are infinite: at as many examples as parameters.

@@ -5,6 +5,7 @@ with what decides between them, and one that cannot be read with the row and the
 """
 
 import csv
+import lzma
 import os
 import stat
 import tokenize
@@ -20,14 +21,15 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.machine import memory
 from tsmech.problem import text_tables
-from tsmech.problem.columns import Columns, Heading, all_finite, index_by_name, refuse_a_count
+from tsmech.problem.columns import Codes, Columns, Heading, all_finite, index_by_name, refuse_a_count
 from tsmech.problem.parameters import LARGEST
 
-KINDS = ".csv, .tsv, .txt or .dat (or one of these and .gz), .parquet, .npy or .npz"
+KINDS = ".csv, .tsv, .txt or .dat (or one of these and .gz, .bz2 or .xz), .parquet, .npy or .npz"
 TEXT = (".csv", ".tsv", ".txt", ".dat")
+PACKED = (".gz", ".bz2", ".xz")
 
 _ARRAY = (ValueError, EOFError, OverflowError, SyntaxError, tokenize.TokenError)  # a header is Python's text
-UNREADABLE = (*_ARRAY, OSError, MemoryError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (*_ARRAY, OSError, MemoryError, RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 """What readers raise where a file is not what its name says, cannot be read, or does not fit into memory."""
 
 
@@ -88,7 +90,7 @@ def read_named_table(path: str, name: str, columns: Columns | None = None) -> tu
 
 def _read(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading]]:
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
-    if suffixes[-1:] == [".gz"]:
+    if suffixes and suffixes[-1] in PACKED:
         suffixes = suffixes[:-1] if suffixes[-2:-1] and suffixes[-2] in TEXT else []
     if suffixes and suffixes[-1] in TEXT:
         return text_tables.read(path, columns)
@@ -168,15 +170,26 @@ def _parquet_table(pyarrow: Any, file: Any, columns: Columns) -> tuple[NDArray[n
     declared = (schema.pandas_metadata or {}).get("index_columns", [])
     indices = [i for i, name in enumerate(names) if name in declared or index_by_name(name)]
     wanted = [i for i in columns.choose(names, len(names)) if columns.decided or i not in indices]
+    worded = {
+        i: Codes()
+        for i in columns.with_words(names, len(names))
+        if pyarrow.types.is_string(schema.types[i]) or pyarrow.types.is_large_string(schema.types[i])
+    }
     for i in wanted:
-        if not (pyarrow.types.is_integer(schema.types[i]) or pyarrow.types.is_floating(schema.types[i])):
+        if i not in worded and not (
+            pyarrow.types.is_integer(schema.types[i]) or pyarrow.types.is_floating(schema.types[i])
+        ):
             raise ValueError(f"column {names[i]} holds {schema.types[i]}: choose others with columns")
     check_room(file.metadata.num_rows * len(wanted))
     table = np.empty((file.metadata.num_rows, len(wanted)))
     row = 0
     for batch in file.iter_batches(batch_size=8192):
         for place, i in enumerate(wanted):
-            table[row : row + batch.num_rows, place] = batch.column(i).to_numpy(zero_copy_only=False)
+            cells = batch.column(i)
+            if i in worded:
+                table[row : row + batch.num_rows, place] = [worded[i][str(word)] for word in cells.to_pylist()]
+            else:
+                table[row : row + batch.num_rows, place] = cells.to_numpy(zero_copy_only=False)
         row += batch.num_rows
     if wanted[:1] == [0]:
         refuse_a_count(table, names[0], columns)

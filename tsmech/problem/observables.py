@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Scale = Literal["linear", "logarithmic"]
+SHARE = 0.0, 1.0
+"""Bounds of a probability, of a share, or of 1 or 0 for what happens in a draw or does not."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class Observable:
         Whether it is one value of a whole curve, not one of each coordinate.
     undefined
         Whether it may be undefined (NaN), such as a time that never comes.
+    bounds
+        Least and largest value that it can have, :data:`SHARE` of a probability or of a share; None where it may have
+        any.  It says what draws that are all alike tell of their mean.
     """
 
     symbol: str
@@ -39,6 +44,7 @@ class Observable:
     single: bool = False
     summary: bool = False
     undefined: bool = False
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

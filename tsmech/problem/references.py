@@ -16,6 +16,8 @@ class Reference:
     """Journal or book with volume and page, or nothing where it is on arXiv alone."""
     arxiv: str = ""
     doi: str = ""
+    book: bool = False
+    """Whether it is a book, and ``where`` its publisher."""
 
     def __str__(self) -> str:
         at = f"arXiv:{self.arxiv}" if self.arxiv else ""
@@ -54,11 +56,12 @@ class Reference:
             "year": str(self.year),
             "title": f"{{{self.title}}}",
         }
-        fields |= {"journal": self.where} if self.where else {}
+        fields |= {"publisher" if self.book else "journal": self.where} if self.where else {}
         fields |= {"eprint": self.arxiv, "archiveprefix": "arXiv"} if self.arxiv else {}
         fields |= {"doi": self.doi} if self.doi else {}
         lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
-        return "\n".join([f"@{'article' if self.where else 'misc'}{{{self.key},", *lines, "}"])
+        kind = "book" if self.book else "article" if self.where else "misc"
+        return "\n".join([f"@{kind}{{{self.key},", *lines, "}"])
 
 
 def own_bibtex() -> str:
@@ -120,4 +123,19 @@ ENGEL_VAN_DEN_BROECK = Reference(
     2001,
     "Statistical Mechanics of Learning",
     "Cambridge University Press",
+    book=True,
+)
+BODIN_MACRIS = Reference(
+    "A. Bodin, N. Macris",
+    2021,
+    "Model, sample, and epoch-wise descents: exact solution of gradient flow in the random feature model",
+    "NeurIPS 2021",
+    arxiv="2110.11805",
+)
+SAXE_NELLI_SUMMERFIELD = Reference(
+    "A. Saxe, S. Nelli, C. Summerfield",
+    2021,
+    "If deep learning is the answer, what is the question?",
+    "Nat. Rev. Neurosci. 22, 55",
+    arxiv="2004.07580",
 )

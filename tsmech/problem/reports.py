@@ -42,7 +42,7 @@ class Reports(System):
     )
 
     def __post_init__(self) -> None:
-        """Check each parameter, and that the times can be had."""
+        """Check each parameter, and that the times can be reported."""
         super().__post_init__()
         Reports.times(self)
 
@@ -83,9 +83,10 @@ def times_of_steps(times: NDArray[np.float64], batch: int, examples: int) -> NDA
     """
     steps = np.unique(completed_steps(times, batch / examples))
     if steps[-1] == 0.0 and times[-1] > 0.0:
+        what = f"duration = {times[-1]:g}" if batch == 1 else f"batch = {batch}"
         raise InputError(
-            f"batch = {batch} is not allowed: the first step ends at {batch / examples:g}, after the last time of the "
-            f"report, {times[-1]:g}"
+            f"{what} is not allowed: the first step ends at {batch / examples:g}, after the last time of the report, "
+            f"{times[-1]:g}"
         )
     return steps * batch / examples
 

@@ -35,7 +35,7 @@ def early_stopping(times: ArrayLike, errors: ArrayLike) -> EarlyStopping:
 
     Notes
     -----
-    The best is taken among the times given, so it is as fine as they are; the first of equally good ones.
+    The best of the given times, the earliest where several are equally good; there is no interpolation.
 
     Examples
     --------

@@ -70,6 +70,8 @@ class System:
     """Observables that a picture shows, and a table begins with, where nothing is said; the first two if empty."""
     stated: ClassVar[tuple[str, ...]] = ()
     """Parameters that a picture states even where they have their defaults."""
+    dense: ClassVar[tuple[str, ...]] = ()
+    """Whole numbers along which predictions are smooth, so that a picture's lines need more of them than the sweep."""
     references: ClassVar[tuple[Reference, ...]] = ()
     conventions: ClassVar[tuple[Convention, ...]] = ()
     """How papers call and scale what the system reports: axes can be shown so."""
@@ -217,7 +219,7 @@ class System:
 
     @classmethod
     def curves(cls, answer: str, points: Sequence[Self]) -> list[Curve] | None:
-        """Return a prediction at many points at once, or None where it is to be had from one after another.
+        """Return a prediction at many points at once, or None where it must be computed point by point.
 
         A system whose prediction is cheap may define ``NAME_points(points)`` beside ``NAME_curve()``: it returns the
         observables at all points, arrays of shape (n, ...), with the very numbers of single points, or None.

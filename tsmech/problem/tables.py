@@ -74,7 +74,8 @@ def read_targets(
 def _read(
     path: str, changed: int, size: int, name: str, target: tuple[str, ...], columns: str | None, repeats: str | None
 ) -> Table:
-    chosen = _Targets(columns, parameter=True, also=target + (() if repeats is None else (repeats,)))
+    named = () if repeats is None else (repeats,)
+    chosen = _Targets(columns, parameter=True, also=target + named, named=named)
     numbers, headings = read_named_table(path, name, chosen)
     names = [heading.name for heading in headings]
     wanted = dict.fromkeys(place for word in target for place in _places(word, headings))
@@ -172,9 +173,10 @@ def _averaged(inputs: Array, targets: Array, groups: Array, names: tuple[str, ..
     noise = (within[repeated] / ((counts - 1) * counts)[repeated, None]).mean(axis=0)
     variance = means.var(axis=0, ddof=1)
     share = 1.0 - noise / np.where(variance > 0, variance, 1.0)
-    for one, value in zip(names, share, strict=True):
-        if value <= 0:
-            raise InputError(f"repeats: the target {one} varies between stimuli no more than between their repeats")
+    silent = [one for one, value in zip(names, share, strict=True) if value <= 0]
+    if silent:
+        words = f"target {silent[0]} varies" if len(silent) == 1 else f"targets {shown(', '.join(silent), 200)} vary"
+        raise InputError(f"repeats: the {words} between stimuli no more than between repeats: leave out of target")
     return mean(inputs), means, share
 
 

@@ -1,23 +1,30 @@
-"""Tables in text files: separator, header and index column are detected; numbers are read by NumPy."""
+"""Tables in text files: separator, header and index column are detected; numbers are read by pandas."""
 
+import bz2
 import csv
 import gzip
+import io
 import itertools
-from collections.abc import Generator, Iterator, Sequence
+import lzma
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.machine import memory
-from tsmech.problem.columns import Columns, Heading, all_finite, index_by_name, refuse_a_count
+from tsmech.problem.columns import Codes, Columns, Heading, all_finite, index_by_name, refuse_a_count
 from tsmech.problem.parameters import LARGEST
 
 SEPARATORS = ("\t", ";", ",", " ")
 """Possible separators; the last stands for any white space."""
 SAMPLE = 20
 """Number of rows from which the separator is detected."""
+ROWS, CELLS = 256, 1 << 15
+"""Least number of rows, and otherwise number of cells, that are read at a time."""
 LONGEST_LINE = 1 << 26
 """Longest line of a table in characters: a file without line ends would be read into memory whole."""
 
@@ -50,21 +57,22 @@ def read(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading
         first = next(numbers, None)
         if first is None:
             return np.empty((0, len(wanted))), headings
-        if layout.mixed and all(_is_number(_split(first, layout.separator)[column]) for column in wanted):
+        cells = _split(first, layout.separator)
+        alike = len(cells) == layout.width
+        words = columns.with_words(layout.names, layout.width) if alike else []
+        words = [column for column in words if not _is_number(cells[column])]
+        numeric = [column for column in wanted if column not in words]
+        whole = alike and all(_is_number(cells[column]) for column in numeric)
+        if layout.mixed and whole:
             raise ValueError("its first row may be a header or numbers: name the columns in words")
         try:
-            table = np.loadtxt(
-                _within_memory(itertools.chain([first], numbers), 8 * len(wanted)),
-                delimiter=layout.separator.strip(" ") or None,
-                comments=None,
-                quotechar='"',
-                usecols=None if len(wanted) == layout.width else wanted,
-                ndmin=2,
-            )
+            if not whole:  # a column of True and False would be read as numbers
+                raise ValueError(f"{first.strip()[:40]} is not a row of {layout.width} numbers")
+            table = _numbers(_Lines(itertools.chain([first], numbers)), layout, wanted, words)
         except ValueError as error:
-            raise _fault(path, layout, wanted) or error from None
-    if table.shape[1] != len(wanted) or not all_finite(table):
-        raise _fault(path, layout, wanted) or ValueError("its rows differ in length")
+            raise _fault(path, layout, numeric) or ValueError(" ".join(str(error).split())) from None
+    if not all_finite(table):
+        raise _fault(path, layout, numeric) or ValueError("its rows differ in length")
     if wanted[0] == 0:
         refuse_a_count(table, layout.names[0] if layout.names else None, columns)
     return table, headings
@@ -81,18 +89,58 @@ def _lines(path: str, comments: bool = False) -> Generator[str]:
 
 
 def _opened(path: str) -> IO[str]:
-    if path.lower().endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return open(path, encoding="utf-8-sig")
+    openers: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    opener: Callable[..., IO[str]] = openers.get(Path(path).suffix.lower(), open)
+    return opener(path, "rt", encoding="utf-8-sig")
 
 
-def _within_memory(lines: Iterator[str], row: int) -> Iterator[str]:
-    """Yield lines while their numbers, at this many bytes a row, fit into memory: compressed files can be huge."""
+class _Lines(io.TextIOBase):
+    """Lines as a file that pandas reads."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._rest = ""
+
+    def read(self, size: int | None = -1) -> str:
+        """Return this many characters at most (pandas keeps what is beyond), all that are left by default."""
+        block, length = [self._rest], len(self._rest)
+        end = sys.maxsize if size is None or size < 0 else size
+        while length < end and (line := next(self._lines, "")):
+            block.append(line)
+            length += len(line)
+        text = "".join(block)
+        self._rest = text[end:]
+        return text[:end]
+
+
+def _numbers(lines: io.TextIOBase, layout: Layout, wanted: Sequence[int], words: Sequence[int]) -> NDArray[np.float64]:
+    """Return the wanted columns, numbers for words in some; their array grows by a quarter, as far as memory goes."""
+    import pandas
+
     left = memory.available()
-    for number, line in enumerate(lines, start=1):
-        if left is not None and number * row > left:
-            raise MemoryError(f"its first {number} rows fill the {memory.in_words(left)} of memory that were left")
-        yield line
+    table, rows = np.empty((0, len(wanted))), 0
+    with pandas.read_csv(
+        lines,
+        sep=r"\s+" if layout.separator == " " else layout.separator,
+        header=None,
+        usecols=None if len(wanted) == layout.width else list(wanted),
+        dtype={column: np.float64 for column in wanted if column not in words} if words else np.float64,
+        converters={column: Codes().__getitem__ for column in words} or None,
+        na_filter=False,
+        low_memory=False,
+        skipinitialspace=True,
+        chunksize=max(ROWS, CELLS // layout.width),
+    ) as chunks:
+        for chunk in chunks:
+            if left is not None and (rows + len(chunk)) * table.itemsize * len(wanted) > left:
+                held = f"its first {rows + len(chunk)} rows fill the {memory.in_words(left)} of memory that were left"
+                raise MemoryError(held)  # compressed files can be huge
+            if rows + len(chunk) > len(table):
+                table.resize(((rows + len(chunk)) * 5 // 4, len(wanted)), refcheck=False)
+            table[rows : rows + len(chunk)] = chunk
+            rows += len(chunk)
+    table.resize((rows, len(wanted)), refcheck=False)
+    return table
 
 
 # How it is written
@@ -141,6 +189,8 @@ def _separator(sample: Sequence[str]) -> str:
 def _split(line: str, separator: str) -> list[str]:
     if separator == " ":
         line = " ".join(line.split())
+    if separator not in line and len(line) > csv.field_size_limit():
+        return [line.strip()]  # a wide table, tried with the separator of another: too long for one cell of csv's
     return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
 
 
@@ -221,7 +271,7 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return "_" not in cell
+    return cell.isascii() and "_" not in cell
 
 
 def _like_number(cell: str) -> bool:

@@ -33,7 +33,8 @@ def axis(experiment: Experiment, **choice: Any) -> str | None:
     of_curves = picture.y is None and picture.along is None and not picture.matrix
     if not of_curves or picture.x not in experiment.axes or all(map(experiment.simulates, experiment.answers)):
         return None
-    return picture.x if experiment.system.parameters()[picture.x].kinds == ("float",) else None
+    smooth = picture.x in experiment.system.dense or experiment.system.parameters()[picture.x].kinds == ("float",)
+    return picture.x if smooth else None
 
 
 def tasks(experiment: Experiment, x: str) -> list[Task]:
@@ -70,11 +71,15 @@ def lacks_lines(store: Store, **choice: Any) -> str:
 
 def _points(system: type[System], place: dict[str, Any], x: str, along: NDArray[np.float64]) -> Iterator[System]:
     """Yield the points of one line."""
-    start = system(**place, **{x: float(along[0])})
+    number = int if x in system.dense else float
+    start = system(**place, **{x: number(along[0])})
     count = start.line_points()
     if count:
-        for value in between(along, count, start.poles(x)):
-            yield system(**place, **{x: float(value)})
+        values = between(along, count, start.poles(x))
+        if number is int:
+            values = np.setdiff1d(np.rint(values), along)
+        for value in values:
+            yield system(**place, **{x: number(value)})
 
 
 def between(along: NDArray[np.float64], count: int, poles: tuple[float, ...] = ()) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Draws a run, wherever its rows are: a directory, an open store or the table of ``tsmech.run``."""
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
@@ -95,13 +96,16 @@ def _draw(store: Store, given: Sequence[Any] | None, choice: Mapping[str, Any]) 
 
 
 def _experiment(table: Any) -> Experiment:
-    """Return the experiment that a table has among its attributes."""
+    """Return the experiment that a table has among its attributes, with the values that its rows have."""
     described = getattr(table, "attrs", {}).get("experiment")
     if described is None:
         raise InputError(
             f"a {type(table).__name__} cannot be drawn: give a run directory, or the table that tsmech.run returned"
         )
-    return restore(described)
+    experiment = restore(described)
+    left = {name: tuple(one for one in values if one in set(table[name])) for name, values in experiment.axes.items()}
+    kept = {name: values for name, values in left.items() if values}
+    return dataclasses.replace(experiment, parameters={**experiment.parameters, **kept})
 
 
 def _rows(table: "pd.DataFrame") -> Iterator[Row]:

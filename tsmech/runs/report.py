@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from tsmech.compare import deviation
 from tsmech.experiment import Experiment, in_order
-from tsmech.plots.picture import choose, spread
+from tsmech.plots.picture import choose, first_number, spread
 from tsmech.problem.system import System
 from tsmech.runs import tables
 from tsmech.runs.rounds import reached
@@ -14,6 +14,8 @@ from tsmech.store import Store
 
 MOST_ROWS, WHOLE_ROWS = 28, 40
 """Rows of the short table that a run ends with, extremes aside, and up to which all of them are shown."""
+MOST_TABLES = 4
+"""Most tables that a run ends with, one for each entry of what is no number."""
 MOST_CURVES = 5
 """Curves of which the short table keeps the extremes of each."""
 NEAR_POLE = 0.05
@@ -52,6 +54,15 @@ def remarks(store: Store) -> list[str]:
 
 def _word(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def shown_columns(store: Store) -> list[str]:
+    """Return the columns of which a run ends with a table: a number, or the entries of what is no number here."""
+    observable = first_number(store.experiment)
+    if observable in store.columns():
+        return [observable]
+    entries = dict.fromkeys(column for column, name, *_ in store.entries() if name == observable)
+    return list(entries) or [observable]
 
 
 def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> Table:

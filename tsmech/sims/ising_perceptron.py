@@ -1,4 +1,4 @@
-"""A binary perceptron at finite N: the Gibbs law of one training set, by enumeration or by Metropolis' method.
+"""A binary perceptron at finite N: the Gibbs law of one training set, by enumeration or by Markov chains.
 
 Inputs are standard normal numbers, rounded to whole multiples of a small unit, so that fields are sums of integers:
 exact, in whichever order weights are visited.  The teacher is (1, ..., 1); another one is a change of signs of the
@@ -9,14 +9,11 @@ import math
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-from tsmech.kernels.jit import kernel
 from tsmech.sims import enumeration
 from tsmech.sims.equilibrium import judge
-
-Array = NDArray[np.float64]
-Whole = NDArray[np.int32]
+from tsmech.sims.metropolis import Array, Whole, run_chain
+from tsmech.sims.tempering import ladder, log_partition, temper
 
 
 def draw_examples(examples: int, dimension: int, rng: Generator) -> Whole:
@@ -95,117 +92,68 @@ def sample_students(
     starts = [start_stream.choice(np.array([-1, 1], dtype=np.int32), dimension), np.ones(dimension, dtype=np.int32)]
     before = max(1, sweeps // 2)
     chains = [run_chain(oriented, w, temperature, (before, sweeps), s) for w, s in zip(starts, streams, strict=True)]
-    verdict = judge(chains[0][0], chains[1][0], before)
     chosen = {"poor": chains[:1], "perfect": chains[1:], "stable": chains}[branch]
     halves = chosen[0][2] if len(chosen) == 1 else [chain[2].mean(axis=0) for chain in chosen]
     cosines, errors = (np.concatenate(parts) for parts in zip(*(chain[:2] for chain in chosen), strict=True))
     return {
-        "R": float(cosines.mean()),
         "q": float(halves[0] @ halves[1]) / dimension,
+        **_means(cosines, errors, examples),
+        **_equilibrium([chain[:2] for chain in chains], before, temperature),
+    }
+
+
+def temper_students(examples: int, temperature: float, dimension: int, sweeps: int, rng: Generator) -> dict[str, float]:
+    """Return Gibbs means of one training set by parallel tempering, twice: all chains from the teacher, or at random.
+
+    Parameters
+    ----------
+    examples, dimension, temperature
+        As of :func:`sample_students`.
+    sweeps : int
+        Sweeps that each chain of either ladder records, after half as many.
+    rng : Generator
+
+    References
+    ----------
+    theory/ising_perceptron.md, section 5.
+    """
+    example_stream, start_stream, pilot, *streams = rng.spawn(5)
+    oriented = draw_examples(examples, dimension, example_stream)
+    betas = ladder(oriented, temperature, pilot)
+    shape = betas.size, dimension
+    starts = [start_stream.choice(np.array([-1, 1], dtype=np.int32), shape), np.ones(shape, dtype=np.int32)]
+    before = max(1, sweeps // 2)
+    runs = [temper(oriented, w, betas, (before, sweeps), s) for w, s in zip(starts, streams, strict=True)]
+    cosines, errors = (np.concatenate(parts) for parts in zip(*(run[:2] for run in runs), strict=True))
+    found = _means(cosines, errors, examples)
+    log_partition_ = float(np.mean([log_partition(betas, run.counts, dimension) for run in runs])) / dimension
+    thermal = found["train_error"] * examples / (temperature * dimension) if temperature > 0.0 else 0.0
+    return {
+        "q": float(runs[0].mean @ runs[1].mean) / dimension,
+        **found,
+        "free_energy": 0.0 - temperature * log_partition_,
+        "entropy": log_partition_ + thermal,
+        "temperatures": float(betas.size),
+        **_equilibrium([run[:2] for run in runs], before, temperature),
+    }
+
+
+def _means(cosines: Array, errors: Array, examples: int) -> dict[str, float]:
+    return {
+        "R": float(cosines.mean()),
         "generalization_error": float(np.arccos(np.clip(cosines, -1.0, 1.0)).mean()) / math.pi,
         "train_error": float(errors.mean()) / examples,
+    }
+
+
+def _equilibrium(runs: list[tuple[Array, Array]], before: int, temperature: float) -> dict[str, float]:
+    """Return what the overlaps and errors of two runs say; at T = 0 a student with an error is not of the law."""
+    verdict = judge(runs[0][0], runs[1][0], before)
+    lawful = temperature > 0.0 or not any(errors.any() for _, errors in runs)
+    return {
         "R_random": verdict.random,
         "R_teacher": verdict.teacher,
         "autocorrelation_time": verdict.autocorrelation_time,
         "burn_in": verdict.burn_in,
-        "equilibrated": float(verdict.equilibrated),
+        "equilibrated": float(verdict.equilibrated and lawful),
     }
-
-
-def run_chain(
-    oriented: Whole, start: Whole, temperature: float, counts: tuple[int, int], rng: Generator
-) -> tuple[Array, Array, Array]:
-    """Run a chain of sweeps over all weights in turn.
-
-    Returns
-    -------
-    cosines, errors : ndarray, shape (n,)
-        After each sweep of the record.
-    halves : ndarray, shape (2, N)
-        Mean weights over the first and the second half of the record.
-    """
-    before, recorded = counts
-    w = start.copy()
-    doubled = np.ascontiguousarray(2 * oriented.T)
-    fields = (oriented @ w).astype(np.int32)
-    cosines, errors, sums = np.empty(recorded), np.empty(recorded), np.zeros((2, w.size))
-    chances = np.zeros(oriented.shape[0] + 1)
-    chances[0] = 1.0
-    if temperature > 0.0:
-        chances[:] = np.exp(-np.arange(chances.size) / temperature)
-    sweep(w, fields, doubled, chances, before, rng, cosines[:0], errors[:0], sums[0])
-    middle = recorded // 2
-    for k, part in enumerate((slice(None, middle), slice(middle, None))):
-        sweep(w, fields, doubled, chances, cosines[part].size, rng, cosines[part], errors[part], sums[k])
-    return cosines, errors, sums / np.array([[middle], [recorded - middle]])
-
-
-@kernel
-def sweep(
-    w: Whole,
-    fields: Whole,
-    doubled: Whole,
-    chances: Array,
-    count: int,
-    rng: Generator,
-    cosines: Array,
-    errors: Array,
-    total: Array,
-) -> None:
-    """Make so many sweeps of Metropolis' method; record them where there is room.
-
-    Parameters
-    ----------
-    w : ndarray of int32, shape (N,)
-        The student, ±1; changed.
-    fields : ndarray of int32, shape (P,)
-        Its fields on the examples times their labels; changed.
-    doubled : ndarray of int32, shape (N, P)
-        Twice the examples.
-    chances : ndarray, shape (P + 1,)
-        With which probability a step is taken that adds so many errors.
-    count : int
-    rng : Generator
-        Gives a number for each step that adds errors.
-    cosines, errors : ndarray, shape (count,) or (0,)
-    total : ndarray, shape (N,)
-        To which the recorded students are added.
-    """
-    N, P = doubled.shape
-    wrong = 0
-    for mu in range(P):
-        wrong += 1 if fields[mu] < 0 else 0
-    for step in range(count):
-        for i in range(N):
-            row = doubled[i]
-            after = _wrong_below(fields, row) if w[i] > 0 else _wrong_above(fields, row)
-            if after > wrong and rng.random() >= chances[after - wrong]:
-                continue
-            for mu in range(P):
-                fields[mu] -= w[i] * row[mu]
-            w[i] = -w[i]
-            wrong = after
-        if cosines.size > 0:
-            overlap = 0
-            for i in range(N):
-                overlap += w[i]
-                total[i] += w[i]
-            cosines[step], errors[step] = overlap / N, wrong
-
-
-@kernel
-def _wrong_below(fields, row):  # type: ignore[no-untyped-def]
-    """Return how many of the fields less a row are negative: sums of 32 bits make it vector instructions."""
-    count = np.int32(0)
-    for mu in range(fields.size):
-        count = np.int32(count - (np.int32(fields[mu] - row[mu]) >> np.int32(31)))
-    return count
-
-
-@kernel
-def _wrong_above(fields, row):  # type: ignore[no-untyped-def]
-    """Return how many of the fields plus a row are negative."""
-    count = np.int32(0)
-    for mu in range(fields.size):
-        count = np.int32(count - (np.int32(fields[mu] + row[mu]) >> np.int32(31)))
-    return count

@@ -81,11 +81,13 @@ def draw(
     y = target(X, directions, problem.powers) + problem.noise * noise_rng.standard_normal(P)
     K = kernel(X, None)
     try:
-        weights = cho_solve(cho_factor(K + problem.penalty * np.eye(P), lower=True), y)
+        factor = cho_factor(K + problem.penalty * np.eye(P), lower=True)
+        pivots = np.diagonal(factor[0]) ** 2
     except LinAlgError:
-        raise ConvergenceError(
-            f"the kernel matrix of {P} examples is singular to rounding: give a penalty above 0"
-        ) from None
+        pivots = np.zeros(P)
+    if pivots.min() <= P * np.finfo(float).eps * K.diagonal().max():
+        raise ConvergenceError(f"the kernel matrix of {P} examples is singular to rounding: give a larger penalty")
+    weights = cho_solve(factor, y)
     missed = kernel(fresh, X) @ weights - target(fresh, directions, problem.powers)
     error = float(np.mean(missed**2)) / 2
     return {

@@ -7,36 +7,20 @@ Equations: theory/random_features.md.
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.activations import Activation
+from tsmech.sims.features.problem import Problem
 from tsmech.sims.features.products import products
+from tsmech.sims.features.rank import rounding
 from tsmech.sims.features.teacher import Teacher
 
 Array = NDArray[np.float64]
 
 RESOLVED = 1e-8
 """Least penalty, in units of the trace of the Gram matrix, at which normal equations are solved by Cholesky's factor:
-their relative error is then at most about 1e-8; below, the system itself is factorised."""
-
-
-class Problem(NamedTuple):
-    """The sizes, the teacher and the penalty of regression on random features."""
-
-    examples: int
-    features: int
-    """Of one network."""
-    dimension: int
-    networks: int
-    penalty: float
-    noise: float
-    signal: float
-    nonlinearity: float
-    activation: str | Activation
-    centred: bool
+their relative error is then at most about 1e-8; below, singular values are taken."""
 
 
 def draw(problem: Problem, rng: np.random.Generator) -> dict[str, float]:
@@ -131,33 +115,40 @@ def _solve(Z: Array, y: Array, penalty: float) -> tuple[Array, Array]:
     from scipy.linalg import cho_factor, cho_solve, lapack
 
     P, n = Z.shape
-    if penalty > RESOLVED * float(np.vdot(Z, Z)):
+    trace = float(np.vdot(Z, Z))
+    if penalty > RESOLVED * trace:
         gram = Z @ Z.T if n > P else Z.T @ Z
         gram[np.diag_indices(len(gram))] += penalty
         right = y if n > P else Z.T @ y
         found = cho_solve(cho_factor(gram, lower=True, overwrite_a=True, check_finite=False), right, check_finite=False)
         a = Z.T @ found if n > P else found
         return a, y - penalty * found if n > P else Z @ a
-    if penalty == 0 and n == P:
-        *_, found, info = lapack.dgesv(Z, y)
-        return (np.asarray(found), y) if info == 0 else _solve_singular(Z, y)
-    system, right = Z, y
     if penalty > 0:
-        system = np.vstack([Z, math.sqrt(penalty) * np.eye(n)])
-        right = np.vstack([y, np.zeros((n, y.shape[1]))])
-    padded = np.zeros((max(system.shape), y.shape[1]), order="F")
-    padded[: len(right)] = right
-    lwork, _ = lapack.dgels_lwork(*system.shape, y.shape[1])
-    _, found, info = lapack.dgels(system, padded, lwork=int(lwork), overwrite_b=True)
-    if info != 0:
-        return _solve_singular(Z, y)
+        return _solve_by_modes(Z, y, penalty)
+    if n == P:
+        factor, _, found, _ = lapack.dgesv(Z, y)
+    else:
+        padded = np.zeros((max(P, n), y.shape[1]), order="F")
+        padded[:P] = y
+        lwork, _ = lapack.dgels_lwork(P, n, y.shape[1])
+        factor, found, _ = lapack.dgels(Z, padded, lwork=int(lwork), overwrite_b=True)
+    if abs(np.diagonal(factor)).min() <= rounding(Z) * math.sqrt(trace):
+        return _solve_by_modes(Z, y, penalty)
     a = np.asarray(found)[:n]
-    return a, y if penalty == 0 and n >= P else Z @ a
+    return a, y if n >= P else Z @ a
 
 
-def _solve_singular(Z: Array, y: Array) -> tuple[Array, Array]:
-    """As :func:`_solve` at λ = 0 for linearly dependent rows or columns, such as an example that no ReLU answers to."""
-    from scipy.linalg import lstsq
+def _solve_by_modes(Z: Array, y: Array, penalty: float) -> tuple[Array, Array]:
+    """As :func:`_solve` by singular values; those that are zero but for rounding are none of Z.
 
-    a = np.asarray(lstsq(Z, y)[0])
-    return a, Z @ a
+    So where the penalty is too small for normal equations, and for dependent rows and columns at λ = 0: linear features
+    beyond the input dimension, an example that no ReLU answers to.
+    """
+    from scipy.linalg import svd
+
+    U, s, V = svd(Z, full_matrices=False)
+    there = s > rounding(Z) * s[0]
+    U, s, V = U[:, there], s[there], V[there]
+    turned = U.T @ y
+    share = s**2 / (s**2 + penalty)
+    return V.T @ ((share / s)[:, None] * turned), U @ (share[:, None] * turned)

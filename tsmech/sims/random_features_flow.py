@@ -4,31 +4,16 @@ Equations: theory/random_features_flow.md.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.activations import Activation
+from tsmech.sims.features.problem import Problem
 from tsmech.sims.features.products import products
+from tsmech.sims.features.rank import rounding
 from tsmech.sims.features.teacher import Teacher
 
 Array = NDArray[np.float64]
-
-
-class Problem(NamedTuple):
-    """The sizes, the teacher and the start of gradient flow on random features."""
-
-    examples: int
-    features: int
-    dimension: int
-    penalty: float
-    initial_scale: float
-    noise: float
-    signal: float
-    nonlinearity: float
-    activation: str | Activation
-    centred: bool
 
 
 def draw(times: Array, problem: Problem, rng: np.random.Generator) -> dict[str, Array]:
@@ -65,7 +50,9 @@ def draw(times: Array, problem: Problem, rng: np.random.Generator) -> dict[str, 
     F, X = features_rng.standard_normal((n, D)), inputs_rng.standard_normal((P, D))
     y = teacher.labels(X) + problem.noise * noise_rng.standard_normal(P)
     first = problem.initial_scale * start_rng.standard_normal(n)
-    U, s, V = svd(maps.features(X, F) / math.sqrt(n), full_matrices=False)
+    Z = maps.features(X, F) / math.sqrt(n)
+    U, s, V = svd(Z, full_matrices=False)
+    s[s <= rounding(Z) * s[0]] = 0.0  # linear features beyond the input dimension move nothing at any time
 
     unit = n / P * times[:, None]  # what a time is for the squares of the singular values
     rates = s**2 + problem.penalty

@@ -8,7 +8,7 @@ import numpy as np
 from tsmech.machine.memory import shortage
 from tsmech.problem.answers import prediction, simulation
 from tsmech.problem.curve import Curve
-from tsmech.problem.observables import Observable
+from tsmech.problem.observables import SHARE, Observable
 from tsmech.problem.parameters import parameter
 from tsmech.problem.references import ENGEL_VAN_DEN_BROECK, Reference
 from tsmech.problem.system import Convergence, System
@@ -34,7 +34,7 @@ class Capacity(System):
     name = "capacity"
     title = "The capacity of a perceptron"
     observables: ClassVar = {
-        "separable_fraction": Observable("C", "fraction of random labels that can be learnt"),
+        "separable_fraction": Observable("C", "fraction of random labels that can be learnt", bounds=SHARE),
         "critical_capacity": Observable("α_c", "critical capacity"),
     }
     answers: ClassVar = {

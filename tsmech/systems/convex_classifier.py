@@ -9,7 +9,7 @@ import numpy as np
 from tsmech.errors import InputError
 from tsmech.problem.curve import Curve
 from tsmech.problem.inputs import GaussianInputs
-from tsmech.problem.observables import Observable
+from tsmech.problem.observables import SHARE, Observable
 from tsmech.problem.parameters import parameter
 from tsmech.problem.references import Reference
 from tsmech.problem.system import Convergence
@@ -32,8 +32,8 @@ class ConvexClassifier(GaussianInputs):
 
     Notes
     -----
-    ``direct`` needs scikit-learn (``tsmech[classifiers]``).  R is the cosine of the fields of student and teacher, that
-    of their weights where inputs are isotropic.
+    ``direct`` needs scikit-learn (``tsmech[classifiers]``) for logistic and square loss.  R is the cosine of the fields
+    of student and teacher, that of their weights where inputs are isotropic.
 
     Examples
     --------
@@ -47,9 +47,11 @@ class ConvexClassifier(GaussianInputs):
     title = "Regularised convex classification"
     signal: ClassVar[float] = 1.0  # type: ignore[misc]  # no parameter here: labels do not tell of it
     observables: ClassVar = {
-        "generalization_error": Observable("ε", "generalization error", "probability of disagreeing with the teacher"),
-        "test_error": Observable("ε_test", "test error", "probability of a wrong label"),
-        "train_error": Observable("ε_train", "training error", "share of wrong labels"),
+        "generalization_error": Observable(
+            "ε", "generalization error", "probability of disagreeing with the teacher", bounds=SHARE
+        ),
+        "test_error": Observable("ε_test", "test error", "probability of a wrong label", bounds=SHARE),
+        "train_error": Observable("ε_train", "training error", "share of wrong labels", bounds=SHARE),
         "R": Observable("R", "cosine of the fields of student and teacher"),
         "norm": Observable("Q", "mean square student weight", scale="logarithmic"),
     }
@@ -92,7 +94,7 @@ class ConvexClassifier(GaussianInputs):
     loss: str = parameter("loss", "what is minimised", default="logistic", choices=LOSSES)
     penalty: float = parameter(
         "λ",
-        "of the squared length of the weights, above 0",
+        "penalty on the squared length of the weights, above 0",
         default=0.1,
         minimum=0,
         exclusive=True,
@@ -121,8 +123,11 @@ class ConvexClassifier(GaussianInputs):
         """Return why this problem has no such answer: no reduction is known, or the solvers are not installed."""
         if answer == "reduced":
             return "convex_classifier has no reduced answer: the loss is no quadratic form of the examples"
-        if answer == "direct" and importlib.util.find_spec("sklearn") is None:
-            return "convex_classifier has no direct answer without scikit-learn: install tsmech[classifiers]"
+        if answer == "direct" and self.loss != "hinge" and importlib.util.find_spec("sklearn") is None:
+            return (
+                f"convex_classifier has no direct answer for loss = {self.loss} without scikit-learn: install "
+                "tsmech[classifiers]"
+            )
         return super().lacks(answer)
 
     def line_points(self) -> int:
@@ -147,7 +152,7 @@ class ConvexClassifier(GaussianInputs):
         )
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
-        """Return what scikit-learn makes of one training set."""
+        """Return the weights of least loss of one training set."""
         from tsmech.sims.convex_classifier import draw_direct
 
         values, weights = self.population().at(self.dimension)

@@ -13,7 +13,7 @@ from tsmech.problem.curve import Curve
 from tsmech.problem.inputs import GaussianInputs
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import parameter
-from tsmech.problem.references import ADVANI_SAXE, DUMITRIU_EDELMAN, KROGH_HERTZ, Reference
+from tsmech.problem.references import ADVANI_SAXE, BODIN_MACRIS, DUMITRIU_EDELMAN, KROGH_HERTZ, Reference
 from tsmech.problem.reports import Reports
 from tsmech.problem.stopping import SUMMARY, summary
 from tsmech.problem.system import Convergence
@@ -90,13 +90,7 @@ class GradientFlow(Reports, GaussianInputs):
             "AISTATS 2019",
             arxiv="1810.10082",
         ),
-        Reference(
-            "A. Bodin, N. Macris",
-            2021,
-            "Model, sample, and epoch-wise descents: exact solution of gradient flow in the random feature model",
-            "",
-            arxiv="2110.11805",
-        ),
+        BODIN_MACRIS,
         DUMITRIU_EDELMAN,
     )
     stated = ("noise", "duration")

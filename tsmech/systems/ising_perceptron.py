@@ -9,14 +9,16 @@ import numpy as np
 from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
 from tsmech.problem.curve import Curve
-from tsmech.problem.observables import Observable
+from tsmech.problem.observables import SHARE, Observable
 from tsmech.problem.parameters import parameter
 from tsmech.problem.references import ENGEL_VAN_DEN_BROECK, SEUNG_SOMPOLINSKY_TISHBY, Reference
 from tsmech.problem.system import Convergence, System
 
 BRANCHES = ("stable", "poor", "perfect")
 METHODS = ("quenched", "annealed", "high_temperature")
-SAMPLERS = ("auto", "enumeration", "metropolis")
+SAMPLERS = ("auto", "enumeration", "metropolis", "tempering")
+COLD = 0.3
+"""Temperature below which auto tempers: there it equilibrates more points than as many sweeps of Metropolis' method."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class IsingPerceptron(System):
     -----
     ``direct`` enumerates all students up to N = 30 and takes Metropolis' method beyond, by two chains: from a random
     student and from the teacher.  Of the ``poor`` branch it reports the first, of the ``perfect`` one the second, and
-    of the ``stable`` one the mean of both, which means something where ``equilibrated`` is 1.
+    of the ``stable`` one the mean of both, which means something where ``equilibrated`` is 1.  Below T = 0.3 the
+    ``stable`` branch is sampled by parallel tempering: either chain is then the coldest of a ladder of temperatures
+    whose students are exchanged, which costs ``temperatures`` times as much and also gives the free energy.
 
     Examples
     --------
@@ -47,9 +51,9 @@ class IsingPerceptron(System):
         "R": Observable("R", "cosine of student and teacher", undefined=True),
         "q": Observable("q", "cosine of two students", undefined=True),
         "generalization_error": Observable(
-            "ε", "generalization error", "probability of disagreeing with the teacher", undefined=True
+            "ε", "generalization error", "probability of disagreeing with the teacher", undefined=True, bounds=SHARE
         ),
-        "train_error": Observable("ε_train", "training error", "share of wrong labels", undefined=True),
+        "train_error": Observable("ε_train", "training error", "share of wrong labels", undefined=True, bounds=SHARE),
         "free_energy": Observable("F", "free energy", "per weight", undefined=True),
         "entropy": Observable("S", "entropy", "per weight", undefined=True),
         "physical": Observable("ph", "whether the entropy is not negative", undefined=True),
@@ -57,6 +61,7 @@ class IsingPerceptron(System):
         "spinodal": Observable("α_s", "end of the poor branch"),
         "R_random": Observable("R_random", "cosine with the teacher, chain from a random student"),
         "R_teacher": Observable("R_teacher", "cosine with the teacher, chain from the teacher"),
+        "temperatures": Observable("K", "temperatures of the ladder of parallel tempering"),
         "autocorrelation_time": Observable("τ", "autocorrelation time", "sweeps"),
         "burn_in": Observable("b", "burn-in", "autocorrelation times"),
         "equilibrated": Observable("eq", "equilibrated"),
@@ -93,7 +98,10 @@ class IsingPerceptron(System):
     )
     method: str = parameter("method", "how theory averages over the examples", default="quenched", choices=METHODS)
     sampler: str = parameter(
-        "sampler", "how direct averages over students: auto enumerates up to N = 30", default="auto", choices=SAMPLERS
+        "sampler",
+        "how direct averages over students: auto enumerates up to N = 30, and tempers below T = 0.3",
+        default="auto",
+        choices=SAMPLERS,
     )
     sweeps: int = parameter(
         "n_s",
@@ -117,19 +125,29 @@ class IsingPerceptron(System):
     def __post_init__(self) -> None:
         """Check each parameter, and that they fit together."""
         super().__post_init__()
+        from tsmech.theory.ising_perceptron import HOTTEST
+
+        least = max(1.0, self.temperature) / HOTTEST
+        if self.temperature > HOTTEST:
+            raise InputError(f"temperature = {self.temperature:g} is not allowed: it must be at most {HOTTEST:g}")
+        if self.alpha < least:
+            raise InputError(
+                f"alpha = {self.alpha:g} is not allowed with temperature = {self.temperature:g}: it must be at least "
+                f"{least:g}, below which nothing is learnt"
+            )
         if self.method == "high_temperature" and self.temperature == 0.0:
             raise InputError("temperature = 0 is not allowed with method = high_temperature: it must be above 0")
+        if self.sampler in ("enumeration", "tempering") and self.branch != "stable":
+            raise InputError(
+                f"branch = {self.branch} is not allowed with sampler = {self.sampler}, which keeps to no branch: it "
+                "must be stable"
+            )
         if self.sampler == "enumeration":
             from tsmech.sims.enumeration import LARGEST
 
             if self.dimension > LARGEST:
                 raise InputError(
                     f"dimension = {self.dimension} is not allowed with sampler = enumeration: at most {LARGEST} is"
-                )
-            if self.branch != "stable":
-                raise InputError(
-                    f"branch = {self.branch} is not allowed with sampler = enumeration, which is of all students: it "
-                    "must be stable"
                 )
 
     @property
@@ -138,12 +156,17 @@ class IsingPerceptron(System):
         return max(1, round(self.alpha * self.dimension))
 
     @property
-    def enumerates(self) -> bool:
-        """Whether direct takes all students."""
+    def samples_by(self) -> str:
+        """How direct averages over students here: the sampler, auto decided."""
         from tsmech.sims.enumeration import LARGEST
 
-        small = self.sampler == "auto" and self.branch == "stable" and self.dimension <= LARGEST
-        return small or self.sampler == "enumeration"
+        if self.sampler != "auto":
+            return self.sampler
+        if self.branch != "stable":
+            return "metropolis"
+        if self.dimension <= LARGEST:
+            return "enumeration"
+        return "tempering" if self.temperature < COLD else "metropolis"
 
     def lacks(self, answer: str) -> str | None:
         """Return why this problem has no such answer: no reduction is known, or too little memory."""
@@ -151,7 +174,7 @@ class IsingPerceptron(System):
             return "ising_perceptron has no reduced answer: no symmetry of binary weights makes coordinates superfluous"
         if answer == "direct":
             P, N = float(self.examples), float(self.dimension)
-            tables = 16.0 * P * 2.0 ** (N / 2.0 + 1.0) if self.enumerates else 24.0 * P * N
+            tables = 16.0 * P * 2.0 ** (N / 2.0 + 1.0) if self.samples_by == "enumeration" else 24.0 * P * N
             if short := shortage(tables, f"a training set of {P:g} x {N:g}"):
                 return f"ising_perceptron has no direct answer here: {short}: lower dimension or alpha"
         return super().lacks(answer)
@@ -187,11 +210,12 @@ class IsingPerceptron(System):
         return Curve.point(found if state.q is None else found | {"q": state.q})
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
-        """Return the Gibbs means of one training set, over all students or by Metropolis' method."""
-        from tsmech.sims.ising_perceptron import enumerate_students, sample_students
+        """Return the Gibbs means of one training set, over all students or those that Markov chains meet."""
+        from tsmech.sims.ising_perceptron import enumerate_students, sample_students, temper_students
 
-        if self.enumerates:
-            return Curve.point(enumerate_students(self.examples, self.temperature, self.dimension, rng))
-        return Curve.point(
-            sample_students(self.examples, self.temperature, self.dimension, self.sweeps, self.branch, rng)
-        )
+        size = self.examples, self.temperature, self.dimension
+        if self.samples_by == "enumeration":
+            return Curve.point(enumerate_students(*size, rng))
+        if self.samples_by == "tempering":
+            return Curve.point(temper_students(*size, self.sweeps, rng))
+        return Curve.point(sample_students(*size, self.sweeps, self.branch, rng))

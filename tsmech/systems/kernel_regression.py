@@ -84,6 +84,7 @@ class KernelRegression(System):
     )
     pictured = ("generalization_error", "train_error")
     stated = ("kernel", "dimension")
+    dense = ("examples",)
     checks = (
         {"examples": 200, "dimension": 60, "penalty": 0.1, "noise": 0.5},
         {"examples": 150, "dimension": 60, "kernel": "gaussian", "penalty": 0.2, "powers": (0.0, 1.0)},
@@ -162,6 +163,16 @@ class KernelRegression(System):
             return np.asarray(np.exp((t - 1) / self.length**2))
         return np.asarray(np.polynomial.polynomial.polyval(t, np.array(self.coefficients)))
 
+    def degrees(self) -> list[int] | None:
+        """Return the degrees of the spherical harmonics that the kernel has, where it is a polynomial."""
+        if self.coefficients is not None:
+            powers = np.flatnonzero(self.coefficients)
+        elif self.kernel in NETWORKS and self.activation == "linear":
+            powers = np.array([0, 1] if self.bias_variance > 0 else [1])
+        else:
+            return None
+        return sorted({degree for power in powers.tolist() for degree in range(power, -1, -2)})
+
     def lacks(self, answer: str) -> str | None:
         """Return why this problem has no such answer: no reduction, or too little memory."""
         if answer == "reduced":
@@ -217,4 +228,4 @@ def _spectrum(*given: Any) -> Any:
         others = root * np.stack([t, np.sqrt(np.maximum(1 - t**2, 0.0))], axis=1)
         return np.asarray(system.matrix(np.array([[root, 0.0]]), others)[0])
 
-    return kernel_spectrum(profile, system.dimension)
+    return kernel_spectrum(profile, system.dimension, system.degrees())

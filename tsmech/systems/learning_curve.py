@@ -1,6 +1,5 @@
 """Learning curves of ridge regression on a person's own table: predicted, and measured on held-out rows."""
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,11 +12,12 @@ from tsmech.problem import known_rows
 from tsmech.problem.curve import Curve
 from tsmech.problem.feature_maps import MAPS, FeatureMap
 from tsmech.problem.files import KINDS
+from tsmech.problem.made_up_tables import MADE_UP, made_up_table
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import Numbers, parameter
 from tsmech.problem.references import Reference
 from tsmech.problem.system import System
-from tsmech.problem.tables import Table, checked, read_targets
+from tsmech.problem.tables import Table, read_targets
 
 if TYPE_CHECKING:
     from tsmech.theory.learning_curve import KnownRows, Needed, Population
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-MADE_UP = {
-    "made_up": (2000, 100, 1.0, 0.5),
-    "made_up_wide": (800, 1000, 1.0, 0.5),
-    "made_up_noise": (400, 40, 0.0, 1.0),
-}
-"""Tables that come along: Gaussian rows, their number, columns, exponent of the spectrum and label noise.
-
-The last has a target that the inputs say nothing of."""
 FEWEST = 5
 """Least number of training rows."""
 MOST = 1e12
@@ -211,7 +203,8 @@ class LearningCurve(System):
                 f"known: {known.size} of {count} rows are known to theory: at least {FEWEST_KNOWN} must be"
             )
         sizes = np.round(np.array(self.fractions) * count)
-        if (sizes < FEWEST).any():
+        small = sizes < FEWEST
+        if small.any() and (self.fractions != self.parameters()["fractions"].default or small.all()):
             first = int(np.argmax(sizes < FEWEST))
             raise InputError(
                 f"fractions[{first}] = {self.fractions[first]:g} is not allowed: of {count} rows it takes "  # type: ignore[index]
@@ -234,11 +227,12 @@ class LearningCurve(System):
         for name in ("target", "columns", "repeats"):
             if getattr(self, name) not in (None, ("y",)):
                 raise InputError(f"{name} has no effect with data = {self.data}: a made-up table has one target, y")
-        return _made_up(self.data)
+        return made_up_table(self.data)
 
     def sizes(self) -> NDArray[np.intp]:
-        """Return the numbers of training rows."""
-        return np.unique(np.round(np.array(self.fractions) * len(self.table().inputs)).astype(np.intp))
+        """Return the numbers of training rows; of a small table those of the default that are enough."""
+        sizes = np.unique(np.round(np.array(self.fractions) * len(self.table().inputs)).astype(np.intp))
+        return sizes[sizes >= FEWEST]
 
     def lacks(self, answer: str) -> str | None:
         """Return why this problem has no such answer: no law of a person's rows, or no rows to train and measure on."""
@@ -403,16 +397,3 @@ class LearningCurve(System):
 
     def _population(self) -> "Population":
         return known_rows.estimated(self._decomposed(), self.features == "kernel")
-
-
-@functools.lru_cache(maxsize=4)
-def _made_up(kind: str) -> Table:
-    """Return a made-up table by its name."""
-    from tsmech.sims.learning_curve import make_table
-
-    rows, columns, exponent, noise = MADE_UP[kind]
-    made = make_table(rows, columns, exponent=exponent, noise=noise)
-    targets = made.targets
-    if kind == "made_up_noise":
-        targets = np.random.default_rng(1).permutation(targets)
-    return checked(made.inputs, targets, [f"x{i}" for i in range(columns)], ("y",), None, f"data = {kind}")

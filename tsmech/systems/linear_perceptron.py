@@ -7,7 +7,7 @@ import numpy as np
 
 from tsmech.machine.memory import shortage
 from tsmech.problem.curve import Curve
-from tsmech.problem.observables import Observable
+from tsmech.problem.observables import SHARE, Observable
 from tsmech.problem.parameters import parameter
 from tsmech.problem.references import DUMITRIU_EDELMAN, SEUNG_SOMPOLINSKY_TISHBY, Reference
 from tsmech.problem.system import Convergence, System
@@ -40,7 +40,7 @@ class LinearPerceptron(System):
         "q": Observable("q", "cosine of two students"),
         "Q": Observable("Q", "mean square student weight"),
         "autocorrelation_time": Observable("τ", "autocorrelation time of a chain on the sphere", "proposals"),
-        "acceptance": Observable("a", "share of proposals taken by a chain on the sphere"),
+        "acceptance": Observable("a", "share of proposals taken by a chain on the sphere", bounds=SHARE),
     }
     references = (
         SEUNG_SOMPOLINSKY_TISHBY,

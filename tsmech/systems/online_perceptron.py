@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
 from tsmech.problem.curve import Curve
-from tsmech.problem.observables import Coordinate, Observable
+from tsmech.problem.observables import SHARE, Coordinate, Observable
 from tsmech.problem.parameters import parameter
 from tsmech.problem.references import ENGEL_VAN_DEN_BROECK, WATKIN_RAU_BIEHL, Reference
 from tsmech.problem.reports import Reports, times_of_steps
@@ -49,7 +49,11 @@ class OnlinePerceptron(Reports):
     coordinates: ClassVar = {"alpha": Coordinate("α", "examples per input dimension")}
     observables: ClassVar = {
         "generalization_error": Observable(
-            "ε", "generalization error", "probability of disagreeing with the teacher", scale="logarithmic"
+            "ε",
+            "generalization error",
+            "probability of disagreeing with the teacher",
+            scale="logarithmic",
+            bounds=SHARE,
         ),
         "Q": Observable("Q", "mean square student weight"),
         "R": Observable("R", "overlap of student and teacher"),

@@ -10,7 +10,7 @@ import numpy as np
 from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
 from tsmech.problem.curve import Curve
-from tsmech.problem.observables import Observable
+from tsmech.problem.observables import SHARE, Observable
 from tsmech.problem.parameters import parameter
 from tsmech.problem.references import ENGEL_VAN_DEN_BROECK, SEUNG_SOMPOLINSKY_TISHBY, WATKIN_RAU_BIEHL, Reference
 from tsmech.problem.system import Convergence, System
@@ -22,6 +22,8 @@ RULES = ("hebb", "pseudo_inverse", "max_stability", "gibbs", "bayes")
 METHODS = ("quenched", "annealed", "high_temperature")
 SAMPLED = ("gibbs", "bayes")
 REDUCED = ("hebb", "pseudo_inverse")
+STEEPEST = 1e100
+"""Largest alpha/T of the limit of high temperature."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,11 @@ class Perceptron(System):
     name = "perceptron"
     title = "A perceptron that learns from a perceptron"
     observables: ClassVar = {
-        "generalization_error": Observable("ε", "generalization error", "probability of disagreeing with the teacher"),
-        "train_error": Observable("ε_train", "training error", "share of wrong labels"),
-        "test_error": Observable("ε_test", "test error", "probability of a wrong label"),
+        "generalization_error": Observable(
+            "ε", "generalization error", "probability of disagreeing with the teacher", bounds=SHARE
+        ),
+        "train_error": Observable("ε_train", "training error", "share of wrong labels", bounds=SHARE),
+        "test_error": Observable("ε_test", "test error", "probability of a wrong label", bounds=SHARE),
         "scaled_error": Observable("αε", "generalization error times alpha"),
         "R": Observable("R", "cosine of student and teacher"),
         "q": Observable("q", "cosine of two students"),
@@ -156,6 +160,11 @@ class Perceptron(System):
                 raise InputError(f"{name} = {value} has no effect with rule = {self.rule}: it belongs to {rule} alone")
         if self.method == "high_temperature" and self.temperature == 0.0:
             raise InputError("temperature = 0 is not allowed with method = high_temperature: it must be above 0")
+        if self.method == "high_temperature" and self.alpha > STEEPEST * self.temperature:
+            raise InputError(
+                f"temperature = {self.temperature:g} is not allowed with method = high_temperature and alpha = "
+                f"{self.alpha:g}: alpha/temperature must be at most {STEEPEST:g}"
+            )
         if self.samples is not None and self.samples > self.sweeps:
             raise InputError(f"samples = {self.samples} is not allowed: it must be at most sweeps = {self.sweeps}")
         if self.flip > 0.0 and (self.rule == "max_stability" or (self.rule == "gibbs" and self.temperature == 0.0)):
@@ -167,8 +176,8 @@ class Perceptron(System):
         threshold = separability_threshold(self.flip)
         if self.alpha >= threshold:
             raise InputError(
-                f"alpha = {self.alpha:g} is not allowed with rule = {self.rule}: with flip = {self.flip:g} the version "
-                f"space is empty from {threshold:.6g} on"
+                f"alpha = {self.alpha:g} is not allowed with rule = {self.rule}: with flip = {self.flip:.9g} the "
+                f"version space is empty from {threshold:.6g} on"
             )
 
     @property

@@ -12,9 +12,9 @@ from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
 from tsmech.problem.curve import Curve
 from tsmech.problem.deep_network import TIME
-from tsmech.problem.observables import Observable
+from tsmech.problem.observables import SHARE, Observable
 from tsmech.problem.parameters import Numbers, parameter
-from tsmech.problem.references import SAXE_DEEP, Reference
+from tsmech.problem.references import SAXE_DEEP, SAXE_NELLI_SUMMERFIELD, Reference
 from tsmech.problem.reports import Reports, times_with_step
 from tsmech.problem.stopping import first_above
 from tsmech.problem.system import Convergence
@@ -64,14 +64,16 @@ class PerceptualLearning(Reports):
     coordinates: ClassVar = {"time": TIME}
     observables: ClassVar = {
         "train_error": Observable("ε_train", "training error"),
-        "accuracy": Observable("p", "share of correct answers"),
+        "accuracy": Observable("p", "share of correct answers", bounds=SHARE),
         "slope_change": Observable("Δf'", "change of tuning slope, a radian", axes=("neuron",)),
         "response_change": Observable("Δf", "change of response", axes=("neuron",)),
         "neuron_change": Observable("Δw", "change of a neuron's weights", axes=("neuron",)),
         "watched_slope_change": Observable("Δf'_i", "change of tuning slope, a radian"),
         "watched_change": Observable("Δw_i", "change of the neuron's weights"),
         "layer_change": Observable("ΔW", "change of a layer's weights", axes=("layer",)),
-        "transfer": Observable("p_test", "share of correct answers around other orientations", axes=("test",)),
+        "transfer": Observable(
+            "p_test", "share of correct answers around other orientations", axes=("test",), bounds=SHARE
+        ),
         "sensitivity": Observable("S", "sensitivity of hidden neurons around other orientations", axes=("test",)),
         "half_change": Observable(
             "t_½", "time of half of a layer's change", axes=("layer",), summary=True, undefined=True
@@ -84,13 +86,7 @@ class PerceptualLearning(Reports):
             "Deep neural networks for modeling visual perceptual learning",
             "J. Neurosci. 38, 6028",
         ),
-        Reference(
-            "A. Saxe, S. Nelli, C. Summerfield",
-            2021,
-            "If deep learning is the answer, what is the question?",
-            "Nat. Rev. Neurosci. 22, 55",
-            arxiv="2004.07580",
-        ),
+        SAXE_NELLI_SUMMERFIELD,
         SAXE_DEEP,
         Reference("E. Oja", 1989, "Neural networks, principal components, and subspaces", "Int. J. Neural Syst. 1, 61"),
     )

@@ -124,6 +124,10 @@ class RandomFeatures(FeatureNetwork):
         """Return at how many values of a parameter a picture computes theory."""
         return 200
 
+    def simulation_steps(self) -> float:
+        """Return how many pairs of features a simulation averages, where ensembles make them very many."""
+        return 3.0 * (self.networks * self.units) ** 2
+
     def theory_curve(self) -> Curve:
         """Return the prediction: rational functions of the effective penalty."""
         return Curve(self.theory_points([self]))
@@ -149,21 +153,9 @@ class RandomFeatures(FeatureNetwork):
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         """Return one replicate: networks on two training sets, with two draws of features and of noise."""
-        from tsmech.sims.random_features import Problem, draw
+        from tsmech.sims.random_features import draw
 
-        problem = Problem(
-            examples=self.examples,
-            features=self.units,
-            dimension=self.dimension,
-            networks=self.networks,
-            penalty=self.penalty,
-            noise=self.noise,
-            signal=self.signal,
-            nonlinearity=self.nonlinearity,
-            activation=self.activation,
-            centred=self.centred,
-        )
-        return Curve.point(draw(problem, rng))
+        return Curve.point(draw(self.problem(), rng))
 
     def _numbers_of_direct(self) -> float:
         """Return how many numbers the direct simulation holds at once, the features of all networks among them."""

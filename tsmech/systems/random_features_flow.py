@@ -10,7 +10,7 @@ from tsmech.problem.curve import Curve
 from tsmech.problem.features import MEI_MONTANARI, FeatureNetwork
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import Numbers, parameter
-from tsmech.problem.references import Reference
+from tsmech.problem.references import BODIN_MACRIS
 from tsmech.problem.reports import Reports
 from tsmech.problem.stopping import SUMMARY, summary
 from tsmech.problem.system import Convergence
@@ -47,13 +47,7 @@ class RandomFeaturesFlow(FeatureNetwork, Reports):
     }
     references = (
         MEI_MONTANARI,
-        Reference(
-            "A. Bodin, N. Macris",
-            2021,
-            "Model, sample, and epoch-wise descents: exact solution of gradient flow in the random feature model",
-            "NeurIPS 2021",
-            arxiv="2110.11805",
-        ),
+        BODIN_MACRIS,
     )
     stated = ("activation", "noise")
     checks = (
@@ -114,22 +108,10 @@ class RandomFeaturesFlow(FeatureNetwork, Reports):
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         """Return gradient flow on one drawn training set."""
-        from tsmech.sims.random_features_flow import Problem, draw
+        from tsmech.sims.random_features_flow import draw
 
-        problem = Problem(
-            examples=self.examples,
-            features=self.units,
-            dimension=self.dimension,
-            penalty=self.penalty,
-            initial_scale=self.initial_scale,
-            noise=self.noise,
-            signal=self.signal,
-            nonlinearity=self.nonlinearity,
-            activation=self.activation,
-            centred=self.centred,
-        )
         times = self.times()
-        return self._summarised(times, draw(times, problem, rng))
+        return self._summarised(times, draw(times, self.problem(), rng))
 
     def _summarised(self, times: NDArray[np.float64], found: dict[str, NDArray[np.float64]]) -> Curve:
         return Curve.along("time", times, found, summaries=summary(times, found["test_error"], smooth=True))

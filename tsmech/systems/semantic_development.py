@@ -91,6 +91,7 @@ class SemanticDevelopment(DeepNetwork):
             2004,
             "Semantic cognition: a parallel distributed processing approach",
             "MIT Press",
+            book=True,
         ),
         Reference("C. Kemp, J. B. Tenenbaum", 2008, "The discovery of structural form", "PNAS 105, 10687"),
     )

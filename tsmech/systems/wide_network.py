@@ -16,7 +16,7 @@ from tsmech.problem.curve import Curve, Stop
 from tsmech.problem.files import KINDS, read_table, state
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import Numbers, parameter
-from tsmech.problem.references import Reference
+from tsmech.problem.references import SAXE_NELLI_SUMMERFIELD, Reference
 from tsmech.problem.reports import Reports
 from tsmech.problem.system import Convergence
 
@@ -26,6 +26,8 @@ INPUTS = ("gaussian", "spherical")
 ACTIVATIONS = ("erf", "relu", "tanh", "linear")
 MOST_STEPS = 1e9
 """Most steps of gradient descent."""
+LEAST_WORK = 500.0
+"""What a gradient of the smallest network takes, in thousands of weights that meet an example."""
 RICH = 10.0
 """output_scale · √width below which a reader is told that networks are not lazy."""
 
@@ -102,13 +104,7 @@ class WideNetwork(Reports):
             "NeurIPS 2019",
             arxiv="1812.07956",
         ),
-        Reference(
-            "A. Saxe, S. Nelli, C. Summerfield",
-            2020,
-            "If deep learning is the answer, what is the question?",
-            "Nat. Rev. Neurosci. 22, 55",
-            arxiv="2004.07580",
-        ),
+        SAXE_NELLI_SUMMERFIELD,
     )
     stated = ("activation", "hidden_layers", "examples")
     checks = (
@@ -223,7 +219,7 @@ class WideNetwork(Reports):
     )
 
     def __post_init__(self) -> None:
-        """Check each parameter, and that the inputs can be had."""
+        """Check each parameter, and that the inputs can be read."""
         super().__post_init__()
         if self.probes > self.test_examples:
             raise InputError(f"probes = {self.probes} is not allowed: there are {self.test_examples} test_examples")
@@ -304,11 +300,14 @@ class WideNetwork(Reports):
         return super().lacks(answer)
 
     def simulation_steps(self) -> float:
-        """Return how often a simulation takes the gradient on an example; of gradient flow about so often."""
+        """Return how many thousands of weights meet an example; of gradient flow about so many."""
         if self.step > 0:
-            return self.duration / self.step * self.examples
-        typical = np.ones((1, self.dimension))  # an input of length √D: no eigenvalue of Θ/P is larger than Θ there
-        return 2.0 * self.duration * float(self._kernel(typical)[0, 0]) * self.examples
+            gradients = self.duration / self.step
+        else:
+            typical = np.ones((1, self.dimension))  # of length √D: no eigenvalue of Θ/P is larger than Θ there
+            gradients = 2.0 * self.duration * float(self._kernel(typical)[0, 0])
+        weights = self.width * (self.dimension + 1.0) + (self.hidden_layers - 1) * self.width * (self.width + 1.0)
+        return gradients * max(LEAST_WORK, self.examples * weights / 1000.0)
 
     def _largest_step(self) -> float:
         from tsmech.theory.wide_network import largest_step

@@ -10,6 +10,8 @@ from tsmech.errors import ConvergenceError, InputError
 from tsmech.theory.stabilities import Array, normal_density, panels
 
 WEIGHTS = ("spherical", "binary")
+WIDEST = 100.0
+"""Largest margin of binary weights."""
 AT_CAPACITY = 1e-12
 """Relative distance from the capacity within which alpha is at it."""
 
@@ -57,6 +59,8 @@ def critical_capacity(margin: float, weights: str = "spherical") -> float:
     0.833079
     """
     kappa = float(in_range("margin", margin))
+    if weights == "binary":
+        in_range("margin", margin, largest=WIDEST)
     if weights not in WEIGHTS:
         raise InputError(f"weights = {weights!r} is not allowed: it must be one of {', '.join(WEIGHTS)}")
     return _spherical(kappa) if weights == "spherical" else _binary(kappa)

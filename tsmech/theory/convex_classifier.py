@@ -21,8 +21,10 @@ from tsmech.theory.spectra import Spectrum
 from tsmech.theory.stabilities import Array, normal_density, panels, weighted
 
 LOSSES = ("logistic", "hinge", "square")
-FIRST = 1e-3
-"""Examples per input dimension, times 1/λ where that is more than 1, at which the solution is followed from."""
+LEAST = 1e-290
+"""What stands for an average that is not positive, at a place where a solver tries and no solution is."""
+FIRST = 1e3
+"""Penalty in units of alpha ⟨s⟩, or of ⟨s⟩ below alpha = 1, at which all forces are nearly those of no weights."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class State:
 
 
 def solve(alpha: float, loss: str, penalty: float, flip: float, spectrum: Spectrum) -> State:
-    r"""Return the fixed point for a loss, by continuation from alpha → 0.
+    r"""Return the fixed point for a loss, followed from λ → ∞, where the student is Hebb's.
 
     .. math::
         V = \Bigl\langle \frac{s}{2\lambda + \hat V s} \Bigr\rangle, \quad
@@ -88,27 +90,31 @@ def solve(alpha: float, loss: str, penalty: float, flip: float, spectrum: Spectr
     """
     s, shares, t = spectrum.varying
     root_rho = math.sqrt(float(shares @ (t * s)))
-    units, ridge = np.array([1.0, root_rho, 1.0]), np.array([2.0 * penalty, 0.0, 0.0])
+    units = np.array([1.0, root_rho, 1.0])
 
-    def overlaps(logs: Array) -> tuple[float, float, float, float]:
+    def overlaps(logs: Array, ridge: float) -> tuple[float, float, float, float]:
         """Return V, m/√ρ, q - m²/ρ without subtracting what is alike, and the norm (eqs. 4 and 5)."""
         stiffness, pull, spread = np.exp(np.clip(logs, -80.0, 60.0))
-        resolvent = 1.0 / (2.0 * penalty + max(stiffness - 2.0 * penalty, 0.0) * s)
+        resolvent = 1.0 / (ridge + max(stiffness - ridge, 0.0) * s)
         m = pull * float(shares @ (t * s**2 * resolvent))
         bent = pull * s * resolvent - m / root_rho**2  # what of the mean student is not along the teacher
         across = float(shares @ (t * s * bent**2)) + spread * float(shares @ (s * resolvent) ** 2)
         norm = float(shares @ ((pull**2 * t * s**2 + spread * s) * resolvent**2))
         return float(shares @ (s * resolvent)), m / root_rho, across, norm
 
-    def equations(logs: Array, at: float) -> Array:
-        V, along, across, _ = overlaps(logs)
-        return np.asarray(np.log(ridge + at * _averages(loss, V, along, across, flip) / units) - logs)
+    def equations(logs: Array, softness: float) -> Array:
+        ridge = 2.0 / softness
+        V, along, across, _ = overlaps(logs, ridge)
+        averages = alpha * _averages(loss, V, along, across, flip) / units
+        averages[0] += ridge
+        return np.asarray(np.log(np.maximum(averages, LEAST)) - logs)
 
-    first = min(alpha, FIRST * min(1.0, penalty))
-    V = float(shares @ s) / (2.0 * penalty)
-    start = np.log(ridge + first * _averages(loss, V, 1e-9, 1e-18, flip) / units)
-    logs, residual, iterations = follow(equations, start, first, alpha)
-    V, along, across, norm = overlaps(logs)
+    spread = float(shares @ s)
+    first = max(penalty, FIRST * max(1.0, alpha) * spread)
+    start = alpha * _averages(loss, 0.5 * spread / first, 1e-9, 1e-18, flip) / units
+    start[0] += 2.0 * first
+    logs, residual, iterations = follow(equations, np.log(start), 1.0 / first, 1.0 / penalty, "1/penalty")
+    V, along, across, norm = overlaps(logs, 2.0 * penalty)
     field = along**2 + across
     R = along / math.sqrt(field)
     wrong = _train_error(loss, V, along, across, flip)
@@ -160,19 +166,26 @@ def _averages(loss: str, V: float, along: float, across: float, flip: float) -> 
     """Return V̂, m̂ √ρ and q̂, each over alpha (eqs. 6-8)."""
     deviation, root = math.sqrt(across), math.sqrt(along**2 + across)
     x, law = _law(loss, V, root, along / deviation, flip)
-    g, slope = force(loss, x, V)
     z, weights = _rule(loss, V, deviation)
-    pull = float(weights @ (normal_density(z) * force(loss, deviation * z, V)[0]))
+    forces, slopes = force(loss, np.concatenate([x, deviation * z]), V)
+    g, slope, across_teacher = forces[: x.size], slopes[: x.size], forces[x.size :]
+    pull = float(weights @ (normal_density(z) * across_teacher))
     return np.array([float(law @ slope), (1.0 - 2.0 * flip) * MEAN * pull, float(law @ g**2)])
 
 
 def _rule(loss: str, V: float, root: float, *scales: float) -> tuple[Array, Array]:
-    """Return nodes and weights for functions of fields of this standard deviation, broken where the force has kinks."""
+    """Return nodes and weights for functions of fields of this standard deviation, broken where the force has kinks.
+
+    The logistic force bends within a field of order 1 where it begins to fall from 1, at -V, and where it has fallen to
+    0, from 0 to ln V.
+    """
     kinks = [1.0 - V, 1.0] if loss == "hinge" else []
+    steps: tuple[tuple[float, float], ...] = ()
     if loss == "logistic":
         kinks = list(np.arange(-4.0, math.log1p(V) + 6.0, 2.0))
+        scales, steps = (*scales, 1.0 / root), ((-V / root, 1.0 / root),) if V > 1.0 else ()
     kinks.append(-{"hinge": 1.0, "square": 2.0, "logistic": 0.5}[loss] * V)
-    return panels(*scales, breaks=tuple(kink / root for kink in kinks))
+    return panels(*scales, breaks=tuple(kink / root for kink in kinks), steps=steps)
 
 
 def _law(loss: str, V: float, root: float, steepness: float, flip: float) -> tuple[Array, Array]:

@@ -25,7 +25,9 @@ TOLERANCE = 1e-8
 GRID = np.geomspace(0.05, 12.0, 56)
 """Values of x between which the spinodal and the transition are looked for."""
 FEWEST = 1e-14
-"""The x at which the poor branch begins, at an alpha of its order."""
+"""The x at which the poor branch begins, at an alpha of its order or, above T = 1, of its order times T."""
+HOTTEST = 1e12
+"""Largest temperature, and of max(1, T)/alpha."""
 
 
 class Transition(NamedTuple):
@@ -103,7 +105,7 @@ def solve(alpha: float, temperature: float, branch: str = "stable", method: str 
 
 
 def ising_transition(temperature: float, method: str = "quenched") -> Transition:
-    """Examples per weight at which a binary perceptron begins to learn perfectly, and at which it cannot but do so.
+    """Examples per weight from which on perfect learning is stable, and at which the poor solution ends.
 
     Parameters
     ----------
@@ -134,7 +136,7 @@ def ising_transition(temperature: float, method: str = "quenched") -> Transition
     >>> print("{:.4f} {:.4f}".format(*ising_transition(0.0)))
     1.2447 1.4926
     """
-    T = float(in_range("temperature", temperature))
+    T = float(in_range("temperature", temperature, largest=HOTTEST))
     if method not in METHODS:
         raise InputError(f"method = {method!r} is not allowed: it must be one of {', '.join(METHODS)}")
     if method == "high_temperature" and T == 0.0:
@@ -208,13 +210,14 @@ def _quenched(x: float, temperature: float) -> State:
     if temperature == 0.0:
         return _state(x, x, temperature, 0.0)
 
+    @functools.lru_cache(maxsize=64)
     def residual(log_spread: float) -> float:
         spread = math.exp(log_spread)
         q, across, p = _overlaps(x, spread)
         along, squared = (average(q, across, p, temperature, 0.0) for average in (pull, second_moment))
         return log_spread - math.log(x * squared / along)
 
-    low, high = math.log(x) - 2.0, math.log(x) + 2.0
+    low, high = math.log(x) - 0.2, math.log(x) + 0.2
     while residual(low) > 0.0:
         low -= 2.0 + 0.5 * abs(low)
         if low < -250.0:
@@ -253,8 +256,8 @@ def _state(x: float, spread: float, temperature: float, residual: float) -> Stat
     z, normal, m = _magnetisations(x, spread)
     R = float(normal @ m)
     alpha = x / pull(q, across, p, temperature, 0.0)
-    fields, weights = rule(q, across, p, 0.0)
     likelihood = Likelihood(p, temperature)
+    fields, weights = rule(q, across, likelihood, 0.0)
     root = math.sqrt(spread)
     cosh = np.logaddexp(x + root * z, -x - root * z)  # ln 2 cosh
     log_partition = -0.5 * spread * p - R * x + float(normal @ cosh) + alpha * float(weights @ likelihood.log(fields))
@@ -270,7 +273,7 @@ def _annealed(x: float, temperature: float) -> State:
     error = 2.0 / math.pi * math.atan(math.exp(-x))
     left = 1.0 - gain * error
     alpha = math.pi * x * left / (gain * math.cosh(x))
-    return _free(x, alpha, None, (1.0 - gain) * error / left, alpha * math.log(left), temperature)
+    return _free(x, alpha, None, (1.0 - gain) * error / left, alpha * math.log1p(-gain * error), temperature)
 
 
 def _high_temperature(x: float, temperature: float) -> State:

@@ -4,7 +4,7 @@ Derivations and equation numbers: theory/kernel_regression.md.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,12 @@ DEGREES = 40
 ACCURACY = 1e-7
 """Largest difference of two rules, and largest rounding of a degree, in shares of the kernel's trace."""
 
+ROUNDING = 1e-15
+"""Error of an eigenvalue by rounding, in units of the kernel's largest value."""
+
+KNOWN = 1e-3
+"""Largest relative difference of errors at eigenvalues too small and too large by what is not known of them."""
+
 
 class KernelSpectrum(NamedTuple):
     """The eigenvalues of a dot-product kernel: one a degree, the number of its harmonics, and the trace of the rest."""
@@ -34,6 +40,8 @@ class KernelSpectrum(NamedTuple):
     """N_l, the harmonics of each degree, shape (degrees,)."""
     rest: float
     """The trace of higher degrees, which have so many harmonics that no number of examples resolves them."""
+    doubt: Array | float = 0.0
+    """The largest errors of the eigenvalues, shape (degrees,)."""
 
 
 def harmonics(dimension: int, degrees: int) -> Array:
@@ -54,7 +62,9 @@ def gegenbauer(t: ArrayLike, dimension: int, degrees: int) -> Array:
     return found[:degrees]
 
 
-def kernel_spectrum(kernel: Callable[[Array], Array], dimension: int) -> KernelSpectrum:
+def kernel_spectrum(
+    kernel: Callable[[Array], Array], dimension: int, degrees: Sequence[int] | None = None
+) -> KernelSpectrum:
     r"""Return the spectrum of a kernel k(x, x') = h(x·x'/D) of inputs that are uniform on the sphere.
 
     .. math:: \eta_l = E[h(t)\, Q_l(t)], \qquad \text{density of } t \propto (1 - t^2)^{(D - 3)/2} .
@@ -65,6 +75,8 @@ def kernel_spectrum(kernel: Callable[[Array], Array], dimension: int) -> KernelS
         h, a function of arrays in [-1, 1].
     dimension : int
         D >= 3.
+    degrees : sequence of int, optional
+        The only degrees that h has, where they are known: of polynomials.
 
     Raises
     ------
@@ -73,7 +85,8 @@ def kernel_spectrum(kernel: Callable[[Array], Array], dimension: int) -> KernelS
 
     Notes
     -----
-    Degrees are taken one by one until rounding, multiplied by the number of harmonics, shows.
+    Degrees are taken one by one until rounding, multiplied by the number of harmonics, shows.  Eigenvalues smaller than
+    their errors are 0.
 
     References
     ----------
@@ -93,9 +106,15 @@ def kernel_spectrum(kernel: Callable[[Array], Array], dimension: int) -> KernelS
         raise ConvergenceError("the kernel's eigenvalues are not known: two rules of quadrature do not agree")
     if (finer * counts < -10 * ACCURACY * size).any():
         raise ConvergenceError("the function is no kernel: it has a negative eigenvalue")
-    kept = np.where(finer * counts > ACCURACY * size, finer, 0.0)
+    if degrees is not None:
+        finer[~np.isin(np.arange(counts.size), degrees)] = 0.0
+        return KernelSpectrum(np.maximum(finer, 0.0), counts, 0.0)
+    doubt = abs(finer - found) + ROUNDING * size
+    kept = np.where(finer > doubt, finer, 0.0)
+    left = trace - np.cumsum(np.append(0.0, np.maximum(kept - doubt, 0.0) * counts))  # at most, for higher degrees
+    doubt = np.minimum(doubt, np.maximum(left[:-1], ROUNDING * trace) / counts)
     rest = trace - float(kept @ counts)
-    return KernelSpectrum(kept, counts, rest if rest > 10 * ACCURACY * size else 0.0)
+    return KernelSpectrum(kept, counts, rest if rest > ROUNDING * trace else 0.0, doubt)
 
 
 def _eigenvalues(kernel: Callable[[Array], Array], dimension: int, degrees: int, nodes: int) -> Array:
@@ -138,6 +157,11 @@ def learning_curve(
     dict of ndarray
         ``generalization_error``, ``test_error``, ``train_error``; ``degree_error``, shape (n,): what each degree adds.
 
+    Raises
+    ------
+    ConvergenceError
+        If the errors depend on eigenvalues that are not known.
+
     Notes
     -----
     The limit of many examples and harmonics; corrections are of relative order 1/P and 1/D.
@@ -150,6 +174,30 @@ def learning_curve(
         in_range(name, value)
     in_range("examples", examples, positive=True)
     A = in_range("powers", powers)
+    found = _errors(examples, spectrum, penalty, noise, A)
+    if np.any(spectrum.doubt):
+        small, large = (
+            _errors(examples, bound, penalty, noise, A) for bound in (_moved(spectrum, -1.0), _moved(spectrum, 1.0))
+        )
+        for name in ("test_error", "train_error"):
+            ends = np.array([small[name], large[name]])
+            if not (ends[0] == ends[1] or np.ptp(ends) <= KNOWN * float(found[name])):
+                raise ConvergenceError(
+                    f"the {name.replace('_', ' ')} of kernel regression from {examples:g} examples is between "
+                    f"{ends.min():.4g} and {ends.max():.4g}: it depends on eigenvalues below the rounding of the "
+                    "kernel's; give a larger penalty"
+                )
+    return found
+
+
+def _moved(spectrum: KernelSpectrum, by: float) -> KernelSpectrum:
+    """Return the spectrum with eigenvalues as small or as large as they may be; the trace is known."""
+    moved = np.maximum(spectrum.eigenvalues + by * spectrum.doubt, 0.0)
+    gone = float(spectrum.counts @ (spectrum.eigenvalues - moved))
+    return spectrum._replace(eigenvalues=moved, rest=max(spectrum.rest + gone, 0.0))
+
+
+def _errors(examples: float, spectrum: KernelSpectrum, penalty: float, noise: float, A: Array) -> dict[str, Array]:
     size = max(A.size, spectrum.eigenvalues.size)
     eta, counts, target = np.zeros(size), np.zeros(size), np.zeros(size)
     eta[: spectrum.eigenvalues.size], counts[: spectrum.counts.size] = spectrum.eigenvalues, spectrum.counts

@@ -98,9 +98,11 @@ def solve(alpha: float, temperature: float, noise: float, prior: str) -> State:
 
 def _state(alpha: float, temperature: float, noise: float, p: float, residual: float) -> State:
     """Return the state of students whose weights have the variance p (eqs. 5-8)."""
-    screened = p / (temperature + p)  # βp/(1 + βp)
+    screened, left = p / (temperature + p), temperature / (temperature + p)  # βp/(1 + βp), 1/(1 + βp)
     a = alpha * screened
-    distance = ((1.0 - a) ** 2 + a * screened * noise**2) / (1.0 - a * screened)
-    left = temperature / (temperature + p)
+    missed, kept = 1.0 - a, 1.0 - a * screened
+    if alpha <= 1.0:  # the same, sums of what is not negative
+        missed, kept = 1.0 - alpha + alpha * left, 1.0 - alpha + alpha * left * (1.0 + screened)
+    distance = (missed**2 + a * screened * noise**2) / kept
     train = 0.5 * left * (left * (distance + noise**2) + p)
     return State(a, distance + 2.0 * a - 1.0, distance + 2.0 * a - 1.0 + p, distance, p, train, residual)

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tsmech.checks import in_range
+from tsmech.checks import in_range, real_numbers
 from tsmech.errors import ConvergenceError, InputError
-from tsmech.kernels.activations import Activation, Function, Pair, functions
+from tsmech.kernels.activations import LEAK, Activation, Function, Pair, check_trainable, functions
+from tsmech.machine.memory import shortage
 from tsmech.theory.fields.kinks import kinks, values
 
 Array = NDArray[np.float64]
@@ -22,11 +23,20 @@ ORDERS = 300
 NODES = 40
 """Nodes of Gauss and Legendre's rule in each panel of about one unit between the kinks of such an activation."""
 
-SMOOTH = 961
-"""Nodes of the trapezoidal rule of one that has no kink: it converges exponentially."""
+SMOOTH, MOST_NODES = 961, 16 * 960 + 1
+"""Least and most nodes of the trapezoidal rule of one that has no kink: it converges exponentially."""
+
+BLOCK = 1 << 21
+"""Numbers in a block of values at the least nodes."""
 
 EDGE = 12.0
 """Where a normal variable ends."""
+
+LARGEST_VARIANCE = 1e150
+"""Largest variance of a field: the product of two must not overflow."""
+
+MATRICES = 8
+"""Matrices of the kernel's size that are held at once."""
 
 ACCURACY = 1e-7
 """Largest error of an average, in units of the mean squares of its factors."""
@@ -82,14 +92,15 @@ def network_kernel(
     Raises
     ------
     InputError
-        If an argument is outside its range, or the shapes do not fit.
+        If an argument is outside its range, the shapes do not fit, or the kernel does not fit into memory.
     ConvergenceError
         If the averages of an activation without closed form are not known to 1e-7.
 
     Notes
     -----
-    O(n m) a layer.  Closed forms for linear, erf and ReLU; others by their Hermite coefficients, which are taken by
-    quadrature between the kinks of g and g': a function with a kink is refused where inputs are nearly alike.
+    O(n m) a layer.  Closed forms for linear, quadratic, erf, ReLU and leaky ReLU; others by their Hermite coefficients,
+    which are taken by quadrature between the kinks of g and g': a function with a kink is refused where inputs are
+    nearly alike, and one that is too steep for the variance of its fields.
 
     References
     ----------
@@ -108,21 +119,31 @@ def network_kernel(
         raise InputError(f"others have {y.shape[1]} columns: they must have the {x.shape[1]} of inputs")
     if kind not in KINDS:
         raise InputError(f"kind = {kind!r} is not allowed: it must be one of {', '.join(KINDS)}")
-    if isinstance(hidden_layers, bool) or hidden_layers != int(hidden_layers) or hidden_layers < 0:
+    if not _is_count(hidden_layers):
         raise InputError(f"hidden_layers = {hidden_layers!r} is not allowed: it must be a whole number of at least 0")
     in_range("weight_variance", weight_variance, positive=True)
     in_range("bias_variance", bias_variance)
+    if kind == "ntk":
+        check_trainable(activation, " (its nngp kernel is known)")
     products, slopes = averages(activation)
+    if short := shortage(8.0 * MATRICES * len(x) * len(y), f"a kernel of {len(x)} x {len(y)} inputs"):
+        raise InputError(short)
 
     def layer(found: Covariance) -> Covariance:
         between, first, second = (weight_variance * part + bias_variance for part in found[:3])
+        if not max(first.max(), second.max()) <= LARGEST_VARIANCE:
+            raise InputError(f"the variance of a field is beyond {LARGEST_VARIANCE:g}: scale the inputs or the weights")
         return Covariance(between, first, second, found.same)
 
     D = x.shape[1]
-    first, second = (np.einsum("ij,ij->i", each, each) / D for each in (x, y))
-    covariance = layer(Covariance(x @ y.T / D, first, second, others is None))
+    with np.errstate(over="ignore", invalid="ignore"):
+        first, second = (np.einsum("ij,ij->i", each, each) / D for each in (x, y))
+        between = x @ y.T / D
+        if others is None:
+            np.fill_diagonal(between, first)
+        covariance = layer(Covariance(between, first, second, others is None))
     tangent = covariance.between
-    for _ in range(hidden_layers):
+    for _ in range(int(hidden_layers)):
         if kind == "ntk":
             change = weight_variance * slopes(covariance).between * tangent
         covariance = layer(products(covariance))
@@ -143,8 +164,14 @@ def averages(activation: str | Activation | Pair) -> tuple[Average, Average]:
     return Expansion(g, g, slope, name), Expansion(slope, g, slope, name)
 
 
+def _is_count(given: object) -> bool:
+    if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)):
+        return False
+    return float(given) >= 0 and float(given).is_integer()
+
+
 def _rows(name: str, given: ArrayLike) -> Array:
-    found = np.asarray(given, dtype=float)
+    found = real_numbers(name, given)
     if found.ndim != 2 or 0 in found.shape or not np.isfinite(found).all():
         raise InputError(f"{name} of shape {found.shape}: must be a table of finite numbers, one input a row")
     return found
@@ -177,13 +204,27 @@ def _erf(c: Array, v: Array, w: Array) -> Array:
 
 
 def _erf_slopes(c: Array, v: Array, w: Array) -> Array:
-    return np.asarray(2 / math.pi / np.sqrt((1 + v) * (1 + w) - c**2))
+    return np.asarray(2 / math.pi / np.sqrt(1 + v + w + np.maximum(v * w - c * c, 0.0)))
+
+
+def _leaky(c: Array, v: Array, w: Array) -> Array:
+    """Return the average of x/100 + 0.99 max(x, 0): E[u max(u', 0)] = c/2."""
+    return np.asarray((LEAK**2 + LEAK * (1 - LEAK)) * c + (1 - LEAK) ** 2 * _relu(c, v, w))
+
+
+def _leaky_slopes(c: Array, v: Array, w: Array) -> Array:
+    return np.asarray(LEAK**2 + LEAK * (1 - LEAK) + (1 - LEAK) ** 2 * _relu_slopes(c, v, w))
 
 
 CLOSED: dict[str, tuple[Average, Average]] = {
     "linear": (lambda found: found, lambda found: _mapped(lambda c, v, w: np.ones(np.shape(c)), found)),
     "relu": (lambda found: _mapped(_relu, found), lambda found: _mapped(_relu_slopes, found)),
     "erf": (lambda found: _mapped(_erf, found), lambda found: _mapped(_erf_slopes, found)),
+    "leaky_relu": (lambda found: _mapped(_leaky, found), lambda found: _mapped(_leaky_slopes, found)),
+    "quadratic": (
+        lambda found: _mapped(lambda c, v, w: v * w + 2 * c * c, found),
+        lambda found: _mapped(lambda c, v, w: 4 * c, found),
+    ),
 }
 
 
@@ -221,10 +262,9 @@ class Expansion:
     def _coefficients(self, v: Array) -> tuple[Array, Array]:
         """Return c_p(v) = E[f(√v z) h_p(z)], shape (n, orders), and E[f²], shape (n,)."""
         if not self._kinks.size:
-            z = np.linspace(-EDGE, EDGE, SMOOTH)
-            weight = np.exp(-(z**2) / 2) * (z[1] - z[0]) / math.sqrt(2 * math.pi)
-            at = values(self._function, np.sqrt(v)[:, None] * z)
-            return at @ _weighted(z, weight).T, at**2 @ weight
+            step = max(1, BLOCK // SMOOTH)
+            parts = [self._smooth(v[start : start + step]) for start in range(0, len(v), step)]
+            return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
         c, square = np.empty((len(v), ORDERS)), np.empty(len(v))
         alike, places = np.unique(v.round(14), return_inverse=True)  # inputs on a sphere have one variance
         for i, variance in enumerate(alike):
@@ -232,6 +272,22 @@ class Expansion:
             at = values(self._function, math.sqrt(variance) * z)
             c[places == i], square[places == i] = _weighted(z, weight) @ at, weight @ at**2
         return c, square
+
+    def _smooth(self, v: Array) -> tuple[Array, Array]:
+        """Return the same by the trapezoidal rule, with as many nodes as make every other one do for E[f²]."""
+        nodes = SMOOTH
+        while nodes <= MOST_NODES:
+            z = np.linspace(-EDGE, EDGE, nodes)
+            weight = np.exp(-(z**2) / 2) * (z[1] - z[0]) / math.sqrt(2 * math.pi)
+            at = values(self._function, np.sqrt(v)[:, None] * z)
+            square = at**2 @ weight
+            if (abs(2 * at[:, ::2] ** 2 @ weight[::2] - square) <= ACCURACY * square).all():
+                return at @ _weighted(z, weight).T, square
+            nodes = 2 * nodes - 1
+        raise ConvergenceError(
+            f"the kernel of the activation {self._name} is not known: it is too steep for fields of variance "
+            f"{float(v.max()):.3g}; scale the inputs or lower the variances"
+        )
 
     def _rule(self, variance: float) -> tuple[Array, Array]:
         """Return nodes and weights for a standard normal z, in panels between the kinks of √v z."""

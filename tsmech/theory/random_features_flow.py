@@ -22,6 +22,9 @@ Array = NDArray[np.float64]
 NODES = (16, 32, 64, 128, 256)
 """Nodes of the rules for the law of Marchenko and Pastur, each checked by the next."""
 
+SLOWEST = 1e-20
+"""Decay by the penalty, in units of the longest time, that is not seen then: the contour need not resolve it."""
+
 ACCURACY = 1e-6
 """Largest difference of two rules, in units of the largest error of the curve."""
 
@@ -137,7 +140,8 @@ def _curve(
     """Return generalization and training error, shape (2, T); alpha is P/n_f, noise and start are squares."""
     shift = penalty / alpha
     longest = float(times.max())
-    sample = anisotropic(alpha, population, [shift, 1 / longest if longest > 0 else 0.0])
+    seen = shift if shift * longest > SLOWEST else 0.0
+    sample = anisotropic(alpha, population, [seen, 1 / longest if longest > 0 else 0.0])
     nodes = sample.nodes
     rates = nodes + shift
     d, gone = decay(times, rates, 0.0)

@@ -46,7 +46,12 @@ def normal_density(x: ArrayLike) -> Array:
     return np.asarray(np.exp(-0.5 * np.square(x)) / np.sqrt(2.0 * np.pi))
 
 
-def panels(*scales: float, breaks: tuple[float, ...] = (), edge: float = EDGE) -> tuple[Array, Array]:
+def panels(
+    *scales: float,
+    breaks: tuple[float, ...] = (),
+    steps: tuple[tuple[float, float], ...] = (),
+    edge: float = EDGE,
+) -> tuple[Array, Array]:
     """Nodes and weights of a rule on [-edge, edge] for functions with structure at zero on each of the scales.
 
     Gauss-Legendre rules of 16 nodes on panels that double in length from the smallest scale on, away from zero on
@@ -59,6 +64,8 @@ def panels(*scales: float, breaks: tuple[float, ...] = (), edge: float = EDGE) -
         Lengths over which the function changes near zero, above 0.
     breaks : tuple of float
         Where the function has kinks or jumps.
+    steps : tuple of pairs of float
+        Where else it has structure, and on which scale: panels double in length away from there too.
     edge : float
         Where the range ends.
 
@@ -66,14 +73,18 @@ def panels(*scales: float, breaks: tuple[float, ...] = (), edge: float = EDGE) -
     -------
     nodes, weights : ndarray, shape (n,)
     """
-    smallest = min(1.0, *scales) if scales else 1.0
-    doublings = max(1, int(np.ceil(np.log2(edge / smallest))))
-    one_side = edge * 2.0 ** -np.arange(doublings + 1.0)
-    inside = [b for b in breaks if -edge < b < edge]
-    ends = np.unique(np.concatenate([-one_side, [0.0], one_side, inside]))
+    around = [(0.0, min(1.0, *scales) if scales else 1.0), *steps]
+    ends = np.concatenate([_doubling(centre, scale, edge) for centre, scale in around] + [np.array([-edge, *breaks])])
+    ends = np.unique(np.append(ends[(ends >= -edge) & (ends <= edge)], edge))
     half = 0.5 * np.diff(ends)[:, None]
     nodes = ends[:-1, None] + half * (1.0 + _NODE)
     return nodes.ravel(), (half * _WEIGHT).ravel()
+
+
+def _doubling(centre: float, scale: float, edge: float) -> Array:
+    """Return ends of panels that double in length away from a point, from a scale on."""
+    one_side = edge * 2.0 ** -np.arange(max(1, int(np.ceil(np.log2(edge / scale)))) + 1.0)
+    return np.concatenate([centre - one_side, [centre], centre + one_side])
 
 
 def orientation(v: Array, flip: float) -> Array:

@@ -1,14 +1,17 @@
 """Rules of a spherical perceptron: published numbers, limits, and gradients of the free energy."""
 
+import dataclasses
 import itertools
 import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 from scipy.optimize import root
 
 from tsmech.errors import InputError
+from tsmech.theory.gibbs.likelihood import Likelihood, mean_log, second_moment
+from tsmech.theory.gibbs.saddle import others
 from tsmech.theory.perceptron import (
     annealed,
     bayes,
@@ -19,6 +22,7 @@ from tsmech.theory.perceptron import (
     quenched,
     separability_threshold,
 )
+from tsmech.theory.perceptron import gibbs as solver
 from tsmech.theory.perceptron.gibbs import _conjugates, _order, bayes_temperature, free_energy
 from tsmech.theory.stabilities import disagreement
 
@@ -183,3 +187,115 @@ def test_other_starts_lead_to_the_same_saddle_point(alpha, temperature, flip):
     assert len(ends) >= 10
     for q, across, _ in ends:
         assert (q, math.sqrt(q * (1 - across))) == pytest.approx((expected.q, expected.R), rel=1e-6)
+
+
+@pytest.mark.parametrize(("alpha", "temperature", "flip"), [(0.5, 0.5, 0.0), (3.0, 0.02, 0.1), (50.0, 1.0, 0.3)])
+def test_the_solver_begins_elsewhere_too_and_comes_to_the_same(alpha, temperature, flip):
+    """... from both starts; with the solution taken for another one they are reported."""
+    state = quenched(alpha, temperature, flip)
+
+    def equations(x, at):
+        return np.log(_conjugates(*_order(x), at, temperature, flip)) - x
+
+    found = others(equations, solver.STARTS, alpha, np.array([-50.0, -50.0]))
+    assert len(found) == 1  # the second start ends where the first did
+    q, across, _ = _order(found["from the teacher"][0])
+    assert (q, math.sqrt(q * (1 - across))) == pytest.approx((state.q, state.R), rel=1e-7)
+    alone = others(equations, {"frozen": solver.STARTS["from a frozen student"]}, alpha, np.array([-50.0, -50.0]))
+    assert _order(alone["frozen"][0]) == pytest.approx(_order(found["from the teacher"][0]), rel=1e-7)
+    assert state.branch == "from few examples"
+
+
+def test_of_several_solutions_that_of_the_lowest_free_energy_is_returned(monkeypatch):
+    """Roots of a cubic; two states; and a solver that is told of a second saddle point, of R = 0.01 and q = 0.5."""
+    cubic = others(
+        lambda x, at: at * (x + 1) * x * (x - 2), {"low": np.array([-1.3]), "high": np.array([2.4])}, 1.0, np.zeros(1)
+    )
+    assert [cubic[name][0][0] for name in ("low", "high")] == pytest.approx([-1, 2])
+    state = quenched(2.0, 0.5, 0.1)
+    lower = dataclasses.replace(state, free_energy=state.free_energy - 0.1, entropy=state.entropy - 0.1)
+    assert solver._stable([state, lower], 0.5) is lower
+    assert solver._stable([lower, state], 0.0) is state
+    told = {"invented": (np.log([0.02, 2.0]), 0.0, 1)}
+    monkeypatch.setattr(solver, "others", lambda *_: told)
+    assert quenched(2.0, 0.5, 0.1) == state
+    monkeypatch.setattr(solver, "_stable", lambda states, _: min(states, key=lambda each: -each.free_energy))
+    assert quenched(2.0, 0.5, 0.1).branch == "invented"  # it was among those that were compared
+
+
+@pytest.mark.parametrize("flip", [0.0, 0.01, 0.4])
+def test_the_matched_solution_is_unique(flip):
+    """ln alpha falls all along ln (1 - q)/q, by ½ to 1: no alpha has two solutions."""
+    slopes = np.diff(solver._matched_curve(flip)) / np.diff(solver.LOGITS)
+    assert slopes.min() > 0.49
+    assert slopes.max() < 1.01
+
+
+@pytest.mark.parametrize("temperature", [0.3, 0.2, 0.05, 0.01, 1e-4])
+def test_averages_resolve_where_an_ensemble_gives_a_label_up(temperature):
+    """At h = -√(2p/T), against adaptive quadrature that is broken there."""
+    q, across, p, flip = 0.97, 0.02, 0.03, 0.1
+    likelihood = Likelihood(p, temperature)
+    step = math.sqrt(2 * p / temperature / q)
+    ends = sorted({-12.0, 0.0, 12.0, *(-step * (1 + c) for c in (-0.5, -0.2, -0.05, -0.01, 0, 0.01, 0.05, 0.2, 0.5))})
+
+    def average(function):
+        def integrand(s):
+            law = 2 * stats.norm.pdf(s) * (flip + (1 - 2 * flip) * stats.norm.cdf(s * math.sqrt((1 - across) / across)))
+            return law * float(function(np.array(math.sqrt(q) * s)))
+
+        return sum(
+            integrate.quad(integrand, a, b, epsabs=1e-13, epsrel=1e-11, limit=300)[0]
+            for a, b in itertools.pairwise(ends) if a >= -12 and b <= 12
+        )  # fmt: skip
+
+    assert second_moment(q, across, p, temperature, flip) == pytest.approx(
+        average(lambda h: likelihood.slope(h) ** 2), rel=1e-9
+    )
+    assert mean_log(q, across, p, temperature, flip) == pytest.approx(average(likelihood.log), rel=1e-9)
+
+
+@pytest.mark.parametrize(("alpha", "flip"), [(10.0, 0.1), (300.0, 0.1), (5.0, 0.3)])
+def test_cold_students_of_labels_that_cannot_be_separated(alpha, flip):
+    """T → 0 at finite χ = (1 - q)/T: examples with -√(2χ) < h < 0 are learnt, those below are given up.
+
+    The two equations of the limit in closed form and by quadrature; what is left at T = 1e-7 is of the order T.
+    """
+
+    def equations(logs):
+        edge, tangent = np.exp(logs)
+        R, sine = 1 / math.hypot(1, tangent), tangent / math.hypot(1, tangent)
+        learnt = integrate.quad(
+            lambda s: s * s * 2 * stats.norm.pdf(s) * (flip + (1 - 2 * flip) * stats.norm.cdf(s / tangent)), -edge, 0,
+            epsabs=1e-13,
+        )[0]  # fmt: skip
+        pull = sine / math.sqrt(2 * math.pi) * -math.expm1(-0.5 * (edge / sine) ** 2)
+        return [alpha * learnt - sine**2, alpha * (1 - 2 * flip) * math.sqrt(2 / math.pi) * pull - R]
+
+    state = quenched(alpha, 1e-7, flip)
+    start = np.log([math.sqrt(2e7 * (1 - state.q)), math.sqrt(1 - state.R**2) / state.R])
+    edge, tangent = np.exp(root(equations, start * 1.02, tol=1e-12).x)
+    assert pytest.approx(1 / math.hypot(1, tangent), abs=1e-5) == state.R
+    wrong = integrate.quad(
+        lambda s: 2 * stats.norm.pdf(s) * (flip + (1 - 2 * flip) * stats.norm.cdf(s / tangent)), -12, -edge
+    )[0]
+    assert state.train_error == pytest.approx(wrong, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_extreme_parameters_are_solved():
+    """Also temperatures of 0.01 and less with wrong labels and many examples."""
+    for alpha, T, flip in itertools.product([1e-6, 3.0, 1e4], [1e-6, 1e-3, 0.03, 1e4], [0.0, 0.1, 0.49]):
+        state = quenched(alpha, T, flip)
+        assert 0 < state.R <= 1
+        assert 0 <= state.train_error <= 0.5
+        assert state.residual < 1e-9
+
+
+def test_small_cosines_keep_their_digits():
+    """R = √(2 alpha/π) (1 - 2f) of Hebb, least squares, Bayes; (1 - 2f) 2 alpha/π of Gibbs at T = 0; 1 - 2f = 2e-7."""
+    alpha, flip = 1e-9, 0.4999999
+    gain = 1 - 2 * flip
+    for state in (hebb(alpha, flip), pseudo_inverse(alpha, flip), bayes(alpha, flip)):
+        assert pytest.approx(math.sqrt(2 * alpha / math.pi) * gain, rel=1e-6) == state.R
+    assert pytest.approx(2 * alpha / math.pi * gain, rel=1e-4) == quenched(alpha, 0.0, flip).R

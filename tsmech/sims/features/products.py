@@ -234,7 +234,7 @@ class Expanded(Products):
 
     def _coefficients(self, v: Array, orders: int) -> tuple[Array, Array, Array]:
         """Return c_p, shape (n, orders), E[g²] and the error of the coefficients, both of shape (n,)."""
-        x, weight, at, missed = _panels(self._g, 2.0 ** math.ceil(math.log2(EDGE * math.sqrt(v.max()))))
+        x, weight, at, missed, near = _panels(self._g, 2.0 ** math.ceil(math.log2(EDGE * math.sqrt(v.max()))))
         c, square = np.empty((len(v), orders)), np.empty(len(v))
         step = max(1, BLOCK // x.size)
         for start in range(0, len(v), step):
@@ -246,12 +246,13 @@ class Expanded(Products):
             for p in range(orders):
                 c[rows, p] = here.sum(axis=1)
                 before, here = here, (z * here - math.sqrt(p) * before) / math.sqrt(p + 1)
-        return c, square, missed / np.sqrt(2 * math.pi * v)
+        error = np.exp(-(near**2) / (2 * v[:, None])) @ missed
+        return c, square, error / np.sqrt(2 * math.pi * v)
 
 
 @functools.lru_cache(maxsize=16)
-def _panels(g: Callable[[Array], Array], edge: float) -> tuple[Array, Array, Array, float]:
-    """Return nodes, weights and g there of a rule on (-edge, edge), and a bound of what it misses of ∫ g.
+def _panels(g: Callable[[Array], Array], edge: float) -> tuple[Array, Array, Array, Array, Array]:
+    """Return nodes, weights and g there of a rule on (-edge, edge); what it misses of ∫ g in each panel, and |x| there.
 
     Panels are halved where the polynomial through their nodes is not g, down to the width of rounding: so a kink or a
     jump lies in a panel that is as good as empty.
@@ -263,7 +264,7 @@ def _panels(g: Callable[[Array], Array], edge: float) -> tuple[Array, Array, Arr
     )
     left = np.linspace(-edge, edge, 2 * math.ceil(edge) + 1)[:-1]
     half = np.full(left.size, edge / left.size)
-    kept, missed = [], 0.0
+    kept = []
     for _ in range(HALVINGS):
         middle = left + half
         at, wanted = (np.broadcast_to(g(middle[:, None] + half[:, None] * u), (left.size, u.size))
@@ -272,14 +273,13 @@ def _panels(g: Callable[[Array], Array], edge: float) -> tuple[Array, Array, Arr
         good = (difference <= 1e-12 * (1 + abs(wanted).max(axis=1))) | (half < 1e-12 * edge)
         if good.sum() + 2 * (~good).sum() > MOST_PANELS:
             good = np.ones_like(good)
-        missed += float((2 * half * difference)[good].sum())
-        kept.append((middle[good], half[good], np.array(at[good])))
+        kept.append((middle[good], half[good], np.array(at[good]), (2 * half * difference)[good]))
         left, half = np.concatenate([left[~good], middle[~good]]), np.tile(half[~good] / 2, 2)
         if left.size == 0:
             break
-    middle, half, at = (np.concatenate(parts) for parts in zip(*kept, strict=True))
+    middle, half, at, missed = (np.concatenate(parts) for parts in zip(*kept, strict=True))
     x, weight = middle[:, None] + half[:, None] * nodes, half[:, None] * shares
-    return x.ravel(), weight.ravel(), at.ravel(), missed
+    return x.ravel(), weight.ravel(), at.ravel(), missed, np.maximum(abs(middle) - half, 0.0)
 
 
 KNOWN: dict[str, type[Products]] = {"linear": Linear, "relu": Relu, "erf": Erf}

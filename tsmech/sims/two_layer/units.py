@@ -33,7 +33,7 @@ from tsmech.kernels.activations import (
 )
 from tsmech.kernels.jit import kernel
 from tsmech.kernels.rule import Rule
-from tsmech.sims.two_layer.blocks import Matrix, merged
+from tsmech.sims.two_layer.blocks import merged
 
 Activation = str | tuple[Callable[[float], float], Callable[[float], float]]
 
@@ -129,14 +129,6 @@ def _respond_by_tag(tag: int, x: float) -> tuple[float, float]:
     if tag == ERF:
         return _erf_and_slope(x)
     return activate(tag, x), slope(tag, x)
-
-
-@kernel
-def respond_each(tag: int, x: Matrix, values: Matrix, slopes: Matrix) -> None:
-    """Fill in g(x) and g'(x) of a built-in activation for all entries of a contiguous matrix."""
-    fields, g, slope_of_g = x.reshape(-1), values.reshape(-1), slopes.reshape(-1)
-    for i in range(fields.size):
-        g[i], slope_of_g[i] = _respond_by_tag(tag, fields[i])
 
 
 def respond(unit: Unit, x: float) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Saddle points that are followed from few examples to many, inside one point of a sweep."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,19 @@ Array = NDArray[np.float64]
 TOLERANCE = 1e-9
 """Largest residual of a saddle point: the relative change of an order parameter under its own equation."""
 STEP = 4.0
-"""Factor between the numbers of examples at which the solution is followed."""
-ON_THE_WAY = 1e-5
+"""Factor between the first two numbers of examples at which the solution is followed."""
+LONGER = 3.0
+"""Factor by which this factor grows with each step that succeeds: power laws are followed in long steps."""
+ON_THE_WAY = 1e-4
 """Largest residual of a solution that only begins the next step."""
+APART = 1e-3
+"""Least relative difference of an order parameter between two solutions."""
 
 
 def follow(
-    equations: Callable[[Array, float], Array], start: Array, first: float, alpha: float
+    equations: Callable[[Array, float], Array], start: Array, first: float, alpha: float, name: str = "alpha"
 ) -> tuple[Array, float, int]:
-    """Follow a solution from few examples to alpha.
+    """Follow a solution from few examples to alpha, or along another parameter that grows.
 
     Parameters
     ----------
@@ -30,6 +34,8 @@ def follow(
         The solution to leading order at ``first``.
     first, alpha : float
         Where the path begins and where it ends.
+    name : str
+        Of the parameter, for messages.
 
     Returns
     -------
@@ -52,15 +58,50 @@ def follow(
         if len(solved) > 1:
             (before, old), (now, new) = solved[-2:]
             guess = new + (new - old) * np.log(at / now) / np.log(now / before)
-        found = root(equations, guess, args=(at,), tol=1e-13 if at == alpha else 1e-7)
+        found = root(equations, guess, args=(at,), tol=1e-13 if at == alpha else 1e-5)
         residual = float(np.abs(equations(found.x, at)).max())
         iterations += int(found.nfev) + 1
         if residual <= (TOLERANCE if at == alpha else ON_THE_WAY):
             if at == alpha:
                 return found.x, residual, iterations
             solved.append((at, found.x))
+            factor *= LONGER
         elif not solved or factor < 1.01:
-            raise ConvergenceError(f"no saddle point was found at alpha = {at:.6g}: the residual is {residual:.2g}")
+            raise ConvergenceError(f"no saddle point was found at {name} = {at:.6g}: the residual is {residual:.2g}")
         else:
             factor = float(np.sqrt(factor))
         at = min(solved[-1][0] * factor, alpha)
+
+
+def others(
+    equations: Callable[[Array, float], Array], starts: Mapping[str, Array], alpha: float, known: Array
+) -> dict[str, tuple[Array, float, int]]:
+    """Return the solutions at alpha, besides one that is known, that are found from other starts.
+
+    Parameters
+    ----------
+    equations : callable
+        As of :func:`follow`.
+    starts : mapping
+        By name, shape (n,).  A start from which no solution is reached says nothing.
+    alpha : float
+    known : ndarray, shape (n,)
+
+    Returns
+    -------
+    dict
+        By name of the start: unknowns, residual and evaluations of the equations.
+    """
+    from scipy.optimize import root
+
+    found: dict[str, tuple[Array, float, int]] = {}
+    for name, start in starts.items():
+        rough = root(equations, start, args=(alpha,), tol=1e-6)
+        seen = [known, *(unknowns for unknowns, _, _ in found.values())]
+        if not rough.success or any(np.abs(rough.x - unknowns).max() < APART for unknowns in seen):
+            continue
+        reached = root(equations, rough.x, args=(alpha,), tol=1e-13)
+        residual = float(np.abs(equations(reached.x, alpha)).max())
+        if residual <= TOLERANCE and all(np.abs(reached.x - unknowns).max() > APART for unknowns in seen):
+            found[name] = reached.x, residual, int(rough.nfev + reached.nfev) + 1
+    return found

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tsmech.theory.learning_curve.lengths import Factors
 from tsmech.theory.learning_curve.population import Population
 
 Array = NDArray[np.float64]
@@ -68,28 +69,16 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
     shape = (m.size, q)
     mean_square, train, used, at = (np.zeros(shape) for _ in range(4))
     constant = 1.0 if population.intercept else 0.0
-    kappa = np.exp(population.log_kappa)
     for i, size in enumerate(m):
-        free = size - constant
-        scaled = kappa * (free - population.df1)  # the penalty that leads to each κ at this size
-        start = int(np.argmax(scaled > 0))
-        with np.errstate(divide="ignore"):
-            inflation = 1.0 / np.maximum(1.0 - population.df2 / free, 0.0)
+        here = _AtSize(population, size - constant)
         for k in range(q):
             if penalty is None:
-                place = start + int(np.argmin(population.cautious[start:, k] * inflation[start:]))
-                at[i, k], used[i, k] = population.log_kappa[place], scaled[place]
+                at[i, k], used[i, k] = here.best(k)
             else:
-                used[i, k] = penalty
-                increasing = np.maximum.accumulate(scaled[max(start - 1, 0) :])
-                at[i, k] = np.interp(penalty, increasing, population.log_kappa[max(start - 1, 0) :])
-            df1, df2 = (np.interp(at[i, k], population.log_kappa, part) for part in (population.df1, population.df2))
-            infinite = np.interp(at[i, k], population.log_kappa, population.error[:, k])
-            left = max(1.0 - df2 / free, 0.0)
-            whole = infinite / left if left > 1e-9 else np.inf if infinite > 0 else 0.0
+                used[i, k], at[i, k] = penalty, here.log_kappa(penalty)
+            whole, train[i, k] = here.errors(at[i, k], k)
             mean_square[i, k] = whole * (1.0 + constant / size)
-            shrunk = max(1.0 - df1 / free, 0.0)
-            train[i, k] = 0.0 if shrunk < 1e-9 else free / size * shrunk**2 * whole
+            train[i, k] *= (size - constant) / size
     relative, of_ratio, scatter, common = (
         np.column_stack([np.interp(at[:, k], population.log_kappa, part[:, k]) for k in range(q)])
         for part in (population.relative, population.ratio, population.scatter, population.common)
@@ -109,6 +98,56 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
         np.hypot(ratio * np.sqrt(of_ratio**2 + own / reported), constant * np.sqrt(2.0) / reported),
         used,
     )
+
+
+class _AtSize:
+    """The population as a training set of some free rows sees it."""
+
+    def __init__(self, population: Population, free: float) -> None:
+        self.population, self.free = population, free
+        left = free - population.df1
+        self.factors = population.lengths.factors(population.df1 / free)
+        self.penalties = np.exp(population.log_kappa) * left / self.factors.penalty  # that leads to each κ at this size
+        self.start = int(np.argmax(left > 0))
+
+    def log_kappa(self, penalty: float) -> float:
+        """Return ln κ at a penalty; the penalties increase with κ once they are positive."""
+        first = max(self.start - 1, 0)
+        increasing = np.maximum.accumulate(self.penalties[first:])
+        return float(np.interp(penalty, increasing, self.population.log_kappa[first:]))
+
+    def errors(self, at: float, target: int) -> tuple[float, float]:
+        """Return the mean square errors on new rows, the mean of all being known, and on the training rows."""
+        found = self.population
+        parts = (found.df1, found.df2, found.error[:, target], found.noise_slope[:, target])
+        df1, df2, error, slope = (np.array([np.interp(at, found.log_kappa, part)]) for part in parts)
+        noise, factors = found.noise[target], found.lengths.factors(df1 / self.free)
+        whole = float(_mean_square(error, df2 / self.free, noise, slope, factors)[0])
+        if 1.0 - df1[0] / self.free < 1e-9:
+            return whole, 0.0
+        train = factors.left * whole + factors.left_slope * (whole - noise + slope)
+        return whole, max(float(train[0]), 0.0)
+
+    def best(self, target: int) -> tuple[float, float]:
+        """Return ln κ at the best penalty, and that penalty."""
+        found, kept = self.population, slice(self.start, None)
+        factors = Factors(*(part[kept] for part in self.factors))
+        curve = _mean_square(
+            found.cautious[kept, target],
+            found.df2[kept] / self.free,
+            found.noise[target],
+            found.noise_slope[kept, target],
+            factors,
+        )
+        place = self.start + int(np.argmin(curve))
+        return float(found.log_kappa[place]), float(self.penalties[place])
+
+
+def _mean_square(error: Array, share: Array, noise: float, slope: Array, factors: Factors) -> Array:
+    """Return the mean square error at κ where the student learns a share df2/μ, the mean being known (eq. 33)."""
+    rest = 1.0 - factors.error * share
+    whole = np.maximum(error + share * (noise * (factors.noise - factors.error) + slope * factors.slope), 0.0)
+    return np.where(rest > 1e-9, whole / np.maximum(rest, 1e-9), np.where(whole > 0, np.inf, 0.0))
 
 
 class Needed(NamedTuple):

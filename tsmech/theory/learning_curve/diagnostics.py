@@ -9,6 +9,10 @@ Array = NDArray[np.float64]
 
 DRIFT = 4.5
 """Standard errors between early and late rows, or of a correlation from row to row, that are no chance."""
+NARROWEST = 1e-14
+"""Least over largest variance of a column below which the narrow column is lost in the rounding of the wide one."""
+ROWS = 100
+"""Rows from which on the last of the following is no chance; with fewer it scatters as 1/√rows."""
 HEAVY_ROWS, HEAVY_ERRORS, UNLIKE = 2.5, 30.0, 0.25
 """Scatter of the rows' squared lengths over that of Gaussian rows, scatter of squared errors, and relative difference
 of leave-one-out and generalised cross-validation, from which on tails are heavy; 1, 2 and 0 for Gaussian rows."""
@@ -32,12 +36,17 @@ def oddities(known: KnownRows) -> list[str]:
     scatter = float(known.scatter[best, targets].max())
     generalised = generalised_errors(known)[best, targets]
     apart = float(np.abs(known.loo[best, targets] / np.where(generalised > 0, generalised, 1.0) - 1.0).max())
-    if known.leverage > HEAVY_ROWS or scatter > HEAVY_ERRORS or apart > UNLIKE:
+    if known.narrowest < NARROWEST:
+        found.append(
+            f"standard deviations of columns differ by a factor of {known.narrowest**-0.5:.0e}: what the narrow ones "
+            "say is lost in rounding; standardise divides each by its own"
+        )
+    if known.leverage > HEAVY_ROWS or scatter > HEAVY_ERRORS or apart > UNLIKE * max(1.0, np.sqrt(ROWS / known.rows)):
         found.append(
             f"the rows have heavy tails: squared lengths vary {known.leverage:.1f} times as much as Gaussian rows' do, "
             f"the mean fourth power of the error is {scatter + 1:.0f} times its squared mean square (Gaussian: 3), "
-            f"leave-one-out and generalised cross-validation differ by {100 * apart:.0f} %; few rows decide, and small "
-            "training sets do worse than predicted"
+            f"leave-one-out and generalised cross-validation differ by {100 * apart:.0f} %; few rows decide, and "
+            "what of this is not common to all columns makes small training sets worse than predicted"
         )
     return found
 

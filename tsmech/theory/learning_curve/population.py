@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.theory.learning_curve.lengths import Lengths
 from tsmech.theory.learning_curve.rows import KnownRows
 
 Array = NDArray[np.float64]
@@ -17,6 +18,10 @@ POINTS = 3000
 """Values of κ on the path at which the functions are tabulated."""
 BELOW, BELOW_POINTS = 1e6, 400
 """How far below the smallest κ of the path the functions are continued, and at how many values."""
+LEAST_SLOPE = 0.25
+"""Least slope of ln κ along the path, over that of rows that are alike: where the law of their lengths is off."""
+LEAST_ERROR = 1e-9
+"""Least error, over that on left-out rows."""
 FITTED = 80
 """Values of κ at which the continuation is fitted to the path."""
 
@@ -46,6 +51,12 @@ class Population(NamedTuple):
         Whether a constant is fitted.
     variance, variance_scatter
         Of the targets, as :class:`~tsmech.theory.learning_curve.rows.KnownRows`, shape (q,).
+    lengths
+        The law of the factor τ that all components of a row have in common.
+    noise
+        Variance σ² of what the inputs do not say, shape (q,).
+    noise_slope
+        Its slope over τ, estimated at each κ, shape (k, q).
     known
         Number of rows from which it is estimated.
     columns
@@ -66,6 +77,9 @@ class Population(NamedTuple):
     intercept: bool
     variance: Array
     variance_scatter: Array
+    lengths: Lengths
+    noise: Array
+    noise_slope: Array
     known: int
     columns: int
     path: int
@@ -74,14 +88,16 @@ class Population(NamedTuple):
 def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
     r"""Estimate the population's degrees of freedom and error from the ridge path of the known rows.
 
-    With :math:`\nu` the free rows, :math:`t = a/(s + a)`, :math:`D = \nu - r + \sum t` and
-    :math:`F = \nu - r + \sum t^2`,
+    With :math:`\nu` the free rows, :math:`t = a/(s + a)`, :math:`g = \sum t (1 - t)`, and the factors ρ, ξ, ψ, χ of
+    rows of unequal length (1, 1, 1, 0 where these are alike) at :math:`x = df_1/\nu`,
 
     .. math::
-        \kappa = \frac{a}{D}, \qquad df_1 = \nu - D, \qquad df_2 = \nu - \frac{D^2}{F}, \qquad
-        E_\infty(\kappa) = \frac{LOO(a)}{1 + 1/(n - 1)} \Bigl[ 1 - \frac{df_2(\kappa)}{\nu - 1} \Bigr]
+        df_1 = \sum_k (1 - t_k), \qquad \kappa = \frac{a \rho}{\nu - df_1}, \qquad
+        df_1 - df_2 = - \frac{\partial df_1}{\partial \ln \kappa}, \qquad
+        E_\infty(\kappa) = \frac{LOO(a)}{1 + 1/(n - 1)} \Bigl[ 1 - \frac{\xi\, df_2}{\nu - 1} \Bigr]
+        - \frac{df_2}{\nu - 1} \bigl[ \sigma^2 (\psi - \xi) + \varsigma \chi \bigr]
 
-    with κ in the last formula that of n - 1 rows, on which each left-out row is predicted.
+    with κ and the factors in the last formula those of n - 1 rows, on which each left-out row is predicted.
 
     Parameters
     ----------
@@ -102,7 +118,7 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
 
     References
     ----------
-    theory/learning_curve.md, eqs. 6-16.
+    theory/learning_curve.md, eqs. 6-16 and 26-35.
     """
     s, nu, n = rows.s, rows.free, rows.rows
     r = s.size
@@ -115,40 +131,60 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
         d += t.sum(axis=0)
         f += (t * t).sum(axis=0)
         df1 += (1.0 - t).sum(axis=0)
-    log_kappa = np.log(a / d)
-    df2 = np.minimum(nu - d * d / f, df1)
-    fewer = _at_fewer_rows(log_kappa, df1, df2, rows.penalties, nu - 1)
-    kappa_left, df2_left = fewer
-    infinite = rows.loo * np.maximum(1.0 - df2_left / (nu - 1), 0.0)[:, None]
-    if intercept:
-        infinite = infinite / (1.0 + 1.0 / (n - 1))
+    here = rows.lengths.factors(df1 / nu)
+    log_kappa = np.log(a * here.penalty / d)
+    slope = 1.0 - (d - f) / d * (here.error * here.penalty / here.noise)  # ∂ ln κ/∂ ln a, of equal rows f/d
+    df2 = np.clip(df1 - (d - f) / np.maximum(slope, LEAST_SLOPE * f / d), 0.0, df1)
+    kappa_left, df1_left, df2_left = _at_fewer_rows(log_kappa, df1, df2, rows.lengths, rows.penalties, nu - 1)
     relative, ratio = _relative_errors(rows)
-    q = infinite.shape[1]
+    loo = rows.loo / (1.0 + 1.0 / (n - 1) if intercept else 1.0)
     tabulated = (relative, ratio, rows.scatter, rows.common)
+    q = loo.shape[1]
     relative, ratio, scatter, common = (
         np.column_stack([np.interp(log_kappa, kappa_left, part[:, k]) for k in range(q)]) for part in tabulated
     )
-    error = np.column_stack([_smooth(log_kappa, kappa_left, infinite[:, k]) for k in range(q)])
-    found = Population(
-        log_kappa=log_kappa,
-        df1=df1,
-        df2=df2,
-        error=error,
-        cautious=error,
-        relative=relative,
-        ratio=ratio,
-        scatter=scatter,
-        common=common,
-        intercept=intercept,
-        variance=rows.variance,
-        variance_scatter=rows.variance_scatter,
-        known=n,
-        columns=rows.columns,
-        path=0,
-    )
-    if r < nu:
-        return found
-    return _continued(found, float(rows.columns) if directions is None else directions, kappa_left[0])
+    left = df2_left[:, None] / (nu - 1)
+    factors = [part[:, None] for part in rows.lengths.factors(df1_left / (nu - 1))]
+
+    def known(noise: Array) -> Population:
+        """Return the population where the noise is known, continued below the path."""
+        over = rows.slope - (loo - noise)  # the slope of the noise over τ: that of the error less the student's own
+        _, xi, psi, chi, _, _ = factors
+        infinite = loo * np.maximum(1.0 - xi * left, 0.0) - left * (noise * (psi - xi) + over * chi)
+        infinite = np.maximum(infinite, LEAST_ERROR * loo)
+        error = np.column_stack([_smooth(log_kappa, kappa_left, infinite[:, k]) for k in range(q)])
+        found = Population(
+            log_kappa=log_kappa,
+            df1=df1,
+            df2=df2,
+            error=error,
+            cautious=error,
+            relative=relative,
+            ratio=ratio,
+            scatter=scatter,
+            common=common,
+            intercept=intercept,
+            variance=rows.variance,
+            variance_scatter=rows.variance_scatter,
+            lengths=rows.lengths,
+            noise=noise,
+            noise_slope=np.column_stack([np.interp(log_kappa, kappa_left, over[:, k]) for k in range(q)]),
+            known=n,
+            columns=rows.columns,
+            path=0,
+        )
+        if r < nu:
+            return found
+        return _continued(found, float(rows.columns) if directions is None else directions, kappa_left[0])
+
+    first = loo[0] * np.maximum(1.0 - left[0], 0.0)
+    if rows.lengths.variance == 0.0:  # the noise plays no part
+        return known(first)
+    if r == nu:
+        return known(known(np.maximum(first, LEAST_ERROR * loo[0])).error[0])
+    _, xi, psi, chi, _, _ = (part[0, 0] for part in factors)
+    wanted = loo[0] * (1.0 - xi * left[0]) - left[0] * chi * (rows.slope[0] - loo[0])
+    return known(np.clip(wanted / (1.0 + left[0] * (psi - xi + chi)), LEAST_ERROR * loo[0], loo.min(axis=0)))
 
 
 def _relative_errors(rows: KnownRows) -> tuple[Array, Array]:
@@ -172,12 +208,14 @@ def _relative_errors(rows: KnownRows) -> tuple[Array, Array]:
     return np.expm1(np.sqrt(squared[0])), np.expm1(np.sqrt(squared[1]))
 
 
-def _at_fewer_rows(log_kappa: Array, df1: Array, df2: Array, penalties: Array, free: int) -> tuple[Array, Array]:
-    """Return ln κ and df2 of the same penalties at another number of free rows."""
-    scaled = np.exp(log_kappa) * (free - df1)  # a = κ (free - df1), increasing where it is positive
+def _at_fewer_rows(
+    log_kappa: Array, df1: Array, df2: Array, lengths: Lengths, penalties: Array, free: int
+) -> tuple[Array, Array, Array]:
+    """Return ln κ, df1 and df2 of the same penalties at another number of free rows."""
+    scaled = np.exp(log_kappa) * (free - df1) / lengths.factors(df1 / free).penalty  # a, increasing where positive
     start = int(np.argmax(scaled > 0))
     at = np.interp(np.log(penalties), np.log(scaled[start:]), log_kappa[start:])
-    return at, np.interp(at, log_kappa, df2)
+    return at, np.interp(at, log_kappa, df1), np.interp(at, log_kappa, df2)
 
 
 def _smooth(log_kappa: Array, at: Array, values: Array) -> Array:
@@ -248,6 +286,7 @@ def _continued(found: Population, directions: float, seen: float) -> Population:
         ratio=lengthened[1],
         scatter=lengthened[2],
         common=lengthened[3],
+        noise_slope=np.vstack([np.repeat(found.noise_slope[:1], BELOW_POINTS, axis=0), found.noise_slope]),
         path=int(unseen.sum()),
     )
 

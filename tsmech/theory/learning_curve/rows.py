@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.theory.learning_curve.lengths import Lengths, Pairs
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -54,8 +55,14 @@ class KnownRows(NamedTuple):
     """Variance of each target (about its mean where an intercept is fitted), shape (q,)."""
     variance_scatter: Array
     """Variance of the squared target over its squared mean, shape (q,)."""
+    lengths: Lengths
+    """The law of the factor τ that all components of a row have in common."""
+    slope: Array
+    """Slope of the squared leave-one-out error over τ, shape (J, q)."""
     leverage: float
     """Variance of the squared lengths of rows over that of Gaussian rows with this spectrum."""
+    narrowest: float
+    """Least over largest variance of a column, of those that vary."""
     drift: Array
     """By target the difference of the leave-one-out errors of the first and the second half, in standard errors."""
     likeness: Array
@@ -121,7 +128,7 @@ def decompose(
 
     References
     ----------
-    theory/learning_curve.md, eqs. 2-5.
+    theory/learning_curve.md, eqs. 2-5, 31-34.
     """
     rows = np.arange(len(inputs)) if rows is None else rows
     n, p = rows.size, inputs.shape[1]
@@ -132,6 +139,7 @@ def decompose(
     q = y.shape[1]
     basis: Array | None = None
     wide = p > n
+    squares = np.zeros(p)
     if wide:
         gram = np.zeros((n, n))
         step = max(1, BLOCK // n)
@@ -139,15 +147,18 @@ def decompose(
             place = slice(first, first + step)
             part = (inputs[rows, place] - mean[place]) / scale[place]
             gram += part @ part.T
+            squares[place] = (part * part).sum(axis=0)
         s, basis = _eigen(gram, max(n, p))
     else:
         gram = np.zeros((p, p))
         for _, block in _blocks(inputs, rows):
             part = (block - mean) / scale
             gram += part.T @ part
+        squares = np.diag(gram).copy()
         s, vectors = _eigen(gram, max(n, p))
         projector = vectors / np.sqrt(s)
     del gram
+    varying = squares[squares > 0]
     if s.size == 0:
         raise InputError("no column of the inputs varies over the known rows")
     if s.size > free:
@@ -160,16 +171,26 @@ def decompose(
 
     c = np.zeros((r, q))
     fourth = second = 0.0
+    pairs = Pairs(s, n, free)
     for place, u in sides():
         c += u.T @ y[place]
-        lengths = (u * u) @ s
+        square = u * u
+        pairs.add(place, square)
+        lengths = square @ s
         second += float(lengths.sum())
         fourth += float((lengths**2).sum())
+    tau = pairs.lengths()
+    del pairs
+    law = Lengths.classed(tau)
+    bounded = tau / (1.0 + tau)  # so that no row decides the slope alone
+    bounded -= bounded.mean()
+    steepest = float(bounded @ tau)
     folds = math.log(s[0] / s[-1] * BEYOND**2)
     a = np.geomspace(s[-1] / BEYOND, s[0] * BEYOND, math.ceil(PER_FOLD * folds) + 1)
     t = a / (s[:, None] + a)
     sums = np.zeros((5, a.size, q))  # of r², e², e⁴, e² z², and e² of the early rows
     added = np.zeros((3, a.size, q))  # of φ, φ², φ z²
+    steep = np.zeros((a.size, q))
     early_square, neighbours = np.zeros((a.size, q)), np.zeros((a.size, q))
     last = np.zeros((a.size, q))  # the errors of the row before
     late = np.arange(n) >= n // 2
@@ -190,14 +211,15 @@ def decompose(
             last[:, k] = signed[-1]
             error = signed**2
             sums[1, :, k] += error.sum(axis=0)
+            steep[:, k] += bounded[place] @ error
             sums[2, :, k] += (error**2).sum(axis=0)
             sums[3, :, k] += y[place, k] ** 2 @ error
             added[:, :, k] += phi.sum(axis=0), (phi**2).sum(axis=0), y[place, k] ** 2 @ phi
             early = ~late[place]
             sums[4, :, k] += error[early].sum(axis=0)
             early_square[:, k] += (error[early] ** 2).sum(axis=0)
-    squares = y**2
-    variance = squares.mean(axis=0)
+    y_squares = y**2
+    variance = y_squares.mean(axis=0)
     safe = np.where(variance > 0, variance, 1.0)
     loo = sums[1] / n
     positive = np.where(loo > 0, loo, 1.0)
@@ -216,8 +238,11 @@ def decompose(
         influence=np.maximum(added[1] / n - (added[0] / n) ** 2, 0.0) / rss**2,
         influence_common=(added[2] / n - added[0] / n * variance) / rss / safe,
         variance=variance * n / free,
-        variance_scatter=np.maximum((squares**2).mean(axis=0) / safe**2 - 1.0, 0.0),
+        lengths=law,
+        slope=steep / steepest if steepest > 0 else np.zeros_like(loo),
+        variance_scatter=np.maximum((y_squares**2).mean(axis=0) / safe**2 - 1.0, 0.0),
         leverage=_leverage(n, s, second, fourth),
+        narrowest=float(varying.min() / varying.max()),
         drift=_drift(n, loo, sums, early_square),
         likeness=neighbours[loo.argmin(axis=0), np.arange(q)] / np.maximum(sums[1].min(axis=0), 1e-300),
     )

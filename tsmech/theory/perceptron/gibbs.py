@@ -9,20 +9,38 @@ The replica-symmetric free energy is
 s the stability of a fresh example under the centre of the ensemble, whose cosine with the teacher is R/√q.
 """
 
+import functools
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from tsmech.errors import ConvergenceError, InputError
 from tsmech.theory.gibbs.likelihood import MEAN, Likelihood, mean_log, pull, rule, second_moment
-from tsmech.theory.gibbs.saddle import TOLERANCE, follow
+from tsmech.theory.gibbs.saddle import TOLERANCE, follow, others
 from tsmech.theory.perceptron.margin import separability_threshold
 from tsmech.theory.perceptron.state import State
 from tsmech.theory.stabilities import Array, panels, weighted
 
+FOLLOWED = "from few examples"
 FIRST = 1e-2
 """Examples per input at which a solution is followed from."""
+LOGITS = np.linspace(-60.0, 230.0, 146)
+"""Values of ln (1 - q)/q between which solutions with R = q are looked for."""
+STARTS = {
+    "from the teacher": np.array([8.0, 8.0]),
+    "from a frozen student": np.array([-4.0, 8.0]),
+}
+"""Where else solutions are looked for: R̂ and q̂, logarithms of, at R ≈ q ≈ 1, at R ≈ 0 and q ≈ 1."""
+
+
+class Search(NamedTuple):
+    """How a solution was found."""
+
+    residual: float
+    iterations: int
+    branch: str
 
 
 def quenched(alpha: float, temperature: float, flip: float) -> State:
@@ -57,8 +75,9 @@ def quenched(alpha: float, temperature: float, flip: float) -> State:
 
     Notes
     -----
-    Limit N → ∞.  Followed from alpha → 0.  Where the replicon exceeds 1 replica symmetry is broken and the state is
-    an approximation.  Without wrong labels q = R at T = 0, and with them at T = 1/ln((1-f)/f).
+    Limit N → ∞.  Followed from alpha → 0, and solved from other starts besides: the solution of the lowest free energy
+    (at T = 0 of the highest entropy) is returned, with its branch.  Where the replicon exceeds 1 replica symmetry is
+    broken and the state is an approximation.  Without wrong labels q = R at T = 0, and with them at T = 1/ln((1-f)/f).
 
     References
     ----------
@@ -75,11 +94,19 @@ def quenched(alpha: float, temperature: float, flip: float) -> State:
     at_zero = Likelihood(1.0, temperature)
     slope = float(at_zero.slope(np.zeros(1))[0])
     start = np.log([first * (1.0 - 2.0 * flip) * MEAN * slope, first * slope**2])
-    unknowns, residual, iterations = follow(
-        lambda x, a: np.log(_conjugates(*_order(x), a, temperature, flip)) - x, start, first, alpha
-    )
-    q, across, p = _order(unknowns)
-    return _state(alpha, temperature, flip, q=q, across=across, p=p, residual=residual, iterations=iterations)
+
+    def equations(logs: Array, at: float) -> Array:
+        return np.asarray(np.log(_conjugates(*_order(logs), at, temperature, flip)) - logs)
+
+    followed = follow(equations, start, first, alpha)
+    solutions = {FOLLOWED: followed, **others(equations, STARTS, alpha, followed[0])}
+    states = []
+    for branch, (unknowns, residual, iterations) in solutions.items():
+        q, across, p = _order(unknowns)
+        cosine = min(p * math.exp(unknowns[0]), 1.0)
+        search = Search(residual, iterations, branch)
+        states.append(_state(alpha, temperature, flip, order=(q, across, p, cosine), search=search))
+    return _stable(states, temperature)
 
 
 def bayes(alpha: float, flip: float, samples: int | None = None) -> State:
@@ -145,7 +172,7 @@ def annealed(alpha: float, temperature: float, flip: float) -> State:
     gain = 1.0 if temperature == 0.0 else -math.expm1(-1.0 / temperature)
     cotangent, wrong, residual = _maximum(lambda e: alpha * gain * (1.0 - 2.0 * flip) / (1.0 - gain * e), flip)
     left = 1.0 - gain * wrong
-    logarithm = -math.log(math.hypot(1.0, cotangent)) + alpha * math.log(left)
+    logarithm = -math.log(math.hypot(1.0, cotangent)) + alpha * math.log1p(-gain * wrong)
     train = (1.0 - gain) * wrong / left
     return _thermal(cotangent, train, logarithm, alpha, temperature, residual)
 
@@ -184,24 +211,53 @@ def free_energy(q: float, R: float, alpha: float, temperature: float, flip: floa
 
 
 def _matched(alpha: float, flip: float) -> State:
-    """Return the Gibbs state at the temperature of the posterior, where R = q: one equation."""
+    """Return the Gibbs state at the temperature of the posterior, where R = q: one equation.
+
+    Alpha is only a shift of a curve in ln (1 - q)/q, so that all its solutions are between the curve's known values.
+    """
     from scipy.optimize import brentq
 
-    temperature = bayes_temperature(flip)
-    calls = 0
+    temperature, shift = bayes_temperature(flip), math.log(alpha)
+    calls, states = 0, []
 
     def residual(logit: float) -> float:
         nonlocal calls
         calls += 1
-        q, p = 1.0 / (1.0 + math.exp(logit)), 1.0 / (1.0 + math.exp(-logit))
-        return math.log(p / q * alpha * pull(q, p, p, temperature, flip))
+        return _matched_excess(logit, flip) + shift
 
-    logit = brentq(residual, -60.0, 230.0, xtol=1e-13, rtol=1e-15, maxiter=300)
-    left = abs(residual(logit))
-    if left > TOLERANCE:
-        raise ConvergenceError(f"no saddle point was found at alpha = {alpha:.6g}: the residual is {left:.2g}")
+    signs = np.sign(_matched_curve(flip) + shift)
+    for i in np.flatnonzero(signs[1:] != signs[:-1]):
+        logit = brentq(residual, LOGITS[i], LOGITS[i + 1], xtol=1e-13, rtol=1e-15, maxiter=300)
+        left = abs(residual(logit))
+        if left <= TOLERANCE:
+            q, p = 1.0 / (1.0 + math.exp(logit)), 1.0 / (1.0 + math.exp(-logit))
+            search = Search(left, calls, "R = q")
+            states.append(_state(alpha, temperature, flip, order=(q, p, p, q), search=search))
+    if not states:
+        raise ConvergenceError(f"no saddle point was found at alpha = {alpha:.6g}")
+    return _stable(states, temperature)
+
+
+def _matched_excess(logit: float, flip: float) -> float:
+    """Return ln of (1 - q) R̂/(q alpha), which is -ln alpha at a solution, as a function of ln (1 - q)/q."""
     q, p = 1.0 / (1.0 + math.exp(logit)), 1.0 / (1.0 + math.exp(-logit))
-    return _state(alpha, temperature, flip, q=q, across=p, p=p, residual=left, iterations=calls)
+    return math.log(p / q * pull(q, p, p, bayes_temperature(flip), flip))
+
+
+@functools.lru_cache(maxsize=256)
+def _matched_curve(flip: float) -> Array:
+    return np.array([_matched_excess(logit, flip) for logit in LOGITS])
+
+
+def _stable(states: list[State], temperature: float) -> State:
+    """Return the state of the lowest free energy, at T = 0 of the highest entropy."""
+
+    def weight(state: State) -> float:
+        assert state.entropy is not None
+        assert state.free_energy is not None
+        return state.entropy if temperature == 0.0 else -state.free_energy
+
+    return max(states, key=weight)
 
 
 def _order(unknowns: Array) -> tuple[float, float, float]:
@@ -223,17 +279,15 @@ def _state(
     temperature: float,
     flip: float,
     *,
-    q: float,
-    across: float,
-    p: float,
-    residual: float,
-    iterations: int,
+    order: tuple[float, float, float, float],
+    search: Search,
 ) -> State:
+    """Return what follows from q, 1 - R²/q, 1 - q and R, each with its own digits."""
+    q, across, p, cosine = order
     likelihood = Likelihood(p, temperature)
-    fields, weights = rule(q, across, p, flip)
+    fields, weights = rule(q, across, likelihood, flip)
     train = float(weights @ likelihood.wrong(fields))
     logarithm = 0.5 * math.log(p) + 0.5 * q * across / p + alpha * float(weights @ likelihood.log(fields))
-    cosine = math.sqrt(q * (1.0 - across))
     return State(
         R=cosine,
         distance=(p + q * across) / (1.0 + cosine),
@@ -242,8 +296,9 @@ def _state(
         free_energy=0.0 - temperature * logarithm,
         entropy=logarithm + (alpha * train / temperature if temperature > 0.0 else 0.0),
         replicon=alpha * p**2 * float(weights @ likelihood.curvature(fields) ** 2),
-        residual=residual,
-        iterations=iterations,
+        residual=search.residual,
+        iterations=search.iterations,
+        branch=search.branch,
     )
 
 

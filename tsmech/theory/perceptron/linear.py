@@ -32,7 +32,7 @@ def hebb(alpha: float, flip: float) -> State:
     slope = (1.0 - 2.0 * flip) * MEAN
     across = 1.0 / (1.0 + alpha * slope**2)  # 1 - R²
     wrong = _misclassified(1.0 / math.sqrt(alpha), math.sqrt(alpha) * slope, flip)
-    return _state(across, wrong)
+    return _state(alpha * slope**2 * across, across, wrong)
 
 
 def pseudo_inverse(alpha: float, flip: float) -> State:
@@ -61,10 +61,11 @@ def pseudo_inverse(alpha: float, flip: float) -> State:
     if alpha <= 1.0:
         squared = alpha * (1.0 - alpha) * slope**2 / (1.0 - alpha * slope**2)
         norm = alpha * (1.0 - alpha * slope**2)  # Q (1 - alpha)
-        return _state(1.0 - squared, 0.0, math.sqrt((1.0 - alpha) / norm))
+        return _state(squared, 1.0 - squared, 0.0, math.sqrt((1.0 - alpha) / norm))
     width = math.sqrt(noise / (alpha - 1.0))
-    across = noise / (slope**2 * (alpha - 1.0) + noise)
-    return _state(across, _misclassified(1.0 / ((alpha - 1.0) * width), slope / width, flip))
+    total = slope**2 * (alpha - 1.0) + noise
+    squared, across = slope**2 * (alpha - 1.0) / total, noise / total
+    return _state(squared, across, _misclassified(1.0 / ((alpha - 1.0) * width), slope / width, flip))
 
 
 def _misclassified(offset: float, slope: float, flip: float) -> float:
@@ -78,7 +79,7 @@ def _misclassified(offset: float, slope: float, flip: float) -> float:
     return float(chances @ ((1.0 - flip) * right + flip * wrong))
 
 
-def _state(across: float, wrong: float, stability: float | None = None) -> State:
-    """Return the state of a student with so much of its squared length across the teacher, 1 - R²."""
-    cosine = math.sqrt(1.0 - across)
+def _state(squared: float, across: float, wrong: float, stability: float | None = None) -> State:
+    """Return the state of a student with R² of its squared length along the teacher and 1 - R² across it."""
+    cosine = math.sqrt(squared)
     return State(R=cosine, distance=across / (1.0 + cosine), train_error=wrong, stability=stability)

@@ -27,5 +27,5 @@ class State:
     """Largest relative change of an order parameter under the equations; 0 in a closed form."""
     iterations: int = 0
     """Evaluations of the equations."""
-    branch: str = "from few examples"
-    """Which solution it is: the one that is connected to alpha → 0."""
+    branch: str = "unique"
+    """Which solution it is: from which start it was found where there might be others."""

@@ -29,6 +29,9 @@ REAL_STEP, CONTOUR_STEP = 0.3, 0.15
 CONTOUR_ANGLE = math.pi / 4
 """Angle between the contour and the real axis at both edges."""
 
+FARTHEST = 600.0
+"""Logarithm of the largest ratio of the width to a distance that the contour resolves: beyond, exp would overflow."""
+
 RESOLUTION = 1e-9
 """Largest relative error of the number and the sum of the eigenvalues, both known, on the contour."""
 
@@ -203,7 +206,10 @@ def anisotropic(alpha: float, spectrum: Spectrum, scales: ArrayLike) -> SampleSp
     """
     (s, shares, tau), rank = spectrum.varying, spectrum.rank
     population = _population(alpha, spectrum)
-    critical = population.critical_points()
+    try:
+        critical = population.critical_points()
+    except ValueError:  # brackets that are closer than rounding
+        raise _unresolved(alpha) from None
     low, high = (population.edge(kappa) for kappa in critical)
     p, q = _grid(CONTOUR_STEP, CONTOUR_ANGLE, low, high - low, np.asarray(scales, dtype=float))
     nodes = low + (high - low) * p
@@ -216,11 +222,15 @@ def anisotropic(alpha: float, spectrum: Spectrum, scales: ArrayLike) -> SampleSp
     count, inputs, seen = measure * np.stack([averages @ (1 / (s + k)) for k in kappa], axis=1)
     number, total = count[:-1].real.sum() / min(alpha, rank), (count @ nodes).real / (shares @ s)
     if not abs(number - 1) + abs(total - 1) < RESOLUTION:
-        raise ConvergenceError(f"the spectrum of the sample covariance at alpha = {alpha!r} was not resolved")
+        raise _unresolved(alpha)
     count[-1] += 1 - rank
     equal = bool((tau == tau[0]).all())
     pairs = None if equal else _pairs(population, measure, kappa, tau)
     return SampleSpectrum(nodes, count, inputs, seen, low, high, float(tau[0]), pairs)
+
+
+def _unresolved(alpha: float) -> ConvergenceError:
+    return ConvergenceError(f"the spectrum of the sample covariance at alpha = {alpha!r} was not resolved")
 
 
 def _grid(step: float, angle: float, low: float, width: float, scales: Array) -> tuple[Complex, Complex]:
@@ -229,7 +239,7 @@ def _grid(step: float, angle: float, low: float, width: float, scales: Array) ->
     Both shrink geometrically towards their edges, to far below the least distance at which something changes.
     """
     finest = min([width, *(x for x in (low, *np.ravel(scales)) if x > 0)])
-    reach = math.log(width / finest)
+    reach = min(math.log(width) - math.log(finest), FARTHEST)
     tail = 36 if low > 0 else 72
     u = step * np.arange(math.floor(-(tail + reach) / step), math.ceil((36 + reach) / step) + 1)
     return 1 / (1 + np.exp(-u - 1j * angle)), 1 / (1 + np.exp(u + 1j * angle))

@@ -42,7 +42,7 @@ class Spectrum:
     ----------
     eigenvalues : array_like, shape (n,)
         s >= 0, at least one positive.  A zero is a direction without any input; an eigenvalue that is zero up to
-        rounding must be set to zero by who computed it, for here it counts as a direction.
+        rounding must be set to zero by the caller: any positive value counts as a direction with variance.
     shares : array_like, shape (n,), optional
         Share of the directions that has each eigenvalue: non-negative, of sum 1 (to 1e-9); 1/n each by default.
     teacher_weights : array_like, shape () or (n,)

@@ -1,4 +1,4 @@
-"""Networks of finite width in NTK parametrisation, all layers trained by gradient flow or gradient descent.
+"""Training of networks in NTK parametrisation by gradient flow or gradient descent, and what is seen of it.
 
 Equations: theory/wide_network.md.
 """
@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.activations import Activation, built_in
 from tsmech.kernels.steps import completed_steps
-from tsmech.sims.two_layer.units import respond_each
+from tsmech.sims.wide_network.network import Architecture, Network
 
 Array = NDArray[np.float64]
-Descent = Callable[[Array, Array], float]
+Descent = Callable[[Array, float, Array], float]
 
 TOLERANCE, OF_RELU = 1e-5, 1e-3
 """Relative tolerance of a step of gradient flow, of what the weights have moved: its scale is 1/(s √n).  The gradient
@@ -26,17 +25,6 @@ BEYOND = 1e100
 
 DIVERGED = 1e6
 """Training has diverged when an output exceeds this many times the largest label, output at the start, and 1."""
-
-
-class Architecture(NamedTuple):
-    """Sizes, activation and variances of a network."""
-
-    dimension: int
-    width: int
-    hidden_layers: int
-    activation: str | Activation
-    weight_variance: float
-    bias_variance: float
 
 
 class Data(NamedTuple):
@@ -67,83 +55,6 @@ class Report(NamedTuple):
     observables: dict[str, Array]
     kernel_deviation: float
     diverged_at: float | None
-
-
-class Network:
-    """A network whose weights and biases are one vector."""
-
-    def __init__(self, shape: Architecture) -> None:
-        self.shape = shape
-        self._activation = shape.activation
-        n, D = shape.width, shape.dimension
-        self._fans = [D, *[n] * shape.hidden_layers]
-        self._sizes = [(n, D), *[(n, n)] * (shape.hidden_layers - 1), (1, n)]
-        self._factors = [math.sqrt(shape.weight_variance / fan) for fan in self._fans]
-        self._bias = math.sqrt(shape.bias_variance)
-        self.count = sum(rows * (columns + 1) for rows, columns in self._sizes)
-
-    def parts(self, parameters: Array) -> tuple[list[Array], list[Array]]:
-        """Return views of the weight matrices and the biases of all layers."""
-        weights, biases, at = [], [], 0
-        for rows, columns in self._sizes:
-            weights.append(parameters[at : at + rows * columns].reshape(rows, columns))
-            biases.append(parameters[at + rows * columns : at + rows * (columns + 1)])
-            at += rows * (columns + 1)
-        return weights, biases
-
-    def forward(self, parameters: Array, X: Array) -> tuple[Array, list[Array], list[Array]]:
-        """Return f(x) for each row of X, what each layer reads, the inputs first, and the slopes of hidden units."""
-        weights, biases = self.parts(parameters)
-        read, slopes = [X], []
-        for layer, (W, b) in enumerate(zip(weights, biases, strict=True)):
-            field = read[-1] @ W.T
-            field *= self._factors[layer]
-            if self._bias > 0:
-                field += self._bias * b
-            if layer + 1 < len(weights):
-                values, slope = self._respond(field)
-                read.append(values)
-                slopes.append(slope)
-        return field[:, 0], read, slopes
-
-    def _respond(self, field: Array) -> tuple[Array, Array]:
-        """Return g and g' of a hidden layer's fields."""
-        if isinstance(self._activation, str):
-            values, slopes = np.empty_like(field), np.empty_like(field)
-            respond_each(built_in(self._activation).tag, field, values, slopes)
-            return values, slopes
-        own = self._activation
-        return np.asarray(own.g(field)), np.broadcast_to(own.slope(field), field.shape)
-
-    def output(self, parameters: Array, X: Array) -> Array:
-        """Return f(x) for each row of X."""
-        return self.forward(parameters, X)[0]
-
-    def gradient(self, parameters: Array, read: list[Array], slopes: list[Array], pull: Array, out: Array) -> Array:
-        """Write Σ_μ pull_μ ∂f(x_μ)/∂θ into a vector, and return it."""
-        weights, _ = self.parts(parameters)
-        to_weights, to_biases = self.parts(out)
-        back = pull[:, None]
-        for layer in reversed(range(len(weights))):
-            scaled = back * self._factors[layer]
-            np.matmul(scaled.T, read[layer], out=to_weights[layer])
-            to_biases[layer][:] = self._bias * back.sum(axis=0)
-            if layer > 0:
-                back = scaled @ weights[layer]
-                back *= slopes[layer - 1]
-        return out
-
-    def kernel(self, parameters: Array, X: Array, examples: int) -> Array:
-        """Return the tangent kernel Σ_θ ∂f(x)/∂θ ∂f(x')/∂θ of all inputs with the first ones, shape (n, examples)."""
-        weights, _ = self.parts(parameters)
-        _, read, slopes = self.forward(parameters, X)
-        found, back = np.zeros((len(X), examples)), np.ones((len(X), 1))
-        for layer in reversed(range(len(weights))):
-            within = self._factors[layer] ** 2 * (read[layer] @ read[layer][:examples].T) + self._bias**2
-            found += (back @ back[:examples].T) * within
-            if layer > 0:
-                back = self._factors[layer] * (back @ weights[layer]) * slopes[layer - 1]
-        return found
 
 
 def train(shape: Architecture, data: Data, training: Training, limit: Array, rng: np.random.Generator) -> Report:
@@ -185,27 +96,28 @@ def train(shape: Architecture, data: Data, training: Training, limit: Array, rng
     rows: dict[str, list[Array]] = {}
     diverged = None
     path = _path(network, data, training, start, offset, bound)
-    for index, (time, parameters) in enumerate(zip(training.times, path, strict=False)):
-        if parameters is None:
-            diverged = float(time)
-            break
-        output, read, _ = network.forward(parameters, data.inputs)
-        f = training.scale * (output - offset)
-        hidden = read[-1][P : P + data.probes]
-        W, W_0 = (network.parts(each)[0][0] for each in (parameters, start))
-        seen = {
-            "train_error": np.mean((f[:P] - data.labels) ** 2) / 2,
-            "test_error": np.mean((f[P:] - data.targets) ** 2) / 2,
-            "output": f[P : P + data.probes],
-            "output_square": f[P : P + data.probes] ** 2,
-            "kernel_change": _relative(network.kernel(parameters, data.inputs[:P], P), own[:P]),
-            "weight_change": _relative(W, W_0),
-            "distance": np.sqrt(np.mean((f[P:] - linear[index, P:]) ** 2)),
-            "limit_distance": np.sqrt(np.mean((f[P:] - wide[index, P:]) ** 2)),
-            "similarity": _cosines(hidden),
-        }
-        for name, value in seen.items():
-            rows.setdefault(name, []).append(np.asarray(value))
+    with np.errstate(over="ignore", invalid="ignore"):  # of trial steps of the flow, which are not taken
+        for index, (time, parameters) in enumerate(zip(training.times, path, strict=False)):
+            if parameters is None:
+                diverged = float(time)
+                break
+            output, read, _ = network.forward(parameters, data.inputs)
+            f = training.scale * (output - offset)
+            hidden = read[-1][P : P + data.probes]
+            W, W_0 = (network.parts(each)[0][0] for each in (parameters, start))
+            seen = {
+                "train_error": np.mean((f[:P] - data.labels) ** 2) / 2,
+                "test_error": np.mean((f[P:] - data.targets) ** 2) / 2,
+                "output": f[P : P + data.probes],
+                "output_square": f[P : P + data.probes] ** 2,
+                "kernel_change": _relative(network.kernel(parameters, data.inputs[:P], P), own[:P]),
+                "weight_change": _relative(W, W_0),
+                "distance": np.sqrt(np.mean((f[P:] - linear[index, P:]) ** 2)),
+                "limit_distance": np.sqrt(np.mean((f[P:] - wide[index, P:]) ** 2)),
+                "similarity": _cosines(hidden),
+            }
+            for name, value in seen.items():
+                rows.setdefault(name, []).append(np.asarray(value))
     observables = {name: np.array(values) for name, values in rows.items()}
     return Report(observables, _relative(own[:P], limit[:P]), diverged)
 
@@ -218,11 +130,11 @@ def _path(
     X = data.inputs[:P]
     factor = 1.0 / (training.scale * P)
 
-    def descent(parameters: Array, out: Array) -> float:
-        """Write the negative gradient of the loss, and return the largest output."""
+    def descent(parameters: Array, length: float, out: Array) -> float:
+        """Write what gradient descent of some length changes, and return the largest output."""
         output, read, slopes = network.forward(parameters, X)
         f = training.scale * (output - offset[:P])
-        network.gradient(parameters, read, slopes, factor * (data.labels - f), out)
+        network.gradient(parameters, read, slopes, length * factor * (data.labels - f), out)
         return float(abs(f).max())
 
     if training.step > 0:
@@ -237,13 +149,12 @@ def _steps(descent: Descent, start: Array, training: Training, bound: float) -> 
     done = 0
     for count in completed_steps(training.times, training.step).astype(int):
         for _ in range(done, count):
-            if not descent(parameters, change) <= bound:
+            if not descent(parameters, training.step, change) <= bound:
                 yield None
                 return
-            change *= training.step
             parameters += change
         done = count
-        if not descent(parameters, change) <= bound:
+        if not descent(parameters, 0.0, change) <= bound:
             yield None
             return
         yield parameters
@@ -255,7 +166,7 @@ def _flow(descent: Descent, start: Array, times: Array, tolerances: tuple[float,
 
     def velocity(_: float, moved: Array) -> Array:
         out = np.empty_like(start)
-        descent(start + moved, out)
+        descent(start + moved, 1.0, out)
         return out
 
     moved, now, step = np.zeros_like(start), 0.0, None
@@ -291,7 +202,9 @@ def _linear(kernel: Array, begin: Array, labels: Array, training: Training) -> A
 
 
 def _relative(found: Array, reference: Array) -> float:
-    return float(np.linalg.norm(found - reference) / np.linalg.norm(reference))
+    """Return how far one is from the other in units of its size; 0 where there is nothing."""
+    change, size = float(np.linalg.norm(found - reference)), float(np.linalg.norm(reference))
+    return change / size if size > 0 else 0.0
 
 
 def _cosines(hidden: Array) -> Array:

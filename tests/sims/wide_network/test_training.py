@@ -1,4 +1,4 @@
-"""Finite networks: their gradients, kernels and training, against differences and plain code."""
+"""Training of finite networks, against plain code and limits."""
 
 from typing import Any
 
@@ -6,23 +6,6 @@ import numpy as np
 import pytest
 
 from tsmech.sims.wide_network import Architecture, Data, Network, Training, train
-
-RNG = np.random.default_rng(0)
-
-
-@pytest.mark.parametrize(("activation", "layers"), [("erf", 1), ("relu", 2), ("tanh", 3)])
-def test_gradients_and_kernels_are_those_of_differences(activation: str, layers: int) -> None:
-    network = Network(Architecture(3, 5, layers, activation, 1.5, 0.2))
-    parameters, X = RNG.standard_normal(network.count), RNG.standard_normal((4, 3))
-    J = np.empty((4, network.count))
-    for i in range(network.count):
-        h = np.zeros(network.count)
-        h[i] = 1e-6
-        J[:, i] = (network.output(parameters + h, X) - network.output(parameters - h, X)) / 2e-6
-    pull = RNG.standard_normal(4)
-    found = network.gradient(parameters, *network.forward(parameters, X)[1:], pull, np.empty(network.count))
-    np.testing.assert_allclose(found, pull @ J, atol=1e-7)
-    np.testing.assert_allclose(network.kernel(parameters, X, 2), J @ J[:2].T, atol=1e-6)
 
 
 def run(step: float, scale: float = 1.0, times: tuple[float, ...] = (0.0, 1.0, 5.0), **changes: object) -> Any:
