@@ -27,7 +27,8 @@ FLAGS = (
     "--window-size=1500,1150",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
-PATIENCE = 25.0
+PATIENCE = 90.0
+"""Seconds that a page has for what it is waited for, which a busy machine may need; else nobody waits so long."""
 DEEP = """
 const found = [];
 const look = (root) => {

@@ -3,6 +3,8 @@
 import json
 import shutil
 import socket
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,8 +103,8 @@ def test_theory_follows_the_slider_and_words_and_link_follow_too(driver: Any, si
     tab.wait(lambda: theory(tab) != before)
     words = tab.words("noise")
     assert 0.5 < float(words) <= 2.0
-    assert f"noise={words}" in driver.current_url
-    assert f"--noise {words}" in tab.text(".way-command")
+    tab.wait(lambda: f"noise={words}" in driver.current_url)
+    tab.wait(lambda: f"--noise {words}" in tab.text(".way-command"))
 
 
 def test_a_bad_value_is_refused_beside_its_control_and_a_good_one_takes_it_away(driver: Any, site: str) -> None:
@@ -139,8 +141,8 @@ def test_a_link_and_a_reload_show_the_same(driver: Any, site: str) -> None:
     tab.wait(lambda: len(theory(tab)) == 3)
     tab.type("penalty", "0.01,0.1")
     tab.wait(lambda: len(theory(tab)) == 2)
+    tab.wait(lambda: "penalty=0.01" in driver.current_url and "plot.by=penalty" in driver.current_url)
     found, address = shown(tab), driver.current_url
-    assert "plot.by=penalty" in address
     driver.get("about:blank")
     again = Tab(driver, address)
     again.wait(lambda: theory(again) == found)
@@ -176,11 +178,29 @@ def test_axes_colours_maps_and_entries_are_a_choice(driver: Any, site: str) -> N
     tab.wait(lambda: tab.words("penalty") == "log:0.001:10:40" and tab.words("alpha") == "2")
     tab.choose("map-value", "test_error")
     tab.wait(lambda: tab.numbers("image", "dw"))
-    assert "plot.value=test_error" in driver.current_url
+    tab.wait(lambda: "plot.value=test_error" in driver.current_url)
     kinds = Tab(driver, f"{site}/two_tasks?plot.y=m,C%5B0%2C+keep%5D&answers=exact")
     assert len(shown(kinds)) == 2
     kinds = Tab(driver, f"{site}/two_tasks?plot.x=task&plot.y=memory&answers=exact")
     kinds.wait(lambda: kinds.numbers("marker", "marker") and set(kinds.numbers("marker", "marker")) == {"dash"})
+
+
+def test_matrices_and_trajectories_are_a_choice_and_tell_their_numbers_where_the_pointer_is(
+    driver: Any, site: str
+) -> None:
+    from selenium.webdriver import ActionChains
+
+    tab = Tab(driver, f"{site}/two_tasks?answers=exact")
+    shown(tab)
+    tab.choose("map-value", "C")
+    tab.wait(lambda: tab.numbers("image", "dw") == [2])
+    tab.wait(lambda: "plot.matrix=C" in driver.current_url)
+    ActionChains(driver).move_to_element_with_offset(tab.one(".bk-Figure"), -60, -60).perform()
+    tab.wait(lambda: "fate: keep half: 0 value: 1.0045" in tab.text(".bk-Tooltip"))
+    tab.choose("map-value", "–")
+    tab.wait(lambda: theory(tab))
+    tab.choose("axis-x", "memory")
+    tab.wait(lambda: len(tab.numbers("x0", "along")) == 2)
 
 
 def test_axes_can_have_the_symbols_of_a_paper(driver: Any, site: str) -> None:
@@ -188,7 +208,7 @@ def test_axes_can_have_the_symbols_of_a_paper(driver: Any, site: str) -> None:
     ours = shown(tab)
     tab.choose("convention", "Hastie et al. 2022")
     tab.wait(lambda: theory(tab) != ours)
-    assert "convention=Hastie" in driver.current_url
+    tab.wait(lambda: "convention=Hastie" in driver.current_url)
 
 
 def test_an_experiment_opens_with_its_saved_run_under_it(driver: Any, site: str) -> None:
@@ -203,6 +223,8 @@ def test_a_run_is_shown_in_small_multiples_and_says_when_it_is_gone(driver: Any,
     tab = Tab(driver, f"{site}/run")
     tab.wait(lambda: tab.text(".status") == "ready" and theory(tab))
     assert len(tab.all(".bk-Figure")) == 4
+    tab.choose("axis-x", "train_error")
+    tab.wait(lambda: tab.text(".status") == "ready" and tab.numbers("x0", "along"))
     shutil.move(place / "several", place / "moved")
     try:
         tab.wait(lambda: "is not there any more" in tab.text(".status"))
@@ -217,6 +239,14 @@ def test_what_a_link_says_wrong_is_said_in_a_sentence(driver: Any, site: str) ->
     tab.wait(lambda: "nosie, which ridge has not: did you mean noise?" in tab.text(".status"))
     tab = Tab(driver, f"{site}/online_sgd?learning_rate=1000&activation=linear&duration=5&answers=theory")
     tab.wait(lambda: "theory: diverged, the first at alpha" in tab.text(".status"), seconds=LONG)
+
+
+def test_an_address_that_is_no_page_says_so_and_leads_to_the_list(site: str) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+        urllib.request.urlopen(f"{site}/rigde")
+    words = refused.value.read().decode()
+    assert "rigde is neither a system nor an experiment: did you mean ridge?" in words
+    assert 'href="/"' in words
 
 
 def test_the_list_leads_to_all_pages(driver: Any, site: str) -> None:

@@ -11,7 +11,7 @@ import tsmech
 from tests.gauge import Gauge
 from tsmech.experiment import build
 from tsmech.explore.lanes import Lane, News, Question
-from tsmech.explore.page import draws, predictions
+from tsmech.explore.stages import draws, predictions
 
 
 class Heard:
@@ -47,9 +47,10 @@ def lane(heard: Heard) -> Iterator[Lane]:
 def test_the_rows_are_those_of_a_run(lane: Lane, heard: Heard) -> None:
     asked = build(Gauge, {"level": [1, 2], "noise": 0.3}, replicates=3, seed=5)
     tasks = [*predictions(asked), *draws(asked, [answer for answer in asked.answers if asked.simulates(answer)])]
-    lane.ask(Question(1, asked, lambda: tasks))
+    count = sum(map(len, tasks))
+    lane.ask(Question(1, asked, lambda: tasks, count))
     news = heard.last(1)
-    assert (news.finished, news.total, news.failures) == (len(tasks), len(tasks), [])
+    assert (news.finished, news.total, news.failures) == (count, count, [])
     table = tsmech.run(asked, workers=1)
     there = pd.DataFrame([row for row in news.rows if row["level"] in (1, 2)])
     keys = ["answer", "level"]

@@ -3,6 +3,7 @@
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("panel")
@@ -68,7 +69,8 @@ def test_a_map_that_is_read_row_by_row_is_that_of_all_rows(run: Path) -> None:
     assert [panel.title for panel in read.panels] == [panel.title for panel in whole.panels]
     assert len(read.panels) == 4
     for one, other in zip(read.panels, whole.panels, strict=True):
-        assert one.map is not None
-        assert other.map is not None
-        assert (one.map.table == other.map.table).all()
+        assert one.cells is not None
+        assert other.cells is not None
+        assert (one.cells.table == other.cells.table).all()
+        np.testing.assert_array_equal(one.cells.errors, other.cells.errors)
         assert (one.x_log, one.y_log) == (False, True)

@@ -11,7 +11,8 @@ import tsmech
 from tests.commands import command
 from tsmech.errors import InputError
 from tsmech.experiment import experiments, from_file
-from tsmech.explore.view import View, open_view, opening, several, to_words
+from tsmech.explore.view import View, mapped, matrices, open_view, opening
+from tsmech.explore.wording import several, to_words
 from tsmech.runs import resolve
 from tsmech.systems import REGISTRY, find
 
@@ -49,7 +50,7 @@ def test_a_view_is_the_same_by_its_link(name: str) -> None:
 @pytest.mark.parametrize("name", REGISTRY)
 def test_the_command_the_file_and_the_call_ask_for_the_same(name: str, tmp_path: object) -> None:
     view, experiment = next(_along(name))
-    words = shlex.split(view.command())
+    words = shlex.split(view.command(experiment).splitlines()[0])
     assert words[:3] == ["tsmech", "run", name]
     said = command(*words[1:], "--dry-run")
     assert said.code == 0, said.err
@@ -58,7 +59,9 @@ def test_the_command_the_file_and_the_call_ask_for_the_same(name: str, tmp_path:
         file.write_text(text)
         assert dense(from_file(file)) == dense(experiment)
     asked: list[tsmech.Experiment] = []
-    call = view.python().replace("tsmech.draw(", "(lambda *_, **plot: None)(").replace("tsmech.run(", "asked(")
+    call = (
+        view.python(experiment).replace("tsmech.draw(", "(lambda *_, **plot: None)(").replace("tsmech.run(", "asked(")
+    )
 
     def ask(what: str, **given: object) -> None:
         options = {key: given.pop(key) for key in ("answers", "replicates", "seed")}
@@ -128,3 +131,26 @@ def test_an_answer_that_the_problem_lacks_is_left_out_with_its_reason() -> None:
 def test_a_system_that_needs_a_value_says_which() -> None:
     with pytest.raises(InputError, match=r"ridge needs alpha \(α\)"):
         open_view("ridge").with_words("alpha", "").experiment()
+
+
+def test_more_points_than_one_waits_for_are_refused_before_any_is_made() -> None:
+    asked = open_view("ridge").read({"alpha": "0.1:4:1000", "noise": "0:2:1000"})
+    with pytest.raises(
+        InputError, match=r"alpha \(1000 values\) and noise \(1000 values\): 1000000 points are too many"
+    ):
+        asked.experiment()
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_maps_matrices_and_trajectories_can_be_asked_for_and_left_again(name: str) -> None:
+    first = open_view(name)
+    singles, known = mapped(first.system), matrices(first.system)
+    seen = [first]
+    for value in (*singles[:1], *known[:1], ""):
+        seen.append(seen[-1].with_map(value))
+    if len(singles) > 1 and (first.system.running() or first.plot["x"] in first.system.parameters()):
+        seen += [first.with_axis("x", singles[-1]), first.with_axis("x", singles[-1]).with_axis("x", first.plot["x"])]
+    for view in seen:
+        assert view.is_allowed()
+        assert open_view(name).read(dict(parse_qsl(view.query(), keep_blank_values=True))) == view
+    assert seen[-1].plot.get("x") == first.plot.get("x")

@@ -8,7 +8,7 @@ import panel as pn
 
 from tsmech.errors import InputError
 from tsmech.explore import frame
-from tsmech.explore.view import default_words, interval, is_swept
+from tsmech.explore.wording import default_words, interval, is_swept
 from tsmech.problem.parameters import Parameter
 
 STEPS = 200
@@ -31,13 +31,15 @@ class Control:
         self.parameter = parameter
         self._tell = tell
         self._showing = False
+        self._dragged = ""
         required = "needed" if parameter.required else default_words(parameter) or "not given"
         described = f"{parameter.name}: {parameter.help}. Allowed: {parameter.allowed}. Several values make an axis."
         self._text = pn.widgets.TextInput(
             name="", placeholder=required, width=92, margin=(0, 4, 0, 0), css_classes=[f"words-{parameter.name}"]
         )
         self._text.param.watch(lambda event: self._say(event.new), "value")
-        title = f"<b>{html.escape(parameter.symbol)}</b> {html.escape(parameter.name)}"
+        symbol = "" if parameter.symbol == parameter.name else f"<b>{html.escape(parameter.symbol)}</b> "
+        title = f"{symbol}{html.escape(parameter.name)}"
         self._title = frame.text(
             f'<div title="{html.escape(described)}" class="title">{title}</div>', margin=(3, 4, 0, 4), width=285
         )
@@ -110,8 +112,14 @@ class Control:
             self._showing = False
 
     def _place(self, words: str) -> None:
-        """Move the slider to a number in words, as near as it can come."""
+        """Move the slider to a number in words, as near as it can come; one that says it already is left where it is.
+
+        So a slider that is dragged is not moved back by what it said a moment ago.
+        """
         assert self._slider is not None
+        if words == self._dragged:
+            return
+        self._dragged = ""
         try:
             (number,) = self.parameter.read(words)
             value = math.log10(number) if self._logarithmic else float(number)
@@ -122,6 +130,8 @@ class Control:
 
     def refuse(self, words: str) -> None:
         """Show the line that refuses the value; no words take it away."""
+        if bool(words) == self._error.visible and not words:
+            return
         self._error.object = f'<div class="refused" role="alert">{html.escape(words)}</div>' if words else ""
         self._error.visible = bool(words)
 
@@ -134,6 +144,7 @@ class Control:
         ends = interval(self.parameter)
         if ends is not None and place in (self._slider.start, self._slider.end):
             words = f"{ends[place == self._slider.end]:g}"
+        self._dragged = words
         self._say(words)
 
     def _say(self, words: str) -> None:

@@ -2,16 +2,21 @@
 
 import html
 import io
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import panel as pn
 from bokeh.models import Row
+from tornado.ioloop import IOLoop
 
 from tsmech.errors import TsmechError
 from tsmech.experiment import Experiment
-from tsmech.explore.figures import Canvas
-from tsmech.explore.series import Drawing, Series
+from tsmech.explore.canvas import Canvas
+from tsmech.explore.drawing import Drawing, Panel, Series
+from tsmech.explore.figures import CurveCanvas
+from tsmech.explore.heat import CellCanvas
+from tsmech.explore.paths import TrailCanvas
 from tsmech.explore.view import View
 
 PARTS = """
@@ -21,13 +26,32 @@ PARTS = """
 .heading { font-size: 20px; font-weight: 600; } .about { color: #666; font-size: 12px; }
 .mark { margin-left: 14px; } pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; font-size: 12px;
   max-height: 420px; overflow-y: auto; }
+.list { columns: 32em auto; column-gap: 2em; } .list > div { break-inside: avoid; }
+.list h2 { font-size: 15px; margin: 12px 0 0 0; } .list p { margin: 0; font-size: 13px; }
+.list ul { margin: 2px 0 0 0; padding-left: 18px; } .list li { font-size: 12px; color: #444; }
 .line { font-size: 13px; color: #333; min-height: 18px; }
 """
 SIDE = 310
+NARROW = """
+@media (max-width: 800px) {
+  :host { flex-direction: column-reverse !important; justify-content: flex-end; }
+  :host > * { flex: none !important; min-height: 0 !important; max-width: 100%; }
+}
+"""
+"""On a narrow screen pictures stand above the controls."""
 FADED = {"opacity": "0.3", "transition": "opacity 0.2s"}
 CLEAR = {"opacity": "1", "transition": "opacity 0.1s"}
 SIGNS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚", "*": "★"}
 KINDS = {"png": "PNG", "svg": "SVG", "csv": "table (CSV)"}
+
+
+def teller(document: Any) -> Callable[[Callable[[], None]], None]:
+    """Return what lets any thread have something called in a document's own, where its changes are held together.
+
+    A callback that another thread adds meanwhile could be lost: Bokeh keeps it among the changes that are held.
+    """
+    loop = IOLoop.current()
+    return lambda call: loop.add_callback(document.add_next_tick_callback, call)
 
 
 def text(words: str, **more: Any) -> pn.pane.HTML:
@@ -44,6 +68,11 @@ def select(name: str, options: Sequence[str] | Mapping[str, str], css: str) -> p
     """Return a choice of one."""
     listed = dict(options) if isinstance(options, Mapping) else list(options)
     return pn.widgets.Select(name=name, options=listed, width=150, css_classes=[css], margin=(2, 5))
+
+
+def words(name: str, placeholder: str, css: str) -> pn.widgets.TextInput:
+    """Return a field for words."""
+    return pn.widgets.TextInput(name=name, placeholder=placeholder, width=150, css_classes=[css], margin=(2, 5))
 
 
 def several(name: str, options: Sequence[str], css: str) -> pn.widgets.MultiChoice:
@@ -71,7 +100,8 @@ def lay_out(
     if not side:
         return right
     styles = {"background": "#f6f6f4", "border-right": "1px solid #ddd", "min-height": "100vh"}
-    return pn.Row(pn.Column(*side, width=SIDE, styles=styles), right, sizing_mode="stretch_width")
+    column = pn.Column(*side, width=SIDE, styles=styles)
+    return pn.Row(column, right, sizing_mode="stretch_width", stylesheets=[NARROW])
 
 
 def downloads(make: Callable[[str], Any], stem: str) -> list[Any]:
@@ -102,10 +132,8 @@ class Pictures:
         self._legend = text("", css_classes=["legend"], margin=(2, 10))
         # Figures and their numbers must reach the browser in order, so that both go by Bokeh's own way.
         self._panels = Row(children=[], sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
-        self._sheet = pn.pane.PNG(None, width=1000, visible=False)
-        self._paper = False
         panels = pn.pane.Bokeh(self._panels, sizing_mode="stretch_width")
-        self._whole = pn.Column(panels, self._sheet, sizing_mode="stretch_width", css_classes=["pictures"])
+        self._whole = pn.Column(panels, sizing_mode="stretch_width", css_classes=["pictures"])
         self.layout = pn.Column(self._legend, self._whole, sizing_mode="stretch_width")
 
     def fade(self) -> None:
@@ -114,32 +142,30 @@ class Pictures:
 
     def show(self, drawing: Drawing, under: Sequence[Sequence[Series]] = ()) -> None:
         """Show a drawing; panels of the same kind are given new numbers, others are made anew."""
-        fits = len(drawing.panels) == len(self._canvases) and not self._paper
-        fits = fits and all(canvas.fits(one) for canvas, one in zip(self._canvases, drawing.panels, strict=True))
         below = [*under, *[()] * (len(drawing.panels) - len(under))]
-        if fits:
-            for canvas, one, saved in zip(self._canvases, drawing.panels, below, strict=True):
-                canvas.show(one, saved)
-        else:
-            self._paper = self._sheet.visible = False
-            self._canvases = [Canvas(one, saved) for one, saved in zip(drawing.panels, below, strict=True)]
-            self._panels.children = [canvas.figure for canvas in self._canvases]
+        canvases = []
+        for one, saved, known in itertools.zip_longest(drawing.panels, below, self._canvases[: len(drawing.panels)]):
+            kind = canvas_of(one)
+            if known is not None and known.fits(one, kind):
+                known.show(one, saved)
+            else:
+                known = kind(one, saved)
+            canvases.append(known)
+        if canvases != self._canvases:
+            self._canvases = canvases
+            self._panels.children = [canvas.figure for canvas in canvases]
         self._legend.object = legend(drawing)
-        self._whole.styles = CLEAR
-
-    def show_paper(self, picture: bytes) -> None:
-        """Show a picture as it is drawn on paper."""
-        self._canvases = []
-        self._panels.children = []
-        self._sheet.object = picture
-        self._paper = self._sheet.visible = True
-        self._legend.object = ""
         self._whole.styles = CLEAR
 
     def watch(self) -> None:
         """Paint maps anew where a person has zoomed."""
         for canvas in self._canvases:
             canvas.watch()
+
+
+def canvas_of(panel: Panel) -> type[Canvas]:
+    """Return what draws a panel in the browser."""
+    return CellCanvas if panel.cells is not None else TrailCanvas if panel.trails is not None else CurveCanvas
 
 
 def legend(drawing: Drawing) -> str:
@@ -152,7 +178,9 @@ def legend(drawing: Drawing) -> str:
         f'<span class="mark">{sign} {html.escape(answer)}</span>'
         for answer, sign in zip(drawing.answers, drawing.marks, strict=True)
     ]
-    return f"<div>{html.escape(drawing.heading)}</div><div>{''.join(marks)}{''.join(parts)}</div>"
+    notes = "".join(f'<div class="about">{html.escape(words)}</div>' for words in drawing.notes)
+    heading = f"<div>{html.escape(drawing.heading)}</div>" if drawing.heading else ""
+    return f"{heading}<div>{''.join(marks)}{''.join(parts)}</div>{notes}"
 
 
 class Ways:
@@ -164,17 +192,15 @@ class Ways:
             *((name, pane) for name, pane in self._panes.items()), css_classes=["ways"], sizing_mode="stretch_width"
         )
 
-    def show(self, view: View, experiment: Experiment) -> None:
-        """Show the ways to a view."""
+    def show(self, view: View, experiment: Experiment | None) -> None:
+        """Show the ways to a view; what is refused has a link alone."""
         location = pn.state.location
         address = "" if location is None else f"{location.protocol}//{location.hostname}:{location.port}"
         path = "" if location is None else location.pathname
         query = view.query()
-        said = {
-            "command": view.command(),
-            "TOML": experiment.to_toml(),
-            "Python": view.python(),
-            "link": f"{address}{path}{'?' if query else ''}{query}",
-        }
+        said = {"link": f"{address}{path}{'?' if query else ''}{query}"}
+        if experiment is not None:
+            said |= {"command": view.command(experiment), "Python": view.python(experiment)}
+            said["TOML"] = experiment.to_toml()
         for name, pane in self._panes.items():
-            pane.object = f"<pre>{html.escape(said[name])}</pre>"
+            pane.object = f"<pre>{html.escape(said[name])}</pre>" if name in said else "nothing: it is refused"

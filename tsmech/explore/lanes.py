@@ -4,11 +4,10 @@ A lane is a thread that keeps one worker process supplied and tells what comes o
 the one under way: what the worker is at is waited for a moment, since a new process costs more, and then killed.
 """
 
-import itertools
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,13 +45,22 @@ class Question:
         Tells questions apart: news carry the number of theirs.
     experiment
         What is asked.
-    tasks
-        Makes the tasks, in the lane's thread.
+    stages
+        Makes the tasks, stage by stage, in the lane's thread.
+    total
+        How many tasks there are, where it is to be told.
+    whole
+        Whether news have the rows of whole stages alone.
+    remarks
+        Makes what a reader must know, one after another in the lane's thread when all tasks are done; it may be long.
     """
 
     number: int
     experiment: Experiment
-    tasks: Callable[[], Iterable[Task]]
+    stages: Callable[[], Iterable[Sequence[Task]]]
+    total: int = 0
+    whole: bool = False
+    remarks: Callable[[], Iterable[str | None]] = tuple
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ class News:
     number
         That of the question.
     rows
-        Summary rows of all that is finished, as a run's table has them.
+        Summary rows of all that is finished, as a run's table has them; the same list where nothing is new.
     finished, total
         How many tasks are done, and how many there are.
     compiling
@@ -72,7 +80,9 @@ class News:
     failures
         In words, each once, what tasks raised.
     ended
-        Whether nothing more will come.
+        Whether no more rows will come.
+    remarks
+        What a reader must know, once all of it is known; None before.
     """
 
     number: int
@@ -82,6 +92,7 @@ class News:
     compiling: bool = False
     failures: Sequence[str] = ()
     ended: bool = False
+    remarks: Sequence[str] | None = None
 
 
 class Lane:
@@ -154,42 +165,54 @@ class Lane:
 
     def _perform(self, pool: Workers, question: Question) -> bool:
         """Perform a question, and return whether its worker is free again."""
-        listed = list(question.tasks())
-        tasks: Iterator[Task] = iter(listed)
+        waiting, total = iter(question.stages()), question.total
         summary = Summary(question.experiment)
-        told, size = -math.inf, FIRST
-        compiling = False
+        stage: list[Task] = []
+        rows: list[Row] = []
+        told, size, compiling = -math.inf, FIRST, False
 
         def tell(ended: bool = False) -> None:
-            news = News(
-                question.number, summary.rows(), summary.finished, len(listed), compiling, summary.failures, ended
-            )
             if not self._left(question):
-                self._tell(news)
+                failures = list(summary.failures)
+                self._tell(News(question.number, rows, summary.finished, total, compiling, failures, ended))
 
-        if not listed:
-            tell(ended=True)
-            return True
-        pending: list[Task] = []
         while not self._left(question):
             if not pool.busy:
-                block = pending or list(itertools.islice(tasks, size))
-                pending = []
-                if not block:
-                    tell(ended=True)
-                    return True
+                stage = stage or next((list(more) for more in waiting if more), [])
+                if not stage:
+                    break
+                block, stage = stage[:size], stage[size:]
                 pool.submit(block, question.experiment.seed, BLOCK)
                 size = MOST
             for report in pool.collect(POLL):
                 summary.add(report.outcomes)
                 summary.lose(report.suspects)
-                pending += report.rest()
+                stage = [*report.rest(), *stage]
             now, before = time.monotonic(), compiling
             compiling = bool(pool.remark)
-            if compiling != before or (summary.changed and now - told >= TELL):
-                told = now
+            done = not stage and not pool.busy
+            fresh = summary.changed and now - told >= TELL and (done or not question.whole)
+            if fresh:
+                told, rows = now, summary.rows()
+            if fresh or compiling != before:
                 tell()
-        return _freed(pool)
+        if self._left(question):
+            return _freed(pool)
+        compiling, rows = False, summary.rows() if summary.changed else rows
+        tell(ended=True)
+        self._remark(question, rows, summary, total)
+        return True
+
+    def _remark(self, question: Question, rows: Sequence[Row], summary: "Summary", total: int) -> None:
+        """Tell what a reader must know, unless another question comes before all of it is known."""
+        found: dict[str | None, None] = {}
+        for remark in question.remarks():
+            if self._left(question):
+                return
+            found[remark] = None
+        words = [remark for remark in found if remark]
+        failures = list(summary.failures)
+        self._tell(News(question.number, rows, summary.finished, total, False, failures, True, words))
 
 
 def _freed(pool: Workers) -> bool:

@@ -9,25 +9,21 @@ from typing import Any
 import panel as pn
 
 from tsmech.errors import InputError
-from tsmech.experiment import Experiment, Task
+from tsmech.experiment import Experiment
 from tsmech.explore import frame, products
+from tsmech.explore.choices import Choices, show
 from tsmech.explore.controls import Control
+from tsmech.explore.drawing import Series
 from tsmech.explore.frame import Pictures
 from tsmech.explore.lanes import Lane, News, Question
-from tsmech.explore.series import Series, UnsuitedError, draw
+from tsmech.explore.series import draw
+from tsmech.explore.stages import draws, predictions
 from tsmech.explore.translation import Translation
 from tsmech.explore.underlay import Underlay
-from tsmech.explore.view import (
-    View,
-    coloured,
-    horizontal,
-    is_swept,
-    mapped,
-    opening,
-    shown_observables,
-    whole_words,
-)
-from tsmech.runs import LONG_STEPS, lines, most_steps
+from tsmech.explore.view import View, shown_observables
+from tsmech.explore.wording import whole_words
+from tsmech.problem.system import System
+from tsmech.runs import LONG_STEPS, most_steps
 from tsmech.words import one_line
 
 FADE = 150
@@ -35,11 +31,10 @@ FADE = 150
 SETTLE = 400
 """Milliseconds of rest before simulations start."""
 WATCH = 500
+REFUSALS = ("link", "question", "picture")
+"""What a page says that refuses something."""
 ALONE = 20
 """Watches without a connection after which the processes of a tab are ended."""
-MOST_THEORY = 4000
-"""Points of theory beyond which those between the points of a sweep are left out."""
-LOGS = {"as the values are spread": "", "none": "none", "x": "x", "y": "y", "x and y": "x,y"}
 
 
 class Page:
@@ -47,6 +42,7 @@ class Page:
 
     def __init__(self, first: View) -> None:
         self._document = pn.state.curdoc
+        self._later = frame.teller(self._document)
         self.base = first.base
         self.view = first
         self._number = itertools.count(1)
@@ -61,7 +57,7 @@ class Page:
         self._theory = Lane(self._tell("theory"))
         self._simulations = Lane(self._tell("simulations"))
         self.pictures = Pictures()
-        self._underlay = Underlay(first.base, self._document, self._redraw) if first.base is not None else None
+        self._underlay = Underlay(first.base, self._later, self._redraw) if first.base is not None else None
         self._make()
 
     # What is shown
@@ -70,14 +66,7 @@ class Page:
         system = self.view.system
         declared = system.parameters()
         self._controls = {name: Control(one, self._typed) for name, one in declared.items()}
-        self._x = frame.select("horizontal axis", horizontal(system), "axis-x")
-        self._by = frame.select("colours", {"–": "", **{name: name for name in coloured(system)}}, "axis-by")
-        self._y = frame.several("panels", list(system.observables), "panels")
-        values = {"–": "", **{name: name for name in mapped(system)}}
-        self._value = frame.select("map of", values, "map-value")
-        numeric = [name for name in horizontal(system) if name not in system.coordinates or name == system.running()]
-        self._up = frame.select("map: vertical axis", {"–": "", **{name: name for name in numeric}}, "map-y")
-        self._log = frame.select("logarithmic", LOGS, "log")
+        self._choices = Choices(system, self._choose)
         self._answers = frame.checks(self.view.known(), "answers")
         self._replicates = frame.number("replicates", "replicates")
         self._seed = frame.number("seed", "seed")
@@ -89,12 +78,6 @@ class Page:
         self._status, self._remarks = frame.line("status"), frame.line("remarks")
         self._ways = frame.Ways()
         watched: list[tuple[Any, Callable[[Any], None]]] = [
-            (self._x, lambda new: self._axis("x", new)),
-            (self._by, lambda new: self._axis("by", new)),
-            (self._y, self._panels),
-            (self._value, self._mapped),
-            (self._up, lambda new: self._axis("y", new)),
-            (self._log, lambda new: self._plot("log", new)),
             (self._answers, lambda new: self._more(answers=tuple(one for one in self.view.known() if one in new))),
             (self._replicates, lambda new: self._whole("replicates", new)),
             (self._seed, lambda new: self._whole("seed", new)),
@@ -103,7 +86,7 @@ class Page:
         for widget, act in watched:
             widget.param.watch(lambda event, act=act: None if self._quiet else act(event.new), "value")
         files = frame.downloads(self._file, self.view.system.name)
-        picture = [self._x, self._by, self._y, self._log, self._value, self._up, self._convention]
+        picture = [*self._choices.widgets, self._convention]
         self.layout = frame.lay_out(
             title=self.view.base.title if self.view.base is not None else system.title,
             about=f"{system.name}" + (f", experiment {self.view.base.name}" if self.view.base is not None else ""),
@@ -138,39 +121,16 @@ class Page:
     def _typed(self, name: str, words: str) -> None:
         self._change(self.view.with_words(name, words))
 
-    def _axis(self, key: str, name: str) -> None:
-        self._change(self.view.with_axis(key, name))
-
-    def _plot(self, key: str, words: str) -> None:
-        plot = {known: said for known, said in self.view.plot.items() if known != key}
-        self._more(plot=plot | ({key: words} if words else {}))
-
-    def _panels(self, names: Sequence[str]) -> None:
-        self._plot("y", ",".join(names))
-
-    def _mapped(self, value: str) -> None:
-        """Show a map of an observable, over the horizontal axis and another; or curves again."""
-        view = self.view
-        if not value:
-            for key in ("y", "value"):
-                view = view.with_axis(key, "")
-            start = opening(view.system, self.base)
-            y = start.plot.get("y", "") if not start.plot.get("value") else ""
-            plot = {**view.plot, "y": y or ",".join([*view.system.pictured, *view.system.observables][:2])}
-            self._change(dataclasses.replace(view, plot=plot))
-            return
-        if view.plot.get("value"):
-            self._plot("value", value)
-            return
-        system = view.system
-        ranged = [name for name, one in system.parameters().items() if one.numeric and one.range]
-        up = next((name for name in ranged if name != view.plot.get("x")), "")
-        plot = {known: said for known, said in view.plot.items() if known not in ("y", "by", "log")}
-        by = view.plot.get("by", "")
-        if by in system.parameters() and is_swept(view.words.get(by, "")):
-            view = view.with_axis("by", "")
-        view = dataclasses.replace(view, plot={**plot, "value": value})
-        self._change(view.with_axis("x", view.plot.get("x", "")).with_axis("y", up))
+    def _choose(self, key: str, said: Any) -> None:
+        """Take up what is chosen of the picture."""
+        if key == "value":
+            self._change(self.view.with_map(said))
+        elif key in ("x", "by", "up"):
+            self._change(self.view.with_axis("y" if key == "up" else key, said))
+        else:
+            words = said if isinstance(said, str) else ",".join(said)
+            plot = {known: other for known, other in self.view.plot.items() if known != key}
+            self._more(plot=plot | ({key: words} if words else {}))
 
     def _more(self, **changes: Any) -> None:
         self._change(dataclasses.replace(self.view, **changes))
@@ -199,40 +159,49 @@ class Page:
 
     def _change(self, view: View) -> None:
         """Take up another view: theory anew, simulations when it has settled."""
+        with pn.io.hold(self._document):
+            self._take_up(view)
+
+    def _take_up(self, view: View) -> None:
         if self._theory.closed:  # a tab that was cut off for a while is back
             self._theory, self._simulations = Lane(self._tell("theory")), Lane(self._tell("simulations"))
         self.view = view
-        self._question = next(self._number)
+        self._question = number = next(self._number)
         self._simulations.cancel()
         self._busy["simulations"] = False
         self._said = {}
         self._show()
+        self._document.add_timeout_callback(lambda: self._settled(number), SETTLE)
         try:
             experiment = view.experiment()
             translation = Translation(experiment, view.convention)
         except InputError as error:
+            self._experiment = None
             self._theory.cancel()
             self._busy["theory"] = False
             self._refuse(str(error))
             return
         self._experiment, self._translation = experiment, translation
         self._refuse("")
-        self._ways.show(view, experiment)
-        notes = [*experiment.remarks()[:3], *(view.lacking(experiment) if view.answers != experiment.answers else [])]
-        self._remarks.object = "".join(f"<div>{html.escape(note)}</div>" for note in notes)
         self._busy["theory"] = any(not experiment.simulates(answer) for answer in experiment.answers)
-        number = self._question
         if self._busy["theory"]:
-            self._theory.ask(Question(number, experiment, lambda: predictions(experiment)))
             self._document.add_timeout_callback(lambda: self._fade(number), FADE)
         else:
-            self._theory.cancel()
             self._rows["theory"] = []
-        self._document.add_timeout_callback(lambda: self._settled(number), SETTLE)
+        self._theory.ask(
+            Question(number, experiment, lambda: predictions(experiment), 0, True, lambda: remarks(view, experiment))
+        )
         self._tell_status()
 
     def _settled(self, number: int) -> None:
-        if number == self._question:
+        """Say how to ask for what is shown, and simulate, when a person rests."""
+        if number != self._question or self._gone:
+            return
+        with pn.io.hold(self._document):
+            location = pn.state.location
+            if location is not None and location.search != (search := self.view.search()):
+                location.search = search
+            self._ways.show(self.view, self._experiment)
             self._simulate()
 
     def _simulate(self) -> None:
@@ -246,7 +215,8 @@ class Page:
             self._say("simulations", f"one simulation takes about {steps:.1g} steps: tsmech run performs it")
             return
         self._busy["simulations"] = True
-        self._simulations.ask(Question(self._question, experiment, lambda: draws(experiment, simulated)))
+        count = experiment.size * len(simulated) * experiment.replicates
+        self._simulations.ask(Question(self._question, experiment, lambda: draws(experiment, simulated), count))
         self._tell_status()
 
     def _fade(self, number: int) -> None:
@@ -260,36 +230,14 @@ class Page:
         try:
             for name, control in self._controls.items():
                 control.show(view.words.get(name, ""))
-            chosen = shown_observables(view)
-            entries = [name for name in chosen if name not in self._y.options]
-            self._y.options = [*self._y.options, *entries]
-            settings: list[tuple[Any, Any]] = [
-                (self._x, view.plot.get("x", "")),
-                (self._by, view.plot.get("by", "")),
-                (self._value, view.plot.get("value", "")),
-                (self._up, view.plot.get("y", "") if view.plot.get("value") else ""),
-                (self._log, view.plot.get("log", "")),
+            self._choices.show(view.plot, shown_observables(view))
+            for widget, value in (
                 (self._answers, list(view.answers)),
                 (self._replicates, view.replicates),
                 (self._seed, view.seed),
                 (self._convention, view.convention),
-            ]
-            if not view.plot.get("value"):
-                settings.append((self._y, chosen))
-            for widget, value in settings:
-                known = getattr(widget, "options", None)
-                if known is not None and not isinstance(value, list):
-                    listed = [*(known.values() if isinstance(known, dict) else known)]
-                    if value not in listed:  # an entry of a vector, say, that a link or a file names
-                        widget.options = {**known, value: value} if isinstance(known, dict) else [*listed, value]
-                if widget.value != value:
-                    widget.value = value
-            self._up.visible = bool(view.plot.get("value"))
-            self._y.visible = not view.plot.get("value")
-            location = pn.state.location
-            if location is not None:
-                query = view.query()
-                location.search = f"?{query}" if query else ""
+            ):
+                show(widget, value)
         finally:
             self._quiet = False
 
@@ -309,7 +257,7 @@ class Page:
     def _tell(self, lane: str) -> Callable[[News], None]:
         def tell(news: News) -> None:
             if not self._gone:
-                self._document.add_next_tick_callback(lambda: self._hear(lane, news))
+                self._later(lambda: self._hear(lane, news))
 
         return tell
 
@@ -318,7 +266,14 @@ class Page:
             return
         if lane == "simulations" and self._stopped:
             return
-        self._rows[lane] = news.rows
+        with pn.io.hold(self._document):
+            if news.remarks is None:
+                self._take_in(lane, news)
+            else:
+                self._remarks.object = "".join(f"<div>{html.escape(one_line(note))}</div>" for note in news.remarks)
+
+    def _take_in(self, lane: str, news: News) -> None:
+        known, self._rows[lane] = self._rows[lane], news.rows
         self._busy[lane] = not news.ended
         if lane == "theory" and self._drawn != self._question:
             self._rows["simulations"] = []
@@ -334,7 +289,7 @@ class Page:
         if lane == "simulations" and news.ended:
             words.append(f"simulations: all {news.total} done")
         self._said[lane] = "; ".join(words)
-        if news.rows:
+        if news.rows and (news.rows is not known or self._drawn != self._question):
             self._redraw()
         elif news.ended and news.failures:
             self.pictures.fade()
@@ -348,13 +303,10 @@ class Page:
             return
         try:
             under: Sequence[Sequence[Series]] = ()
-            try:
-                drawing = draw(experiment, rows, self._translation)
-                if self._underlay is not None:
-                    under = self._underlay.series(experiment, self._translation, drawing)
-                self.pictures.show(drawing, under)
-            except UnsuitedError:
-                self.pictures.show_paper(products.paper(experiment, rows))
+            drawing = draw(experiment, rows, self._translation)
+            if self._underlay is not None:
+                under = self._underlay.series(experiment, self._translation, drawing)
+            self.pictures.show(drawing, under)
             self._said.pop("picture", None)
         except InputError as error:
             self._said["picture"] = str(error)
@@ -366,12 +318,14 @@ class Page:
         self._tell_status()
 
     def _tell_status(self) -> None:
-        words = [one_line(said, 300) for said in self._said.values() if said]
+        refused = [one_line(self._said[key], 300) for key in REFUSALS if self._said.get(key)]
+        words = [one_line(said, 300) for key, said in self._said.items() if said and key not in REFUSALS]
         if self._underlay is not None and self._underlay.words:
             words.append(self._underlay.words)
         if self._busy["theory"]:
             words.append("theory is under way")
-        self._status.object = " · ".join(html.escape(one) for one in words) or "ready"
+        parts = [f'<span class="refused" role="alert">{html.escape(one)}</span>' for one in refused]
+        self._status.object = " · ".join([*parts, *map(html.escape, words)]) or "ready"
 
     def _watch(self) -> None:
         """Stop the work of a tab that is closed; paint maps anew where a person has zoomed."""
@@ -394,29 +348,12 @@ class Page:
         return products.file(self._experiment, rows, kind)
 
 
-def predictions(experiment: Experiment) -> list[Task]:
-    """Return the tasks of all predictions, between the points of a sweep too where lines need them."""
-    found = [
-        Task(point, answer, 0)
-        for point in experiment.points()
-        for answer in experiment.answers
-        if not experiment.simulates(answer)
-    ]
-    try:
-        x = lines.axis(experiment)
-        more = [] if x is None else lines.tasks(experiment, x)
-    except InputError:
-        more = []
-    return [*found, *more] if len(found) + len(more) <= MOST_THEORY else found
-
-
-def draws(experiment: Experiment, answers: Sequence[str]) -> Iterator[Task]:
-    """Yield the tasks of simulations, replicate after replicate of all points."""
-    points = list(experiment.points())
-    for replicate in range(experiment.replicates):
-        for point in points:
-            for answer in answers:
-                yield Task(point, answer, replicate)
+def remarks(view: View, experiment: Experiment) -> Iterator[str | None]:
+    """Yield what a reader of the answers must know, point by point: some systems solve theory for it."""
+    if experiment.system.remark is not System.remark:
+        yield from (point.remark() for point in experiment.points())
+    if view.answers != experiment.answers:
+        yield from view.lacking(experiment)
 
 
 def _is_of(name: str, words: str) -> bool:

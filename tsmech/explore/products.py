@@ -19,10 +19,10 @@ def file(experiment: Experiment, rows: Sequence[Row], kind: str) -> io.BytesIO:
         raise InputError("there is nothing to save yet")
     if kind == "csv":
         return io.BytesIO(tables.to_csv(rows).encode("utf-8"))
-    return io.BytesIO(paper(experiment, rows, kind))
+    return io.BytesIO(_paper(experiment, rows, kind))
 
 
-def paper(experiment: Experiment, rows: Sequence[Row], kind: str = "png") -> bytes:
+def _paper(experiment: Experiment, rows: Sequence[Row], kind: str) -> bytes:
     """Return the picture as ``tsmech plot`` draws it."""
     figure = plots.draw(experiment, rows)
     out = io.BytesIO()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import panel as pn
+from tornado.web import RequestHandler
 
 from tsmech.errors import InputError, TsmechError
 from tsmech.experiment import experiments, toml_files
@@ -18,7 +19,7 @@ from tsmech.explore.page import Page
 from tsmech.explore.saved import SavedPage
 from tsmech.explore.view import open_view
 from tsmech.systems import REGISTRY, find
-from tsmech.words import one_line
+from tsmech.words import one_line, printable
 
 ADDRESS = "127.0.0.1"
 PORT = 5006
@@ -101,6 +102,7 @@ def serve(
             check_unused_sessions_milliseconds=2_000,
             unused_session_lifetime_milliseconds=UNUSED,
             session_token_expiration=24 * 3600,
+            default_handler_class=Unknown,
         )
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
@@ -114,6 +116,22 @@ def serve(
         server.io_loop.start()
     finally:
         server.stop(wait=False)
+
+
+class Unknown(RequestHandler):
+    """Says in a sentence that there is no such page, and where all of them are listed."""
+
+    def get(self) -> None:
+        """Answer any address that is not one of the pages."""
+        from tsmech.problem.parameters import nearest
+
+        name = one_line(printable(self.request.path.strip("/")), 60)
+        known = [*REGISTRY, *experiments()]
+        words = f"{name} is neither a system nor an experiment: {nearest(name, known)}"
+        self.set_status(404)
+        self.write(
+            f'<title>tsmech</title><p>{html.escape(words)}</p><p><a href="/">All systems and experiments</a></p>'
+        )
 
 
 def guarded(make: Callable[[], Any]) -> Callable[[], Any]:
@@ -148,14 +166,17 @@ def saved(directory: Path) -> Any:
 
 
 def index() -> Any:
-    """Return the list of all pages."""
-    systems = [f'<li><a href="{name}">{name}</a>: {html.escape(find(name).title)}</li>' for name in REGISTRY]
-    known = [
-        f'<li><a href="{name}">{name}</a>: {html.escape(toml_files.title(path))}</li>'
-        for name, path in experiments().items()
+    """Return the list of all pages: the systems, each with its experiments."""
+    of: dict[str, list[str]] = {name: [] for name in REGISTRY}
+    for name, path in experiments().items():
+        words = html.escape(toml_files.title(path))
+        of[toml_files.system(path).name].append(f'<li><a href="{name}">{name}</a> {words}</li>')
+    parts = [
+        f'<h2><a href="{name}">{name}</a></h2><p>{html.escape(find(name).title)}</p><ul>{"".join(listed)}</ul>'
+        for name, listed in of.items()
     ]
-    words = f"<h1>tsmech</h1><h2>Systems</h2><ul>{''.join(systems)}</ul><h2>Experiments</h2><ul>{''.join(known)}</ul>"
-    return frame.text(words, margin=20)
+    listed = "".join(f"<div>{part}</div>" for part in parts)
+    return frame.text(f'<h1>tsmech</h1><div class="list">{listed}</div>', margin=20, sizing_mode="stretch_width")
 
 
 def free_port() -> int:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tsmech.errors import InputError
@@ -25,6 +25,7 @@ class Translation:
     """
 
     def __init__(self, experiment: Experiment, paper: str = "") -> None:
+        self._experiment = experiment
         self._system = experiment.system
         self._fixed = experiment.fixed
         self._quantities: Mapping[str, Quantity] = find(experiment.system, paper).quantities if paper else {}
@@ -34,11 +35,25 @@ class Translation:
         """Whether anything is shown otherwise than it is."""
         return bool(self._quantities)
 
-    def row(self, row: Row, x: str, column: str) -> Row:
-        """Return a row with its horizontal axis and one of its columns as the paper has them."""
+    def rows(self, rows: Sequence[Row], axes: Sequence[str], column: str) -> "tuple[Sequence[Row], Translation]":
+        """Return the rows of a map as the paper has them, and what its labels are by.
+
+        An axis that the paper scales by what the other axis says would leave no rows and lines of cells: such a map
+        stays as it is.
+        """
+        if not self.active:
+            return rows, self
+        found = [self.row(row, *axes, column) for row in rows]
+        for name in axes:
+            if len({round(row[name], 12) for row in found}) > len({row[name] for row in rows}):
+                return rows, Translation(self._experiment)
+        return found, self
+
+    def row(self, row: Row, *names: str) -> Row:
+        """Return a row with some of its columns, its axes among them, as the paper has them."""
         point = {**self._fixed, **row}
         changed: dict[str, Any] = {}
-        for name in (x, column):
+        for name in names:
             quantity = self._quantities.get(observable_of(name))
             value = row.get(name)
             if quantity is None or not isinstance(value, (int, float)):

@@ -8,9 +8,12 @@ from typing import Any
 
 from tsmech.errors import TsmechError
 from tsmech.experiment import Experiment
-from tsmech.explore.series import Drawing, Series, UnsuitedError, draw
+from tsmech.explore.drawing import Drawing, Series
+from tsmech.explore.series import draw
 from tsmech.explore.translation import Translation
 from tsmech.store import Store
+
+Told = Callable[[], None]
 
 MOST_ROWS = 20_000
 """Rows of a saved run that are laid under a picture."""
@@ -19,7 +22,9 @@ MOST_ROWS = 20_000
 class Underlay:
     """Reads the saved run of an experiment in the background, where ``tsmech run`` and ``reproduce`` leave it."""
 
-    def __init__(self, experiment: Experiment, document: Any, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, experiment: Experiment, later: Callable[[Callable[[], None]], None], ready: Callable[[], None]
+    ) -> None:
         self._experiment = experiment
         self._rows: list[dict[str, Any]] = []
         self.words = ""
@@ -39,7 +44,7 @@ class Underlay:
                 self.words = f"pale: the saved run {found}"
             except (TsmechError, OSError) as error:
                 self.words = f"the saved run cannot be read: {error}"
-            document.add_next_tick_callback(ready)
+            later(ready)
 
         threading.Thread(target=read, daemon=True).start()
 
@@ -49,9 +54,9 @@ class Underlay:
             return ()
         try:
             saved = draw(dataclasses.replace(self._experiment, plot=experiment.plot), self._rows, translation)
-        except (TsmechError, UnsuitedError):
+        except TsmechError:
             return ()
-        if len(saved.panels) != len(drawing.panels) or any(one.map for one in drawing.panels):
+        if len(saved.panels) != len(drawing.panels) or any(one.cells or one.trails for one in drawing.panels):
             return ()
         alike = zip(saved.panels, drawing.panels, strict=True)
         if any((one.x_label, one.y_label) != (other.x_label, other.y_label) for one, other in alike):

@@ -1,30 +1,41 @@
 """What one page shows, in words: parameters, picture and answers, as a link, a command, a file and a call of Python."""
 
 import dataclasses
+import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build, is_family, split_names
 from tsmech.experiment.toml_files import from_file
+from tsmech.explore.wording import (
+    COLOURED,
+    default_words,
+    is_swept,
+    is_table,
+    several,
+    single,
+    to_words,
+    whole_words,
+    word,
+)
 from tsmech.plots.picture import named_coordinates
-from tsmech.problem.parameters import Parameter, nearest, plain
+from tsmech.problem.observables import observable_of
+from tsmech.problem.parameters import nearest, plain
 from tsmech.problem.system import System, has
-from tsmech.words import printable, shown
+from tsmech.words import shown
 
 AXIS_POINTS = 40
 """Values of a parameter that is the horizontal axis, where its control chooses them."""
-COLOURED = 3
-"""Values of a number that tells curves apart, where its control chooses them."""
 MAP_POINTS = 24
 """Values of each axis of a map, where its control chooses them."""
+MOST_POINTS = 20_000
+"""Points of a sweep that a page asks for at the most."""
 REPLICATES = 10
-PLOT = ("x", "y", "by", "value", "log")
+PLOT = ("x", "y", "by", "value", "matrix", "at", "log")
 """What a link says of the picture, each under ``plot.``: the keys of an experiment's ``[plot]``."""
-LEAST_OF_LOGARITHM = 1e-3
-"""Share of the upper end at which a logarithmic slider begins whose range begins at 0."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,10 +79,14 @@ class View:
         """
         plot: dict[str, Any] = {} if self.base is None else dict(self.base.plot)
         given = {key: self.plot.get(key) for key in PLOT}
-        plot = {key: value for key, value in plot.items() if key not in PLOT and key not in ("matrix", "at")}
+        plot = {key: value for key, value in plot.items() if key not in PLOT}
+        if self.plot.get("matrix"):
+            plot.pop("together", None)
         plot |= {key: value for key, value in given.items() if value}
-        if self.base is not None and any(self.base.plot.get(key) not in (None, plot.get(key)) for key in ("x", "y")):
+        said = {} if self.base is None else self.base.plot
+        if any(said.get(key) not in (None, plot.get(key)) for key in ("x", "y", "matrix")):
             plot.pop("reference", None)
+        self._limit()
         named = {} if self.base is None else {"name": self.base.name, "title": self.base.title}
         experiment = build(
             self.system,
@@ -87,12 +102,20 @@ class View:
             raise InputError("; ".join(self.lacking(experiment)) or "no answer is asked for: tick one")
         return dataclasses.replace(experiment, answers=answers)
 
-    def _had(self) -> tuple[str, ...]:
-        """Return the answers that are asked for and exist here; all of them where the question is refused."""
-        try:
-            return self.experiment().answers
-        except InputError:
-            return self.answers
+    def _limit(self) -> None:
+        """Refuse more points than a page can ask for while a person waits."""
+        declared = self.system.parameters()
+        counts = {
+            name: len(declared[name].read(words))
+            for name, words in self.words.items()
+            if is_swept(words) and not declared[name].single
+        }
+        if (size := math.prod(counts.values())) > MOST_POINTS:
+            what = " and ".join(f"{name} ({count} values)" for name, count in counts.items() if count > 1)
+            raise InputError(
+                f"{what}: {size} points are too many while you wait (at most {MOST_POINTS}): tsmech run performs them, "
+                "and tsmech explore opens its run"
+            )
 
     def lacking(self, experiment: Experiment) -> list[str]:
         """Return why answers that are asked for do not exist here."""
@@ -120,6 +143,11 @@ class View:
             if getattr(self, key) != getattr(start, key)
         ]
         return urlencode(found)
+
+    def search(self) -> str:
+        """Return the part of a link from its question mark on."""
+        query = self.query()
+        return f"?{query}" if query else ""
 
     def read(self, query: Mapping[str, str]) -> "View":
         """Return the view that a link asks for, by what it says beside what this one shows.
@@ -158,8 +186,8 @@ class View:
         """Return the answers that the system has."""
         return [name for name in self.system.answers if has(self.system, name)]
 
-    def command(self) -> str:
-        """Return the line of the command line that computes what is shown."""
+    def command(self, experiment: Experiment) -> str:
+        """Return the lines of the command line that compute and draw what is shown."""
         words = ["tsmech", "run", self.system.name]
         declared = self.system.parameters()
         for name, value in self.words.items():
@@ -168,15 +196,19 @@ class View:
                 words.append(flag if value == "true" else f"--no-{flag[2:]}")
             else:
                 words += [flag, value]
-        words += ["--answers", ",".join(self._had()), "--replicates", str(self.replicates), "--seed", str(self.seed)]
-        line = shlex.join(words)
-        return f"{line}  # and {', '.join(self._tables())} from a file" if self._tables() else line
+        answers = ",".join(experiment.answers)
+        words += ["--answers", answers, "--replicates", str(self.replicates), "--seed", str(self.seed)]
+        if self._tables():
+            return f"{shlex.join(words)}  # and {', '.join(self._tables())} from a file"
+        place = f"runs/{self.system.name}-{experiment.digest()}"
+        picture = [word for key in PLOT if self.plot.get(key) for word in (f"--{key}", self.plot[key])]
+        return f"{shlex.join([*words, '--out', place])}\n{shlex.join(['tsmech', 'plot', place, *picture])}"
 
-    def python(self) -> str:
+    def python(self, experiment: Experiment) -> str:
         """Return the call of Python that computes and draws what is shown."""
         given = {**{name: plain(value) for name, value in self._tables().items()}, **self.words}
         parts = [f'"{self.system.name}"', *(f"{name}={value!r}" for name, value in given.items())]
-        parts += [f"answers={','.join(self._had())!r}", f"replicates={self.replicates}", f"seed={self.seed}"]
+        parts += [f"answers={','.join(experiment.answers)!r}", f"replicates={self.replicates}", f"seed={self.seed}"]
         lines = ["import tsmech", "", "table = tsmech.run(", *(f"    {part}," for part in parts), ")"]
         picture = ", ".join(["table", *(f"{key}={self.plot[key]!r}" for key in PLOT if self.plot.get(key))])
         return "\n".join([*lines, f"tsmech.draw({picture})"])
@@ -191,24 +223,70 @@ class View:
     def with_axis(self, key: str, name: str) -> "View":
         """Return the view with another parameter, or none, as ``x``, ``by`` or the vertical axis of a map.
 
-        What becomes an axis takes several values, and what was one and is none any more a single one.
+        What becomes an axis takes several values, and what was one and is none any more a single one.  An observable as
+        ``x`` makes trajectories.
         """
         plot = {known: said for known, said in self.plot.items() if known != key}
         if key != "log":
             plot.pop("log", None)
         plot |= {key: name} if name else {}
+        if key == "x" and observable_of(name) in self.system.observables:
+            return self._with_trajectory(plot, name)
         was_colour = key == "x" and plot.get("by") == name
         plot = {known: said for known, said in plot.items() if not (was_colour and known == "by")}
         view = dataclasses.replace(self, plot=plot)
         declared = self.system.parameters()
         before = self.plot.get(key)
         swept = {view.plot.get("x"), view.plot.get("by"), *([view.plot.get("y")] if view.plot.get("value") else [])}
-        if before in declared and before not in swept:
-            view = view.with_words(str(before), single(declared[str(before)], view.words.get(str(before), "")))
+        along = observable_of(str(before)) in self.system.observables and key == "x"
+        for one in [before, *(self.words if along else [])]:  # a parameter that ran along trajectories does so no more
+            if one in declared and one not in swept and is_swept(view.words.get(one, "")):
+                view = view.with_words(one, single(declared[one], view.words[one]))
         if name in declared and (was_colour or not is_swept(view.words.get(name, ""))):
             count = MAP_POINTS if view.plot.get("value") else AXIS_POINTS if key == "x" else COLOURED
             view = view.with_words(name, several(declared[name], count, view.words.get(name, "")))
         return view
+
+    def _with_trajectory(self, plot: Mapping[str, str], name: str) -> "View":
+        """Return the view with single numbers drawn against another observable."""
+        singles = [one for one in shown_observables(self) if one != name and not is_family(self.system, one)]
+        singles = singles or [one for one in mapped(self.system) if one != name][:1]
+        kept = {key: said for key, said in plot.items() if key in ("x", "by")}
+        return dataclasses.replace(self, plot={**kept, "y": ",".join(singles)})
+
+    def with_map(self, value: str) -> "View":
+        """Return the view with a map of an observable, with a matrix entry by entry, or with curves again."""
+        matrix = value in matrices(self.system)
+        key = "matrix" if matrix else "value"
+        if value and self.plot.get(key):
+            return dataclasses.replace(self, plot={**self.plot, key: value})
+        view, declared = self, self.system.parameters()
+        for name in (self.plot.get("x"), self.plot.get("by"), self.plot.get("y")):
+            if name in declared and is_swept(self.words.get(name, "")):
+                view = view.with_words(name, single(declared[name], self.words[name]))
+        view = dataclasses.replace(view, plot={})
+        if matrix:
+            return dataclasses.replace(view, plot={"matrix": value})
+        start = opening(self.system, self.base).plot
+        if not value:
+            if start.get("value") or start.get("matrix"):
+                start = opening(self.system).plot
+            return dataclasses.replace(view, plot={"y": start.get("y", "")}).with_axis("x", start.get("x", ""))
+        ranged = [name for name, one in declared.items() if one.numeric and one.range]
+        running = [name for name in (self.system.running(), *ranged) if name]
+        x = str(self.plot.get("x"))
+        x = x if x in running else running[0] if running else ""
+        across = dataclasses.replace(view, plot={"value": value}).with_axis("x", x)
+        maps = [across.with_axis("y", name) for name in running if name != x]
+        return next((one for one in maps if one.is_allowed()), maps[0] if maps else across)
+
+    def is_allowed(self) -> bool:
+        """Return whether nothing that is asked for is refused."""
+        try:
+            self.experiment()
+        except InputError:
+            return False
+        return True
 
 
 def opening(system: type[System], base: Experiment | None = None) -> View:
@@ -224,7 +302,8 @@ def opening(system: type[System], base: Experiment | None = None) -> View:
         said = base.plot
         log = {"log": ",".join(said["log"]) or "none"} if "log" in said else {}
         y = {"y": ",".join(said["y"]) if isinstance(said.get("y"), list) else said.get("y", "")}
-        plot = {key: str(said[key]) for key in ("x", "by", "value") if key in said} | y | log
+        at = {"at": ",".join(map(word, said["at"]))} if "at" in said else {}
+        plot = {key: str(said[key]) for key in ("x", "by", "value", "matrix") if key in said} | y | at | log
         plot = {key: value for key, value in plot.items() if value}
         return View(system, words, plot, base.answers, base.replicates, base.seed, base)
     words = {}
@@ -266,113 +345,21 @@ def open_view(name: str) -> View:
     return opening(experiment.system, experiment)
 
 
-def interval(parameter: Parameter) -> tuple[float, float] | None:
-    """Return the interval of a number's slider: positive where it is logarithmic; None where none is declared."""
-    if parameter.range is None:
-        return None
-    low, high = parameter.range
-    if parameter.scale == "logarithmic" and low <= 0:
-        low = LEAST_OF_LOGARITHM * high
-    return float(low), float(high)
-
-
-def several(parameter: Parameter, count: int, words: str) -> str:
-    """Return several values of a parameter in words, about so many: over its slider's range, or all its choices."""
-    if parameter.kinds == ("bool",):
-        return "true,false"
-    if parameter.choices:
-        return ",".join(parameter.choices[:6])
-    found = interval(parameter)
-    if found is None or not {"int", "float"} & {*parameter.kinds}:
-        return words
-    low, high = found
-    if "int" in parameter.kinds:
-        count = min(count, int(high - low) + 1)
-        if count <= 8 and parameter.scale == "linear":
-            return ",".join(f"{round(low + (high - low) * i / (count - 1))}" for i in range(count))
-    logarithmic = parameter.scale == "logarithmic"
-    if count <= 6:
-        steps = [i / (count - 1) for i in range(count)]
-        at = [low * (high / low) ** step if logarithmic else low + (high - low) * step for step in steps]
-        return ",".join(f"{round(value) if 'int' in parameter.kinds else value:.3g}" for value in at)
-    return f"{'log:' if logarithmic else ''}{low:g}:{high:g}:{count}"
-
-
-def single(parameter: Parameter, words: str) -> str:
-    """Return one value of a parameter in words: its default as no words, else the first, else the slider's middle."""
-    if not parameter.required:
-        return ""
-    if parameter.choices:
-        return parameter.choices[0]
-    found = interval(parameter)
-    if found is None:
-        return words.split(",")[0] if words and ":" not in words else ""
-    low, high = found
-    middle = (low * high) ** 0.5 if parameter.scale == "logarithmic" else (low + high) / 2
-    return f"{round(middle)}" if "int" in parameter.kinds else f"{middle:.2g}"
-
-
-def is_swept(words: str) -> bool:
-    """Return whether words say several values."""
-    return "," in words or words.count(":") >= 2
-
-
-def is_table(values: Sequence[Any]) -> bool:
-    """Return whether values are ones that no words can say: tables, functions."""
-    kinds = (str, int, float, bool, type(None))
-    return any(not isinstance(one, (*kinds, tuple)) and not hasattr(one, "__fspath__") for one in values)
-
-
-def to_words(parameter: Parameter, values: Sequence[Any]) -> str:
-    """Return values of a parameter in words that are read as these values: a range where they are one."""
-    if parameter.single:
-        return "" if values[0] is None else ",".join(word(item) for item in values[0])
-    if len(values) > COLOURED and parameter.numeric:
-        for kind in ("", "log:"):
-            words = f"{kind}{values[0]:.12g}:{values[-1]:.12g}:{len(values)}"
-            try:
-                if parameter.read(words) == tuple(values):
-                    return words
-            except InputError:
-                continue
-    return ",".join(word(value) for value in values)
-
-
-def word(value: Any) -> str:
-    """Return one value as a person types it."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return printable(str(value))
-
-
-def default_words(parameter: Parameter) -> str:
-    """Return a parameter's default in words; nothing where it has none."""
-    if parameter.required or parameter.default is None:
-        return ""
-    default = parameter.default
-    if parameter.single:
-        return ",".join(word(item) for item in (default if isinstance(default, (tuple, list)) else [default]))
-    return word(default)
-
-
-def whole_words(name: str, words: str) -> int:
-    """Return a whole number that words say, or refuse them."""
-    try:
-        number = int(words)
-    except ValueError:
-        number = -1
-    if number < (name == "replicates"):
-        raise InputError(f"{name} = {shown(words)} is not allowed: it must be a whole number")
-    return number
-
-
 def horizontal(system: type[System]) -> list[str]:
-    """Return what can be the horizontal axis: coordinates and numbers."""
-    return [*system.coordinates, *(name for name, one in system.parameters().items() if one.numeric)]
+    """Return what can be the horizontal axis: coordinates, numbers, and what trajectories are drawn against."""
+    numbers = [name for name, one in system.parameters().items() if one.numeric]
+    return [*system.coordinates, *numbers, *mapped(system)]
+
+
+def running_axes(system: type[System]) -> list[str]:
+    """Return what can be an axis of a map: the coordinate and numbers."""
+    coordinates = [name for name in system.coordinates if name == system.running()]
+    return [*coordinates, *(name for name, one in system.parameters().items() if one.numeric)]
+
+
+def matrices(system: type[System]) -> list[str]:
+    """Return the observables that are matrices."""
+    return [name for name, one in system.observables.items() if len(one.axes) == 2]
 
 
 def coloured(system: type[System]) -> list[str]:
@@ -384,8 +371,8 @@ def coloured(system: type[System]) -> list[str]:
 
 def shown_observables(view: View) -> list[str]:
     """Return the observables that have panels."""
-    if view.plot.get("value"):
-        return [view.plot["value"]]
+    if view.plot.get("value") or view.plot.get("matrix"):
+        return [view.plot.get("value") or view.plot["matrix"]]
     return split_names(view.plot.get("y", "")) if view.plot.get("y") else []
 
 
