@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba import njit
 from numpy.typing import NDArray
 
 from tsmech.kernels import deferral
 from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU, SIGN
-from tsmech.kernels.deferral import plain
-from tsmech.kernels.jit import deferred_kernel
+from tsmech.kernels.deferral import defer, plain
 from tsmech.kernels.rounding import _exact, fused
 from tsmech.kernels.schedules import learning_rate
 from tsmech.theory.fields import deviations, fluctuations, gaussian
@@ -43,6 +43,11 @@ SHAPES = [(2, 1), (5, 4)]
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let kernels be compiled when they are called."""
     monkeypatch.setattr(deferral, "WORK", 0)
+
+
+def waiting(function: Any) -> Any:
+    """Return a deferred kernel that no cache has from an earlier run."""
+    return defer(njit(error_model="numpy")(function))
 
 
 def numbers(value: Any) -> Iterator[bytes]:
@@ -126,7 +131,7 @@ def test_so_do_arcsines_and_learning_rates() -> None:
 
 def test_a_sum_is_rounded_once() -> None:
     rng = np.random.default_rng(9)
-    once = deferred_kernel(lambda a, b, c: fused(a, b, c))
+    once = waiting(lambda a, b, c: fused(a, b, c))
     twice = 0
     for a, b in rng.normal(size=(300, 2)):
         c = -a * b * (1.0 + 1e-12 * rng.normal())
@@ -139,7 +144,7 @@ def test_a_sum_is_rounded_once() -> None:
 def test_a_kernel_waits_for_many_calls_before_it_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deferral, "WORK", 50)
     monkeypatch.setattr(deferral._Deferred, "done", 0)
-    ratio = deferred_kernel(lambda x, y: x[0] / y[0])
+    ratio = waiting(lambda x, y: x[0] / y[0])
     x, y = np.array([1.0, 2.0, 3.0]), np.array([3.0])
     found = [ratio(x, y) for _ in range(5)]
     assert not ratio.signatures
@@ -151,7 +156,7 @@ def test_a_kernel_waits_for_many_calls_before_it_is_compiled(monkeypatch: pytest
 def test_large_arrays_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deferral, "WORK", 1000)
     monkeypatch.setattr(deferral._Deferred, "done", 0)
-    first = deferred_kernel(lambda x: x[0])
+    first = waiting(lambda x: x[0])
     first(np.ones(100))
     assert first.signatures
 
@@ -159,7 +164,7 @@ def test_large_arrays_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("function", [lambda x: 1.0 / x, lambda x: math.sqrt(-1.0 - x), lambda x: 1e300 ** (1.0 - x)])
 def test_what_python_refuses_is_what_compiled_code_says(function: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deferral, "WORK", 10**9)
-    kernel = deferred_kernel(function)
+    kernel = waiting(function)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = [kernel(x) for x in (0.0, np.float64(0.0), -1.0)]

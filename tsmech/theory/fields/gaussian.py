@@ -10,7 +10,6 @@ a pair may differ; an average that is not known is NaN.
 import math
 
 import numpy as np
-from numpy.polynomial import Chebyshev, Polynomial
 from numpy.typing import NDArray
 
 from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU, SIGN
@@ -23,14 +22,25 @@ _PI = math.pi
 _HALF_PI = 0.5 * math.pi
 
 
-def _arcsine_coefficients() -> tuple[float, ...]:
-    """Return the coefficients in z = x² of (arcsin x / x − 1) / z on |x| ≤ 1/2: the Taylor series, economised."""
-    series = Polynomial([math.comb(2 * n, n) / (4**n * (2 * n + 1)) for n in range(1, 40)])
-    economised = Chebyshev.interpolate(series, deg=12, domain=[0.0, 0.25])
-    return tuple(float(a) for a in economised.convert(kind=Polynomial).coef)
+_ARCSINE = (
+    0.16666666666666657,
+    0.07499999999990194,
+    0.04464285717160332,
+    0.03038194198325319,
+    0.0223722608517715,
+    0.0173503371202047,
+    0.014001301179724696,
+    0.011191033632198822,
+    0.012157745878583752,
+    -0.002246496013813719,
+    0.03788964802370373,
+    -0.046128659736464496,
+    0.0496328699277025,
+)
+"""Coefficients in z = x² of (arcsin x / x − 1) / z on abs(x) ≤ 1/2: the Taylor series, economised to degree 12.
 
-
-_ARCSINE = _arcsine_coefficients()
+They are written out, since a library's rounding of them differs between machines, and compiled code keeps them.
+"""
 
 
 @deferred_kernel
