@@ -88,6 +88,21 @@ def test_compilation_is_no_work(capsys: pytest.CaptureFixture[str], clock: list[
     assert capsys.readouterr().err == "sweep: 80 tasks in 40 s, 20 s of it compiling (once)\n"
 
 
+@pytest.mark.parametrize("notebook", [False, True])
+def test_compilation_is_said_when_it_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], clock: list[float], notebook: bool
+) -> None:
+    """Once, wherever progress is shown: the first kernel may take longer than any time between two lines."""
+    if notebook:
+        shell = types.SimpleNamespace(kernel=None)
+        monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    with Meter("sweep") as meter:
+        for remark, said in (("", ""), (compilation.WORDS, "compiling (once)"), ("", ""), (compilation.WORDS, "")):
+            clock[0] += 0.1
+            meter.show(Progress(100, remark=remark))
+            assert (capsys.readouterr().err.strip() == "sweep: 0 of 100, 0 a second, " + said) == bool(said)
+
+
 def test_a_run_that_had_nothing_to_show_says_nothing_in_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     with Meter("sweep") as meter:
         meter.show(Progress(100, finished=100))

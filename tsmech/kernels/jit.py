@@ -3,13 +3,19 @@
 Every kernel is decorated with ``kernel``; a kernel whose results must not depend on the order of a
 sum, or that tests for NaN and infinity, uses ``strict_kernel``.  A helper that a kernel calls in its inner loop is an
 ``inlined_kernel``: left to LLVM, the call is optimised in one way where the caller is compiled and in another where it
-comes from the cache, and the last digits differ.  Parallelism is over points and replicates, outside the kernels, so
-none is parallel and all release the GIL.
+comes from the cache, and the last digits differ.  What theory calls from Python a few hundred times is a
+``deferred_kernel``, a strict one that waits for more calls before it is compiled.  Parallelism is over points and
+replicates, outside the kernels, so none is parallel and all release the GIL.
 """
+
+from typing import TypeVar
 
 from numba import njit
 
+from tsmech.kernels.deferral import defer
 from tsmech.machine import compilation
+
+Function = TypeVar("Function")
 
 compilation.listen()
 
@@ -28,3 +34,9 @@ _CACHE = _can_be_cached()
 kernel = njit(cache=_CACHE, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 strict_kernel = njit(cache=_CACHE, nogil=True, error_model="numpy")
 inlined_kernel = njit(forceinline=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+
+
+def deferred_kernel(function: Function) -> Function:
+    """Return a strict kernel that is interpreted at first: see :mod:`tsmech.kernels.deferral`."""
+    deferred: Function = defer(strict_kernel(function))
+    return deferred

@@ -11,7 +11,7 @@ Rows are sorted by ``start``; the first starts at 0.
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.jit import kernel
+from tsmech.kernels.jit import deferred_kernel
 
 
 def constant(rate: float) -> NDArray[np.float64]:
@@ -19,7 +19,7 @@ def constant(rate: float) -> NDArray[np.float64]:
     return np.array([[0.0, rate, 1.0, 0.0]])
 
 
-@kernel
+@deferred_kernel
 def learning_rate(schedule: NDArray[np.float64], alpha: float) -> float:
     """Return the learning rate of a schedule, shape (n, 4), at time alpha."""
     row = 0

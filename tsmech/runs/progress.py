@@ -56,7 +56,7 @@ class Meter:
         self._name = name
         self._quiet = quiet or sys.stderr is None
         self._start = self._last = self._looked = time.monotonic()
-        self._compiled = 0.0
+        self._compiled, self._told = 0.0, False
         self._bar: Any = None
         self._task: Any = None
         self._length = 0
@@ -78,7 +78,8 @@ class Meter:
     def show(self, progress: Progress) -> None:
         """Display the progress."""
         now = time.monotonic()
-        if progress.remark == compilation.WORDS:
+        compiles = progress.remark == compilation.WORDS
+        if compiles:
             self._compiled += now - self._looked
         self._looked = now
         if self._quiet or progress.total == 0:
@@ -86,9 +87,8 @@ class Meter:
         if _is_terminal():
             self._shown = progress
             self._draw(progress)
-        elif now - self._last >= (NOTEBOOK_SECONDS if _is_notebook() else QUIET_SECONDS):
-            self._shown = progress
-            self._last = now
+        elif compiles > self._told or now - self._last >= (NOTEBOOK_SECONDS if _is_notebook() else QUIET_SECONDS):
+            self._shown, self._last, self._told = progress, now, self._told or compiles
             self._write(f"{self._name}: {', '.join(self._words(progress))}")
 
     def _write(self, line: str) -> None:

@@ -269,18 +269,22 @@ def test_everything_vanishes_where_the_student_is_the_teacher(tag):
 @pytest.mark.parametrize("tag", range(4))
 @pytest.mark.parametrize("delta", [1e-2, 1e-4, 1e-6])
 def test_fluctuations_near_the_teacher_are_quadratic_in_the_distance(tag, delta):
-    """F / delta² has a limit: what cancels, cancels to rounding (1e-10 in all for ReLU)."""
+    """F / delta² has a limit: what cancels, cancels to the rounding of its terms (1e-10 in all for ReLU)."""
     rng = np.random.default_rng(6)
     b, d = rng.normal(size=(2, 2)), rng.normal(size=(2, 4))
 
-    def scaled(distance):
+    def at(distance, c):
         w = np.hstack([b, np.zeros((2, 2))])
         w = np.concatenate([w + distance * d, w])
-        return fluctuation(w @ w.T, np.array([1.0, 1.0, -1.0, -1.0]), 2, tag, tag) / distance**2
+        return fluctuation(w @ w.T, c, 2, tag, tag)
+
+    def scaled(distance):
+        return at(distance, np.array([1.0, 1.0, -1.0, -1.0])) / distance**2
 
     near = 1e-4 if tag == RELU else 1e-5
     limit = scaled(near)
-    rounding = (1e-10 if tag == RELU else 1e-13) / delta**2
+    terms = 1e-16 * np.abs(at(0.0, np.ones(4))).max()  # those of quadratic units add up to 1e5
+    rounding = (1e-10 if tag == RELU else max(1e-13, terms)) / delta**2
     np.testing.assert_allclose(
         scaled(delta), limit, rtol=0, atol=20 * max(delta, near) * np.abs(limit).max() + rounding
     )

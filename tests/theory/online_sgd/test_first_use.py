@@ -1,4 +1,4 @@
-"""The first theory on a machine: what is compiled is what the problem's own activation needs."""
+"""The first use on a machine: theory compiles nothing, and where it does, what its own activation needs."""
 
 import os
 import subprocess
@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.commands import ROOT
+from tsmech.kernels import deferral
+from tsmech.systems import REGISTRY, find
 
 COMPILED = """
 import importlib
@@ -19,22 +21,55 @@ notes = {
     "on_end": lambda self, event: None,
 }
 event.register("numba:compile", type("Listener", (event.Listener,), notes)())
-import tsmech
-
-tsmech.OnlineSGD(duration=5).theory()
+"""
+PRINTED = """
 print(*sorted({f"{one.__module__}.{one.__name__}" for one in found if one.__module__.startswith("tsmech")}))
 """
 MOST = 25
 """Kernels, where all activations together have many times as many, and take minutes."""
+NEEDED = {"alpha": 2.0, "features": 1.0, "examples": 100, "data": "made_up"}
+"""What has to be given to a problem that is otherwise by default."""
+
+
+def in_a_new_place(code: str, folder: Path) -> list[str]:
+    """Return the lines that a new process prints which finds nothing compiled."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(folder), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", COMPILED + code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+    )
+    return done.stdout.splitlines()
 
 
 @pytest.mark.slow
 def test_the_first_theory_compiles_no_other_activation_s_averages(tmp_path: Path) -> None:
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", COMPILED], env=environment, capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    names = done.stdout.split()
+    """... once so much has been interpreted that compiling pays."""
+    at_once = "import tsmech; from tsmech.kernels import deferral; deferral.WORK = 0; "
+    (line,) = in_a_new_place(at_once + "tsmech.OnlineSGD(duration=5).theory()" + PRINTED, tmp_path)
+    names = line.split()
     assert any(name.endswith("gaussian.drift_averages") for name in names)
     assert len(names) <= MOST, names
     assert [name for name in names if "relu" in name or "wedges" in name or "orthants" in name] == []
+
+
+def bits(name: str) -> str:
+    """Return the bits of the theory of a system by default, as text."""
+    system = find(name)
+    given = {field: NEEDED[field] for field, one in system.parameters().items() if one.required}
+    return system(**given).theory().to_numpy(dtype=float).tobytes().hex()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:theory is the limit")
+def test_the_theory_of_no_system_waits_for_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All by default, in one process; those that would be compiled have the bits that compiled code gives."""
+    code = f"from tests.theory.online_sgd.test_first_use import bits\nfor name in {list(REGISTRY)}: print(bits(name))"
+    *found, compiled = in_a_new_place(code + PRINTED, tmp_path)
+    assert compiled == ""
+    monkeypatch.setattr(deferral, "WORK", 0)
+    for name in ("online_sgd", "sample_reuse"):
+        assert found[list(REGISTRY).index(name)] == bits(name)

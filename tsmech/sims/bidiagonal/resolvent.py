@@ -132,8 +132,9 @@ def _resolve(q, e, coupling, vectors, node_re, node_im, found):  # type: ignore[
                 for j in range(i, n):
                     _add(sum_re[row], sum_im[row], y_re[i], y_im[i], y_re[j], y_im[j], inverse_re, inverse_im)
                     row += 1
-        found[0, :, first:last] = sum_re
-        found[1, :, first:last] = sum_im
+        for row in range(sum_re.shape[0]):  # assignments of arrays take seconds to compile, with their words of error
+            for j in range(last - first):
+                found[0, row, first + j], found[1, row, first + j] = sum_re[row, j], sum_im[row, j]
 
 
 @inlined_kernel

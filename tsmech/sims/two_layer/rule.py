@@ -213,7 +213,8 @@ def follow(problem: Any, machine: Any, v: Any, recorded_v: Any, next_block: Any,
     while True:
         if progress[0] == record_at[recorded]:
             record(problem, machine, v, progress[2], pushes, recorded)
-            recorded_v[recorded] = v
+            for k in range(v.size):  # an assignment of arrays would take seconds to compile, with its words of error
+                recorded_v[recorded, k] = v[k]
             recorded += 1
             if recorded == record_at.size:
                 return recorded, progress[0]

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU
-from tsmech.kernels.jit import kernel
+from tsmech.kernels.jit import deferred_kernel
 from tsmech.theory.fields.gaussian import arcsine, squared_output
 from tsmech.theory.fields.wedges import GATHERED, relu_fluctuation, relu_square
 
@@ -46,7 +46,36 @@ _NODES = (_U1, _U2, _U3)
 _WEIGHTS = (np.array([1.0]), np.array([0.5, 0.5]), np.array([5.0, 8.0, 5.0]) / 18.0)
 
 
-@kernel
+@deferred_kernel
+def _inner(x: FloatArray, y: FloatArray) -> float:
+    """Return x · y, added in the order that is written."""
+    total = 0.0
+    for a in range(x.size):
+        total += x[a] * y[a]
+    return total
+
+
+@deferred_kernel
+def _distance(x: FloatArray, y: FloatArray, sign: float) -> float:
+    """Return (x − sign y)²."""
+    total = 0.0
+    for a in range(x.size):
+        part = x[a] - sign * y[a]
+        total += part * part
+    return total
+
+
+@deferred_kernel
+def _products(rows: FloatArray, others: FloatArray) -> FloatArray:
+    """Return the scalar products of rows with others, whatever library multiplies matrices elsewhere."""
+    G = np.empty((rows.shape[0], others.shape[0]))
+    for i in range(G.shape[0]):
+        for j in range(G.shape[1]):
+            G[i, j] = _inner(rows[i], others[j])
+    return G
+
+
+@deferred_kernel
 def vectors(X: FloatArray, S: FloatArray) -> FloatArray:
     """Return w_i = (X_i, V_i), shape (n, r + K), with V Vᵀ = S for students and 0 for teachers.
 
@@ -60,7 +89,7 @@ def vectors(X: FloatArray, S: FloatArray) -> FloatArray:
     for j in range(K):
         left = S[j, j]
         for m in range(j):
-            left -= W[j, r + m] ** 2
+            left -= W[j, r + m] * W[j, r + m]
         if left > 1e-15 * S[j, j]:
             root = math.sqrt(left)
             W[j, r + j] = root
@@ -72,7 +101,7 @@ def vectors(X: FloatArray, S: FloatArray) -> FloatArray:
     return W
 
 
-@kernel
+@deferred_kernel
 def scale(C: FloatArray, c: FloatArray, K: int, student: int, teacher: int) -> float:
     """Return (Σ_i abs(c_i) √E[g_i²])², which E[Δ²] cannot exceed, with erf's E[g²] taken as min(1, C_ii)."""
     total = 0.0
@@ -91,7 +120,7 @@ def scale(C: FloatArray, c: FloatArray, K: int, student: int, teacher: int) -> f
     return total * total
 
 
-@kernel
+@deferred_kernel
 def _references(W: FloatArray, K: int) -> tuple[IntArray, FloatArray]:
     """Return each unit's reference, −1 for the origin, and the sign of its vector there.
 
@@ -102,21 +131,21 @@ def _references(W: FloatArray, K: int) -> tuple[IntArray, FloatArray]:
     for place in range(n):
         i = (place + K) % n
         reference[i] = i
-        size = np.sum(W[i] ** 2)
-        nearest = _GATHERED**2 if i < K else _SAME**2
+        size = _inner(W[i], W[i])
+        nearest = _GATHERED * _GATHERED if i < K else _SAME * _SAME
         if size < nearest:
             reference[i], nearest = -1, size
         for other in range(place):
             j = (other + K) % n
             if reference[j] == j:
                 for s in (1.0, -1.0):
-                    distance = np.sum((s * W[i] - W[j]) ** 2) / (1.0 + np.sum(W[j] ** 2))
+                    distance = _distance(W[j], W[i], s) / (1.0 + _inner(W[j], W[j]))
                     if distance < nearest:
                         reference[i], sign[i], nearest = j, s, distance
     return reference, sign
 
 
-@kernel
+@deferred_kernel
 def _atoms(W: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray, int]:
     """Return coefficients and, as rows of pairs, reference and difference of the parts of Δ, and the rule's nodes.
 
@@ -128,22 +157,24 @@ def _atoms(W: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray
     largest = 0.0
     for i in range(n):
         j = reference[i]
+        base, difference = rows[2 * i], rows[2 * i + 1]
+        for a in range(d if j >= 0 else 0):
+            base[a] = W[j, a]
         if j == i:
-            rows[2 * i] = W[i]
             coefficients[i] += c[i]
         else:
             if j >= 0:
                 coefficients[j] += sign[i] * c[i]
-                rows[2 * i] = W[j]
-            rows[2 * i + 1] = sign[i] * W[i] - rows[2 * i]
-            square = np.sum(rows[2 * i + 1] ** 2)
+            for a in range(d):
+                difference[a] = sign[i] * W[i, a] - base[a]
+            square = _inner(difference, difference)
             if square > 0.0:  # else the part is zero, and no reference
                 coefficients[i] += sign[i] * c[i]
-            largest = max(largest, square / (1.0 + np.sum(rows[2 * i] ** 2)))
+            largest = max(largest, square / (1.0 + _inner(base, base)))
     return coefficients, rows, 0 if largest < 1e-9 else (1 if largest < 1e-4 else 2)
 
 
-@kernel
+@deferred_kernel
 def _parts(W: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray, int]:
     """Return what :func:`_atoms` does, less the parts whose coefficients vanish."""
     coefficients, rows, rule = _atoms(W, c, K)
@@ -151,12 +182,13 @@ def _parts(W: FloatArray, c: FloatArray, K: int) -> tuple[FloatArray, FloatArray
     for a in range(coefficients.size):
         if coefficients[a] != 0.0:
             coefficients[kept] = coefficients[a]
-            rows[2 * kept : 2 * kept + 2] = rows[2 * a : 2 * a + 2]
+            for b in range(rows.shape[1]):
+                rows[2 * kept, b], rows[2 * kept + 1, b] = rows[2 * a, b], rows[2 * a + 1, b]
             kept += 1
     return coefficients[:kept], rows[: 2 * kept], rule
 
 
-@kernel
+@deferred_kernel
 def _arcsine_part(G: FloatArray, a: int, b: int, rule: int) -> float:
     r"""Return E of the product of two parts of Δ, up to 2/π, rows 2a, 2a + 1, 2b, 2b + 1 of the Gram matrix G.
 
@@ -199,7 +231,7 @@ def _arcsine_part(G: FloatArray, a: int, b: int, rule: int) -> float:
     return total
 
 
-@kernel
+@deferred_kernel
 def _arcsine_square(coefficients: FloatArray, G: FloatArray, rule: int) -> float:
     """Return E[Δ²] of erf units from the parts of Δ and the Gram matrix of their rows."""
     total = 0.0
@@ -210,15 +242,15 @@ def _arcsine_square(coefficients: FloatArray, G: FloatArray, rule: int) -> float
     return _TWO_OVER_PI * total
 
 
-@kernel
+@deferred_kernel
 def _erf(W: FloatArray, c: FloatArray, K: int, F: FloatArray) -> None:
     """Fill F for erf units: the slopes tilt the Gaussian, equation (16), here the scalar products of vectors."""
     coefficients, rows, rule = _parts(W, c, K)
-    G, H = rows @ rows.T, rows @ W[:K].T
+    G, H = _products(rows, rows), _products(rows, W[:K])
     tilted = np.empty(G.shape)
     for k in range(K):
         for m in range(k + 1):
-            kk, mm, km = 1.0 + np.sum(W[k] ** 2), 1.0 + np.sum(W[m] ** 2), np.sum(W[k] * W[m])
+            kk, mm, km = 1.0 + _inner(W[k], W[k]), 1.0 + _inner(W[m], W[m]), _inner(W[k], W[m])
             det = kk * mm - km * km
             for i in range(G.shape[0]):
                 x, y = (mm * H[i, k] - km * H[i, m]) / det, (kk * H[i, m] - km * H[i, k]) / det
@@ -227,25 +259,32 @@ def _erf(W: FloatArray, c: FloatArray, K: int, F: FloatArray) -> None:
             F[k, m] = F[m, k] = _TWO_OVER_PI / math.sqrt(det) * _arcsine_square(coefficients, tilted, rule)
 
 
-@kernel
+@deferred_kernel
 def _quadratic(W: FloatArray, c: FloatArray, K: int, F: FloatArray) -> float:
     """Return E[Δ²] of quadratic units, Δ = zᵀ A z with A = Σ_i c_i w_i w_iᵀ, and fill F with E[4 x_k x_l Δ²].
 
     A is a sum of outer products that cancel entry by entry, at the rounding of the weights.
     """
-    A = (W.T * c) @ W
-    trace = np.trace(A)
-    power: float = trace * trace + 2.0 * np.sum(A * A)
+    n, d = W.shape
+    A, pulls = np.zeros((d, d)), np.empty((K, d))
+    trace = square = 0.0
+    for a in range(d):
+        for b in range(d):
+            for i in range(n):
+                A[a, b] += c[i] * W[i, a] * W[i, b]
+            square += A[a, b] * A[a, b]
+        trace += A[a, a]
+        for k in range(K):
+            pulls[k, a] = _inner(A[a], W[k])
+    power = trace * trace + 2.0 * square
     for k in range(K):
-        pull_k = A @ W[k]
         for m in range(k + 1):
-            pull_m = A @ W[m]
-            across = 4.0 * trace * np.sum(W[k] * pull_m) + 8.0 * np.sum(pull_k * pull_m)
-            F[k, m] = F[m, k] = 4.0 * (np.sum(W[k] * W[m]) * power + across)
+            across = 4.0 * trace * _inner(W[k], pulls[m]) + 8.0 * _inner(pulls[k], pulls[m])
+            F[k, m] = F[m, k] = 4.0 * (_inner(W[k], W[m]) * power + across)
     return power
 
 
-@kernel
+@deferred_kernel
 def two_slopes(n: int, K: int, teacher: int) -> tuple[FloatArray, FloatArray]:
     """Return s and r of units g(x) = s x + r x₊, ReLU students and a ReLU or linear teacher, shape (n,)."""
     straight, bent = np.zeros(n), np.ones(n)
@@ -267,7 +306,7 @@ def small_square(W: FloatArray, c: FloatArray, K: int, student: int, teacher: in
         return power
     if student == ERF:
         coefficients, rows, rule = _parts(W, c, K)
-        square: float = _arcsine_square(coefficients, rows @ rows.T, rule)
+        square: float = _arcsine_square(coefficients, _products(rows, rows), rule)
         return square
     if student != RELU:
         return math.nan
@@ -293,7 +332,7 @@ def small_fluctuation(W: FloatArray, c: FloatArray, K: int, student: int, teache
     return F
 
 
-@kernel
+@deferred_kernel
 def is_near(C: FloatArray, c: FloatArray, K: int, student: int, teacher: int) -> bool:
     """Return whether the student is so near its teacher that the formulas of this module are the better ones."""
     if student != teacher and not (student == RELU and teacher == LINEAR):

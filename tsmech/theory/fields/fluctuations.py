@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU, SIGN
-from tsmech.kernels.jit import kernel
+from tsmech.kernels.jit import deferred_kernel, kernel
 from tsmech.theory.fields.gaussian import arcsine, curvature_product, product, slope_product, squared_output
 from tsmech.theory.fields.orthants import orthant_moment
 
@@ -27,15 +27,17 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _TWO_OVER_PI = 2.0 / math.pi
+_SUMS = 32
+"""Sums that are added up side by side: each waits for the one number before, and none for another."""
 
 
-@kernel
+@deferred_kernel
 def _erf(C: FloatArray, c: FloatArray, K: int, teacher: int, F: FloatArray) -> None:
     """Fill F for a student of erf units: O(K² n²), nearly all of it one long loop in vector instructions."""
     n = C.shape[0]
     of_erf = n if teacher == ERF else K
     pairs = of_erf * (of_erf + 1) // 2
-    weight, sine = np.empty(pairs), np.empty(pairs)
+    weight, sine, sums = np.empty(pairs), np.empty(pairs), np.empty(min(pairs, _SUMS))
     at = 0
     for i in range(of_erf):
         for j in range(i + 1):
@@ -58,9 +60,13 @@ def _erf(C: FloatArray, c: FloatArray, K: int, teacher: int, F: FloatArray) -> N
                 for j in range(i + 1):
                     sine[at + j] = si * scale[j] * (Ci[j] - xi * Ck[j] - yi * Cm[j])
                 at += i + 1
-            total = 0.0
-            for p in range(pairs):
-                total += weight[p] * arcsine(sine[p])
+            total, sums[:] = 0.0, 0.0
+            for p in range(0, pairs, _SUMS):
+                factors, sines = weight[p : p + _SUMS], sine[p : p + _SUMS]
+                for q in range(sines.size):
+                    sums[q] += factors[q] * arcsine(sines[q])
+            for q in range(sums.size):
+                total += sums[q]
             for i in range(of_erf, n):
                 ii = C[i, i] - x[i] * Ck[i] - y[i] * Cm[i]
                 total += c[i] * c[i] * product(teacher, teacher, ii, ii, ii)
@@ -71,7 +77,7 @@ def _erf(C: FloatArray, c: FloatArray, K: int, teacher: int, F: FloatArray) -> N
             F[k, m] = F[m, k] = _TWO_OVER_PI / math.sqrt(det) * total
 
 
-@kernel
+@deferred_kernel
 def _quadratic(C: FloatArray, c: FloatArray, K: int, teacher: int, F: FloatArray) -> None:
     """Fill F for a student of quadratic units, E[4 x_k x_l Δ²]: O(K² n²)."""
     n = C.shape[0]

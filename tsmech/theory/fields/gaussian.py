@@ -10,11 +10,11 @@ a pair may differ; an average that is not known is NaN.
 import math
 
 import numpy as np
-from numpy.polynomial import Chebyshev, Polynomial
 from numpy.typing import NDArray
 
 from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU, SIGN
-from tsmech.kernels.jit import kernel
+from tsmech.kernels.jit import deferred_kernel
+from tsmech.kernels.rounding import fused
 
 _TWO_OVER_PI = 2.0 / math.pi
 _SLOPE_AT_ZERO = math.sqrt(_TWO_OVER_PI)
@@ -22,17 +22,28 @@ _PI = math.pi
 _HALF_PI = 0.5 * math.pi
 
 
-def _arcsine_coefficients() -> tuple[float, ...]:
-    """Return the coefficients in z = x² of (arcsin x / x − 1) / z on |x| ≤ 1/2: the Taylor series, economised."""
-    series = Polynomial([math.comb(2 * n, n) / (4**n * (2 * n + 1)) for n in range(1, 40)])
-    economised = Chebyshev.interpolate(series, deg=12, domain=[0.0, 0.25])
-    return tuple(float(a) for a in economised.convert(kind=Polynomial).coef)
+_ARCSINE = (
+    0.16666666666666657,
+    0.07499999999990194,
+    0.04464285717160332,
+    0.03038194198325319,
+    0.0223722608517715,
+    0.0173503371202047,
+    0.014001301179724696,
+    0.011191033632198822,
+    0.012157745878583752,
+    -0.002246496013813719,
+    0.03788964802370373,
+    -0.046128659736464496,
+    0.0496328699277025,
+)
+"""Coefficients in z = x² of (arcsin x / x − 1) / z on abs(x) ≤ 1/2: the Taylor series, economised to degree 12.
+
+They are written out, since a library's rounding of them differs between machines, and compiled code keeps them.
+"""
 
 
-_ARCSINE = _arcsine_coefficients()
-
-
-@kernel
+@deferred_kernel
 def arcsine(x: float) -> float:
     r"""Return arcsin x, correct to a few units in the last place; arguments beyond ±1 (rounding) count as ±1.
 
@@ -43,14 +54,14 @@ def arcsine(x: float) -> float:
     small = size <= 0.5
     z = size * size if small else 0.5 * (1.0 - size)
     s = size if small else math.sqrt(z)
-    p = _ARCSINE[12]
-    for n in range(11, -1, -1):
-        p = p * z + _ARCSINE[n]
-    value = s + s * z * p
+    a, y = _ARCSINE, z * z
+    even = fused(y, fused(y, fused(y, fused(y, fused(y, fused(y, a[12], a[10]), a[8]), a[6]), a[4]), a[2]), a[0])
+    odd = fused(y, fused(y, fused(y, fused(y, fused(y, a[11], a[9]), a[7]), a[5]), a[3]), a[1])
+    value = fused(s * z, fused(z, odd, even), s)
     return math.copysign(value if small else _HALF_PI - 2.0 * value, x)
 
 
-@kernel
+@deferred_kernel
 def mean(f: int, xx: float) -> float:
     """Return E[f(x)], x ~ N(0, xx)."""
     if f == RELU:
@@ -62,7 +73,7 @@ def mean(f: int, xx: float) -> float:
     return math.nan
 
 
-@kernel
+@deferred_kernel
 def mean_slope(f: int, xx: float) -> float:
     """Return E[f'(x)], x ~ N(0, xx); for sign twice the density at the jump, and 0 for a field without variance."""
     if f == ERF:
@@ -78,7 +89,7 @@ def mean_slope(f: int, xx: float) -> float:
     return math.nan
 
 
-@kernel
+@deferred_kernel
 def mean_curvature(f: int, xx: float) -> float:
     """Return E[f''(x)], x ~ N(0, xx); for ReLU the density at the kink, and 0 for a field without variance."""
     if f == RELU and xx > 0.0:
@@ -90,7 +101,7 @@ def mean_curvature(f: int, xx: float) -> float:
     return math.nan
 
 
-@kernel
+@deferred_kernel
 def correlation(xx: float, yy: float, xy: float) -> float:
     """Return xy / √(xx yy), within ±1; 0 where a field has no variance."""
     if xx <= 0.0 or yy <= 0.0:
@@ -98,7 +109,7 @@ def correlation(xx: float, yy: float, xy: float) -> float:
     return min(1.0, max(-1.0, xy / math.sqrt(xx * yy)))
 
 
-@kernel
+@deferred_kernel
 def product(f: int, g: int, xx: float, yy: float, xy: float) -> float:
     r"""Return E[f(x) g(y)] for two fields with variances xx, yy and covariance xy.
 
@@ -136,7 +147,7 @@ def product(f: int, g: int, xx: float, yy: float, xy: float) -> float:
     return math.sqrt(xx * yy) * (math.sqrt((1.0 - rho) * (1.0 + rho)) + rho * (_HALF_PI + arcsine(rho))) / (2.0 * _PI)
 
 
-@kernel
+@deferred_kernel
 def slope_product(f: int, g: int, xx: float, yy: float, xy: float) -> float:
     r"""Return E[f'(x) g'(y)], the derivative of :func:`product` by xy (Price).  Section 3.2."""
     if f > g:
@@ -162,7 +173,7 @@ def slope_product(f: int, g: int, xx: float, yy: float, xy: float) -> float:
     return 0.25 + arcsine(correlation(xx, yy, xy)) / (2.0 * _PI)
 
 
-@kernel
+@deferred_kernel
 def curvature_product(f: int, g: int, xx: float, yy: float, xy: float) -> float:
     r"""Return E[f''(x) g(y)], twice the derivative of :func:`product` by xx.  Equation (15).
 
@@ -178,7 +189,7 @@ def curvature_product(f: int, g: int, xx: float, yy: float, xy: float) -> float:
     return 0.0 if f in (RELU, LINEAR) else math.nan
 
 
-@kernel
+@deferred_kernel
 def squared_output(C: NDArray[np.float64], c: NDArray[np.float64], K: int, student: int, teacher: int) -> float:
     r"""Return E[Δ²] of Δ = Σ_i c_i g_i(x_i), the first K units being the student's, the others the teacher's.
 
@@ -195,7 +206,7 @@ def squared_output(C: NDArray[np.float64], c: NDArray[np.float64], K: int, stude
     return total
 
 
-@kernel
+@deferred_kernel
 def drift_averages(
     C: NDArray[np.float64], c: NDArray[np.float64], K: int, student: int, teacher: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

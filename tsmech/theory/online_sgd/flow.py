@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.kernels.activations import LINEAR, RELU
-from tsmech.kernels.jit import kernel
+from tsmech.kernels.jit import deferred_kernel
 from tsmech.kernels.schedules import learning_rate
 from tsmech.theory.fields.deviations import is_near, mean_square, small_fluctuation, two_slopes, vectors
 from tsmech.theory.fields.fluctuations import fluctuation
@@ -27,7 +27,7 @@ FloatArray = NDArray[np.float64]
 Velocity = Callable[[float, FloatArray], FloatArray]
 
 
-@kernel
+@deferred_kernel
 def unpack(
     state: FloatArray, basis: FloatArray, T: FloatArray, A: FloatArray, K: int
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -55,7 +55,7 @@ def unpack(
     return X, S, c, C
 
 
-@kernel
+@deferred_kernel
 def largest(state: FloatArray, K: int, r: int) -> float:
     """Return the largest of all Q_kk and v_k², infinity where the state is not finite."""
     result = 0.0
@@ -67,12 +67,13 @@ def largest(state: FloatArray, K: int, r: int) -> float:
         at += k + 1
         square = state[at]
         for a in range(r):
-            square += state[k * r + a] ** 2
-        result = max(result, square, state[state.size - K + k] ** 2)
+            square += state[k * r + a] * state[k * r + a]
+        v = state[state.size - K + k]
+        result = max(result, square, v * v)
     return result
 
 
-@kernel
+@deferred_kernel
 def _assemble(
     X: FloatArray,
     S: FloatArray,
