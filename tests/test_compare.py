@@ -13,7 +13,9 @@ from scipy import stats
 
 from tests.gauge import Gauge, Walk
 from tsmech import compare
-from tsmech.compare import FALSE_ALARM, Verdict, check, compare_samples, deviation, extrapolate
+from tsmech.compare import Verdict, check, deviation
+from tsmech.compare.checking import FALSE_ALARM
+from tsmech.compare.statistics import Alike, compare_samples, extrapolate, extrapolate_exact, same_law
 from tsmech.errors import IncompleteError
 from tsmech.problem.answers import prediction, simulation
 from tsmech.problem.curve import Curve
@@ -228,13 +230,13 @@ def test_without_bounds_draws_that_are_alike_are_exact(monkeypatch: pytest.Monke
 
 def test_draws_that_are_alike_bound_their_mean() -> None:
     """No law on [0, 1] of mean 0.1 gives 0 more often than that of 0 and 1 does; three over n is the 5 % bound."""
-    alike = compare.Alike(0.0, 20, (0.0, 1.0))
+    alike = Alike(0.0, 20, (0.0, 1.0))
     assert alike.p_value(0.1) == pytest.approx(0.9**20)
     for high in (0.2, 0.5, 1.0):
         assert (1 - 0.1 / high) ** 20 <= alike.p_value(0.1) * (1 + 1e-12)
-    assert compare.Alike(0.0, 1000, (0.0, 1.0)).p_value(0.003) == pytest.approx(0.05, rel=0.01)
-    assert compare.Alike(0.3, 10, (0.0, 1.0)).p_value(0.2) == pytest.approx((0.2 / 0.3) ** 10)
-    assert [compare.Alike(1.0, 9, (0.0, 1.0)).p_value(mean) for mean in (1.0, 0.0, 1.5)] == [1.0, 0.0, 0.0]
+    assert Alike(0.0, 1000, (0.0, 1.0)).p_value(0.003) == pytest.approx(0.05, rel=0.01)
+    assert Alike(0.3, 10, (0.0, 1.0)).p_value(0.2) == pytest.approx((0.2 / 0.3) ** 10)
+    assert [Alike(1.0, 9, (0.0, 1.0)).p_value(mean) for mean in (1.0, 0.0, 1.5)] == [1.0, 0.0, 0.0]
 
 
 def test_a_value_out_of_bounds_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,20 +355,20 @@ def test_what_one_answer_alone_reports_is_not_compared(monkeypatch: pytest.Monke
 def test_values_without_scatter_are_extrapolated_by_polynomials() -> None:
     """A cubic in the step is met exactly; of a function that is none the error that is said holds what it is off by."""
     steps = np.array([0.04, 0.02, 0.01, 0.005])
-    limit = compare._extrapolate_exact(steps, 2.0 - 3.0 * steps + steps**2 - 5.0 * steps**3, 1.0)
+    limit = extrapolate_exact(steps, 2.0 - 3.0 * steps + steps**2 - 5.0 * steps**3, 1.0)
     assert limit.value == pytest.approx(2.0, abs=1e-12)
     for function in (np.exp, lambda h: 1 / (1 + 5 * h), lambda h: np.sin(9 * h) + 1, lambda h: np.cos(9 * h)):
-        limit = compare._extrapolate_exact(steps, function(steps), 1.0)
+        limit = extrapolate_exact(steps, function(steps), 1.0)
         assert abs(limit.value - function(np.zeros(1))[0]) < 3 * limit.error < 0.01
 
 
 def test_samples_without_scatter_agree_to_rounding_or_not_at_all() -> None:
     same, other = np.full(50, 1.0), np.full(60, 1.0 + 1e-13)
-    assert compare._compare(same, other, 1.0) == 1.0
-    assert compare._compare(same, other + 1e-6, 1.0) == 0.0
+    assert same_law(same, other, 1.0) == 1.0
+    assert same_law(same, other + 1e-6, 1.0) == 0.0
     rng = np.random.default_rng(0)
     scattered = 1.0 + 1e-3 * rng.standard_normal(60)
-    assert compare._compare(same, scattered, 1.0) == compare_samples(same, scattered)
+    assert same_law(same, scattered, 1.0) == compare_samples(same, scattered)
 
 
 def test_a_prediction_s_own_standard_error_is_taken_as_known() -> None:

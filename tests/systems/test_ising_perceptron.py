@@ -87,7 +87,7 @@ def test_enumeration_approaches_theory() -> None:
 
     Statistical errors are 0.3 %, and what an extrapolation from so small N leaves of order 1/N² is below 1/150.
     """
-    from tsmech.compare import extrapolate
+    from tsmech.compare.statistics import extrapolate
 
     sizes = np.array([12, 16, 20])
     draws = [
