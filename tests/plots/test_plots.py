@@ -1,54 +1,30 @@
-"""How a picture is drawn: theory as lines, reduced filled, direct open, maps, and nothing broken by infinity."""
+"""How a picture is drawn: theory as lines, reduced filled, direct open, and nothing broken by infinity."""
 
 import itertools
 import math
-import os
 import random
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.collections import QuadMesh
-from matplotlib.colors import LogNorm, to_rgba
-from matplotlib.contour import ContourSet
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from tests.commands import ROOT
 from tests.gauge import Gauge, Walk
+from tests.plots.drawn import Runaway, drawn, finished, labels, panel_of, words
 from tsmech import plots
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
 from tsmech.plots import draw, save
 from tsmech.plots.curves import MARKERS, draw_panel
 from tsmech.plots.picture import is_geometric
-from tsmech.plots.style import printable
 from tsmech.problem.curve import Curve
 from tsmech.runs import carry_out
-
-
-def finished(
-    kind: Any = Gauge, plot: Any = None, answers: Any = None, replicates: int = 3, **parameters: Any
-) -> tuple[Experiment, list[dict[str, Any]]]:
-    """Return an experiment and the rows that it gives."""
-    experiment = build(kind, parameters, replicates=replicates, plot=plot, answers=answers)
-    with carry_out(experiment) as store:
-        return experiment, list(store.rows())
-
-
-def panel_of(kind: Any, x: str, observable: str, answers: Any = "theory", **parameters: Any) -> Any:
-    """Return a panel of a run with its lines, once these have been performed."""
-    experiment = build(kind, parameters, answers=answers, replicates=2)
-    with carry_out(experiment, pictured=True) as store:
-        return draw_panel(experiment, store.rows(), x, observable, lines=store.lines(x))
-
 
 SWEEP = {"level": [1, 2, 3], "noise": [0.1, 0.2]}
 
@@ -56,12 +32,6 @@ SWEEP = {"level": [1, 2, 3], "noise": [0.1, 0.2]}
 @pytest.fixture(scope="module")
 def sweep() -> tuple[Experiment, list[dict[str, Any]]]:
     return finished(**SWEEP)
-
-
-def labels(figure: Figure) -> list[str]:
-    """Return the words of the legend, wherever it is."""
-    legends = [*figure.legends, *(panel.get_legend() for panel in figure.axes)]
-    return [text.get_text() for legend in legends if legend for text in legend.get_texts()]
 
 
 # How it is shown
@@ -277,21 +247,6 @@ def test_colours_are_told_apart_without_colour_vision() -> None:
 # Several observables, single networks, small multiples
 
 
-def drawn(kind: Any = Gauge, *, asked: Any = None, title: str = "", **given: Any) -> Figure:
-    """Return the figure of a run with options of the experiment among the parameters."""
-    options = {key: given.pop(key) for key in ("answers", "replicates", "plot") if key in given}
-    experiment = build(kind, given, title=title, **{"replicates": 3, **options})
-    with carry_out(experiment) as store:
-        figure = draw(experiment, store.rows(), **(asked or {}))
-    figure.draw_without_rendering()
-    return figure
-
-
-def words(figure: Figure) -> str:
-    """Return the small print."""
-    return " ".join(figure.get_supxlabel().split())
-
-
 def test_observables_together_share_a_panel_and_are_told_apart_by_colour_and_in_the_legend() -> None:
     figure = drawn(level=[1, 2, 3], asked={"y": ["level_read", "spread"], "together": True})
     (panel,) = figure.axes
@@ -439,210 +394,6 @@ def test_a_matrix_is_left_out_where_it_was_not_asked_for_and_is_no_value_of_a_ma
         drawn(Walk, drift=[0, 1], asked={"value": "overlap"})
 
 
-# Maps
-
-MAP = {"level": "1:3:5", "noise": "0.1:0.4:4"}
-
-
-def cells(panel: Any) -> np.ma.MaskedArray:
-    """Return the table of values that a map shows."""
-    (mesh,) = [found for found in panel.collections if isinstance(found, QuadMesh)]
-    return mesh.get_array()
-
-
-def test_a_map_has_a_panel_for_each_answer_with_its_own_values_on_one_scale_with_one_bar() -> None:
-    experiment, rows = finished(**MAP)
-    figure = draw(experiment, rows, value="spread", x="level", y="noise")
-    assert [panel.get_title() for panel in figure.axes[:3]] == ["theory", "reduced", "direct"]
-    assert len(figure.axes) == 4
-    for panel in figure.axes[:3]:
-        expected = {(row["level"], row["noise"]): row["spread"] for row in rows if row["answer"] == panel.get_title()}
-        table = [[expected[level, noise] for level in (1, 1.5, 2, 2.5, 3)] for noise in (0.1, 0.2, 0.3, 0.4)]
-        np.testing.assert_array_equal(cells(panel), table)
-        assert "what is read" in panel.get_xlabel()
-    scales = {panel.collections[0].norm.vmin for panel in figure.axes[:3]}
-    assert len(scales) == 1
-    assert "mean square deviation" in figure.axes[3].get_ylabel()
-
-
-def test_a_map_follows_a_plane_along_the_right_axes() -> None:
-    """The cell around (x, y) has the value of (x, y), and the map ends where its values end."""
-    panel = drawn(**MAP, answers="theory", asked={"value": "level_read", "x": "noise", "y": "level"}).axes[0]
-    table = cells(panel)
-    assert table.shape == (5, 4)
-    assert (table == np.array([1, 1.5, 2, 2.5, 3])[:, None]).all()
-    assert (*panel.get_xlim(), *panel.get_ylim()) == (0.1, 0.4, 1, 3)
-
-
-def test_the_coordinate_can_be_an_axis_of_a_map() -> None:
-    figure = drawn(Walk, drift=[0, 1, 2], length=4, answers="theory", asked={"value": "position", "x": "drift"})
-    np.testing.assert_array_equal(cells(figure.axes[0]), [[0, t, 2 * t] for t in (1, 2, 3, 4)])
-    assert figure.axes[0].get_ylabel() == "t   (time)"
-
-
-def test_contours_lie_where_the_value_has_the_levels_of_the_bar() -> None:
-    """The mean square is σ², so that its contours are at the roots of their levels."""
-    figure = drawn(level=[1, 2, 3], noise="1:2:80", answers="theory", asked={"value": "spread", "y": "noise"})
-    panel, bar = figure.axes
-    (contours,) = [found for found in panel.collections if isinstance(found, ContourSet)]
-    heights = [path.vertices[:, 1].mean() for path in contours.get_paths()]
-    np.testing.assert_allclose(heights, np.sqrt(bar.get_yticks()), rtol=1e-3)
-    assert len(heights) >= 3
-
-
-def test_colours_are_logarithmic_where_the_range_asks_for_it() -> None:
-    for noise, logarithmic in (("log:0.01:10:8", True), ("1:1.5:8", False)):
-        panel = drawn(level=[1, 2], noise=noise, answers="theory", asked={"value": "spread"}).axes[0]
-        assert isinstance(panel.collections[0].norm, LogNorm) == logarithmic
-    assert panel.get_xscale() == panel.get_yscale() == "linear"
-
-
-def test_infinite_values_are_hatched_and_stretch_no_scale() -> None:
-    figure = drawn(
-        "ridge", alpha="0.5:1.5:5", penalty=[0, 0.5, 1], dimension=20, answers=["theory", "reduced"],
-        asked={"value": "test_error", "y": "penalty"},
-    )  # fmt: skip
-    theory, reduced, _ = figure.axes
-    assert cells(theory).mask.sum() == 1
-    assert cells(theory).mask[0, 2]
-    assert [found.get_hatch() for found in theory.collections if found.get_hatch()] == ["////"]
-    assert not any(found.get_hatch() for found in reduced.collections)
-    assert "hatched: infinite" in words(figure)
-    inside = np.delete(np.stack([cells(theory).filled(0), cells(reduced).filled(0)]).reshape(2, -1), 2, axis=1)
-    norm = theory.collections[0].norm
-    assert (norm.vmin, norm.vmax) == (inside.min(), inside.max())
-
-
-def test_maps_of_nothing_but_infinity_or_of_one_value_are_drawn() -> None:
-    drawn(level=[1, 2], dimension=[2, 3], fault="inf", answers="reduced", asked={"value": "level_read"})
-    drawn(level=[1, 2], dimension=[2, 3], noise=0, asked={"value": "spread"})
-
-
-def test_more_axes_make_a_map_for_each_value_and_answer() -> None:
-    figure = drawn(**MAP, dimension=[10, 20], asked={"value": "spread", "x": "level", "y": "noise"})
-    titles = [f"{answer}, N = {N}" for answer in ("theory", "reduced", "direct") for N in (10, 20)]
-    assert [panel.get_title() for panel in figure.axes[:-1]] == titles
-
-
-class Runaway(Walk):
-    """A walk that diverges at time 3 with a drift above 1."""
-
-    name = "runaway"
-
-    def curve(self, answer: str, rng: Any = None) -> Curve:
-        whole = super().curve(answer, rng)
-        if self.drift <= 1:
-            return whole
-        kept = {name: 1e30 * values[:2] for name, values in whole.observables.items()}
-        return Curve.along("time", np.array([1.0, 2.0]), kept, diverged_at=2.5)
-
-
-def test_what_diverged_is_grey_and_does_not_set_the_scale() -> None:
-    figure = drawn(Runaway, drift=[0.5, 1, 2], length=5, asked={"value": "position", "y": "drift"})
-    for panel in figure.axes[:2]:
-        missing = np.ma.getmaskarray(cells(panel))
-        assert missing.tolist() == [[False] * 5, [False] * 5, [False, False, True, True, True]]
-        assert panel.collections[0].norm.vmax < 100
-    assert "theory: 1 of 3 curves diverged; direct: some draws of 1 of 3 curves diverged" in words(figure)
-    assert "grey: no value" in words(figure)
-
-
-def test_what_diverged_has_no_value_at_its_end() -> None:
-    figure = drawn(Runaway, drift=[0.5, 1, 2], length=5, asked={"x": "drift", "y": ["position"]})
-    theory = next(line for line in figure.axes[0].lines if line.get_linestyle() == "-")
-    assert np.isfinite(theory.get_ydata()).tolist() == [True, True, False]
-    assert "at time = 5" in words(figure)
-    shown = drawn(Runaway, drift=[0.5, 1, 2], length=[5, 6], asked={"value": "position", "x": "drift", "y": "length"})
-    assert "hatched: infinite, or diverged" in words(shown)
-    assert np.ma.getmaskarray(cells(shown.axes[0])).tolist() == [[False, False, True]] * 2
-
-
-def test_maps_are_the_same_every_time(tmp_path: Path) -> None:
-    experiment, rows = finished(**MAP)
-    for name in ("one", "two"):
-        save(draw(experiment, rows, value="spread"), tmp_path, name)
-    for suffix in (".png", ".svg"):
-        assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()
-
-
-# What a picture must not depend on
-
-
-def pictures(experiment: Experiment, rows: list[dict[str, Any]], folder: Path) -> list[bytes]:
-    """Return a picture as it is written."""
-    return [path.read_bytes() for path in save(draw(experiment, rows), folder)]
-
-
-def test_a_picture_has_the_style_of_the_package_whatever_the_user_has_set(
-    tmp_path: Path, sweep: tuple[Experiment, list[dict[str, Any]]]
-) -> None:
-    expected = pictures(*sweep, tmp_path)
-    with mpl.rc_context({"text.usetex": True, "font.size": 30, "axes.facecolor": "red", "svg.fonttype": "none"}):
-        assert pictures(*sweep, tmp_path) == expected
-
-
-@pytest.mark.parametrize("backend", ["module://a_backend.that_is_not_there", "nonsense", "svg"])
-def test_a_picture_is_made_whatever_backend_the_environment_names(backend: str, tmp_path: Path) -> None:
-    code = (
-        "import os\n"
-        "from pathlib import Path\n"
-        "from tsmech.plots import save\n"
-        "from tsmech.plots.style import own_style\n"
-        "with own_style():\n"
-        "    import matplotlib\n"
-        "    from matplotlib.figure import Figure\n"
-        "save(Figure(), Path('.'))\n"
-        "print(os.environ['MPLBACKEND'], matplotlib.rcParams['backend'] == os.environ['MPLBACKEND'])\n"
-    )
-    environment = {**os.environ, "MPLBACKEND": backend, "PYTHONPATH": str(ROOT)}
-    said = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert said.returncode == 0, said.stderr
-    assert said.stdout.split() == [backend, str(backend != "nonsense")]
-    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize(
-    "title",
-    [
-        "$x^$",
-        "costs $5",
-        "$",
-        "a $x^ b$ c " * 9,
-        "\x1b[31mred\x00\x07",
-        "\udcff",
-        "<&>--\uffff",
-        "汉字 🎉",
-        "\\frac{",
-        "",
-    ],
-)
-def test_any_title_makes_a_picture_and_the_svg_is_well_formed(title: str, tmp_path: Path) -> None:
-    experiment = build(Gauge, {"level": [1, 2]}, answers="theory", title=title)
-    with carry_out(experiment) as store:
-        _, svg = save(draw(experiment, store.rows()), tmp_path)
-    root = ElementTree.fromstring(svg.read_bytes())
-    assert root.tag.endswith("svg")
-
-
-def test_a_formula_in_a_title_is_set_as_one() -> None:
-    assert printable(r"at $\alpha = 1$", mathematics=True) == r"at $\alpha = 1$"
-    assert printable(r"at $\alpha = 1$") == r"at \$\alpha = 1\$"
-    assert printable("one\ttwo\x00", mathematics=True) == "one two "
-
-
-def test_names_with_dollar_signs_are_words(tmp_path: Path) -> None:
-    """A file of eigenvalues, and a function, may be called anything."""
-    file = tmp_path / "a$x^$.csv"
-    file.write_text("1\n2\n")
-    experiment = build("ridge", {"alpha": [1, 2], "spectrum": str(file), "penalty": 1}, answers="theory")
-    with carry_out(experiment) as store:
-        figure = draw(experiment, store.rows())
-    save(figure, tmp_path)
-    assert r"spectrum = a\$x^\$.csv" in words(figure)
-
-
 # Theory
 
 
@@ -770,17 +521,6 @@ def test_zeros_lie_below_the_floor_of_a_logarithmic_axis_that_is_asked_for() -> 
     (arrows,) = [line for line in panel.lines if line.get_marker() == "v"]
     assert arrows.get_ydata().tolist() == [low, low]
     assert "off the scale" in labels(figure)
-
-
-def test_a_map_of_two_rows_ends_at_its_values_and_has_no_contours() -> None:
-    figure = drawn(
-        "ridge", alpha="0.2:2:7", penalty=[0.1, 0.3], dimension=20, replicates=2, asked={"value": "test_error"}
-    )
-    for panel in figure.axes[:-1]:
-        assert (*panel.get_xlim(), *panel.get_ylim()) == (0.2, 2.0, 0.1, 0.3)
-        assert not [found for found in panel.collections if isinstance(found, ContourSet)]
-        assert [text.get_text() for text in panel.get_yticklabels()] == ["0.1", "0.3"]
-    assert "contours" not in words(figure)
 
 
 def test_three_by_three_panels_are_three_by_three() -> None:
