@@ -33,7 +33,7 @@ def follow(problem: Problem, times: Array, one: Array, two: Array) -> None:
 
 @kernel
 def measure(problem: Problem, times: Array, strengths: Array, learnt: Array, error: Array, gradient: Array) -> None:
-    """Write uᵀW₂W₁v of the modes, ½ |Σ - W₂W₁|² and the square of the loss's gradient.
+    """Write the modes' u·W₂W₁v, the error ½ ‖Σ - W₂W₁‖² and the square of the gradient's length.
 
     Parameters
     ----------
