@@ -98,7 +98,7 @@ def check(
 
     Notes
     -----
-    The level of each test is :data:`FALSE_ALARM` over the number of tests (Bonferroni).
+    The level of each test is :data:`~tsmech.compare.checking.FALSE_ALARM` over the number of tests (Bonferroni).
     """
     tasks = list(_tasks(system, replicates))
     made_of = system, system.checks
