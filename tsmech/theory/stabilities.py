@@ -9,6 +9,8 @@ with probability f.  The stability s = y h has the density
 a normal one with a step of width √(1 - R²)/R at zero.  Equation numbers: theory/perceptron.md.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -17,6 +19,7 @@ Array = NDArray[np.float64]
 EDGE = 12.0
 """A normal number is beyond it with probability 4e-33."""
 _NODE, _WEIGHT = np.polynomial.legendre.leggauss(16)
+_FROM_THE_LEFT = 1.0 + _NODE
 
 
 def disagreement(cosine: ArrayLike, distance: ArrayLike | None = None) -> Array:
@@ -73,18 +76,18 @@ def panels(
     -------
     nodes, weights : ndarray, shape (n,)
     """
-    around = [(0.0, min(1.0, *scales) if scales else 1.0), *steps]
-    ends = np.concatenate([_doubling(centre, scale, edge) for centre, scale in around] + [np.array([-edge, *breaks])])
-    ends = np.unique(np.append(ends[(ends >= -edge) & (ends <= edge)], edge))
-    half = 0.5 * np.diff(ends)[:, None]
-    nodes = ends[:-1, None] + half * (1.0 + _NODE)
-    return nodes.ravel(), (half * _WEIGHT).ravel()
+    ends = {-edge, edge, *breaks}
+    for centre, scale in [(0.0, min(1.0, *scales) if scales else 1.0), *steps]:
+        ends.update(_doubling(centre, scale, edge))
+    kept = np.array(sorted(end for end in ends if -edge <= end <= edge))
+    half = (0.5 * (kept[1:] - kept[:-1]))[:, None]
+    return (kept[:-1, None] + half * _FROM_THE_LEFT).ravel(), (half * _WEIGHT).ravel()
 
 
-def _doubling(centre: float, scale: float, edge: float) -> Array:
+def _doubling(centre: float, scale: float, edge: float) -> list[float]:
     """Return ends of panels that double in length away from a point, from a scale on."""
-    one_side = edge * 2.0 ** -np.arange(max(1, int(np.ceil(np.log2(edge / scale)))) + 1.0)
-    return np.concatenate([centre - one_side, [centre], centre + one_side])
+    one_side = [edge * 0.5**k for k in range(max(1, math.ceil(math.log2(edge / scale))) + 1)]
+    return [centre - length for length in one_side] + [centre] + [centre + length for length in one_side]
 
 
 def orientation(v: Array, flip: float) -> Array:
