@@ -146,18 +146,24 @@ def force(loss: str, x: Array, V: float) -> tuple[Array, Array]:
 def _logistic_force(x: Array, V: float) -> Array:
     """Return g = 1/(1 + exp(p)) at the root p = x + V g.
 
-    Newton's method on L + ln(1 + exp(x + exp L)) = ln V for L = ln V g: the left side is increasing and convex, and L
-    begins above the root, so that it falls to it.
+    Halley's method on L + ln(1 + exp(x + exp L)) = ln V for L = ln V g: the left side is increasing and convex, L
+    begins above the root, and a step is at most twice that of Newton's method.  With the bend c = f''/f' a step h
+    leaves an error of the order of h (c h)²; the smallest value that rounding allows ends it too.
     """
-    from scipy.special import expit, log_expit
-
-    L = np.minimum(math.log(V) + log_expit(-x), np.log(np.maximum(-x, 0.0) + math.log1p(V)))
+    log_V = math.log(V)
+    L = np.minimum(log_V - np.logaddexp(0.0, x), np.log(np.maximum(-x, 0.0) + math.log1p(V)))
     for _ in range(100):
         moved = np.exp(L)
         p = x + moved
-        value = L + np.logaddexp(0.0, p) - math.log(V)
-        L = L - value / (1.0 + moved * expit(p))
-        if np.all(np.abs(value) <= 1e-14 * (10.0 + np.abs(x) + np.abs(L))):
+        small = np.exp(-np.abs(p))
+        share = np.where(p > 0.0, 1.0, small) / (1.0 + small)
+        value = L - log_V + np.maximum(p, 0.0) + np.log1p(small)
+        push = moved * share
+        step = value / (1.0 + push)
+        bend = push * (1.0 + moved * (1.0 - share)) / (1.0 + push)
+        L = L - step / np.maximum(1.0 - 0.5 * bend * step, 0.5)
+        value, step = np.abs(value), np.abs(step)
+        if np.all(((1.0 + bend) * step <= 1e-5) | (value <= 1e-14 * (10.0 + np.abs(x) + np.abs(L)))):
             return np.asarray(np.exp(L) / V)
     raise ConvergenceError(f"the proximal operator of the logistic loss was not found at V = {V:.3g}")
 
@@ -182,7 +188,7 @@ def _rule(loss: str, V: float, root: float, *scales: float) -> tuple[Array, Arra
     kinks = [1.0 - V, 1.0] if loss == "hinge" else []
     steps: tuple[tuple[float, float], ...] = ()
     if loss == "logistic":
-        kinks = list(np.arange(-4.0, math.log1p(V) + 6.0, 2.0))
+        kinks = np.arange(-4.0, math.log1p(V) + 6.0, 2.0).tolist()
         scales, steps = (*scales, 1.0 / root), ((-V / root, 1.0 / root),) if V > 1.0 else ()
     kinks.append(-{"hinge": 1.0, "square": 2.0, "logistic": 0.5}[loss] * V)
     return panels(*scales, breaks=tuple(kink / root for kink in kinks), steps=steps)
