@@ -24,7 +24,7 @@ BRANCHES = ("stable", "poor", "perfect")
 METHODS = ("quenched", "annealed", "high_temperature")
 TOLERANCE = 1e-8
 """Largest residual of a saddle point."""
-GRID = np.geomspace(0.05, 12.0, 56)
+GRID = np.geomspace(0.05, 12.0, 28)
 """Values of x between which the spinodal and the transition are looked for."""
 FIRST_WIDTH = 1e-4
 """Distance of ln q̂/R̂ from a guess within which it is looked for first."""
@@ -233,7 +233,7 @@ def _branch(temperature: float, method: str) -> _Branch:
         if len(branch) > 1 and branch[-1].state.alpha < branch[-2].state.alpha:
             low, middle, high = branch[max(len(branch) - 3, 0)], branch[-2], branch[-1]
             bracket = (low.log_x, middle.log_x, high.log_x)
-            found = minimize_scalar(lambda log_x: -place(log_x).state.alpha, bracket=bracket, tol=1e-9)
+            found = minimize_scalar(lambda log_x: -place(log_x).state.alpha, bracket=bracket, tol=1e-7)
             top = place(float(found.x))
             return _Branch((*(each for each in branch if each.log_x < top.log_x), top))
     raise ConvergenceError(f"the poor branch at temperature = {temperature:g} has no end")
