@@ -121,7 +121,7 @@ def test_other_starts_lead_to_the_same_fixed_point(loss, monkeypatch):
     expected, ends = solve(2.0, loss, 0.1, 0.1, ISOTROPIC), []
     shifts = iter(np.random.default_rng(0).uniform(-7, 7, (10, 3)))
 
-    def one_step(equations, start, first, end, name):
+    def one_step(equations, start, first, end, name, step):
         found = root(equations, start + next(shifts), args=(end,), tol=1e-12)
         return found.x, float(np.abs(equations(found.x, end)).max()), found.nfev
 

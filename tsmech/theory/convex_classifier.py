@@ -26,6 +26,9 @@ LEAST = 1e-290
 FIRST = 1e3
 """Penalty in units of alpha ⟨s⟩, or of ⟨s⟩ below alpha = 1, at which all forces are nearly those of no weights."""
 
+STEP = 100.0
+"""Factor between the first two penalties: along λ nothing is singular."""
+
 
 @dataclass(frozen=True)
 class State:
@@ -81,7 +84,8 @@ def solve(alpha: float, loss: str, penalty: float, flip: float, spectrum: Spectr
 
     Notes
     -----
-    Limit N → ∞; replica symmetry is exact, because the problem is convex.  About 20 ms for isotropic inputs.
+    Limit N → ∞; replica symmetry is exact, because the problem is convex.  For isotropic inputs about 10 ms
+    at a penalty of order 1, 30 ms at 1e-12.
 
     References
     ----------
@@ -89,18 +93,20 @@ def solve(alpha: float, loss: str, penalty: float, flip: float, spectrum: Spectr
     et al., arXiv:2102.08127.
     """
     s, shares, t = spectrum.varying
-    root_rho = math.sqrt(float(shares @ (t * s)))
+    rho = float(shares @ (t * s))
+    root_rho = math.sqrt(rho)
     units = np.array([1.0, root_rho, 1.0])
+    lever, pulled = shares * t * s, shares * t * s**2
 
-    def overlaps(logs: Array, ridge: float) -> tuple[float, float, float, float]:
-        """Return V, m/√ρ, q - m²/ρ without subtracting what is alike, and the norm (eqs. 4 and 5)."""
-        stiffness, pull, spread = np.exp(np.clip(logs, -80.0, 60.0))
+    def overlaps(logs: Array, ridge: float) -> tuple[float, float, float, Array]:
+        """Return V, m/√ρ, q - m²/ρ without subtracting what is alike (eqs. 4 and 5), and s/(2λ + V̂ s)."""
+        stiffness, pull, spread = np.exp(np.clip(logs, -80.0, 60.0)).tolist()
         resolvent = 1.0 / (ridge + max(stiffness - ridge, 0.0) * s)
-        m = pull * float(shares @ (t * s**2 * resolvent))
-        bent = pull * s * resolvent - m / root_rho**2  # what of the mean student is not along the teacher
-        across = float(shares @ (t * s * bent**2)) + spread * float(shares @ (s * resolvent) ** 2)
-        norm = float(shares @ ((pull**2 * t * s**2 + spread * s) * resolvent**2))
-        return float(shares @ (s * resolvent)), m / root_rho, across, norm
+        m = pull * float(pulled @ resolvent)
+        resolvent = s * resolvent
+        bent = pull * resolvent - m / rho  # what of the mean student is not along the teacher
+        across = float(lever @ bent**2) + spread * float(shares @ resolvent**2)
+        return float(shares @ resolvent), m / root_rho, across, resolvent
 
     def equations(logs: Array, softness: float) -> Array:
         ridge = 2.0 / softness
@@ -113,8 +119,10 @@ def solve(alpha: float, loss: str, penalty: float, flip: float, spectrum: Spectr
     first = max(penalty, FIRST * max(1.0, alpha) * spread)
     start = alpha * _averages(loss, 0.5 * spread / first, 1e-9, 1e-18, flip) / units
     start[0] += 2.0 * first
-    logs, residual, iterations = follow(equations, np.log(start), 1.0 / first, 1.0 / penalty, "1/penalty")
-    V, along, across, norm = overlaps(logs, 2.0 * penalty)
+    logs, residual, iterations = follow(equations, np.log(start), 1.0 / first, 1.0 / penalty, "1/penalty", STEP)
+    V, along, across, resolvent = overlaps(logs, 2.0 * penalty)
+    _, pull, noise = np.exp(logs).tolist()
+    norm = float(shares @ ((pull**2 * t + noise / s) * resolvent**2))
     field = along**2 + across
     R = along / math.sqrt(field)
     wrong = _train_error(loss, V, along, across, flip)
@@ -146,18 +154,24 @@ def force(loss: str, x: Array, V: float) -> tuple[Array, Array]:
 def _logistic_force(x: Array, V: float) -> Array:
     """Return g = 1/(1 + exp(p)) at the root p = x + V g.
 
-    Newton's method on L + ln(1 + exp(x + exp L)) = ln V for L = ln V g: the left side is increasing and convex, and L
-    begins above the root, so that it falls to it.
+    Halley's method on L + ln(1 + exp(x + exp L)) = ln V for L = ln V g: the left side is increasing and convex, L
+    begins above the root, and a step is at most twice that of Newton's method.  With the bend c = f''/f' a step h
+    leaves an error of the order of h (c h)²; the smallest value that rounding allows ends it too.
     """
-    from scipy.special import expit, log_expit
-
-    L = np.minimum(math.log(V) + log_expit(-x), np.log(np.maximum(-x, 0.0) + math.log1p(V)))
+    log_V = math.log(V)
+    L = np.minimum(log_V - np.logaddexp(0.0, x), np.log(np.maximum(-x, 0.0) + math.log1p(V)))
     for _ in range(100):
         moved = np.exp(L)
         p = x + moved
-        value = L + np.logaddexp(0.0, p) - math.log(V)
-        L = L - value / (1.0 + moved * expit(p))
-        if np.all(np.abs(value) <= 1e-14 * (10.0 + np.abs(x) + np.abs(L))):
+        small = np.exp(-np.abs(p))
+        share = np.where(p > 0.0, 1.0, small) / (1.0 + small)
+        value = L - log_V + np.maximum(p, 0.0) + np.log1p(small)
+        push = moved * share
+        step = value / (1.0 + push)
+        bend = push * (1.0 + moved * (1.0 - share)) / (1.0 + push)
+        L = L - step / np.maximum(1.0 - 0.5 * bend * step, 0.5)
+        value, step = np.abs(value), np.abs(step)
+        if np.all(((1.0 + bend) * step <= 1e-5) | (value <= 1e-14 * (10.0 + np.abs(x) + np.abs(L)))):
             return np.asarray(np.exp(L) / V)
     raise ConvergenceError(f"the proximal operator of the logistic loss was not found at V = {V:.3g}")
 
@@ -182,7 +196,7 @@ def _rule(loss: str, V: float, root: float, *scales: float) -> tuple[Array, Arra
     kinks = [1.0 - V, 1.0] if loss == "hinge" else []
     steps: tuple[tuple[float, float], ...] = ()
     if loss == "logistic":
-        kinks = list(np.arange(-4.0, math.log1p(V) + 6.0, 2.0))
+        kinks = np.arange(-4.0, math.log1p(V) + 6.0, 2.0).tolist()
         scales, steps = (*scales, 1.0 / root), ((-V / root, 1.0 / root),) if V > 1.0 else ()
     kinks.append(-{"hinge": 1.0, "square": 2.0, "logistic": 0.5}[loss] * V)
     return panels(*scales, breaks=tuple(kink / root for kink in kinks), steps=steps)

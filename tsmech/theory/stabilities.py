@@ -9,6 +9,9 @@ with probability f.  The stability s = y h has the density
 a normal one with a step of width √(1 - R²)/R at zero.  Equation numbers: theory/perceptron.md.
 """
 
+import functools
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -17,6 +20,7 @@ Array = NDArray[np.float64]
 EDGE = 12.0
 """A normal number is beyond it with probability 4e-33."""
 _NODE, _WEIGHT = np.polynomial.legendre.leggauss(16)
+_FROM_THE_LEFT = 1.0 + _NODE
 
 
 def disagreement(cosine: ArrayLike, distance: ArrayLike | None = None) -> Array:
@@ -72,19 +76,36 @@ def panels(
     Returns
     -------
     nodes, weights : ndarray, shape (n,)
+        To be read only where there are neither breaks nor steps.
     """
-    around = [(0.0, min(1.0, *scales) if scales else 1.0), *steps]
-    ends = np.concatenate([_doubling(centre, scale, edge) for centre, scale in around] + [np.array([-edge, *breaks])])
-    ends = np.unique(np.append(ends[(ends >= -edge) & (ends <= edge)], edge))
-    half = 0.5 * np.diff(ends)[:, None]
-    nodes = ends[:-1, None] + half * (1.0 + _NODE)
-    return nodes.ravel(), (half * _WEIGHT).ravel()
+    around = ((0.0, _doublings(min(1.0, *scales) if scales else 1.0, edge)),)
+    if not breaks and not steps:
+        return _plain(around, edge)
+    return _rule((*around, *((centre, _doublings(scale, edge)) for centre, scale in steps)), edge, breaks)
 
 
-def _doubling(centre: float, scale: float, edge: float) -> Array:
-    """Return ends of panels that double in length away from a point, from a scale on."""
-    one_side = edge * 2.0 ** -np.arange(max(1, int(np.ceil(np.log2(edge / scale)))) + 1.0)
-    return np.concatenate([centre - one_side, [centre], centre + one_side])
+def _doublings(scale: float, edge: float) -> int:
+    """Return how often the length of panels doubles from a scale to the edge, at least once."""
+    return max(1, math.ceil(math.log2(edge / scale)))
+
+
+def _rule(around: tuple[tuple[float, int], ...], edge: float, breaks: tuple[float, ...] = ()) -> tuple[Array, Array]:
+    """Return the rule on panels that double in length so often away from each of the points."""
+    ends = {-edge, edge, *breaks}
+    for centre, doublings in around:
+        one_side = [edge * 0.5**k for k in range(doublings + 1)]
+        ends.update([centre - length for length in one_side], [centre], [centre + length for length in one_side])
+    kept = np.array(sorted(end for end in ends if -edge <= end <= edge))
+    half = (0.5 * (kept[1:] - kept[:-1]))[:, None]
+    return (kept[:-1, None] + half * _FROM_THE_LEFT).ravel(), (half * _WEIGHT).ravel()
+
+
+@functools.lru_cache(maxsize=256)
+def _plain(around: tuple[tuple[float, int], ...], edge: float) -> tuple[Array, Array]:
+    """Return a rule of which there are few, to be read only."""
+    nodes, weights = _rule(around, edge)
+    nodes.flags.writeable = weights.flags.writeable = False
+    return nodes, weights
 
 
 def orientation(v: Array, flip: float) -> Array:

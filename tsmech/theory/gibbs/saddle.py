@@ -22,7 +22,12 @@ APART = 1e-3
 
 
 def follow(
-    equations: Callable[[Array, float], Array], start: Array, first: float, alpha: float, name: str = "alpha"
+    equations: Callable[[Array, float], Array],
+    start: Array,
+    first: float,
+    alpha: float,
+    name: str = "alpha",
+    step: float = STEP,
 ) -> tuple[Array, float, int]:
     """Follow a solution from few examples to alpha, or along another parameter that grows.
 
@@ -36,6 +41,8 @@ def follow(
         Where the path begins and where it ends.
     name : str
         Of the parameter, for messages.
+    step : float
+        Factor between the first two places, above 1.
 
     Returns
     -------
@@ -52,15 +59,15 @@ def follow(
     from scipy.optimize import root
 
     solved: list[tuple[float, Array]] = []
-    at, factor, iterations = first, STEP, 0
+    at, factor, iterations = first, step, 0
     while True:
         guess = solved[-1][1] if solved else start
         if len(solved) > 1:
             (before, old), (now, new) = solved[-2:]
             guess = new + (new - old) * np.log(at / now) / np.log(now / before)
         found = root(equations, guess, args=(at,), tol=1e-13 if at == alpha else 1e-5)
-        residual = float(np.abs(equations(found.x, at)).max())
-        iterations += int(found.nfev) + 1
+        residual = float(np.abs(found.fun).max())
+        iterations += int(found.nfev)
         if residual <= (TOLERANCE if at == alpha else ON_THE_WAY):
             if at == alpha:
                 return found.x, residual, iterations
@@ -101,7 +108,7 @@ def others(
         if not rough.success or any(np.abs(rough.x - unknowns).max() < APART for unknowns in seen):
             continue
         reached = root(equations, rough.x, args=(alpha,), tol=1e-13)
-        residual = float(np.abs(equations(reached.x, alpha)).max())
+        residual = float(np.abs(reached.fun).max())
         if residual <= TOLERANCE and all(np.abs(reached.x - unknowns).max() > APART for unknowns in seen):
-            found[name] = reached.x, residual, int(rough.nfev + reached.nfev) + 1
+            found[name] = reached.x, residual, int(rough.nfev + reached.nfev)
     return found
