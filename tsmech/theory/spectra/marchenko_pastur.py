@@ -32,6 +32,9 @@ CONTOUR_ANGLE = math.pi / 4
 FARTHEST = 600.0
 """Logarithm of the largest ratio of the width to a distance that the contour resolves: beyond, exp would overflow."""
 
+AHEAD = [np.array([(-1.0) ** n * math.comb(known, n + 1) for n in range(known)]) for known in range(1, 9)]
+"""Shares of the last points in the next one of a sequence, by the polynomial through them: of one to eight points."""
+
 RESOLUTION = 1e-9
 """Largest relative error of the number and the sum of the eigenvalues, both known, on the contour."""
 
@@ -292,37 +295,40 @@ def _population(alpha: float, spectrum: Spectrum) -> _Population:
 
 
 def _stieltjes(population: _Population, nodes: Complex, distances: Complex, critical: tuple[float, float]) -> Complex:
-    """Return κ at the nodes, by Newton's method in eq. 19 from each to the next.
+    """Return κ at the nodes, by Newton's method in eq. 19 from what the nodes before lead to expect.
 
     The first, in the middle, is reached from far off the real axis, where κ = -l.  Close to the edges, where rounding
     hides how far κ is from its critical point, this distance goes with the square root of that of l.
     """
 
-    def solve(kappa: complex, node: complex) -> tuple[complex, complex]:
+    def solve(kappa: complex, node: complex) -> complex:
+        last = math.inf
         for _ in range(50):
             value, slope = population.equation(kappa)
             change = (value + node) / slope
             kappa -= change
-            if abs(change) <= 1e-9 * min(abs(kappa - critical[0]), abs(kappa - critical[1])):
-                break  # the next change would be of the order of the square
-        return kappa, slope
+            size, near = abs(change), min(abs(kappa - critical[0]), abs(kappa - critical[1]))
+            if size <= 1e-9 * near or last / 2 <= size <= 1e-3 * near:
+                break  # the next change would be of the order of the square, or this one is rounding
+            last = size
+        return kappa
 
     middle = int(np.argmin(abs(abs(distances[0]) - abs(distances[1]))))
     edges = [population.edge(kappa) for kappa in critical]
     height = 16 * (edges[1] + population.s.max())
     kappa = complex(-nodes[middle] - 1j * height)
     while height > nodes[middle].imag / 4:
-        kappa, _ = solve(kappa, complex(nodes[middle] + 1j * height))
+        kappa = solve(kappa, complex(nodes[middle] + 1j * height))
         height /= 2
-    start = solve(kappa, complex(nodes[middle]))
-
-    found = np.full(nodes.size, start[0])
-    for side, path in enumerate((range(middle, 0, -1), range(middle, nodes.size - 1))):
-        to_next, slope = (-1, 1)[side], start[1]
-        for j in path:
-            k = j + to_next
-            if abs(distances[side, k]) > 1e-13 * edges[side]:
-                found[k], slope = solve(found[j] - (nodes[k] - nodes[j]) / slope, complex(nodes[k]))
+    found = np.full(nodes.size, solve(kappa, complex(nodes[middle])))
+    for side, path in enumerate((range(middle - 1, -1, -1), range(middle + 1, nodes.size))):
+        back = (1, -1)[side]
+        for k in path:
+            j = k + back
+            if abs(distances[side, k]) > 1e-12 * edges[side]:
+                known = min(abs(k - middle), len(AHEAD))
+                expected = AHEAD[known - 1] @ found[k + back * np.arange(1, known + 1)]
+                found[k] = solve(complex(expected), complex(nodes[k]))
             else:
                 ratio = distances[side, k] / distances[side, j]
                 found[k] = critical[side] + (found[j] - critical[side]) * ratio**0.5
