@@ -336,16 +336,19 @@ def _stieltjes(population: _Population, nodes: Complex, distances: Complex, crit
 
 
 def _pairs(population: _Population, measure: Complex, kappa: Complex, tau: Array) -> tuple[Complex, Complex]:
-    """Return the rules for two functions (eq. 30): with both on the upper half, and with the second on the lower."""
+    """Return the rules for two functions (eq. 30): with both on the upper half, and with the second on the lower.
+
+    In the denominator stands κ' ⟨s/((s + κ)(s + κ'))⟩ + κ ⟨1/(s + κ)⟩ + alpha - f, which is that of eq. 30.
+    """
     alpha, s, shares, _, over = population
     g = 1 / (s + kappa[:, None])
+    own = over + kappa * (g @ shares)
+    divisor, dividend = g * (s * shares), (alpha / 2 * measure)[:, None] * g * (shares * s * tau)
 
     def rule(measure_two: Complex, kappa_two: Complex, g_two: Complex) -> Complex:
-        denominator = np.multiply.outer(kappa, kappa_two) * ((g * shares) @ g_two.T)
-        denominator += np.add.outer(kappa, kappa_two) * ((g * (shares * s)) @ g_two.T)
-        denominator += over
-        found = np.multiply.outer(measure, measure_two) * ((g * (shares * s * tau)) @ g_two.T)
-        found *= alpha / 2
+        denominator = divisor @ (kappa_two[:, None] * g_two).T
+        denominator += own[:, None]
+        found = dividend @ (measure_two[:, None] * g_two).T
         return np.divide(found, denominator, out=found, where=denominator != 0)
 
     return rule(measure, kappa, g), rule(measure.conj(), kappa.conj(), g.conj())
