@@ -9,6 +9,7 @@ Equation numbers are those of theory/gradient_flow.md.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -160,7 +161,8 @@ def isotropic(alpha: float, teacher: float, scales: ArrayLike, eigenvalue: float
     root = math.sqrt(alpha)
     low = (float(excess(alpha, 1.0)) / (root * (1 + root))) ** 2
     width = 4 / root
-    p, q = _grid(REAL_STEP, 0.0, low, width, np.asarray(scales, dtype=float) / eigenvalue)
+    distances = [low, *np.ravel(np.asarray(scales, dtype=float) / eigenvalue)]
+    p, q = _grid(REAL_STEP, 0.0, low, width, distances, distances, 36)
     nodes = low + width * p.real
     weights = REAL_STEP * 8 / math.pi * (p.real * q.real) ** 1.5 / nodes
     nodes, weights = eigenvalue * np.append(nodes, 0.0), np.append(weights, max(1 - alpha, 0.0))
@@ -170,7 +172,9 @@ def isotropic(alpha: float, teacher: float, scales: ArrayLike, eigenvalue: float
     )
 
 
-def anisotropic(alpha: float, spectrum: Spectrum, scales: ArrayLike) -> SampleSpectrum:
+def anisotropic(
+    alpha: float, spectrum: Spectrum, scales: ArrayLike, *, upper: ArrayLike | None = None, coarser: float = 1.0
+) -> SampleSpectrum:
     r"""Spectrum of the sample covariance of inputs of any covariance, by its Stieltjes transform.
 
     .. math:: \frac1N \mathrm{tr}\, M f(\hat C) = \frac{1}{2 \pi i} \oint f(l)\, \frac{\kappa}{l}
@@ -185,6 +189,10 @@ def anisotropic(alpha: float, spectrum: Spectrum, scales: ArrayLike) -> SampleSp
         Of the inputs' covariance, with the square teacher weights τ >= 0 along each eigenvector.
     scales : array_like
         As in :func:`isotropic`.
+    upper : array_like, optional
+        Those of the upper edge, where `scales` are of the lower one alone: decays exp(-l t) have none there.
+    coarser : float
+        Factor >= 1 by which the grid has fewer points; the logarithm of its errors, 5e-15, is divided by it.
 
     Returns
     -------
@@ -214,17 +222,20 @@ def anisotropic(alpha: float, spectrum: Spectrum, scales: ArrayLike) -> SampleSp
     except ValueError:  # brackets that are closer than rounding
         raise _unresolved(alpha) from None
     low, high = (population.edge(kappa) for kappa in critical)
-    p, q = _grid(CONTOUR_STEP, CONTOUR_ANGLE, low, high - low, np.asarray(scales, dtype=float))
+    step = CONTOUR_STEP * coarser
+    distances = [low, *np.ravel(scales)]
+    others = distances if upper is None else np.ravel(upper)
+    p, q = _grid(step, CONTOUR_ANGLE, low, high - low, distances, others, 36 / coarser)
     nodes = low + (high - low) * p
     kappa = _stieltjes(population, nodes, (high - low) * np.stack([p, q]), critical)
-    measure = 1j * CONTOUR_STEP / math.pi * (high - low) * p * q * kappa / nodes
+    measure = 1j * step / math.pi * (high - low) * p * q * kappa / nodes
 
     unreached = fixed_point(alpha, 0.0, spectrum)
     nodes, kappa, measure = np.append(nodes, 0.0), np.append(kappa, unreached), np.append(measure, unreached)
     averages = np.stack([shares, shares * s, shares * tau])
     count, inputs, seen = measure * np.stack([averages @ (1 / (s + k)) for k in kappa], axis=1)
     number, total = count[:-1].real.sum() / min(alpha, rank), (count @ nodes).real / (shares @ s)
-    if not abs(number - 1) + abs(total - 1) < RESOLUTION:
+    if not abs(number - 1) + abs(total - 1) < RESOLUTION ** (1 / coarser):
         raise _unresolved(alpha)
     count[-1] += 1 - rank
     equal = bool((tau == tau[0]).all())
@@ -236,15 +247,21 @@ def _unresolved(alpha: float) -> ConvergenceError:
     return ConvergenceError(f"the spectrum of the sample covariance at alpha = {alpha!r} was not resolved")
 
 
-def _grid(step: float, angle: float, low: float, width: float, scales: Array) -> tuple[Complex, Complex]:
+def _grid(
+    step: float, angle: float, low: float, width: float, scales: Iterable[float], upper: Iterable[float], tail: float
+) -> tuple[Complex, Complex]:
     """Return the distances from the lower and the upper edge, in units of the width, along the arc (eqs. 14 and 23).
 
-    Both shrink geometrically towards their edges, to far below the least distance at which something changes.
+    Both shrink geometrically towards their edges, to exp(-tail) of the least distance at which something changes.
     """
-    finest = min([width, *(x for x in (low, *np.ravel(scales)) if x > 0)])
-    reach = min(math.log(width) - math.log(finest), FARTHEST)
-    tail = 36 if low > 0 else 72
-    u = step * np.arange(math.floor(-(tail + reach) / step), math.ceil((36 + reach) / step) + 1)
+
+    def reach(distances: Iterable[float]) -> float:
+        finest = min([width, *(x for x in distances if x > 0)])
+        return min(math.log(width) - math.log(finest), FARTHEST)
+
+    first = -(tail if low > 0 else 2 * tail) - reach(scales)
+    last = tail + reach(upper)
+    u = step * np.arange(math.floor(first / step), math.ceil(last / step) + 1)
     return 1 / (1 + np.exp(-u - 1j * angle)), 1 / (1 + np.exp(u + 1j * angle))
 
 
@@ -348,7 +365,9 @@ def _pairs(population: _Population, measure: Complex, kappa: Complex, tau: Array
     def rule(measure_two: Complex, kappa_two: Complex, g_two: Complex) -> Complex:
         denominator = divisor @ (kappa_two[:, None] * g_two).T
         denominator += own[:, None]
+        denominator[denominator == 0] = 1.0  # where both κ are 0, and so the measures
         found = dividend @ (measure_two[:, None] * g_two).T
-        return np.divide(found, denominator, out=found, where=denominator != 0)
+        found /= denominator
+        return found
 
     return rule(measure, kappa, g), rule(measure.conj(), kappa.conj(), g.conj())
