@@ -59,6 +59,7 @@ def product_curve(times: ArrayLike, modes: Modes, start: Sequence[Array]) -> Lea
     theory/deep_linear.md, eq. 33.  S. Arora, N. Cohen, E. Hazan 2018, arXiv:1802.06509, theorem 1.
     """
     from scipy.integrate import odeint  # LSODA: between its steps it is as accurate as at them
+    from scipy.linalg.lapack import dgesdd
 
     for below, above in itertools.pairwise(start):
         delta = imbalance(below, above)
@@ -70,16 +71,24 @@ def product_curve(times: ArrayLike, modes: Modes, start: Sequence[Array]) -> Lea
     for layer in start[1:]:
         product = layer @ product
 
-    def velocity(P: Array) -> Array:
-        u, x, v = np.linalg.svd(P)
-        rows, columns = (np.zeros((*P.shape[:-2], size)) for size in target.shape)
-        rows[..., :rank] = columns[..., :rank] = x[..., :rank] ** (2.0 / depth)
-        factors = sum(rows[..., :, None] ** (depth - 1 - n) * columns[..., None, :] ** n for n in range(depth))
-        return np.asarray(u @ (factors * (u.swapaxes(-1, -2) @ (target - P) @ v.swapaxes(-1, -2))) @ v)
+    upward = np.arange(depth, dtype=float)
+
+    def factors(x: Array) -> Array:
+        roots = np.zeros((*x.shape[:-1], max(target.shape), 1))
+        roots[..., :rank, 0] = x[..., :rank] ** (2.0 / depth)
+        rows, columns = roots[..., : target.shape[0], :] ** upward[::-1], roots[..., : target.shape[1], :] ** upward
+        return np.asarray(rows @ columns.swapaxes(-1, -2))
+
+    def change(_: float, flat: Array) -> Array:
+        P = flat.reshape(target.shape)
+        right, x, left, failed = dgesdd(P.T)  # of Pᵀ, which lies in memory as LAPACK wants it
+        if failed:
+            raise ConvergenceError("the product of the layers could not be integrated: its singular values diverge")
+        return np.asarray(left.T @ (factors(x) * (left @ (target - P) @ right)) @ right.T).ravel()
 
     first = 0 if t[0] == 0.0 else 1  # times from 0, where the start is
     found, said = odeint(
-        lambda _, flat: velocity(flat.reshape(target.shape)).ravel(),
+        change,
         product.ravel(),
         np.concatenate([[0.0] * first, t]),
         rtol=RTOL,
@@ -92,6 +101,7 @@ def product_curve(times: ArrayLike, modes: Modes, start: Sequence[Array]) -> Lea
         raise ConvergenceError(f"the product of the layers could not be integrated: {said['message']}")
     products = found[first:].reshape(-1, *target.shape)
     missing = target - products
-    falls = (missing * velocity(products)).sum(axis=(1, 2))
+    u, x, v = np.linalg.svd(products)
+    falls = (factors(x) * (u.swapaxes(1, 2) @ missing @ v.swapaxes(1, 2)) ** 2).sum(axis=(1, 2))
     strengths = np.einsum("om,toi,im->tm", left, products, right, optimize=True)
     return LearningCurve(strengths, 0.5 * (missing**2).sum(axis=(1, 2)), np.sqrt(np.maximum(falls, 0.0)))
