@@ -85,7 +85,7 @@ class RandomFeaturesFlow(FeatureNetwork, Reports):
     )
 
     def line_points(self) -> int:
-        """Return at how many values of a parameter a picture computes theory: at none, it takes half a second each."""
+        """Return at how many values of a parameter a picture computes theory: none, each takes a tenth of a second."""
         return 0
 
     def theory_curve(self) -> Curve:

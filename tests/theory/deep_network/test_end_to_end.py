@@ -40,6 +40,36 @@ def test_two_layers_in_any_directions_are_those_of_the_riccati_equation() -> Non
         assert one == pytest.approx(another, abs=1e-8)
 
 
+@pytest.mark.parametrize("depth", [1, 3])
+def test_what_the_teacher_does_not_reach_fades_alone(depth: int) -> None:
+    """Orthogonal layers of 9 units and a teacher of two modes, against gradient flow of all weights."""
+    from scipy.integrate import solve_ivp
+
+    modes = orthonormal(9, 2, 1), STRENGTHS, orthonormal(9, 2, 2)
+    target = (modes[0] * modes[1]) @ modes[2].T
+    start = np.stack([0.6 * orthonormal(9, 9, 20 + layer) for layer in range(depth)])
+
+    def descent(_: float, flat: Array) -> Array:
+        layers = flat.reshape(start.shape)
+        below, above = [np.eye(9)], [np.eye(9)]
+        for layer in range(depth):
+            below.append(layers[layer] @ below[-1])
+            above.append(above[-1] @ layers[depth - 1 - layer])
+        missing = target - below[depth]
+        return np.stack([above[depth - 1 - n].T @ missing @ below[n].T for n in range(depth)]).ravel()
+
+    times = TIMES[::3]
+    weights = solve_ivp(descent, (0.0, times[-1]), start.ravel(), "DOP853", times, rtol=1e-11, atol=1e-12).y.T
+    found = product_curve(times, modes, list(start))
+    for n, flat in enumerate(weights):
+        product = np.eye(9)
+        for layer in flat.reshape(start.shape):
+            product = layer @ product
+        assert found.strengths[n] == pytest.approx(np.diag(modes[0].T @ product @ modes[2]), abs=1e-8)
+        assert found.error[n] == pytest.approx(((target - product) ** 2).sum() / 2, abs=1e-8)
+        assert found.gradient_norm[n] == pytest.approx(np.linalg.norm(descent(0.0, flat)), abs=1e-7)
+
+
 def test_layers_that_are_not_balanced_are_refused() -> None:
     start = [orthonormal(4, 3, 3).T, orthonormal(3, 3, 4), 1.01 * orthonormal(5, 3, 5)]
     with pytest.raises(InputError, match="the layers are not balanced"):

@@ -234,3 +234,18 @@ def test_a_spectrum_that_is_not_resolved_is_an_error(monkeypatch):
 def test_bad_input_is_named():
     with pytest.raises(InputError, match=r"alpha = 0\.0"):
         mp.edges(0.0, Spectrum([1.0]))
+
+
+@pytest.mark.parametrize("alpha", [0.4, 3.0])
+def test_a_coarser_contour_that_sees_no_upper_edge_averages_decays(alpha: float) -> None:
+    """Errors of exp(-π²/0.45) = 3e-10, and where decays change at the upper edge there is nothing left of them."""
+    spectrum = two_level(10.0, 0.3, [1.0, 3.0])
+    times = np.geomspace(0.01, 1e3, 12)
+    whole, coarse = (mp.anisotropic(alpha, spectrum, [1e-3], **given) for given in ({}, {"upper": (), "coarser": 1.5}))
+    assert len(coarse.nodes) < 0.65 * len(whole.nodes)
+    one, two = (np.exp(-np.multiply.outer(times, law.nodes)) for law in (whole, coarse))
+    assert coarse.input_mean(two) == pytest.approx(whole.input_mean(one), abs=1e-8)
+    assert coarse.pair_mean(two, two) == pytest.approx(whole.pair_mean(one, one), abs=1e-8)
+    fine = mp.anisotropic(alpha, spectrum, [1e-3], upper=())
+    three = np.exp(-np.multiply.outer(times, fine.nodes))
+    assert fine.pair_mean(three, three) == pytest.approx(whole.pair_mean(one, one), rel=1e-12, abs=1e-13)

@@ -9,6 +9,7 @@ Equation numbers are those of theory/gradient_flow.md.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,6 +32,9 @@ CONTOUR_ANGLE = math.pi / 4
 
 FARTHEST = 600.0
 """Logarithm of the largest ratio of the width to a distance that the contour resolves: beyond, exp would overflow."""
+
+AHEAD = [np.array([(-1.0) ** n * math.comb(known, n + 1) for n in range(known)]) for known in range(1, 9)]
+"""Shares of the last points in the next one of a sequence, by the polynomial through them: of one to eight points."""
 
 RESOLUTION = 1e-9
 """Largest relative error of the number and the sum of the eigenvalues, both known, on the contour."""
@@ -157,7 +161,8 @@ def isotropic(alpha: float, teacher: float, scales: ArrayLike, eigenvalue: float
     root = math.sqrt(alpha)
     low = (float(excess(alpha, 1.0)) / (root * (1 + root))) ** 2
     width = 4 / root
-    p, q = _grid(REAL_STEP, 0.0, low, width, np.asarray(scales, dtype=float) / eigenvalue)
+    distances = [low, *np.ravel(np.asarray(scales, dtype=float) / eigenvalue)]
+    p, q = _grid(REAL_STEP, 0.0, low, width, distances, distances, 36)
     nodes = low + width * p.real
     weights = REAL_STEP * 8 / math.pi * (p.real * q.real) ** 1.5 / nodes
     nodes, weights = eigenvalue * np.append(nodes, 0.0), np.append(weights, max(1 - alpha, 0.0))
@@ -167,7 +172,9 @@ def isotropic(alpha: float, teacher: float, scales: ArrayLike, eigenvalue: float
     )
 
 
-def anisotropic(alpha: float, spectrum: Spectrum, scales: ArrayLike) -> SampleSpectrum:
+def anisotropic(
+    alpha: float, spectrum: Spectrum, scales: ArrayLike, *, upper: ArrayLike | None = None, coarser: float = 1.0
+) -> SampleSpectrum:
     r"""Spectrum of the sample covariance of inputs of any covariance, by its Stieltjes transform.
 
     .. math:: \frac1N \mathrm{tr}\, M f(\hat C) = \frac{1}{2 \pi i} \oint f(l)\, \frac{\kappa}{l}
@@ -182,6 +189,10 @@ def anisotropic(alpha: float, spectrum: Spectrum, scales: ArrayLike) -> SampleSp
         Of the inputs' covariance, with the square teacher weights τ >= 0 along each eigenvector.
     scales : array_like
         As in :func:`isotropic`.
+    upper : array_like, optional
+        Those of the upper edge, where `scales` are of the lower one alone: decays exp(-l t) have none there.
+    coarser : float
+        Factor >= 1 by which the grid has fewer points; the logarithm of its errors, 5e-15, is divided by it.
 
     Returns
     -------
@@ -211,17 +222,20 @@ def anisotropic(alpha: float, spectrum: Spectrum, scales: ArrayLike) -> SampleSp
     except ValueError:  # brackets that are closer than rounding
         raise _unresolved(alpha) from None
     low, high = (population.edge(kappa) for kappa in critical)
-    p, q = _grid(CONTOUR_STEP, CONTOUR_ANGLE, low, high - low, np.asarray(scales, dtype=float))
+    step = CONTOUR_STEP * coarser
+    distances = [low, *np.ravel(scales)]
+    others = distances if upper is None else np.ravel(upper)
+    p, q = _grid(step, CONTOUR_ANGLE, low, high - low, distances, others, 36 / coarser)
     nodes = low + (high - low) * p
     kappa = _stieltjes(population, nodes, (high - low) * np.stack([p, q]), critical)
-    measure = 1j * CONTOUR_STEP / math.pi * (high - low) * p * q * kappa / nodes
+    measure = 1j * step / math.pi * (high - low) * p * q * kappa / nodes
 
     unreached = fixed_point(alpha, 0.0, spectrum)
     nodes, kappa, measure = np.append(nodes, 0.0), np.append(kappa, unreached), np.append(measure, unreached)
     averages = np.stack([shares, shares * s, shares * tau])
     count, inputs, seen = measure * np.stack([averages @ (1 / (s + k)) for k in kappa], axis=1)
     number, total = count[:-1].real.sum() / min(alpha, rank), (count @ nodes).real / (shares @ s)
-    if not abs(number - 1) + abs(total - 1) < RESOLUTION:
+    if not abs(number - 1) + abs(total - 1) < RESOLUTION ** (1 / coarser):
         raise _unresolved(alpha)
     count[-1] += 1 - rank
     equal = bool((tau == tau[0]).all())
@@ -233,15 +247,21 @@ def _unresolved(alpha: float) -> ConvergenceError:
     return ConvergenceError(f"the spectrum of the sample covariance at alpha = {alpha!r} was not resolved")
 
 
-def _grid(step: float, angle: float, low: float, width: float, scales: Array) -> tuple[Complex, Complex]:
+def _grid(
+    step: float, angle: float, low: float, width: float, scales: Iterable[float], upper: Iterable[float], tail: float
+) -> tuple[Complex, Complex]:
     """Return the distances from the lower and the upper edge, in units of the width, along the arc (eqs. 14 and 23).
 
-    Both shrink geometrically towards their edges, to far below the least distance at which something changes.
+    Both shrink geometrically towards their edges, to exp(-tail) of the least distance at which something changes.
     """
-    finest = min([width, *(x for x in (low, *np.ravel(scales)) if x > 0)])
-    reach = min(math.log(width) - math.log(finest), FARTHEST)
-    tail = 36 if low > 0 else 72
-    u = step * np.arange(math.floor(-(tail + reach) / step), math.ceil((36 + reach) / step) + 1)
+
+    def reach(distances: Iterable[float]) -> float:
+        finest = min([width, *(x for x in distances if x > 0)])
+        return min(math.log(width) - math.log(finest), FARTHEST)
+
+    first = -(tail if low > 0 else 2 * tail) - reach(scales)
+    last = tail + reach(upper)
+    u = step * np.arange(math.floor(first / step), math.ceil(last / step) + 1)
     return 1 / (1 + np.exp(-u - 1j * angle)), 1 / (1 + np.exp(u + 1j * angle))
 
 
@@ -292,37 +312,40 @@ def _population(alpha: float, spectrum: Spectrum) -> _Population:
 
 
 def _stieltjes(population: _Population, nodes: Complex, distances: Complex, critical: tuple[float, float]) -> Complex:
-    """Return κ at the nodes, by Newton's method in eq. 19 from each to the next.
+    """Return κ at the nodes, by Newton's method in eq. 19 from what the nodes before lead to expect.
 
     The first, in the middle, is reached from far off the real axis, where κ = -l.  Close to the edges, where rounding
     hides how far κ is from its critical point, this distance goes with the square root of that of l.
     """
 
-    def solve(kappa: complex, node: complex) -> tuple[complex, complex]:
+    def solve(kappa: complex, node: complex) -> complex:
+        last = math.inf
         for _ in range(50):
             value, slope = population.equation(kappa)
             change = (value + node) / slope
             kappa -= change
-            if abs(change) <= 1e-9 * min(abs(kappa - critical[0]), abs(kappa - critical[1])):
-                break  # the next change would be of the order of the square
-        return kappa, slope
+            size, near = abs(change), min(abs(kappa - critical[0]), abs(kappa - critical[1]))
+            if size <= 1e-9 * near or last / 2 <= size <= 1e-3 * near:
+                break  # the next change would be of the order of the square, or this one is rounding
+            last = size
+        return kappa
 
     middle = int(np.argmin(abs(abs(distances[0]) - abs(distances[1]))))
     edges = [population.edge(kappa) for kappa in critical]
     height = 16 * (edges[1] + population.s.max())
     kappa = complex(-nodes[middle] - 1j * height)
     while height > nodes[middle].imag / 4:
-        kappa, _ = solve(kappa, complex(nodes[middle] + 1j * height))
+        kappa = solve(kappa, complex(nodes[middle] + 1j * height))
         height /= 2
-    start = solve(kappa, complex(nodes[middle]))
-
-    found = np.full(nodes.size, start[0])
-    for side, path in enumerate((range(middle, 0, -1), range(middle, nodes.size - 1))):
-        to_next, slope = (-1, 1)[side], start[1]
-        for j in path:
-            k = j + to_next
-            if abs(distances[side, k]) > 1e-13 * edges[side]:
-                found[k], slope = solve(found[j] - (nodes[k] - nodes[j]) / slope, complex(nodes[k]))
+    found = np.full(nodes.size, solve(kappa, complex(nodes[middle])))
+    for side, path in enumerate((range(middle - 1, -1, -1), range(middle + 1, nodes.size))):
+        back = (1, -1)[side]
+        for k in path:
+            j = k + back
+            if abs(distances[side, k]) > 1e-12 * edges[side]:
+                known = min(abs(k - middle), len(AHEAD))
+                expected = AHEAD[known - 1] @ found[k + back * np.arange(1, known + 1)]
+                found[k] = solve(complex(expected), complex(nodes[k]))
             else:
                 ratio = distances[side, k] / distances[side, j]
                 found[k] = critical[side] + (found[j] - critical[side]) * ratio**0.5
@@ -330,16 +353,21 @@ def _stieltjes(population: _Population, nodes: Complex, distances: Complex, crit
 
 
 def _pairs(population: _Population, measure: Complex, kappa: Complex, tau: Array) -> tuple[Complex, Complex]:
-    """Return the rules for two functions (eq. 30): with both on the upper half, and with the second on the lower."""
+    """Return the rules for two functions (eq. 30): with both on the upper half, and with the second on the lower.
+
+    In the denominator stands κ' ⟨s/((s + κ)(s + κ'))⟩ + κ ⟨1/(s + κ)⟩ + alpha - f, which is that of eq. 30.
+    """
     alpha, s, shares, _, over = population
     g = 1 / (s + kappa[:, None])
+    own = over + kappa * (g @ shares)
+    divisor, dividend = g * (s * shares), (alpha / 2 * measure)[:, None] * g * (shares * s * tau)
 
     def rule(measure_two: Complex, kappa_two: Complex, g_two: Complex) -> Complex:
-        denominator = np.multiply.outer(kappa, kappa_two) * ((g * shares) @ g_two.T)
-        denominator += np.add.outer(kappa, kappa_two) * ((g * (shares * s)) @ g_two.T)
-        denominator += over
-        found = np.multiply.outer(measure, measure_two) * ((g * (shares * s * tau)) @ g_two.T)
-        found *= alpha / 2
-        return np.divide(found, denominator, out=found, where=denominator != 0)
+        denominator = divisor @ (kappa_two[:, None] * g_two).T
+        denominator += own[:, None]
+        denominator[denominator == 0] = 1.0  # where both κ are 0, and so the measures
+        found = dividend @ (measure_two[:, None] * g_two).T
+        found /= denominator
+        return found
 
     return rule(measure, kappa, g), rule(measure.conj(), kappa.conj(), g.conj())
