@@ -45,6 +45,7 @@ from tsmech.sims.online_sgd import (
 from tsmech.sims.revelation import RevealedMatrix
 from tsmech.sims.streams import QUANTUM
 from tsmech.sims.two_layer.network import into_strips
+from tsmech.sims.two_layer.room import too_large
 from tsmech.sims.two_layer.rule import Problem
 from tsmech.sims.two_layer.starts import check_dimension, coordinates
 from tsmech.sims.two_layer.stored import (
@@ -62,9 +63,6 @@ ORDERS = {"without": WITHOUT_REPLACEMENT, "with": WITH_REPLACEMENT, "full": IN_S
 LARGE_STEPS = ("full", "sampled")
 """Orders of which a step is worth N."""
 
-ITEM = np.dtype(np.float32).itemsize
-"""Bytes of a stored input: see :func:`train`."""
-
 
 class Training(NamedTuple):
     """What a training recorded, at n times."""
@@ -78,13 +76,6 @@ class Training(NamedTuple):
     diverged_at: float | None
     """The epoch at which the run was stopped, because a Q_kk or v_k² exceeded the bound of
     :mod:`tsmech.kernels.divergence`; None where it was not."""
-
-
-def too_large(examples: int, dimension: int) -> str | None:
-    """Return in one line that a training set does not fit into the memory that is available, or None if it does."""
-    needed = examples * (dimension * ITEM + 16)
-    short = memory.shortage(needed, f"the training set of {examples:.6g} x {dimension:.6g} numbers", 0)
-    return f"{short}: lower alpha or dimension" if short else None
 
 
 def train(

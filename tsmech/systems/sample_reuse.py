@@ -224,7 +224,7 @@ class SampleReuse(TwoLayerNetwork, Reports):
             units = self.student_units, self.teacher_units
             reason = too_many_directions(self.examples, self.dimension, *units, self.steps)
         elif answer == "direct":
-            from tsmech.sims.sample_reuse import too_large
+            from tsmech.sims.two_layer.room import too_large
 
             reason = too_large(self.examples, self.dimension)
         else:
