@@ -63,7 +63,7 @@ Timeout = Annotated[
 class Command(typer.core.TyperCommand):
     """A command that refuses an option which is given twice, instead of using the last."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # typer's own click
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read a command line."""
         order = self.make_parser(ctx).parse_args(list(args))[2]
         for parameter, count in Counter(order).items():
@@ -75,17 +75,17 @@ class Command(typer.core.TyperCommand):
 class RunCommands(typer.core.TyperGroup):
     """One command a system and a TOML file, made from the system's declared parameters.
 
-    The ignored types are those of typer's own copy of click, which it does not make public.
+    A context is of typer's own copy of click, whose types it does not make public.
     """
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # likewise
+    def list_commands(self, ctx: Any) -> list[str]:
         """Return the names that the help shows; a shell completes the experiments' too."""
         from tsmech.experiment import experiments
         from tsmech.systems import REGISTRY
 
         return [*REGISTRY, *(experiments() if ctx.resilient_parsing else ())]
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # likewise
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of a system or an experiment."""
         return _run_command(cmd_name)
 
@@ -106,14 +106,15 @@ def _run_command(name: str) -> Any:
     system = find(name) if file is None else toml_files.system(file)
     declared = system.parameters()
 
-    def command(**given: Any) -> None:
+    def perform(**given: Any) -> None:
         parameters = {known: given.pop(known) for known in declared}
         _run(name, {known: words for known, words in parameters.items() if words is not None}, **given)
 
+    command: Any = perform  # whose signature typer reads
     command.__doc__ = f"{system.title}.\n\n{_VALUES}"
     options = [_option(parameter) for parameter in declared.values()]
     fixed = Signature.from_callable(_run_options).parameters.values()
-    command.__signature__ = Signature([*options, *fixed])  # type: ignore[attr-defined]  # typer reads it
+    command.__signature__ = Signature([*options, *fixed])
     command.__annotations__ = {option.name: option.annotation for option in [*options, *fixed]}
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     cited = "\n\n".join(str(reference) for reference in system.references)
