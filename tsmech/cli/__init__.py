@@ -82,7 +82,7 @@ def _open_what_is_closed() -> None:
             if nowhere != descriptor:
                 os.dup2(nowhere, descriptor)
                 os.close(nowhere)
-            setattr(sys, name, open(os.devnull, "w" if descriptor else "r"))  # noqa: SIM115  (it stays open)
+            setattr(sys, name, open(os.devnull, "w" if descriptor else "r"))  # noqa: SIM115  (it stays open, and its name says that it is lost)
 
 
 def _one_line(error: Exception) -> str:
