@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -18,6 +19,16 @@ _package = Path(__file__).parents[1] / "tsmech"
 _digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(_package.rglob("*.py")))).hexdigest()[:16]
 # Numba's cache does not see edits in other files, so each state of the sources has its own.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"tsmech-numba-{_digest}"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _leaves_nothing() -> Iterator[None]:
+    """Fail where a test writes into the directory that the tests were started in."""
+    here = Path.cwd()
+    before = {path.name for path in here.iterdir()}
+    yield
+    left = {path.name for path in here.iterdir() if not path.name.startswith((".", "__"))} - before
+    assert not left, f"written where the tests were started: {sorted(left)}"
 
 
 @pytest.fixture(scope="session")
