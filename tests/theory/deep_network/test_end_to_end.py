@@ -91,14 +91,17 @@ def test_layers_too_large_for_floating_point_are_refused() -> None:
         product_curve(TIMES, MODES, start)
 
 
-@pytest.mark.parametrize("depth", [2, 3])
-def test_what_the_teacher_does_not_reach_fades_alone(depth: int) -> None:
-    """Orthogonal layers of 9 units and a teacher of two modes, against gradient flow of all weights."""
+@pytest.mark.parametrize(("depth", "scale", "end"), [(2, 0.6, 6.0), (3, 0.6, 6.0), (3, 0.02, 90.0)])
+def test_what_the_teacher_does_not_reach_fades_alone(depth: int, scale: float, end: float) -> None:
+    """Orthogonal layers of 9 units and a teacher of two modes, against gradient flow of all weights.
+
+    From small layers a saddle is left late, and what is inaccurate before is much so after it.
+    """
     from scipy.integrate import solve_ivp
 
     modes = orthonormal(9, 2, 1), STRENGTHS, orthonormal(9, 2, 2)
     target = (modes[0] * modes[1]) @ modes[2].T
-    start = np.stack([0.6 * orthonormal(9, 9, 20 + layer) for layer in range(depth)])
+    start = np.stack([scale * orthonormal(9, 9, 20 + layer) for layer in range(depth)])
 
     def descent(_: float, flat: Array) -> Array:
         layers = flat.reshape(start.shape)
@@ -109,8 +112,8 @@ def test_what_the_teacher_does_not_reach_fades_alone(depth: int) -> None:
         missing = target - below[depth]
         return np.stack([above[depth - 1 - n].T @ missing @ below[n].T for n in range(depth)]).ravel()
 
-    times = TIMES[::3]
-    weights = solve_ivp(descent, (0.0, times[-1]), start.ravel(), "DOP853", times, rtol=1e-11, atol=1e-12).y.T
+    times = end * np.array([0.0, 0.25, 27.5 / 90.0, 0.5, 57.5 / 90.0, 0.8, 1.0])  # in both transitions of the last
+    weights = solve_ivp(descent, (0.0, end), start.ravel(), "DOP853", times, rtol=1e-13, atol=1e-16).y.T
     found = product_curve(times, modes, list(start))
     for n, flat in enumerate(weights):
         product = np.eye(9)

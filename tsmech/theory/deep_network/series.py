@@ -22,29 +22,28 @@ POWERS = np.arange(ORDER + 1.0)
 ENDS = [0, ORDER - 1, ORDER]
 
 
-class _Order(NamedTuple):
-    """Where the coefficients of one order come from and go to: pairs of arrays, the second of which is filled."""
-
-    first: tuple[Array, Array]
-    layers: tuple[Array, Array]
-    up: "list[Product]"
-    down: "list[Product]"
-    below: tuple[Array, Array]
-    above: tuple[Array, Array]
-    gradients: tuple[Array, Array]
-    """The factors, of which there is no third."""
-
-
 Product = tuple[Callable[..., Any], Array, Array]
 """A left factor's ``dot``, the right factor and what is filled."""
 
 
+class _Order(NamedTuple):
+    """Where the coefficients of one order come from and go to."""
+
+    copies: tuple[Array, ...]
+    """Arrays and, after each, what is filled with it: before the products upwards, and before those for gradients."""
+    up: list[Product]
+    down: list[Product]
+    gradients: list[Product]
+    layers: Array
+    """The layers' next order, shape (depth, size²)."""
+
+
 class Series:
-    r"""The layers W_l, what is missing of their product M and the gradients around one time t₀, in powers of t - t₀.
+    r"""The layers W_l, the error of their product and the gradients around one time t₀, in powers of t - t₀.
 
     .. math::
-        B_l = W_l B_{l-1}, \quad M = \Sigma - W_D B_{D-1}, \quad X_{l-1} = W_l^T X_l, \quad X_D = M, \quad
-        \dot W_l = X_l B_{l-1}^T
+        B_l = W_l B_{l-1}, \quad X_D = W_D B_{D-1} - \Sigma, \quad X_{l-1} = W_l^T X_l, \quad
+        \dot W_l = - X_l B_{l-1}^T
 
     The k-th coefficient of a product AB is the sum of A_i B_{k-i}.  This is one product of a row A_0, ..., A_k with a
     column B_k, ..., B_0, which is why left factors are kept upwards, turned, and right factors downwards.
@@ -61,30 +60,25 @@ class Series:
         self._unit = 1.0
         stacks = (depth - 1, ORDER, size, size)
         ahead, below, below_turned, above, above_turned = (np.empty(stacks) for _ in range(5))
-        self._missing = above[-1]
-        self._signs = np.where(np.arange(1, depth) < depth - 1, 1.0, -1.0)[:, None, None]
-
-        def row(turned: Array, k: int) -> Array:
-            return turned[..., : k + 1, :, :].reshape(*turned.shape[:-3], -1, size).swapaxes(-1, -2)
-
-        def column(stack: Array, k: int) -> Array:
-            return stack[..., ORDER - 1 - k :, :, :].reshape(*stack.shape[:-3], -1, size)
+        self._excess = above[-1]
 
         def products(left: Array, right: Array, filled: list[Array], k: int) -> list[Product]:
-            return [(row(a, k).dot, column(b, k), c) for a, b, c in zip(left, right, filled, strict=True)]
+            rows = left[:, : k + 1].reshape(depth - 1, -1, size).swapaxes(1, 2)
+            columns = right[:, ORDER - 1 - k :].reshape(depth - 1, -1, size)
+            return [(row.dot, column, out) for row, column, out in zip(rows, columns, filled, strict=True)]
 
         self._orders = []
         for k in range(ORDER):
             at = ORDER - 1 - k
+            first, turned = (self._layers[0, k], below[0, at]), (self._layers[1:, k].swapaxes(1, 2), ahead[:, k])
+            both = below[:, at].swapaxes(1, 2), below_turned[:, at], above[:, at].swapaxes(1, 2), above_turned[:, k]
             self._orders.append(
                 _Order(
-                    first=(self._layers[0, k], below[0, at]),
-                    layers=(self._layers[1:, k].swapaxes(1, 2), ahead[:, k]),
-                    up=products(ahead, below, [*below[1:, at], self._missing[at]], k),
+                    copies=(*first, *turned, *both),
+                    up=products(ahead, below, [*below[1:, at], self._excess[at]], k),
                     down=products(self._layers[:0:-1], above[::-1], [*above[-2::-1, at], self._gradients[0]], k),
-                    below=(below[:, at].swapaxes(1, 2), below_turned[:, at]),
-                    above=(above[:, at].swapaxes(1, 2), above_turned[:, k]),
-                    gradients=(row(above_turned, k), column(below_turned, k)),
+                    gradients=products(above_turned, below_turned, list(self._gradients[1:]), k),
+                    layers=self._layers.reshape(depth, ORDER + 1, -1)[:, k + 1],
                 )
             )
 
@@ -104,21 +98,23 @@ class Series:
         FloatingPointError
             If the coefficients are not finite.
         """
-        found, gradients, inner, self._unit = self._layers, self._gradients, self._gradients[1:], unit
+        found, gradients, self._unit = self._layers, self._gradients.reshape(len(layers), -1), unit
         found[:, 0] = layers
-        for k, (first, turned, up, down, below, above, factors) in enumerate(self._orders):
-            first[1][...] = first[0]
-            np.multiply(turned[0], self._signs, turned[1])
+        for k, (copies, up, down, inner, following) in enumerate(self._orders):
+            first, in_column, ahead, turned, below, below_turned, above, above_turned = copies
+            in_column[...] = first
+            turned[...] = ahead
             for dot, factor, filled in up:
                 dot(factor, filled)
             if k == 0:
-                self._missing[-1] += target
+                self._excess[-1] -= target
             for dot, factor, filled in down:
                 dot(factor, filled)
-            below[1][...] = below[0]
-            above[1][...] = above[0]
-            np.matmul(*factors, inner)
-            np.multiply(gradients, unit / (k + 1), found[:, k + 1])
+            below_turned[...] = below
+            above_turned[...] = above
+            for dot, factor, filled in inner:
+                dot(factor, filled)
+            np.multiply(gradients, -unit / (k + 1), following)
         ends = found[:, ENDS]
         begun, *last = np.einsum("lkij,lkij->k", ends, ends).tolist()
         if not math.isfinite(begun + sum(last)):
@@ -134,9 +130,9 @@ class Series:
         return np.asarray((powers @ self._layers.reshape(depth, ORDER + 1, -1)).reshape(depth, size, size))
 
     def outcome(self, times: Array) -> tuple[Array, Array]:
-        """Return M and the square of the gradient's length at times after t₀, shapes (T, size, size) and (T,)."""
+        """Return Σ - W_D...W_1, shape (T, size, size), and the square of the gradient's length at times after t₀."""
         depth, _, size, _ = self._layers.shape
         powers = (times[:, None] / self._unit) ** POWERS[:-1]
-        missing = powers[:, ::-1] @ self._missing.reshape(ORDER, -1)
+        missing = powers[:, ::-1] @ -self._excess.reshape(ORDER, -1)
         slopes = (powers * (POWERS[1:] / self._unit)) @ self._layers[:, 1:].reshape(depth, ORDER, -1)
         return missing.reshape(-1, size, size), np.einsum("lti,lti->t", slopes, slopes)
