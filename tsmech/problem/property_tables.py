@@ -141,11 +141,13 @@ def _tabulate(header: list[str], rows: list[list[str]], what: str) -> PropertyTa
         row_of, column_of = wrong[0]
         raise InputError(f"{what} holds {values[row_of, column_of]} in row {row_of + 2}, column {column_of + 2}")
     for kind, names in (("item", items), ("property", properties)):
+        seen: set[str] = set()
         for place, one in enumerate(names):
             if not one or printable(one) != one or any(letter in one for letter in FORBIDDEN):
                 raise InputError(f"{what} names {kind} {place + 1} {shown(one)}: a printable name without {FORBIDDEN}")
-            if one in names[:place]:
+            if one in seen:
                 raise InputError(f"{what} has the {kind} {shown(one)} twice")
+            seen.add(one)
     return PropertyTable(values, tuple(items), tuple(properties))
 
 

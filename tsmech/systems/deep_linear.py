@@ -96,11 +96,24 @@ class DeepLinear(DeepNetwork):
             arxiv="1809.10374",
         ),
         Reference(
+            "F. Benaych-Georges, R. R. Nadakuditi",
+            2012,
+            "The singular values and vectors of low rank perturbations of large rectangular random matrices",
+            "J. Multivariate Anal. 111, 120",
+            arxiv="1103.2221",
+        ),
+        Reference(
             "S. Arora, N. Cohen, E. Hazan",
             2018,
             "On the optimization of deep networks: implicit acceleration by overparameterization",
             "ICML 2018",
             arxiv="1802.06509",
+        ),
+        Reference(
+            "L. Braun, C. C. J. Dominé, J. E. Fitzgerald, A. M. Saxe",
+            2022,
+            "Exact learning dynamics of deep linear networks with prior knowledge",
+            "NeurIPS 2022",
         ),
         Reference(
             "C. C. J. Dominé, N. Anguita, A. M. Proca, L. Braun, D. Kunin, P. A. M. Mediano, A. M. Saxe",
