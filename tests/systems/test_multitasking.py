@@ -35,11 +35,11 @@ def test_every_answer_says_the_same(parameters: dict[str, Any]) -> None:
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_half_times_of_theory_depend_on_no_report_and_simulations_approach_them(share: float) -> None:
     shared: dict[str, Any] = {"share": share, "domains": 3, "initial_strength": 0.01, "duration": 4.0}
-    theory, rare = observed(samples=400, **shared), observed(samples=[0, 4], **shared)
-    found = observed("reduced", samples=400, **shared)
+    theory, rare = observed(samples=100, **shared), observed(samples=[0, 4], **shared)
+    found = observed("reduced", samples=100, **shared)
     for name in ("learning_time", "transfer_time"):
         assert rare[name] == pytest.approx(theory[name], rel=1e-9)
-        assert found[name] == pytest.approx(theory[name], abs=1e-4)  # the square of the times' distance
+        assert found[name] == pytest.approx(theory[name], abs=1e-3)  # less than the square of the times' distance
 
 
 def test_common_units_are_faster_and_transfer_and_interfere() -> None:
