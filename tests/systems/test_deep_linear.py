@@ -290,10 +290,10 @@ def test_answers_that_there_are_not_say_why() -> None:
     assert "up to a width of 8" in str(DeepLinear(initial="orthogonal", width=9, start_seed=0).lacks("theory"))
     assert "width of all training modes, 8" in str(DeepLinear(alpha=2, noise=1, width=7).lacks("theory"))
     assert "a balanced start" in str(DeepLinear(alpha=2, noise=1, initial="small").lacks("theory"))
-    assert "of memory" in str(DeepLinear(width=10**9).lacks("direct"))
+    assert "of memory" in str(DeepLinear(width=10**9).obstacle("direct"))
     turned = {"initial": "orthogonal", "start_seed": 0, "inputs": 10**5, "outputs": 10**5, "width": 10**4}
-    assert "the Riccati solution takes" in str(DeepLinear(**turned).lacks("theory"))
-    assert "the flow of the product takes" in str(DeepLinear(depth=3, **turned).lacks("theory"))
+    assert "the Riccati solution takes" in str(DeepLinear(**turned).obstacle("theory"))
+    assert "the flow of the product takes" in str(DeepLinear(depth=3, **turned).obstacle("theory"))
     with pytest.raises(InputError, match="aligned starts"):
         DeepLinear(initial="small").half_times()
 

@@ -184,6 +184,9 @@ def _run(
 
     experiment = resolve(name, parameters, **wanted)
     share = WHOLE if shard is None else Shard.read(shard)
+    if dry_run or as_json or share != WHOLE:  # where no report follows that says it
+        for words in experiment.absences():
+            say(f"tsmech: {words}", quiet)
     if dry_run:
         say_out(experiment.to_toml())
         return

@@ -262,14 +262,21 @@ class DeepLinear(DeepNetwork):
             reason = self._no_noisy_theory() if self.noisy else self.no_exact_theory()
         elif answer == "reduced":
             reason = self.no_reduction()
-        elif answer == "direct":
-            reason = self.too_large(self.examples)
-        if reason is None and self.report_weights:
-            reason = shortage(8.0 * 3 * len(self.times()) * self.weight_count, "the report of all weights")
         return f"deep_linear has no {answer} answer here: {reason}" if reason else super().lacks(answer)
 
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
+        reason = None
+        if answer == "theory" and not self.noisy:
+            reason = self.exact_theory_too_large()
+        elif answer == "direct":
+            reason = self.network_too_large(self.examples)
+        if reason is None and self.report_weights:
+            reason = shortage(8.0 * 3 * len(self.times()) * self.weight_count, "the report of all weights")
+        return f"deep_linear has no {answer} answer here: {reason}" if reason else super().obstacle(answer)
+
     def _no_noisy_theory(self) -> str | None:
-        if self.nonlinearity != "linear" or self.initial != "balanced":
+        if self.curved or self.initial != "balanced":
             return "with noise it is of linear units and a balanced start"
         if self.depth > 1 and self.width < min(self.sizes()):
             return f"with noise it needs a width of all training modes, {min(self.sizes())}"
