@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
@@ -187,3 +188,21 @@ def test_the_explorer_performs_and_tells_the_same() -> None:
     only = View(Gauge, {"level": "1", "noise": "150"}, {}, ("theory",))
     with pytest.raises(InputError, match=WHY):
         only.experiment()
+
+
+def test_a_map_is_grey_where_an_answer_is_not_there() -> None:
+    asked = build(Gauge, {"level": [1, 2, 3], "noise": NOISE}, answers="theory,direct", replicates=2)
+    with carry_out(asked) as store:
+        theory, direct = tsmech.draw(store, value="level_read", x="level", y="noise")
+    shown, whole = (ax.collections[0].get_array() for ax in (theory, direct))
+    assert shown.mask.any(axis=1).tolist() == [100 <= noise < 200 for noise in NOISE]
+    assert not np.ma.getmaskarray(whole).any()
+    assert theory.get_ylim() == direct.get_ylim()
+
+
+def test_a_matrix_of_an_answer_that_is_not_there_has_no_panel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Walk, "lacks", lambda self, answer: "none" if (answer, self.drift) == ("theory", 2) else None)
+    asked = build(Walk, {"drift": [2, 1]}, answers="theory,direct", replicates=2)
+    with carry_out(asked) as store:
+        panels = tsmech.draw(store, matrix="overlap", at=[4])
+    assert [ax.get_title().partition(",")[0] for ax in panels] == ["theory", "direct", "direct"]

@@ -135,7 +135,9 @@ def _option(parameter: "Parameter") -> Argument:
 
 def _run_options(
     *,
-    answers: Annotated[str | None, typer.Option(help="theory, reduced, direct (default: all that exist)")] = None,
+    answers: Annotated[
+        str | None, typer.Option(help="theory, reduced, direct, each where it exists (default: all)")
+    ] = None,
     replicates: Annotated[str | None, typer.Option(help="draws of each simulation at each point", metavar="N")] = None,
     target_error: Annotated[
         str | None,

@@ -278,7 +278,7 @@ class Experiment:
         if self.system.remark is System.remark:
             return []
         found = dict.fromkeys(point.remark() for point in self.points())
-        return [remark for remark in found if remark]
+        return [*dict.fromkeys(part for remark in found if remark for part in remark.split("; "))]
 
     def identity(self) -> dict[str, list[Any]]:
         """Return the identity of a run directory: system, seed, and each parameter's values as the answers see them.

@@ -238,7 +238,7 @@ class DeepNetwork(Reports):
         if self.initial in ALIGNED or self.depth == 1:
             return None
         if self.initial == "small":
-            small = f"from small random weights it is of depth 1 and 2, not {self.depth}"
+            small = "from small random weights it is of depth 1 and 2"
             return f"{small}: deeper layers do not align before they learn" if self.depth > 2 else None
         if self.initial == "pretrained":
             return "pretrained layers are not quite balanced"

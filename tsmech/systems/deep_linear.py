@@ -1,5 +1,6 @@
 """Deep linear networks: the modes of a teacher are learnt one after another."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -336,9 +337,13 @@ class DeepLinear(DeepNetwork):
 
             weights = aligned_weights(first.along, found.layers)
         half = self.half_times() if self.initial in ALIGNED else None
+        unknown = (
+            math.nan if self.initial == "pretrained" else 0.0
+        )  # how long layers are pretrained depends on the draw
+        pretraining = unknown if first is None else first.pretraining
         residual = self._residual() / 2
         record = Record(found.strengths, found.error, found.error + residual, found.gradient_norm, weights=weights)
-        return self._curve(record, half=half)
+        return self._curve(record, half=half, pretraining=pretraining)
 
     def _noisy_theory(self, times: Array) -> Curve:
         from tsmech.sims.deep_linear import Record
