@@ -242,9 +242,10 @@ def _draw_trajectories(
     along = trajectories.places(shown, picture)
     norm = curves.colour_norm(along)
     for ax, (kind, key) in zip(canvas.panels, items, strict=True):
+        size = trajectories.extent(shown, picture, kind)
         for name in kind:
             one = dataclasses.replace(picture, x=beside(picture.x, name))
-            trajectories.draw_trajectories(ax, experiment, _matching(shown[name], key), one, name, norm)
+            trajectories.draw_trajectories(ax, experiment, _matching(shown[name], key), one, name, norm, size)
         if together:
             trajectories.name_paths(ax, {name: _matching(shown[name], key) for name in kind}, picture)
         for place, (_, number) in enumerate(picture.reference):
