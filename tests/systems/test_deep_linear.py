@@ -296,7 +296,7 @@ def test_answers_that_there_are_not_say_why() -> None:
     assert "of memory" in str(DeepLinear(width=10**9).obstacle("direct"))
     turned = {"initial": "orthogonal", "start_seed": 0, "inputs": 10**5, "outputs": 10**5, "width": 10**4}
     assert "the Riccati solution takes" in str(DeepLinear(**turned).obstacle("theory"))
-    assert "the flow of the product takes" in str(DeepLinear(depth=3, **turned).obstacle("theory"))
+    assert "the flow of the layers takes" in str(DeepLinear(depth=3, **turned).obstacle("theory"))
     with pytest.raises(InputError, match="aligned starts"):
         DeepLinear(initial="small").half_times()
 
@@ -308,8 +308,8 @@ def test_answers_that_there_are_not_say_why() -> None:
         {"depth": 6, "initial_scale": 1.0},
     ],
 )
-def test_orthogonal_layers_of_any_depth_follow_the_flow_of_their_product(more: dict[str, Any]) -> None:
-    """From directions that have nothing to do with the teacher's, all weights against the product alone."""
+def test_orthogonal_layers_of_any_depth_are_those_of_a_smaller_network(more: dict[str, Any]) -> None:
+    """From directions that have nothing to do with the teacher's: all weights against those between what it reaches."""
     system = DeepLinear(initial="orthogonal", start_seed=1, duration=3.0, samples=(0.3, 1.0, 3.0), **more)
     theory, direct = system.curve("theory").observables, system.curve("direct", 0).observables
     for name in ("strengths", "train_error", "gradient_norm"):

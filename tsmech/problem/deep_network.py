@@ -252,12 +252,12 @@ class DeepNetwork(Reports):
         """Return that what gradient flow of an orthogonal start is solved by does not fit into memory, or None."""
         if self.initial != "orthogonal" or self.depth == 1:
             return None
-        if self.depth > 2:
-            inputs, outputs = self.sizes()
-            return shortage(8.0 * (inputs * outputs) ** 2, "the flow of the product")  # its Jacobian matrix
-        from tsmech.theory.deep_network import held
+        from tsmech.theory.deep_network import held, product_held
 
-        return shortage(8.0 * held(len(self.mode_strengths()), self.width, *self.sizes()), "the Riccati solution")
+        modes = len(self.mode_strengths())
+        if self.depth > 2:
+            return shortage(8.0 * product_held(self.depth, modes, *self.sizes()), "the flow of the layers")
+        return shortage(8.0 * held(modes, self.width, *self.sizes()), "the Riccati solution")
 
     def no_reduction(self) -> str | None:
         """Return why the modes do not decouple, or None where they do."""

@@ -147,6 +147,14 @@ class DeepLinear(DeepNetwork):
             "duration": 3.0,
             "samples": (0.6, 1.4, 3.0),
         },
+        {
+            "depth": 3,
+            "initial": "orthogonal",
+            "initial_scale": 0.5,
+            "start_seed": 1,
+            "duration": 3.0,
+            "samples": (0.6, 1.4, 3.0),
+        },
     )
     convergence = Convergence("step", (0.02, 0.01, 0.005, 0.0025), power=1.0)
 

@@ -59,8 +59,8 @@ def balanced_modes(times: ArrayLike, strengths: ArrayLike, initial: ArrayLike, d
 
     Notes
     -----
-    Closed forms at depths 1 and 2.  At others the logarithm of a/(s - a) is integrated (eq. 10), to a relative accuracy
-    of 1e-9 of both a and s - a.  O(T modes).
+    Closed forms at depths 1 and 2.  At others the logarithm of a/(s - a) is integrated (eq. 10), which
+    reaches each of its values at its time to a relative accuracy of 1e-9.  O(T modes).
 
     References
     ----------
