@@ -109,7 +109,7 @@ def test_bad_input_is_one_line(parameters: dict[str, Any], message: str) -> None
 
 def test_answers_that_there_are_not_say_why() -> None:
     assert "do not decouple" in str(Multitasking(initial="small").lacks("reduced"))
-    assert "of memory" in str(Multitasking(width=10**9).lacks("direct"))
+    assert "of memory" in str(Multitasking(width=10**9).obstacle("direct"))
 
 
 @pytest.mark.slow

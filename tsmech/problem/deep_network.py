@@ -89,7 +89,7 @@ class DeepNetwork(Reports):
         "h", "step of gradient descent; 0 is gradient flow", default=0.0, minimum=0, range=(0.0, 0.1)
     )
     nonlinearity: str = parameter(
-        "φ", "hidden units: linear, or tanh (direct alone)", default="linear", choices=("linear", "tanh")
+        "φ", "hidden units: linear, or tanh (answered by direct alone)", default="linear", choices=("linear", "tanh")
     )
     duration: float = parameter(
         "t_end",
@@ -231,14 +231,19 @@ class DeepNetwork(Reports):
 
     # Answers
 
+    @property
+    def curved(self) -> bool:
+        """Whether there are hidden units that are not linear."""
+        return self.nonlinearity != "linear" and self.depth > 1
+
     def no_exact_theory(self) -> str | None:
         """Return why gradient flow of this start is not known, where the correlations are, or None."""
-        if self.nonlinearity != "linear":
+        if self.curved:
             return f"{self.nonlinearity} units have none"
         if self.initial in ALIGNED or self.depth == 1:
             return None
         if self.initial == "small":
-            small = f"from small random weights it is of depth 1 and 2, not {self.depth}"
+            small = "from small random weights it is of depth 1 and 2"
             return f"{small}: deeper layers do not align before they learn" if self.depth > 2 else None
         if self.initial == "pretrained":
             return "pretrained layers are not quite balanced"
@@ -246,6 +251,12 @@ class DeepNetwork(Reports):
             return f"orthogonal layers are balanced up to a width of {min(self.sizes())}"
         if self.start_seed is None:
             return "an orthogonal start needs start_seed, which says what it is"
+        return None
+
+    def exact_theory_too_large(self) -> str | None:
+        """Return that what gradient flow of an orthogonal start is solved by does not fit into memory, or None."""
+        if self.initial != "orthogonal" or self.depth == 1:
+            return None
         from tsmech.theory.deep_network import held, product_held
 
         modes = len(self.mode_strengths())
@@ -255,13 +266,13 @@ class DeepNetwork(Reports):
 
     def no_reduction(self) -> str | None:
         """Return why the modes do not decouple, or None where they do."""
-        if self.nonlinearity != "linear":
+        if self.curved:
             return f"modes of {self.nonlinearity} units do not decouple"
         if self.initial not in ALIGNED:
             return f"modes of a start that is not aligned with the teacher ({self.initial}) do not decouple"
         return None
 
-    def too_large(self, examples: int = 0) -> str | None:
+    def network_too_large(self, examples: int = 0) -> str | None:
         """Return that the network, and examples if any are drawn, do not fit into memory, or None where they do."""
         inputs, outputs = self.sizes()
         units = self.width * max(self.depth - 1, 0) + outputs

@@ -34,9 +34,9 @@ class Table(NamedTuple):
 
 
 def remarks(store: Store) -> list[str]:
-    """Return what a reader of a run must know: approximations, and which answers diverged."""
+    """Return what a reader of a run must know: approximations, answers that points lack, and which diverged."""
     experiment = store.experiment
-    lines = experiment.remarks()
+    lines = [*experiment.absences(), *experiment.remarks()]
     diverged: dict[str, list[Mapping[str, Any]]] = {}
     for entry in store.divergences():
         diverged.setdefault(entry["answer"], []).append(entry)

@@ -1,5 +1,6 @@
 """Deep linear networks: the modes of a teacher are learnt one after another."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -284,14 +285,21 @@ class DeepLinear(DeepNetwork):
             reason = self._no_noisy_theory() if self.noisy else self.no_exact_theory()
         elif answer == "reduced":
             reason = self.no_reduction()
-        elif answer == "direct":
-            reason = self.too_large(self.examples)
-        if reason is None and self.report_weights:
-            reason = shortage(8.0 * 3 * len(self.times()) * self.weight_count, "the report of all weights")
         return f"deep_linear has no {answer} answer here: {reason}" if reason else super().lacks(answer)
 
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
+        reason = None
+        if answer == "theory" and not self.noisy:
+            reason = self.exact_theory_too_large()
+        elif answer == "direct":
+            reason = self.network_too_large(self.examples)
+        if reason is None and self.report_weights:
+            reason = shortage(8.0 * 3 * len(self.times()) * self.weight_count, "the report of all weights")
+        return f"deep_linear has no {answer} answer here: {reason}" if reason else super().obstacle(answer)
+
     def _no_noisy_theory(self) -> str | None:
-        if self.nonlinearity != "linear" or self.initial != "balanced":
+        if self.curved or self.initial != "balanced":
             return "with noise it is of linear units and a balanced start"
         if self.depth > 1 and self.width < min(self.sizes()):
             return f"with noise it needs a width of all training modes, {min(self.sizes())}"
@@ -350,9 +358,12 @@ class DeepLinear(DeepNetwork):
             from tsmech.theory.deep_network import aligned_weights
 
             weights = aligned_weights(first.along, found.layers)
+        # how long layers are pretrained depends on the draw
+        unknown = math.nan if self.initial == "pretrained" else 0.0
+        pretraining = unknown if first is None else first.pretraining
         residual = self._residual() / 2
         record = Record(found.strengths, found.error, found.error + residual, found.gradient_norm, weights=weights)
-        return self._curve(record, half=found.half)
+        return self._curve(record, half=found.half, pretraining=pretraining)
 
     def _noisy_theory(self, times: Array) -> Curve:
         from tsmech.sims.deep_linear import Record

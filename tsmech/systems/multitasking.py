@@ -220,13 +220,18 @@ class Multitasking(Reports):
 
     def lacks(self, answer: str) -> str | None:
         """Return why this problem has no such answer."""
-        reason = None
         if answer == "reduced" and self.initial == "small":
             reason = "pathways of a start that is not aligned with the tasks do not decouple"
+            return f"multitasking has no reduced answer here: {reason}"
+        return super().lacks(answer)
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
+        reason = None
         if answer == "direct":
             units = self.common_units * (1 + self.domains) + 2 * self.domains * self.own_units
             reason = shortage(8.0 * 12 * self.domains * units * max(self.inputs, self.outputs), "the network")
-        return f"multitasking has no {answer} answer here: {reason}" if reason else super().lacks(answer)
+        return f"multitasking has no {answer} answer here: {reason}" if reason else super().obstacle(answer)
 
     def remark(self) -> str | None:
         """Return what theory leaves out."""
