@@ -191,7 +191,7 @@ def test_half_learning_of_random_layers_is_exact_where_theory_is() -> None:
 @pytest.mark.parametrize(
     ("parameters", "largest"),
     [
-        ({"initial": "unbalanced", "layer_strengths": [1, 1, 9, 0.1, 0.1, 0.1], "width": 2}, 2 / np.hypot(6, 0.99)),
+        ({"initial": "unbalanced", "layer_strengths": [1, 1, 0, 0.1, 0.1, 0], "width": 2}, 2 / np.hypot(6, 0.99)),
         ({"initial": "orthogonal", "initial_scale": 1.5, "imbalance": 4.0}, 2 / np.hypot(6, 4)),
     ],
 )
@@ -207,6 +207,10 @@ def test_a_bottleneck_is_never_passed_and_theory_says_so() -> None:
         assert found["strengths"][-1] == pytest.approx([3.0, 2.0, 0.0], abs=1e-6)
         assert found["train_error"][-1] == pytest.approx(0.5, abs=1e-6)
         assert np.isnan(found["learning_time"][2])
+    given = DeepLinear(width=2, duration=20, teacher_strengths=[1, 3, 2], initial_strengths=[0, 0.02, 0.01])
+    for answer in ("theory", "reduced", "direct"):
+        found = observed(given, answer, 0)
+        assert found["strengths"][[0, -1]] == pytest.approx(np.array([[0.02, 0.01, 0.0], [3.0, 2.0, 0.0]]), abs=1e-6)
     small = DeepLinear(width=2, initial="small", duration=30)
     assert observed(small, "direct", 0)["strengths"][-1] == pytest.approx([3.0, 2.0, 0.0], abs=0.02)
 
@@ -268,7 +272,11 @@ def test_a_teacher_comes_from_a_table(tmp_path: Path) -> None:
         ({"initial_strengths": [0.1, 0.2]}, "initial_strengths has 2 values: give one, or one for each of 3 modes"),
         (
             {"initial_strengths": [0.1] * 3, "width": 2},
-            "initial_strengths has 3 values: width = 2 lets 2 modes through",
+            "initial_strengths[2] = 0.1 is not allowed: it must be 0, as width = 2 lets 2 modes through",
+        ),
+        (
+            {"initial": "unbalanced", "layer_strengths": [0.1] * 6, "teacher_strengths": [1, 3, 2], "width": 2},
+            "layer_strengths[0] = 0.1 is not allowed: it must be 0",
         ),
         ({"initial_strengths": [0.1] * 3, "alpha": 2, "noise": 1}, "with noise all training modes start alike"),
         ({"initial_strengths": -0.1}, "initial_strengths[0] = -0.1 is not allowed: it must be finite and at least 0"),

@@ -152,17 +152,15 @@ class DeepNetwork(Reports):
             raise InputError(f"layer_strengths = {most:g} is not allowed: it must be at most {LARGEST_STRENGTH:g}")
 
     def _check_aligned(self) -> None:
-        s, fits = self.mode_strengths(), self.rank
+        s = self.mode_strengths()
         start, layers = self.listed("initial_strengths"), self.listed("layer_strengths")
         if self.initial == "balanced":
             if len(start) not in (1, s.size):
                 raise InputError(
                     f"initial_strengths has {len(start)} values: give one, or one for each of {s.size} modes"
                 )
-            if len(start) > fits and len(start) > 1:
-                raise InputError(
-                    f"initial_strengths has {len(start)} values: width = {self.width} lets {fits} modes through"
-                )
+            if len(start) > 1:
+                self._check_bottleneck("initial_strengths", np.asarray(start))
             each = self._initial_strengths(s)
             if (wrong := np.flatnonzero(each > s)).size:
                 place = int(wrong[0])
@@ -175,6 +173,19 @@ class DeepNetwork(Reports):
                 raise InputError(f"initial = unbalanced is not allowed with depth = {self.depth}: it has two layers")
             if len(layers) not in (2, 2 * s.size):
                 raise InputError(f"layer_strengths has {len(layers)} values: give 2, or 2 for each of {s.size} modes")
+            if len(layers) > 2:
+                self._check_bottleneck("layer_strengths", np.asarray(layers).reshape(2, -1))
+
+    def _check_bottleneck(self, name: str, each: Array) -> None:
+        """Refuse strengths that are given, mode by mode, to modes that the width does not let through."""
+        shut = np.zeros(each.shape, bool)
+        shut[..., self.mode_order()[self.rank :]] = True
+        if (wrong := np.flatnonzero(shut & (each != 0))).size:
+            place = int(wrong[0])
+            raise InputError(
+                f"{name}[{place}] = {each.flat[place]:g} is not allowed: it must be 0, "
+                f"as width = {self.width} lets {self.rank} modes through"
+            )
 
     def _check_scales(self) -> None:
         if self.initial not in ALIGNED and self.initial_scale == 0:
