@@ -17,6 +17,7 @@ from tsmech.cli.run import (
     Seed,
     Workers,
     check_out,
+    end_interrupted,
     need_stdout,
     path_argument,
     path_option,
@@ -304,6 +305,7 @@ def check(
     """
     from tsmech import compare
     from tsmech.experiment import LARGEST_SEED, whole
+    from tsmech.machine.interruption import end_in_time
     from tsmech.runs import tables
     from tsmech.runs.progress import Meter, Progress
     from tsmech.systems import REGISTRY, find
@@ -314,10 +316,10 @@ def check(
         raise InputError("--strict and --short exclude each other")
     replicates = compare.REPLICATES
     replicates = compare.STRICT_REPLICATES if strict else compare.SHORT_REPLICATES if short else replicates
-    with Meter("check", quiet) as meter:
+    with Meter("check", quiet) as meter, end_in_time(end_interrupted):
 
-        def report(done: int, total: int) -> None:
-            meter.show(Progress(total, finished=done))
+        def report(done: int, total: int, remark: str) -> None:
+            meter.show(Progress(total, finished=done, remark=remark))
 
         verdicts = [
             verdict
@@ -345,13 +347,14 @@ def merge(
     quiet: Quiet = False,
 ) -> None:
     """Join what the shards of an experiment have done, and say what is missing."""
+    from tsmech.machine.interruption import end_in_time
     from tsmech.runs import add_lines, merging, publish
     from tsmech.runs.progress import Meter
 
     with merging.merge(out, shards) as store:
         if store.notice:
             print(f"tsmech: {store.notice}", file=sys.stderr)
-        with Meter(store.experiment.name, quiet) as meter:
+        with Meter(store.experiment.name, quiet) as meter, end_in_time(end_interrupted):
             add_lines(store, meter.show)
         for path in publish(store):
             say_out(str(path), quiet)
