@@ -23,6 +23,7 @@ from tsmech.cli.run import (
     path_option,
     perform,
     raise_failure,
+    reading,
     say,
     say_out,
 )
@@ -120,7 +121,9 @@ def show(
             return
         if find_file(what) is None:
             raise InputError(f"{shown(what)} is neither a run directory nor an experiment, a TOML file or a system")
-        say_out(resolve(what, {}).to_toml())
+        with reading(what):
+            experiment = resolve(what, {})
+        say_out(experiment.to_toml())
         return
     with _open(Path(what)) as store:
         if failures:
