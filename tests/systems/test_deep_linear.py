@@ -161,6 +161,39 @@ def test_the_index_counts_down_along_the_saddles() -> None:
     assert set(observed(DeepLinear(depth=1), "theory")["saddle_index"]) == {0.0}
 
 
+@pytest.mark.parametrize(("depth", "count"), [(1, 3), (2, 3), (3, 100)])
+def test_half_learning_does_not_depend_on_how_often_it_is_looked_for(depth: int, count: int) -> None:
+    """Between two times modes of one and two layers follow their own curves; deeper ones come near to the latter."""
+    system = DeepLinear(depth=depth, samples=count, initial_strengths=[0.01, 1.0, 0.1])
+    exact = observed(system, "theory")["learning_time"]
+    assert exact[1] == 0.0  # from half on
+    for answer in ("reduced", "direct"):
+        found = observed(system, answer, 0)["learning_time"]
+        assert found == pytest.approx(exact, abs=1e-4 if depth < 3 else 3e-3)  # 1e-9 of the end over what is missing
+    later = DeepLinear(depth=depth, samples=[8, 10], initial_strengths=0.1)
+    assert not np.isnan(observed(later, "theory")["learning_time"]).any()
+    assert np.isnan(observed(later, "direct", 0)["learning_time"]).all()
+
+
+def test_half_learning_of_random_layers_is_exact_where_theory_is() -> None:
+    one = DeepLinear(depth=1, initial="small", initial_scale=1.0, start_seed=3, samples=[3, 10])
+    fine = DeepLinear(depth=1, initial="small", initial_scale=1.0, start_seed=3, samples=100)
+    assert observed(one, "theory")["learning_time"] == pytest.approx(
+        observed(fine, "direct", 0)["learning_time"], rel=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "largest"),
+    [
+        ({"initial": "unbalanced", "layer_strengths": [1, 1, 9, 0.1, 0.1, 0.1], "width": 2}, 2 / np.hypot(6, 0.99)),
+        ({"initial": "orthogonal", "initial_scale": 1.5, "imbalance": 4.0}, 2 / np.hypot(6, 4)),
+    ],
+)
+def test_the_largest_step_is_that_of_what_is_learnt(parameters: dict[str, Any], largest: float) -> None:
+    assert DeepLinear(**parameters).largest_step() == pytest.approx(largest)
+
+
 def test_a_bottleneck_is_never_passed_and_theory_says_so() -> None:
     system = DeepLinear(width=2, duration=20)
     assert "bottleneck" in str(system.remark())
@@ -293,7 +326,7 @@ def test_answers_that_there_are_not_say_why() -> None:
     assert "of memory" in str(DeepLinear(width=10**9).lacks("direct"))
     turned = {"initial": "orthogonal", "start_seed": 0, "inputs": 10**5, "outputs": 10**5, "width": 10**4}
     assert "the Riccati solution takes" in str(DeepLinear(**turned).lacks("theory"))
-    assert "the flow of the product takes" in str(DeepLinear(depth=3, **turned).lacks("theory"))
+    assert "the flow of the layers takes" in str(DeepLinear(depth=3, **turned).lacks("theory"))
     with pytest.raises(InputError, match="aligned starts"):
         DeepLinear(initial="small").half_times()
 
@@ -305,8 +338,8 @@ def test_answers_that_there_are_not_say_why() -> None:
         {"depth": 6, "initial_scale": 1.0},
     ],
 )
-def test_orthogonal_layers_of_any_depth_follow_the_flow_of_their_product(more: dict[str, Any]) -> None:
-    """From directions that have nothing to do with the teacher's, all weights against the product alone."""
+def test_orthogonal_layers_of_any_depth_are_those_of_a_smaller_network(more: dict[str, Any]) -> None:
+    """From directions that have nothing to do with the teacher's: all weights against those between what it reaches."""
     system = DeepLinear(initial="orthogonal", start_seed=1, duration=3.0, samples=(0.3, 1.0, 3.0), **more)
     theory, direct = system.curve("theory").observables, system.curve("direct", 0).observables
     for name in ("strengths", "train_error", "gradient_norm"):

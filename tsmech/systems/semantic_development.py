@@ -317,8 +317,11 @@ class SemanticDevelopment(DeepNetwork):
     # Answers
 
     def _theory(self) -> "Knowledge":
+        return self._foretell(self._learnt(), self.teacher())
+
+    def _learnt(self) -> "LearningCurve":
         start = None if self.start_seed is None else self._start(np.random.default_rng(0))
-        return self._foretell(self.exact_theory(None if start is None else self.teacher(), start), self.teacher())
+        return self.exact_theory(None if start is None else self.teacher(), start)
 
     def _foretell(self, found: "LearningCurve", teacher: "Teacher") -> "Knowledge":
         """Return what aligned modes say."""
@@ -351,8 +354,8 @@ class SemanticDevelopment(DeepNetwork):
 
     def theory_curve(self) -> Curve:
         """Return the prediction from the modes of the table."""
-        half = self.half_times() if self.initial in ALIGNED else None
-        return self._curve(self._theory(), half=half)
+        found = self._learnt()
+        return self._curve(self._foretell(found, self.teacher()), half=found.half)
 
     def limit_curve(self) -> Curve:
         """Return the prediction for infinitely many properties of a regular tree: strengths and similarity."""
