@@ -17,6 +17,7 @@ from tsmech.compare import Verdict, check, deviation
 from tsmech.compare.checking import FALSE_ALARM
 from tsmech.compare.statistics import Alike, compare_samples, extrapolate, extrapolate_exact, same_law
 from tsmech.errors import IncompleteError
+from tsmech.machine import compilation
 from tsmech.problem.answers import prediction, simulation
 from tsmech.problem.curve import Curve
 from tsmech.problem.observables import SHARE, Observable
@@ -247,10 +248,26 @@ def test_a_value_out_of_bounds_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_progress_is_reported_to_the_end() -> None:
     seen: list[tuple[int, int]] = []
-    check(Gauge, replicates=20, report=lambda done, total: seen.append((done, total)))
+    check(Gauge, replicates=20, report=lambda done, total, remark: seen.append((done, total)))
     assert seen == sorted(seen)
     assert len({total for _, total in seen}) == 1
     assert seen[-1][0] == seen[-1][1] > 2 * 20 * 5
+
+
+def test_compilation_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as it takes, and no longer."""
+    told: list[str] = []
+    theory = Gauge.theory_curve
+
+    def compiled(gauge: Gauge) -> Curve:
+        compilation._begin()
+        compilation._end()
+        return theory(gauge)
+
+    monkeypatch.setattr(Gauge, "theory_curve", compiled)
+    check(Gauge, replicates=20, report=lambda done, total, remark: told.append(remark))
+    assert told[:2] == [compilation.WORDS, ""]
+    assert told[-1] == ""
 
 
 # Extrapolation

@@ -17,11 +17,13 @@ from tsmech.cli.run import (
     Seed,
     Workers,
     check_out,
+    end_interrupted,
     need_stdout,
     path_argument,
     path_option,
     perform,
     raise_failure,
+    reading,
     say,
     say_out,
 )
@@ -119,7 +121,8 @@ def show(
             return
         if find_file(what) is None:
             raise InputError(f"{shown(what)} is neither a run directory nor an experiment, a TOML file or a system")
-        experiment = resolve(what, {})
+        with reading(what):
+            experiment = resolve(what, {})
         say_out("\n".join([experiment.to_toml(), *(f"# {words}" for words in experiment.absences())]))
         return
     with _open(Path(what)) as store:
@@ -307,6 +310,7 @@ def check(
     """
     from tsmech import compare
     from tsmech.experiment import LARGEST_SEED, whole
+    from tsmech.machine.interruption import end_in_time
     from tsmech.runs import tables
     from tsmech.runs.progress import Meter, Progress
     from tsmech.systems import REGISTRY, find
@@ -317,10 +321,10 @@ def check(
         raise InputError("--strict and --short exclude each other")
     replicates = compare.REPLICATES
     replicates = compare.STRICT_REPLICATES if strict else compare.SHORT_REPLICATES if short else replicates
-    with Meter("check", quiet) as meter:
+    with Meter("check", quiet) as meter, end_in_time(end_interrupted):
 
-        def report(done: int, total: int) -> None:
-            meter.show(Progress(total, finished=done))
+        def report(done: int, total: int, remark: str) -> None:
+            meter.show(Progress(total, finished=done, remark=remark))
 
         verdicts = [
             verdict
@@ -348,13 +352,14 @@ def merge(
     quiet: Quiet = False,
 ) -> None:
     """Join what the shards of an experiment have done, and say what is missing."""
+    from tsmech.machine.interruption import end_in_time
     from tsmech.runs import add_lines, merging, publish
     from tsmech.runs.progress import Meter
 
     with merging.merge(out, shards) as store:
         if store.notice:
             print(f"tsmech: {store.notice}", file=sys.stderr)
-        with Meter(store.experiment.name, quiet) as meter:
+        with Meter(store.experiment.name, quiet) as meter, end_in_time(end_interrupted):
             add_lines(store, meter.show)
         for path in publish(store):
             say_out(str(path), quiet)
