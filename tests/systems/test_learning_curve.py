@@ -104,6 +104,29 @@ def test_without_columns_all_but_the_targets_are_inputs() -> None:
     assert np.allclose(from_array.theory().test_error, problem().theory().test_error, rtol=1e-12)
 
 
+def test_columns_are_chosen_by_patterns_and_targets_by_numbers() -> None:
+    chosen = problem(columns="unit_*", target=8)
+    assert chosen.table().names == ("y",)
+    assert (chosen.table().inputs == problem().table().inputs).all()
+    assert problem(columns="-neuron_*,-unit_[0-2]").table().inputs.shape == (120, 5)
+
+
+def test_a_column_that_counts_the_rows_is_refused_wherever_it_is() -> None:
+    FRAME.assign(trial=range(120)).to_csv("t.csv", index=False)
+    np.save("t.npy", FRAME.assign(trial=range(1, 121)))
+    for given, way in (({}, "-trial"), ({"data": "t.npy", "target": ("8",)}, "-12")):
+        with pytest.raises(InputError, match=f"it may be an index or an input .columns = {way} leaves it out"):
+            problem(columns=None, **given)
+        assert problem(columns=way, **given).table().inputs.shape == (120, 11)
+        assert problem(columns="all", **given).table().inputs.shape == (120, 12)
+    assert problem(columns="-y", target=("trial",)).table().names == ("trial",)
+
+
+def test_inputs_that_determine_the_target_are_remarked_on() -> None:
+    FRAME.assign(unit_3=2.0 * FRAME.y + 1.0).to_csv("t.csv", index=False)
+    assert "the inputs determine y to 1e-09 of the variance: is a copy of it among them?" in str(problem().remark())
+
+
 def test_two_valued_targets_are_minus_one_and_one_and_that_is_said() -> None:
     frame = FRAME.assign(y=np.where(FRAME.y > FRAME.y.median(), "7", "3").astype(float))
     frame.to_csv("t.csv", index=False)
@@ -114,8 +137,13 @@ def test_two_valued_targets_are_minus_one_and_one_and_that_is_said() -> None:
 
 def test_duplicates_and_order_in_time_are_remarked_on() -> None:
     assert problem().remark() is None
-    pd.concat([FRAME, FRAME.head(7)]).to_csv("t.csv", index=False)
-    assert "7 of 127 rows are there before" in str(problem().remark())
+    twice = pd.concat([FRAME, FRAME.head(7)])
+    twice.to_csv("t.csv", index=False)
+    assert "7 of 127 rows are duplicates of earlier ones" in str(problem().remark())
+    twice.assign(y=RNG.permutation(twice.y)).to_csv("t.csv", index=False)
+    assert problem().table()[-2:] == (0, 7)
+    pd.concat([FRAME, FRAME.head(30).assign(y=0.0)]).to_csv("t.csv", index=False)
+    assert "30 of 150 rows have all inputs of an earlier one" in str(problem().remark())
     FRAME.assign(y=FRAME.unit_0 + np.linspace(0.05, 5.0, 120) * RNG.standard_normal(120)).to_csv("t.csv", index=False)
     assert "early and late rows differ" in str(problem(held_out=0.0).remark())
 
@@ -142,12 +170,33 @@ def test_repeats_are_averaged_and_say_what_could_be_explained() -> None:
     table = found.table()
     assert table.inputs.shape == (80, 4)
     assert np.allclose(table.inputs, inputs)
-    assert table.explainable is not None
-    assert table.explainable[0] == pytest.approx(1 - 0.2 / (clean.var() + 0.2), abs=0.02)
+    assert table.repeats is not None
+    share, error = table.repeats.explainable(table.targets)
+    assert share[0] == pytest.approx(1 - 0.2 / (clean.var() + 0.2), abs=0.02)
+    assert 0.2 * np.sqrt(2 / 320) / (clean.var() + 0.2) == pytest.approx(error[0], rel=0.3)
     theory, direct = found.theory(), found.direct(rng=0)
+    held = found._split_rows()[0]
+    hidden = np.isin(frame.stimulus, np.unique(stimulus)[held])
+    frame.loc[hidden, "y"] *= RNG.uniform(0.1, 3.0, hidden.sum())  # of each repeat by itself
+    frame.sample(frac=1, random_state=0).to_csv("r.csv", index=False)
+    pd.testing.assert_frame_equal(found.theory(), theory, check_exact=True)
     assert (theory.explained_share >= theory.explained).all()
     assert theory.explained_share.iloc[-1] == pytest.approx(1.0, abs=0.1)
     assert direct.explained_share.iloc[-1] == pytest.approx(1.0, abs=0.15)
+
+
+def test_stimuli_that_are_shown_once_count_in_what_could_be_explained() -> None:
+    """Of 200 stimuli half are shown ten times, half once: noise of variance 1 is .1 and 1 of their means."""
+    rng = np.random.default_rng(4)
+    place = np.concatenate([np.repeat(np.arange(100), 10), np.arange(100, 200)])
+    inputs = 2.0 * rng.standard_normal((200, 2))
+    frame = pd.DataFrame(inputs[place], columns=["a", "b"]).assign(stimulus=place + 0.5)
+    frame["y"] = inputs.sum(axis=1)[place] + rng.standard_normal(place.size)
+    frame.to_csv("r.csv", index=False)
+    table = LearningCurve(data="r.csv", target="y", repeats="stimulus").table()
+    assert table.repeats is not None
+    assert 1.0 - table.repeats.explainable(table.targets)[0][0] == pytest.approx(0.55 / table.targets.var(), rel=0.1)
+    assert np.isnan(table.repeats.explainable(table.targets, np.arange(100, 200))[0][0])
 
 
 def test_stimuli_are_named_in_words_or_numbers() -> None:
@@ -269,6 +318,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"penalty": -1.0}, "penalty = -1"),
     ({"penalty": "bset"}, "did you mean best"),
     ({"data": "nowhere.csv"}, "no file can be read"),
+    ({"data": FRAME}, r"data takes the path of a file, not a pandas.DataFrame: save it first"),
+    ({"columns": "u*,[xy]"}, "takes the target y: leave it out"),
+    ({"columns": "q*"}, r"columns: no column has a name like q\*"),
     ({"data": "made_up", "target": ("neuron",)}, "target has no effect with data = made_up"),
     ({"repeats": "y"}, "repeats = y is a target too"),
     ({"repeats": "neuron_0"}, "no stimulus is shown more than once"),
@@ -288,6 +340,9 @@ TABLES: list[tuple[Any, str]] = [
     (lambda frame: frame.head(19), "19 rows: at least 20"),
     (lambda frame: frame.assign(unit_2=frame.unit_2.where(frame.index != 4)), "row 6, column 3 holds ''"),
     (lambda frame: frame.assign(y=frame.y.where(frame.index != 4, np.inf)), "inf in row 6, column 9"),
+    (lambda frame: frame.assign(y=1e-70 * frame.y), "the target y lies between .*: give it in other units"),
+    (lambda frame: frame.assign(unit_1=1e70 * frame.unit_1), "the column unit_1 lies between"),
+    (lambda frame: frame.assign(unit_5=frame.y), "column unit_5 is the target y itself: leave it out"),
     (
         lambda frame: frame.assign(unit_0=frame.unit_0.astype(object).where(frame.index != 4, "bad")),
         "row 6, column 1 holds 'bad'",
@@ -377,7 +432,7 @@ def test_what_theory_states_as_its_error_is_a_band() -> None:
     assert corners[:, 1].min() == pytest.approx((values - errors).min())
     several = tsmech.draw(table, y="test_error")
     assert len(several.lines) >= 3
-    assert "bands: the standard error that theory states" in ax.figure._supxlabel.get_text()
+    assert "bands: the standard error that theory states" in ax.figure._supxlabel.get_text().replace("\n", " ")
 
 
 def test_parquet_tables_with_text_beside_the_inputs() -> None:

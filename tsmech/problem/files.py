@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.machine import memory
 from tsmech.problem import text_tables
-from tsmech.problem.columns import Codes, Columns, Heading, all_finite, index_by_name, refuse_a_count
+from tsmech.problem.columns import MANY, Codes, Columns, Heading, all_finite, index_by_name, refuse_a_count
 from tsmech.problem.parameters import LARGEST
 
 KINDS = ".csv, .tsv, .txt or .dat (or one of these and .gz, .bz2 or .xz), .parquet, .npy or .npz"
@@ -146,7 +146,9 @@ def _array(file: IO[bytes], size: int) -> NDArray[np.float64]:
 
 def _chosen(table: NDArray[np.float64], columns: Columns) -> tuple[NDArray[np.float64], list[Heading]]:
     wanted = columns.choose(None, table.shape[1])
-    return (table if len(wanted) == table.shape[1] else table[:, wanted]), [Heading(i, str(i)) for i in wanted]
+    table = table if len(wanted) == table.shape[1] else table[:, wanted]
+    refuse_a_count(table, wanted, None, columns, MANY)
+    return table, [Heading(i, str(i)) for i in wanted]
 
 
 # Parquet
@@ -191,6 +193,5 @@ def _parquet_table(pyarrow: Any, file: Any, columns: Columns) -> tuple[NDArray[n
             else:
                 table[row : row + batch.num_rows, place] = cells.to_numpy(zero_copy_only=False)
         row += batch.num_rows
-    if wanted[:1] == [0]:
-        refuse_a_count(table, names[0], columns)
+    refuse_a_count(table, wanted, names, columns)
     return table[:row], [Heading(i, names[i]) for i in wanted]

@@ -73,8 +73,7 @@ def read(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading
             raise _fault(path, layout, numeric) or ValueError(" ".join(str(error).split())) from None
     if not all_finite(table):
         raise _fault(path, layout, numeric) or ValueError("its rows differ in length")
-    if wanted[0] == 0:
-        refuse_a_count(table, layout.names[0] if layout.names else None, columns)
+    refuse_a_count(table, wanted, layout.names, columns)
     return table, headings
 
 

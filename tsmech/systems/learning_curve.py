@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
 from tsmech.problem import known_rows
+from tsmech.problem.columns import CHOICE
 from tsmech.problem.curve import Curve
 from tsmech.problem.feature_maps import MAPS, FeatureMap
 from tsmech.problem.files import KINDS
 from tsmech.problem.made_up_tables import MADE_UP, made_up_table
 from tsmech.problem.observables import Coordinate, Observable
-from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.parameters import Numbers, numbers, parameter
 from tsmech.problem.references import Reference
 from tsmech.problem.system import System
 from tsmech.problem.tables import Table, read_targets
+from tsmech.words import shown
 
 if TYPE_CHECKING:
     from tsmech.theory.learning_curve import KnownRows, Needed, Population
@@ -30,6 +32,10 @@ FEWEST = 5
 MOST = 1e12
 """Most training rows that are predicted for."""
 FEWEST_KNOWN = 10
+REPEATED = 0.1
+"""Share of rows with the inputs of an earlier one from which on that is said."""
+ALL = 1e-9
+"""Share of a target's variance that is lost in rounding."""
 SHAPES = {"width": "random_features", "degree": "polynomial", "length": "kernel"}
 TARGET = ("target",)
 
@@ -105,7 +111,7 @@ class LearningCurve(System):
         ),
     )
     pictured = ("test_error", "explained")
-    stated = ("known", "penalty")
+    stated = ("target", "known", "penalty")
     checks = (
         {"data": "made_up", "penalty": 1.0, "fractions": (0.02, 0.1, 0.4)},
         {"data": "made_up", "penalty": 0.1, "known": 0.1, "fractions": (0.04, 0.1, 0.2, 0.4)},
@@ -123,8 +129,7 @@ class LearningCurve(System):
     )
     columns: str | None = parameter(
         "c",
-        "which other columns are inputs: names or numbers from 0 (0,2,age), -id,-3 to leave columns out, all to take "
-        "even an index",
+        f"which other columns are inputs: {CHOICE}",
         default=None,
     )
     standardise: bool = parameter(
@@ -212,6 +217,11 @@ class LearningCurve(System):
             )
         if sizes.max() > MOST:
             raise InputError(f"fractions: {sizes.max():.3g} training rows are not allowed: at most {MOST:g} are")
+        if table.repeats is not None and not (table.repeats.explainable(table.targets, known)[0] > 0).all():
+            raise InputError(
+                "repeats: over the rows that are known to theory targets vary between stimuli no more than between "
+                "repeats: know more rows"
+            )
         columns = table.inputs.shape[1]
         self._map().check(columns, count)
         side = min(known.size, self._map().number(columns, known.size))
@@ -264,8 +274,19 @@ class LearningCurve(System):
                          "regressed on as -1 and 1")  # fmt: skip
         if table.duplicates:
             words.append(
-                f"{table.duplicates} of {len(table.inputs)} rows are there before: copies of a training row among the "
-                "rows that are left or held out make errors look too small"
+                f"{table.duplicates} of {len(table.inputs)} rows are duplicates of earlier ones: a copy of a training "
+                "row among the rows that are left or held out makes errors look too small"
+            )
+        if table.repeated > REPEATED * len(table.inputs):
+            words.append(
+                f"{table.repeated} of {len(table.inputs)} rows have all inputs of an earlier one: if they repeat a "
+                "stimulus, errors are those on stimuli that were seen, and repeats averages them"
+            )
+        told = [table.names[i] for i in np.flatnonzero(known.loo.min(axis=0) < ALL * known.variance)]
+        if told:
+            words.append(
+                f"the inputs determine {shown(', '.join(told), 100)} to {ALL:g} of the variance: is a copy of it among "
+                "them?"
             )
         words += oddities(known)
         return "; ".join(words) or None
@@ -275,7 +296,7 @@ class LearningCurve(System):
         from tsmech.theory.learning_curve import noise_floor, predict
 
         table, population = self.table(), self._population()
-        held, _, _ = self._split_rows()
+        held, _, known = self._split_rows()
         sizes = self.sizes()
         penalty = float(self.penalty) if not isinstance(self.penalty, str) else None
         found = predict(population, sizes, penalty, reported=held.size or np.inf)
@@ -296,9 +317,10 @@ class LearningCurve(System):
             "explained": found.explained_error,
             "noise_floor": floor_error,
         }
-        if table.explainable is not None:
-            values["explained_share"] = found.explained / table.explainable
-            errors["explained_share"] = found.explained_error / table.explainable
+        if table.repeats is not None:
+            share, share_error = table.repeats.explainable(table.targets, known)
+            values["explained_share"] = found.explained / share
+            errors["explained_share"] = np.hypot(found.explained_error, values["explained_share"] * share_error) / share
         return self._curve(sizes, values, errors)
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
@@ -343,8 +365,8 @@ class LearningCurve(System):
         }
         if penalties is None:
             values |= {"applied_penalty": found["penalty"], "scaled_penalty": found["penalty"] / columns}
-        if table.explainable is not None:
-            values["explained_share"] = found["explained"] / table.explainable
+        if table.repeats is not None:
+            values["explained_share"] = found["explained"] / table.repeats.explainable(table.targets)[0]
         return self._curve(sizes, values, {})
 
     def rows_for(self, error: float, target: str | None = None) -> "Needed":
@@ -365,8 +387,8 @@ class LearningCurve(System):
         """
         from tsmech.theory.learning_curve import rows_for
 
-        if not error > 0 or not np.isfinite(error):
-            raise InputError(f"error = {error} is not allowed: it must be a number above 0")
+        if numbers(error) is None or np.ndim(error) or not 0 < error < np.inf:
+            raise InputError(f"error = {shown(repr(error))} is not allowed: it must be a number above 0")
         names = self.table().names
         if target is None and len(names) > 1:
             raise InputError(f"target is needed: one of {', '.join(names[:20])}")
