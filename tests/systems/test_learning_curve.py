@@ -132,7 +132,17 @@ def test_two_valued_targets_are_minus_one_and_one_and_that_is_said() -> None:
     frame.to_csv("t.csv", index=False)
     assert set(np.unique(problem().table().targets)) == {-1.0, 1.0}
     with pytest.warns(UserWarning, match="y has two values: it is regressed on as -1 and 1"):
-        problem().theory()
+        theory = problem().theory()
+    held, _, known = problem()._split_rows()
+    frame.loc[held, "y"] = np.linspace(-9.0, 9.0, held.size)  # a third value that theory must not see
+    frame.to_csv("t.csv", index=False)
+    pd.testing.assert_frame_equal(theory_of({}), theory, check_exact=True)
+    frame.loc[known, "y"] = 3.0
+    frame.to_csv("t.csv", index=False)
+    with pytest.raises(InputError, match="over the 96 rows that are known to theory the target y is constant"):
+        problem()
+    FRAME.assign(y=np.where(np.isin(range(120), held), 1.0, FRAME.y)).to_csv("t.csv", index=False)
+    assert "over the 24 rows that are held out the target y is constant" in str(problem().lacks("direct"))
 
 
 def test_duplicates_and_order_in_time_are_remarked_on() -> None:
@@ -140,7 +150,7 @@ def test_duplicates_and_order_in_time_are_remarked_on() -> None:
     twice = pd.concat([FRAME, FRAME.head(7)])
     twice.to_csv("t.csv", index=False)
     assert "7 of 127 rows are duplicates of earlier ones" in str(problem().remark())
-    twice.assign(y=RNG.permutation(twice.y)).to_csv("t.csv", index=False)
+    twice.assign(y=np.sin(np.arange(127.0))).to_csv("t.csv", index=False)
     assert problem().table()[-2:] == (0, 7)
     pd.concat([FRAME, FRAME.head(30).assign(y=0.0)]).to_csv("t.csv", index=False)
     assert "30 of 150 rows have all inputs of an earlier one" in str(problem().remark())
@@ -177,7 +187,7 @@ def test_repeats_are_averaged_and_say_what_could_be_explained() -> None:
     theory, direct = found.theory(), found.direct(rng=0)
     held = found._split_rows()[0]
     hidden = np.isin(frame.stimulus, np.unique(stimulus)[held])
-    frame.loc[hidden, "y"] *= RNG.uniform(0.1, 3.0, hidden.sum())  # of each repeat by itself
+    frame.loc[hidden, "y"] *= rng.uniform(0.1, 3.0, hidden.sum())  # of each repeat by itself
     frame.sample(frac=1, random_state=0).to_csv("r.csv", index=False)
     pd.testing.assert_frame_equal(found.theory(), theory, check_exact=True)
     assert (theory.explained_share >= theory.explained).all()
@@ -384,6 +394,11 @@ def test_the_command_of_the_first_page() -> None:
     rows = [json.loads(line) for line in said.out.splitlines()] if said.out[0] == "{" else json.loads(said.out)
     assert {row["answer"] for row in rows} == {"theory", "direct"}
     assert Path("run/figure.png").is_file()
+    assert "target = y" in Path("run/figure.svg").read_text()
+    pd.concat([FRAME, FRAME.head(7)]).to_csv("twice.csv", index=False)
+    said = command("run", "learning_curve", "--data", "twice.csv", "--target", "y", "--answers", "theory", "--json")
+    assert "7 of 127 rows are duplicates" in said.err  # what is odd is no part of the JSON, and is not lost
+    assert json.loads(said.out)
     assert command("run", "learning_curve", "--data", "t.csv", "--target", "nobody").code == 2
 
 

@@ -176,13 +176,23 @@ def checked(
                 f"so that it varies by {LEAST:g} at least and is at most {MOST:g}"
             )
     _refuse_copies(inputs, targets, columns, names, where)
-    two_valued = []
-    for i, one in enumerate(names):
-        low, high = targets[:, i].min(), targets[:, i].max()
-        if groups is None and ((targets[:, i] == low) | (targets[:, i] == high)).all():
-            targets[:, i] = np.where(targets[:, i] == high, 1.0, -1.0)
-            two_valued.append(one)
-    return Table(inputs, targets, names, repeats, tuple(two_valued), *_repeated(inputs, targets))
+    return Table(inputs, targets, names, repeats, (), *_repeated(inputs, targets))
+
+
+def signed(table: Table, rows: Rows) -> Table:
+    """Return a table whose targets are -1 and 1 where they have two values over some rows: no other row decides."""
+    if table.repeats is not None:
+        return table
+    seen = table.targets[rows]
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    signs = ((seen == low) | (seen == high)).all(axis=0) & (high > low)
+    if not signs.any():
+        return table
+    targets = table.targets.copy()
+    low, high = low[signs], high[signs]
+    targets[:, signs] = ((targets[:, signs] - low) - (high - targets[:, signs])) / (high - low)
+    two_valued = tuple(one for one, sign in zip(table.names, signs, strict=True) if sign)
+    return table._replace(targets=targets, two_valued=two_valued)
 
 
 def _places(word: str, headings: list[Heading]) -> list[int]:

@@ -207,6 +207,10 @@ class LearningCurve(System):
             raise InputError(
                 f"known: {known.size} of {count} rows are known to theory: at least {FEWEST_KNOWN} must be"
             )
+        if still := self._constant(known):
+            raise InputError(
+                f"over the {known.size} rows that are known to theory the target {still} is constant: know more rows"
+            )
         sizes = np.round(np.array(self.fractions) * count)
         small = sizes < FEWEST
         if small.any() and (self.fractions != self.parameters()["fractions"].default or small.all()):
@@ -229,7 +233,13 @@ class LearningCurve(System):
             raise InputError(f"data = {self.data} is not allowed: {short}")
 
     def table(self) -> Table:
-        """Return the inputs and the targets."""
+        """Return the inputs and the targets, those of two values as -1 and 1."""
+        table = self._read()
+        _, _, known = known_rows.split(len(table.inputs), self.held_out, self.known, self.split)
+        return known_rows.as_signs(table, known) if known.size else table
+
+    def _read(self) -> Table:
+        """Return the inputs and the targets as they are."""
         if self.data not in MADE_UP:
             if self.target is None:
                 raise InputError("target is needed: name the column that is predicted")
@@ -252,6 +262,11 @@ class LearningCurve(System):
             held, pool, _ = self._split_rows()
             if held.size < 2:
                 return "learning_curve has no direct answer without rows that are held out: raise held_out"
+            if still := self._constant(held):
+                return (
+                    f"learning_curve has no direct answer here: over the {held.size} rows that are held out the target "
+                    f"{still} is constant: raise held_out, or take another split"
+                )
             if self.sizes()[0] > pool.size:
                 return f"learning_curve has no direct answer here: all fractions ask for more than {pool.size} rows"
             rows = min(int(self.sizes()[-1]), pool.size)
@@ -406,12 +421,18 @@ class LearningCurve(System):
         labels = {"target": names} if len(names) > 1 else {}
         return Curve(values, {"rows": sizes.astype(float)}, errors=errors, labels=labels)
 
+    def _constant(self, rows: Rows) -> str | None:
+        """Return the name of a target that is constant over some rows."""
+        table = self.table()
+        still = np.flatnonzero(np.ptp(table.targets[rows], axis=0) == 0.0)
+        return table.names[still[0]] if still.size else None
+
     def _map(self) -> FeatureMap:
         return FeatureMap(self.features, self.width, self.degree, self.length)
 
     def _split_rows(self) -> tuple[Rows, Rows, Rows]:
         """Return the rows that are held out, all others, and those of them that are known, in the file's order."""
-        return known_rows.split(len(self.table().inputs), self.held_out, self.known, self.split)
+        return known_rows.split(len(self._read().inputs), self.held_out, self.known, self.split)
 
     def _decomposed(self) -> "KnownRows":
         _, _, known = self._split_rows()
