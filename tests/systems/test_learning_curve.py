@@ -324,6 +324,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"known": 0.9}, "known = 0.9 and held_out = 0.2 are not allowed"),
     ({"known": 0.05}, "6 of 120 rows are known to theory: at least 10"),
     ({"width": 10}, "width = 10 has no effect with features = none"),
+    ({"features": "kernel", "standardise": True}, "standardise is not allowed with features = kernel"),
     ({"features": "splines"}, "features = splines is not allowed"),
     ({"penalty": -1.0}, "penalty = -1"),
     ({"penalty": "bset"}, "did you mean best"),

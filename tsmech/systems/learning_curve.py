@@ -196,6 +196,11 @@ class LearningCurve(System):
             value = getattr(self, name)
             if value != self.parameters()[name].default and self.features != kind:
                 raise InputError(f"{name} = {value:g} has no effect with features = {self.features}: it shapes {kind}")
+        if self.standardise and self.features == "kernel":
+            raise InputError(
+                "standardise is not allowed with features = kernel: a kernel's inputs are standardised anyway, and its "
+                "coordinates must not be"
+            )
         table = self.table()
         count, (_, _, known) = len(table.inputs), self._split_rows()
         if (self.known or 0.0) + self.held_out > 1.0 + 1e-9:
