@@ -294,6 +294,7 @@ class LearningCurve(System):
             "test_error": found.mean_square_error / 2,
             "train_error": found.train_error / 2,
             "explained": found.explained_error,
+            "optimal_penalty": best.penalty_error,
             "noise_floor": floor_error,
         }
         if table.explainable is not None:
