@@ -112,6 +112,38 @@ def test_two_valued_targets_are_minus_one_and_one_and_that_is_said() -> None:
         problem().theory()
 
 
+def test_two_words_are_minus_one_and_one_and_the_run_says_which() -> None:
+    high = FRAME.y > FRAME.y.median()
+    for name, word in (("t.csv", "yes"), ("t.csv", "True"), ("t.parquet", "True"), ("u.parquet", "yes")):
+        told = high if word == "True" else pd.Series(np.where(high, "yes", "no"))
+        frame = FRAME.assign(y=told.astype("category") if name == "u.parquet" else told)
+        _ = frame.to_csv(name, index=False) if name == "t.csv" else frame.to_parquet(name, index=False)
+        found = problem(data=name)
+        assert (found.table().targets[:, 0] == np.where(high, 1.0, -1.0)).all()
+        other = "False" if word == "True" else "no"
+        assert f"y (1 is {word}, -1 is {other}) has two values: it is" in str(found.remark())
+    told = np.where(high, "yes", "no")
+    stimuli = np.repeat(np.arange(40), 3)
+    FRAME.assign(y=told, stimulus=stimuli).to_csv("t.csv", index=False)
+    means = problem(repeats="stimulus").table().targets[:, 0]
+    assert means == pytest.approx(np.where(high, 1.0, -1.0).reshape(40, 3).mean(axis=1))
+    assert "y (1 is yes, -1 is no)" in str(problem(repeats="stimulus").remark())
+
+
+def test_other_words_in_a_target_are_refused_in_one_line() -> None:
+    high = np.where(FRAME.y > FRAME.y.median(), "yes", "no")
+    for words, why in (
+        (np.append(high[:-1], "perhaps"), r"t.csv: the target y holds 3 different words \(no, perhaps, yes\): two are"),
+        (np.append(high[:-1], ""), "the target y has words, and no word in some rows"),
+        (np.full(120, "yes"), "the target y is constant"),
+        (np.append("1", high[1:]), "row 3, column 9 holds '(yes|no)'"),
+    ):
+        FRAME.assign(y=words).to_csv("t.csv", index=False)
+        with pytest.raises(InputError, match=why) as raised:
+            problem()
+        assert "\n" not in str(raised.value)
+
+
 def test_duplicates_and_order_in_time_are_remarked_on() -> None:
     assert problem().remark() is None
     pd.concat([FRAME, FRAME.head(7)]).to_csv("t.csv", index=False)

@@ -53,7 +53,8 @@ def read_targets(
     path, name
         The file, and the parameter that errors name.
     target
-        Names of columns, numbers from 0, or patterns of names such as ``neuron_*``.
+        Names of columns, numbers from 0, or patterns of names such as ``neuron_*``.  Two words in a column are -1 and
+        1, the latter for the last in alphabetical order, as of False and True.
     columns
         Which of the other columns are inputs, as :class:`~tsmech.problem.columns.Columns` reads it.
     repeats
@@ -75,7 +76,7 @@ def _read(
     path: str, changed: int, size: int, name: str, target: tuple[str, ...], columns: str | None, repeats: str | None
 ) -> Table:
     named = () if repeats is None else (repeats,)
-    chosen = _Targets(columns, parameter=True, also=target + named, named=named)
+    chosen = _Targets(columns, parameter=True, also=target + named, named=target + named)
     numbers, headings = read_named_table(path, name, chosen)
     names = [heading.name for heading in headings]
     wanted = dict.fromkeys(place for word in target for place in _places(word, headings))
@@ -86,11 +87,31 @@ def _read(
     if not given:
         raise InputError(f"{name} = {path} has no column beside the targets that could be an input")
     targets = np.ascontiguousarray(numbers[:, list(wanted)])
+    told = [_classes(targets[:, i], headings[place], f"{name} = {path}") for i, place in enumerate(wanted)]
     groups = None if stimulus is None else numbers[:, stimulus].copy()
     inputs = _kept(numbers, given)
-    return checked(
+    table = checked(
         inputs, targets, [names[i] for i in given], tuple(names[i] for i in wanted), groups, f"{name} = {path}"
     )
+    known = zip(told, table.names, strict=True)
+    return table._replace(two_valued=tuple(one or other for one, other in known if one or other in table.two_valued))
+
+
+def _classes(target: Array, heading: Heading, where: str) -> str:
+    """Turn a target of two words into -1 and 1, 1 for the last in order, and return its name and which is 1."""
+    words = sorted(heading.words)
+    if "" in words:
+        raise InputError(f"{where}: the target {heading.name} has words, and no word in some rows")
+    if len(words) > 2:
+        held = ", ".join(words[:4]) + (", ..." if len(words) > 4 else "")
+        raise InputError(
+            f"{where}: the target {heading.name} holds {len(words)} different words ({shown(held, 100)}): two are "
+            "regressed on as -1 and 1; of more, make a column of 0 and 1 for each"
+        )
+    if len(words) < 2:
+        return ""
+    target[:] = np.where(target == heading.words.index(words[1]), 1.0, -1.0)
+    return f"{heading.name} (1 is {shown(words[1], 40)}, -1 is {shown(words[0], 40)})"
 
 
 class _Targets(Columns):

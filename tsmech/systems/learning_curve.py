@@ -118,7 +118,8 @@ class LearningCurve(System):
     )
     target: tuple[str, ...] | None = parameter(
         "y",
-        "columns that are predicted: names, numbers from 0, or patterns such as neuron_*; two values become -1 and 1",
+        "columns that are predicted: names, numbers from 0, or patterns such as neuron_*; two values or words become "
+        "-1 and 1",
         default=None,
     )
     columns: str | None = parameter(
