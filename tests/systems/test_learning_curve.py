@@ -145,13 +145,45 @@ def test_two_valued_targets_are_minus_one_and_one_and_that_is_said() -> None:
     assert "over the 24 rows that are held out the target y is constant" in str(problem().lacks("direct"))
 
 
+def test_two_words_are_minus_one_and_one_and_the_run_says_which() -> None:
+    high = FRAME.y > FRAME.y.median()
+    for name, word in (("t.csv", "yes"), ("t.csv", "True"), ("t.parquet", "True"), ("u.parquet", "yes")):
+        told = high if word == "True" else pd.Series(np.where(high, "yes", "no"))
+        frame = FRAME.assign(y=told.astype("category") if name == "u.parquet" else told)
+        _ = frame.to_csv(name, index=False) if name == "t.csv" else frame.to_parquet(name, index=False)
+        found = problem(data=name)
+        assert (found.table().targets[:, 0] == np.where(high, 1.0, -1.0)).all()
+        other = "False" if word == "True" else "no"
+        assert f"y (1 is {word}, -1 is {other}) has two values: it is" in str(found.remark())
+    told = np.where(high, "yes", "no")
+    stimuli = np.repeat(np.arange(40), 3)
+    FRAME.assign(y=told, stimulus=stimuli).to_csv("t.csv", index=False)
+    means = problem(repeats="stimulus").table().targets[:, 0]
+    assert means == pytest.approx(np.where(high, 1.0, -1.0).reshape(40, 3).mean(axis=1))
+    assert "y (1 is yes, -1 is no)" in str(problem(repeats="stimulus").remark())
+
+
+def test_other_words_in_a_target_are_refused_in_one_line() -> None:
+    high = np.where(FRAME.y > FRAME.y.median(), "yes", "no")
+    for words, why in (
+        (np.append(high[:-1], "perhaps"), r"t.csv: the target y holds 3 different words \(no, perhaps, yes\): two are"),
+        (np.append(high[:-1], ""), "the target y has words, and no word in some rows"),
+        (np.full(120, "yes"), "the target y is constant"),
+        (np.append("1", high[1:]), "row 3, column 9 holds '(yes|no)'"),
+    ):
+        FRAME.assign(y=words).to_csv("t.csv", index=False)
+        with pytest.raises(InputError, match=why) as raised:
+            problem()
+        assert "\n" not in str(raised.value)
+
+
 def test_duplicates_and_order_in_time_are_remarked_on() -> None:
     assert problem().remark() is None
     twice = pd.concat([FRAME, FRAME.head(7)])
     twice.to_csv("t.csv", index=False)
     assert "7 of 127 rows are duplicates of earlier ones" in str(problem().remark())
     twice.assign(y=np.sin(np.arange(127.0))).to_csv("t.csv", index=False)
-    assert problem().table()[-2:] == (0, 7)
+    assert problem().table()[4:6] == (0, 7)
     pd.concat([FRAME, FRAME.head(30).assign(y=0.0)]).to_csv("t.csv", index=False)
     assert "30 of 150 rows have all inputs of an earlier one" in str(problem().remark())
     FRAME.assign(y=FRAME.unit_0 + np.linspace(0.05, 5.0, 120) * RNG.standard_normal(120)).to_csv("t.csv", index=False)

@@ -17,10 +17,14 @@ FEW, MANY = 3, 20
 
 
 class Heading(NamedTuple):
-    """Where a column lies in its file, from 0, and its name: that in the header, or else its number."""
+    """Where a column lies in its file, from 0, and its name: that in the header, or else its number.
+
+    Of a column of words, those of which its numbers 0, 1, 2, ... are.
+    """
 
     place: int
     name: str
+    words: tuple[str, ...] = ()
 
 
 class Columns(NamedTuple):

@@ -172,11 +172,7 @@ def _parquet_table(pyarrow: Any, file: Any, columns: Columns) -> tuple[NDArray[n
     declared = (schema.pandas_metadata or {}).get("index_columns", [])
     indices = [i for i, name in enumerate(names) if name in declared or index_by_name(name)]
     wanted = [i for i in columns.choose(names, len(names)) if columns.decided or i not in indices]
-    worded = {
-        i: Codes()
-        for i in columns.with_words(names, len(names))
-        if pyarrow.types.is_string(schema.types[i]) or pyarrow.types.is_large_string(schema.types[i])
-    }
+    worded = {i: Codes() for i in columns.with_words(names, len(names)) if _holds_words(pyarrow, schema.types[i])}
     for i in wanted:
         if i not in worded and not (
             pyarrow.types.is_integer(schema.types[i]) or pyarrow.types.is_floating(schema.types[i])
@@ -189,9 +185,18 @@ def _parquet_table(pyarrow: Any, file: Any, columns: Columns) -> tuple[NDArray[n
         for place, i in enumerate(wanted):
             cells = batch.column(i)
             if i in worded:
-                table[row : row + batch.num_rows, place] = [worded[i][str(word)] for word in cells.to_pylist()]
+                table[row : row + batch.num_rows, place] = [
+                    worded[i]["" if word is None else str(word)] for word in cells.to_pylist()
+                ]
             else:
                 table[row : row + batch.num_rows, place] = cells.to_numpy(zero_copy_only=False)
         row += batch.num_rows
     refuse_a_count(table, wanted, names, columns)
-    return table[:row], [Heading(i, names[i]) for i in wanted]
+    return table[:row], [Heading(i, names[i], tuple(worded.get(i, ()))) for i in wanted]
+
+
+def _holds_words(pyarrow: Any, kind: Any) -> bool:
+    """Return whether cells of a type are words, or truths, which are two words."""
+    types = pyarrow.types
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_boolean(kind))

@@ -68,12 +68,14 @@ class Table(NamedTuple):
     """Of the targets."""
     repeats: Repeats | None
     """Of the rows, which are means over them; None where rows are single ones."""
-    two_valued: tuple[str, ...]
-    """Targets with two values, which are -1 and 1 here."""
     duplicates: int
     """Number of rows that equal one before."""
     repeated: int
     """Number of rows that equal one before in all inputs, but not in all targets."""
+    told: tuple[str, ...] = ()
+    """By target, where it was two words: its name and which of them is 1."""
+    two_valued: tuple[str, ...] = ()
+    """Targets with two values, which are -1 and 1 here."""
 
 
 def read_targets(
@@ -91,7 +93,8 @@ def read_targets(
     path, name
         The file, and the parameter that errors name.
     target
-        Names of columns, numbers from 0, or patterns of names such as ``neuron_*``.
+        Names of columns, numbers from 0, or patterns of names such as ``neuron_*``.  Two words in a column are -1 and
+        1, the latter for the last in alphabetical order, as of False and True.
     columns
         Which of the other columns are inputs, as :class:`~tsmech.problem.columns.Columns` reads it.
     repeats
@@ -113,7 +116,7 @@ def _read(
     path: str, changed: int, size: int, name: str, target: tuple[str, ...], columns: str | None, repeats: str | None
 ) -> Table:
     named = () if repeats is None else (repeats,)
-    chosen = _Targets(columns, parameter=True, also=target + named, named=named)
+    chosen = _Targets(columns, parameter=True, also=target + named, named=target + named)
     numbers, headings = read_named_table(path, name, chosen)
     names = [heading.name for heading in headings]
     wanted = dict.fromkeys(place for word in target for place in _places(word, headings))
@@ -124,11 +127,30 @@ def _read(
     if not given:
         raise InputError(f"{name} = {path} has no column beside the targets that could be an input")
     targets = np.ascontiguousarray(numbers[:, list(wanted)])
+    told = [_classes(targets[:, i], headings[place], f"{name} = {path}") for i, place in enumerate(wanted)]
     groups = None if stimulus is None else numbers[:, stimulus].copy()
     inputs = _kept(numbers, given)
-    return checked(
+    table = checked(
         inputs, targets, [names[i] for i in given], tuple(names[i] for i in wanted), groups, f"{name} = {path}"
     )
+    return table._replace(told=tuple(told), two_valued=tuple(filter(None, told)))
+
+
+def _classes(target: Array, heading: Heading, where: str) -> str:
+    """Turn a target of two words into -1 and 1, 1 for the last in order, and return its name and which is 1."""
+    words = sorted(heading.words)
+    if "" in words:
+        raise InputError(f"{where}: the target {heading.name} has words, and no word in some rows")
+    if len(words) > 2:
+        held = ", ".join(words[:4]) + (", ..." if len(words) > 4 else "")
+        raise InputError(
+            f"{where}: the target {heading.name} holds {len(words)} different words ({shown(held, 100)}): two are "
+            "regressed on as -1 and 1; of more, make a column of 0 and 1 for each"
+        )
+    if len(words) < 2:
+        return ""
+    target[:] = np.where(target == heading.words.index(words[1]), 1.0, -1.0)
+    return f"{heading.name} (1 is {shown(words[1], 40)}, -1 is {shown(words[0], 40)})"
 
 
 class _Targets(Columns):
@@ -176,7 +198,7 @@ def checked(
                 f"so that it varies by {LEAST:g} at least and is at most {MOST:g}"
             )
     _refuse_copies(inputs, targets, columns, names, where)
-    return Table(inputs, targets, names, repeats, (), *_repeated(inputs, targets))
+    return Table(inputs, targets, names, repeats, *_repeated(inputs, targets))
 
 
 def signed(table: Table, rows: Rows) -> Table:
@@ -191,7 +213,8 @@ def signed(table: Table, rows: Rows) -> Table:
     targets = table.targets.copy()
     low, high = low[signs], high[signs]
     targets[:, signs] = ((targets[:, signs] - low) - (high - targets[:, signs])) / (high - low)
-    two_valued = tuple(one for one, sign in zip(table.names, signs, strict=True) if sign)
+    told = table.told or ("",) * len(table.names)
+    two_valued = tuple(words or one for one, words, sign in zip(table.names, told, signs, strict=True) if sign)
     return table._replace(targets=targets, two_valued=two_valued)
 
 

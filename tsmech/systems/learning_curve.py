@@ -124,7 +124,8 @@ class LearningCurve(System):
     )
     target: tuple[str, ...] | None = parameter(
         "y",
-        "columns that are predicted: names, numbers from 0, or patterns such as neuron_*; two values become -1 and 1",
+        "columns that are predicted: names, numbers from 0, or patterns such as neuron_*; two values or words become "
+        "-1 and 1",
         default=None,
     )
     columns: str | None = parameter(
@@ -335,6 +336,7 @@ class LearningCurve(System):
             "test_error": found.mean_square_error / 2,
             "train_error": found.train_error / 2,
             "explained": found.explained_error,
+            "optimal_penalty": best.penalty_error,
             "noise_floor": floor_error,
         }
         if table.repeats is not None:
