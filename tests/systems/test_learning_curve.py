@@ -383,6 +383,10 @@ TABLES: list[tuple[Any, str]] = [
     (lambda frame: frame.head(19), "19 rows: at least 20"),
     (lambda frame: frame.assign(unit_2=frame.unit_2.where(frame.index != 4)), "row 6, column 3 holds ''"),
     (lambda frame: frame.assign(y=frame.y.where(frame.index != 4, np.inf)), "inf in row 6, column 9"),
+    (
+        lambda frame: frame.assign(y=frame.y.astype(object).where(frame.index > 0, "bad")),
+        "the target y holds 'bad' in row 1 of its cells, and numbers in others",
+    ),
     (lambda frame: frame.assign(y=1e-70 * frame.y), "the target y lies between .*: give it in other units"),
     (lambda frame: frame.assign(unit_1=1e70 * frame.unit_1), "the column unit_1 lies between"),
     (lambda frame: frame.assign(unit_5=frame.y), "column unit_5 is the target y itself: leave it out"),

@@ -141,6 +141,13 @@ def _classes(target: Array, heading: Heading, where: str) -> str:
     words = sorted(heading.words)
     if "" in words:
         raise InputError(f"{where}: the target {heading.name} has words, and no word in some rows")
+    strange = [word for word in words if not _is_number(word)]
+    if len(words) > 2 and 0 < len(strange) < len(words):
+        row = int(np.argmax(target == heading.words.index(strange[0]))) + 1
+        raise InputError(
+            f"{where}: the target {heading.name} holds {shown(strange[0], 40)!r} in row {row} of its cells, and numbers "
+            "in others"
+        )
     if len(words) > 2:
         held = ", ".join(words[:4]) + (", ..." if len(words) > 4 else "")
         raise InputError(
@@ -151,6 +158,14 @@ def _classes(target: Array, heading: Heading, where: str) -> str:
         return ""
     target[:] = np.where(target == heading.words.index(words[1]), 1.0, -1.0)
     return f"{heading.name} (1 is {shown(words[1], 40)}, -1 is {shown(words[0], 40)})"
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 class _Targets(Columns):
