@@ -145,8 +145,8 @@ def _classes(target: Array, heading: Heading, where: str) -> str:
     if len(words) > 2 and 0 < len(strange) < len(words):
         row = int(np.argmax(target == heading.words.index(strange[0]))) + 1
         raise InputError(
-            f"{where}: the target {heading.name} holds {shown(strange[0], 40)!r} in row {row} of its cells, and numbers "
-            "in others"
+            f"{where}: the target {heading.name} holds {shown(strange[0], 40)!r} in row {row} of its cells, and "
+            "numbers in others"
         )
     if len(words) > 2:
         held = ", ".join(words[:4]) + (", ..." if len(words) > 4 else "")
