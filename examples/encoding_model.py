@@ -9,7 +9,8 @@ the stimuli that were shown, and real fits are laid beside it.
 
     python examples/encoding_model.py [picture.png]
 
-prints three tables and draws them.  The ground truth is known: the trained network explains all that can be explained.
+prints three tables and draws them (some minutes).  The ground truth is known: the trained network explains all that can
+be explained.
 """
 
 import sys
@@ -28,6 +29,9 @@ SNAPSHOTS = (0, 20, 40, 60, 90, 120, 250, 1000)
 """Steps of training after which the network is looked at."""
 EXPERIMENTS = 16
 """Simulated experiments: stimuli that were shown, drawn anew from all that there are."""
+SHOWN = (20, 28, 40, 60, 80, 120, 160, 240, 320, 480)
+FOLDS = 5
+"""Random fifths of the stimuli of one experiment on which fits to the others are measured."""
 HALF = 3
 """Which of them is the network in the middle of its training."""
 SIZES = (60, 80, 120, 160, 240, 320, 480, 640, 800, 1000)
@@ -93,6 +97,19 @@ def explained(data: str, known: float | None, sizes: tuple[int, ...], answer: st
     return np.stack([mean, np.zeros_like(mean)])
 
 
+def fitted(data: pd.DataFrame, path: Path) -> float:
+    """Return the explained variance of real fits to the stimuli of one experiment, as one without theory finds it."""
+    data.to_csv(path, index=False)
+    error = [
+        tsmech.LearningCurve(
+            data=str(path), target=("neuron_*",), penalty="cross_validated", held_out=1 / FOLDS, split=fold,
+            fractions=[1 - 1 / FOLDS],
+        ).curve("direct", fold).observables["test_error"][0]
+        for fold in range(FOLDS)
+    ]  # fmt: skip
+    return float(1 - (2 * np.mean(error, axis=0) / data.filter(like="neuron").to_numpy().var(axis=0)).mean())
+
+
 def main(picture: str | None) -> None:
     rng = np.random.default_rng(0)
     layers, learnt, other = train(rng)
@@ -125,22 +142,28 @@ def main(picture: str | None) -> None:
 
         print(
             "the trained network before the random one, from so many stimuli that were shown: the difference\n"
-            "in stated standard errors, and in its scatter from one simulated experiment to the next"
+            "in stated standard errors, in its scatter from one simulated experiment to the next, and that of\n"
+            "real fits, cross-validated on the stimuli that were shown, in their scatter"
         )
         apart = []
-        for shown in (40, 60, 80, 120, 160, 240, 320, 480):
-            stated, differences = [], []
+        frames = [pd.read_csv(data) for data in (trained, random)]
+        for shown in SHOWN:
+            stated, differences, fits = [], [], []
             for split in range(EXPERIMENTS):
                 own, rival = (
                     explained(data, shown / STIMULI, (shown,), "theory", split)[:, 0] for data in (trained, random)
                 )
                 differences.append(own[0] - rival[0])
                 stated.append(differences[-1] / np.hypot(own[1], rival[1]))
-            apart.append((shown, np.mean(stated), np.mean(differences) / np.std(differences, ddof=1)))
-            print(f"  {shown:5d}  {apart[-1][1]:6.1f}  {apart[-1][2]:6.1f}")
-        for words, place in (("stated errors", 1), ("scatters", 2)):
-            told = next((one[0] for one in apart if one[place] > 2), None)
-            print(f"two {words} lie between them from about {told} stimuli on")
+                rows = np.random.default_rng(split).permutation(STIMULI)[:shown]
+                fits.append(-np.diff([fitted(frame.iloc[rows], Path(folder, "shown.csv")) for frame in frames])[0])
+            scatter, real = (np.mean(one) / np.std(one, ddof=1) for one in (differences, fits))
+            apart.append((shown, np.mean(stated), scatter, real))
+            print(f"  {shown:5d}  {np.mean(stated):6.1f}  {scatter:6.1f}  {real:6.1f}")
+        for words, place in (("stated errors", 1), ("scatters", 2), ("scatters of real fits", 3)):
+            told = next((i for i in range(len(SHOWN)) if min(one[place] for one in apart[i:]) > 2), None)
+            where = {None: "beyond those tried", 0: f"from {SHOWN[0]} stimuli on or fewer"}
+            print(f"two {words} lie between them {where.get(told, f'from about {SHOWN[told or 0]} stimuli on')}")
     if picture:
         draw(picture, curves, by_task, apart)
 
@@ -163,15 +186,18 @@ def draw(picture: str, curves: dict, by_task: list, apart: list) -> None:
     middle.axhline(1 - NOISE, color="0.5", linestyle=(0, (6, 3)))
     middle.set(xlabel="share of the task that the network has learnt", ylim=(0, 0.8))
     middle.legend(frameon=False, fontsize=8, loc="lower right")
-    shown, stated, scatter = np.array(apart).T
-    right.plot(shown, stated, color="#0072b2", label="in stated standard errors")
-    right.plot(shown, scatter, "o", color="#d55e00", markerfacecolor="none", label="in scatter between experiments")
+    shown, stated, scatter, real = np.array(apart).T
+    right.plot(shown, stated, color="#0072b2", label="predicted, in stated standard errors")
+    right.plot(shown, scatter, "s", color="#d55e00", label="predicted, in scatter of experiments")
+    right.plot(shown, real, "o", color="#d55e00", markerfacecolor="none", label="real fits, in their scatter")
     right.axhline(2, color="0.5", linestyle=":")
-    right.set(xscale="log", xlabel="stimuli that were shown", ylabel="trained − random", ylim=(0, None))
+    right.set(xscale="log", yscale="log", xlabel="stimuli that were shown", ylabel="trained − random")
     right.legend(frameon=False, fontsize=8, loc="upper left")
-    for ax, ticks in ((left, (60, 100, 200, 500, 1000)), (right, (40, 100, 200, 500))):
+    for ax, ticks in ((left, (60, 100, 200, 500, 1000)), (right, (20, 40, 100, 200, 500))):
         ax.set_xticks(ticks, [str(tick) for tick in ticks])
         ax.xaxis.set_minor_formatter("")
+    right.set_yticks((0.5, 1, 2, 5, 10, 20), ["0.5", "1", "2", "5", "10", "20"])
+    right.yaxis.set_minor_formatter("")
     figure.suptitle("Made-up neurons that read a trained network: which network explains them, and when it is seen")
     figure.savefig(picture, dpi=150)
 

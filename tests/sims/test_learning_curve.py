@@ -71,6 +71,15 @@ def test_cross_validation_chooses_the_penalty_of_the_least_leave_one_out_error(r
         assert found["test"][0, k] == pytest.approx(error, rel=1e-5)
 
 
+def test_a_training_set_whose_inputs_do_not_vary_predicts_the_mean() -> None:
+    X = np.concatenate([np.zeros(30), RNG.standard_normal(10)])[:, None]
+    y = RNG.standard_normal((40, 1))
+    for penalties in (None, np.ones((1, 1))):
+        found = draw_direct(X, y, np.arange(30), np.arange(30, 40), np.array([20]), penalties, np.random.default_rng(2))
+        mean = y[np.random.default_rng(2).permutation(30)[:20]].mean()
+        assert found["test"][0, 0] == pytest.approx(np.mean((y[30:] - mean) ** 2))
+
+
 def test_made_up_tables_are_what_they_say() -> None:
     made = make_table(20_000, 10, exponent=1.0, noise=0.5, seed=3)
     assert np.allclose(made.inputs.var(axis=0), made.eigenvalues, rtol=0.05)

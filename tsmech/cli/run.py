@@ -219,6 +219,8 @@ def _run(
         files = publish(store)
         if as_json:
             print(tables.to_json(store.rows()))
+            for line in remarks(store):
+                say(line, quiet)
         elif share != WHOLE:
             counts = ", ".join(f"{count} {answer}" for answer, count in store.counts().items())
             say_out(f"shard {share}: finished {counts}; tsmech merge joins {directory} with the others", quiet)

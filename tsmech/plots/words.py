@@ -16,6 +16,7 @@ from tsmech.problem.observables import Coordinate, observable_of
 from tsmech.problem.parameters import Parameter
 from tsmech.problem.reports import REPORTS
 from tsmech.problem.system import System, simulations
+from tsmech.words import shown as shortened
 
 BAND = 0.01
 """Relative standard error of a prediction from which on its band can be seen."""
@@ -111,12 +112,15 @@ def setting(experiment: Experiment, shown: Mapping[str, Sequence[Row]], picture:
     declared = experiment.system.parameters()
     words = []
     for name, value in experiment.fixed.items():
-        if name in (picture.x, picture.y, *REPORTS) or declared[name].single:
+        stated = name in experiment.system.stated
+        if name in (picture.x, picture.y, *REPORTS) or (declared[name].single and not stated):
             continue
-        needed = name in experiment.system.stated or value != declared[name].default
+        needed = stated or value != declared[name].default
         if not (drawn if name == "dimension" else needed):
             continue
-        if isinstance(value, str) or not declared[name].symbol[0].isalpha():
+        if isinstance(value, tuple):
+            words.append(f"{name} = {printable(shortened(', '.join(map(str, value)), 60))}")
+        elif isinstance(value, str) or not declared[name].symbol[0].isalpha():
             value = str(value)
             words.append(f"{name} = {printable(Path(value).name if declared[name].file else value)}")
         elif isinstance(value, (int, float)):

@@ -9,24 +9,31 @@ from numpy.typing import NDArray
 
 from tsmech.problem.parameters import LARGEST, nearest
 
-FEW = 3
-"""Rows from which a first column 0, 1, 2, ... or 1, 2, 3, ... may be an index."""
+MARK = "columns: "
+CHOICE = "names, numbers from 0 (0,2,age) or patterns (unit_*); -id,-3 to leave columns out, all to take even an index"
+"""What a parameter may say that chooses columns."""
+FEW, MANY = 3, 20
+"""Rows from which a column 0, 1, 2, ... or 1, 2, 3, ... may be an index: the first of a text or Parquet file, any."""
 
 
 class Heading(NamedTuple):
-    """Where a column lies in its file, from 0, and its name: that in the header, or else its number."""
+    """Where a column lies in its file, from 0, and its name: that in the header, or else its number.
+
+    Of a column of words, those of which its numbers 0, 1, 2, ... are.
+    """
 
     place: int
     name: str
+    words: tuple[str, ...] = ()
 
 
 class Columns(NamedTuple):
     """The user's choice of columns, and whether the system has a parameter ``columns`` at all.
 
-    ``0,2,age`` takes columns by number (from 0, as they lie in the file) or by the name in the header, ``-id,-3`` takes
-    all but these, ``all`` takes even what looks like an index.  The columns that ``also`` names, by numbers, names or
-    patterns of names (``neuron_*``), are taken besides, whatever the words say.  Those that ``named`` names may hold
-    words in place of numbers: each word becomes a number of its own.
+    ``0,2,age`` takes columns by number (from 0, as they lie in the file), by the name in the header or by a pattern of
+    names (``unit_*``), ``-id,-3`` takes all but these, ``all`` takes even what looks like an index.  The columns that
+    ``also`` names, in the same three ways, are taken besides, whatever the words say.  Those that ``named`` names may
+    hold words in place of numbers: each word becomes a number of its own.
     """
 
     words: str | None = None
@@ -55,12 +62,12 @@ class Columns(NamedTuple):
         if self.words in (None, "all"):
             return everything
         known = list(names or [])
-        taken, dropped = set(), set()
+        taken, dropped = set[int](), set[int]()
         for piece in self._pieces():
             if piece.startswith("-") and piece not in known:
-                dropped.add(_find(piece[1:], known, width))
+                dropped.update(matching(piece[1:], known, width, MARK))
             else:
-                taken.add(_find(piece, known, width))
+                taken.update(matching(piece, known, width, MARK))
         if taken and dropped:
             raise ValueError(f"columns = {self.words} both takes columns and drops some: do one of them")
         wanted = sorted(taken) if taken else [column for column in everything if column not in dropped]
@@ -72,9 +79,10 @@ class Columns(NamedTuple):
         """Return the numbers of the columns that may hold words."""
         return [column for word in self.named for column in matching(word, names, width)]
 
-    def decide(self, question: str) -> ValueError:
-        """Return the error for a table whose first column may be an index or an input."""
-        way = "columns = -0 leaves it out, columns = all takes it" if self.parameter else "write the file without it"
+    def decide(self, question: str, column: str = "0") -> ValueError:
+        """Return the error for a table one of whose columns, usually the first, may be an index or an input."""
+        way = f"columns = -{column} leaves it out, columns = all takes it"
+        way = way if self.parameter else "write the file without it"
         return ValueError(f"{question}: it may be an index or an input ({way})")
 
 
@@ -86,20 +94,23 @@ class Codes(dict[str, float]):
         return self.setdefault(word, float(len(self)))
 
 
-def matching(word: str, names: Sequence[str] | None, width: int) -> list[int]:
-    """Return the numbers of the columns that a name, a number or a pattern of names such as ``neuron_*`` means."""
+def matching(word: str, names: Sequence[str] | None, width: int, mark: str = "") -> list[int]:
+    """Return the numbers of the columns that a name, a number or a pattern of names such as ``neuron_*`` means.
+
+    Errors begin with ``mark``.
+    """
     known = list(names or [])
     if word not in known and any(letter in word for letter in "*?["):
         found = [column for column, name in enumerate(known) if fnmatch.fnmatchcase(name, word)]
         if not found:
             named = [name for name in known if name][:20]
             hint = f"known: {', '.join(named)}" if named else "the file names none: give numbers, from 0"
-            raise ValueError(f"no column has a name like {word} ({hint})")
+            raise ValueError(f"{mark}no column has a name like {word} ({hint})")
         return found
-    return [_find(word, known, width, "")]
+    return [_find(word, known, width, mark)]
 
 
-def _find(piece: str, names: Sequence[str], width: int, mark: str = "columns: ") -> int:
+def _find(piece: str, names: Sequence[str], width: int, mark: str) -> int:
     if not piece:
         raise ValueError(f"{mark}a name or a number is missing between two commas")
     number = int(piece) if piece.isascii() and piece.isdigit() and len(piece) < 10 else None
@@ -131,10 +142,25 @@ def all_finite(table: NDArray[np.float64]) -> bool:
     return bool(table.min() >= -LARGEST and table.max() <= LARGEST)
 
 
-def refuse_a_count(table: NDArray[np.float64], name: str | None, columns: Columns) -> None:
-    """Refuse a table whose first column counts the rows, unless the user chose that column."""
-    if columns.decided or table.shape[0] < FEW or table.shape[1] < 2:
+def refuse_a_count(
+    table: NDArray[np.float64], wanted: Sequence[int], names: Sequence[str] | None, columns: Columns, first: int = FEW
+) -> None:
+    """Refuse a table one of whose columns counts the rows, unless the user chose that column.
+
+    ``wanted`` says where the table's columns lie in the file, whose names are ``names``; from ``first`` rows on the
+    first column of the file may be an index.
+    """
+    rows, width = table.shape
+    if columns.decided or rows < FEW or width < 2:
         return
-    if table[0, 0] in (0.0, 1.0) and (np.diff(table[:, 0]) == 1.0).all():
-        called = "" if name is None else f" ({name[:40]})"
-        raise columns.decide(f"its first column{called} counts {table[0, 0]:g}, {table[1, 0]:g}, {table[2, 0]:g}, ...")
+    begins = table[0]
+    likely = ((begins == 0.0) | (begins == 1.0)) & (table[1] - begins == 1.0) & (table[-1] - begins == rows - 1.0)
+    chosen = {place for word in columns.also for place in matching(word, names, max(wanted) + 1)} if any(likely) else ()
+    for column in np.flatnonzero(likely).tolist():
+        place = wanted[column]
+        if rows >= (MANY if place else first) and place not in chosen and (np.diff(table[:, column]) == 1.0).all():
+            name = names[place] if names else ""
+            which = f"column {name or f'number {place} (from 0)'}" if place else "first column"
+            called = f" ({name[:40]})" if name and not place else ""
+            counts = ", ".join(f"{number:g}" for number in table[:3, column])
+            raise columns.decide(f"its {which}{called} counts {counts}, ...", (place and name) or str(place))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.machine import memory
 from tsmech.problem import text_tables
-from tsmech.problem.columns import Codes, Columns, Heading, all_finite, index_by_name, refuse_a_count
+from tsmech.problem.columns import MANY, Codes, Columns, Heading, all_finite, index_by_name, refuse_a_count
 from tsmech.problem.parameters import LARGEST
 
 KINDS = ".csv, .tsv, .txt or .dat (or one of these and .gz, .bz2 or .xz), .parquet, .npy or .npz"
@@ -146,7 +146,9 @@ def _array(file: IO[bytes], size: int) -> NDArray[np.float64]:
 
 def _chosen(table: NDArray[np.float64], columns: Columns) -> tuple[NDArray[np.float64], list[Heading]]:
     wanted = columns.choose(None, table.shape[1])
-    return (table if len(wanted) == table.shape[1] else table[:, wanted]), [Heading(i, str(i)) for i in wanted]
+    table = table if len(wanted) == table.shape[1] else table[:, wanted]
+    refuse_a_count(table, wanted, None, columns, MANY)
+    return table, [Heading(i, str(i)) for i in wanted]
 
 
 # Parquet
@@ -170,11 +172,7 @@ def _parquet_table(pyarrow: Any, file: Any, columns: Columns) -> tuple[NDArray[n
     declared = (schema.pandas_metadata or {}).get("index_columns", [])
     indices = [i for i, name in enumerate(names) if name in declared or index_by_name(name)]
     wanted = [i for i in columns.choose(names, len(names)) if columns.decided or i not in indices]
-    worded = {
-        i: Codes()
-        for i in columns.with_words(names, len(names))
-        if pyarrow.types.is_string(schema.types[i]) or pyarrow.types.is_large_string(schema.types[i])
-    }
+    worded = {i: Codes() for i in columns.with_words(names, len(names)) if _holds_words(pyarrow, schema.types[i])}
     for i in wanted:
         if i not in worded and not (
             pyarrow.types.is_integer(schema.types[i]) or pyarrow.types.is_floating(schema.types[i])
@@ -187,10 +185,18 @@ def _parquet_table(pyarrow: Any, file: Any, columns: Columns) -> tuple[NDArray[n
         for place, i in enumerate(wanted):
             cells = batch.column(i)
             if i in worded:
-                table[row : row + batch.num_rows, place] = [worded[i][str(word)] for word in cells.to_pylist()]
+                table[row : row + batch.num_rows, place] = [
+                    worded[i]["" if word is None else str(word)] for word in cells.to_pylist()
+                ]
             else:
                 table[row : row + batch.num_rows, place] = cells.to_numpy(zero_copy_only=False)
         row += batch.num_rows
-    if wanted[:1] == [0]:
-        refuse_a_count(table, names[0], columns)
-    return table[:row], [Heading(i, names[i]) for i in wanted]
+    refuse_a_count(table, wanted, names, columns)
+    return table[:row], [Heading(i, names[i], tuple(worded.get(i, ()))) for i in wanted]
+
+
+def _holds_words(pyarrow: Any, kind: Any) -> bool:
+    """Return whether cells of a type are words, or truths, which are two words."""
+    types = pyarrow.types
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_boolean(kind))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
-from tsmech.problem.columns import Columns
+from tsmech.problem.columns import CHOICE, Columns
 from tsmech.problem.files import KINDS, read_table, state
 from tsmech.problem.parameters import LARGEST, LARGEST_DIMENSION, Numbers, parameter
 from tsmech.problem.system import System
@@ -56,8 +56,7 @@ class GaussianInputs(System):
     )
     columns: str | None = parameter(
         "c",
-        "which columns of the spectrum's file: names or numbers from 0 (0,2,age), -id,-3 to leave columns out, all to "
-        "take even an index",
+        f"which columns of the spectrum's file: {CHOICE}",
         default=None,
     )
     standardise: bool = parameter(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.problem.feature_maps import FeatureMap
-from tsmech.problem.tables import Table
+from tsmech.problem.tables import Table, signed
 
 if TYPE_CHECKING:
     from tsmech.theory.learning_curve import KnownRows, Population
@@ -58,6 +58,11 @@ def split(count: int, held_out: float, known: float | None, number: int) -> tupl
     return np.sort(order[:held]), np.sort(pool), np.sort(seen)
 
 
+def as_signs(table: Table, known: Rows) -> Table:
+    """Return the table with targets of two values as -1 and 1, by what the known rows say."""
+    return _signs(Same(table), known.tobytes())
+
+
 def decomposed(table: Table, known: Rows, features: FeatureMap, intercept: bool, standardise: bool) -> "KnownRows":
     """Return what the known rows say; no other row is looked at."""
     return _decompose(Same(table), known.tobytes(), features, intercept, standardise)
@@ -71,6 +76,11 @@ def estimated(known: "KnownRows", endless: bool) -> "Population":
 def mapped(features: FeatureMap, table: Table, rows: Rows, pool: Rows) -> Array:
     """Return the features of some rows, scaled by those of the pool."""
     return _map(features, Same(table), rows.tobytes(), pool.tobytes())
+
+
+@functools.lru_cache(maxsize=4)
+def _signs(table: Same[Table], known: bytes) -> Table:
+    return signed(table.value, np.frombuffer(known, dtype=np.intp))
 
 
 @functools.lru_cache(maxsize=4)

@@ -123,6 +123,11 @@ class Parameter:
 
     def refuse(self, value: object) -> InputError:
         """Return the one-line error for a value that is not allowed."""
+        if self.file and hasattr(value, "__array__"):
+            kind = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
+            return InputError(
+                f"{self.name} takes the path of a file, not a {kind}: save it first, as by numpy.save or its to_parquet"
+            )
         words = repr(value) if isinstance(value, str) and value and self.numeric else value
         close = difflib.get_close_matches(shown(value), self.choices, 1) if self.choices else []
         hint = f" (did you mean {close[0]}?)" if close else ""
@@ -308,7 +313,8 @@ def _holds_truths(value: Any) -> bool:
 
 
 def _checked_words(parameter: Parameter, value: Any) -> tuple[str, ...]:
-    words = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else ()
+    several = value if isinstance(value, (list, tuple)) else (value,)
+    words = tuple(str(word) if _is_count(word) else word for word in several)
     if not words or not all(isinstance(word, str) and word for word in words):
         raise parameter.refuse(value)
     if parameter.choices:
@@ -319,6 +325,11 @@ def _checked_words(parameter: Parameter, value: Any) -> tuple[str, ...]:
                 f"{', '.join(parameter.choices)}"
             )
     return words
+
+
+def _is_count(value: Any) -> bool:
+    """Return whether a value is a whole number, which may stand for a word: the number of a column."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _fields(table: Any) -> list[str]:

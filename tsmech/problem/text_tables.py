@@ -60,22 +60,21 @@ def read(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading
         cells = split(first, layout.separator)
         alike = len(cells) == layout.width
         words = columns.with_words(layout.names, layout.width) if alike else []
-        words = [column for column in words if not is_number(cells[column])]
-        numeric = [column for column in wanted if column not in words]
+        codes = {column: Codes() for column in words if not is_number(cells[column])}
+        numeric = [column for column in wanted if column not in codes]
         whole = alike and all(is_number(cells[column]) for column in numeric)
         if layout.mixed and whole:
             raise ValueError("its first row may be a header or numbers: name the columns in words")
         try:
             if not whole:  # a column of True and False would be read as numbers
                 raise ValueError(f"{first.strip()[:40]} is not a row of {layout.width} numbers")
-            table = _numbers(_Lines(itertools.chain([first], numbers)), layout, wanted, words)
+            table = _numbers(_Lines(itertools.chain([first], numbers)), layout, wanted, codes)
         except ValueError as error:
             raise _fault(path, layout, numeric) or ValueError(" ".join(str(error).split())) from None
     if not all_finite(table):
         raise _fault(path, layout, numeric) or ValueError("its rows differ in length")
-    if wanted[0] == 0:
-        refuse_a_count(table, layout.names[0] if layout.names else None, columns)
-    return table, headings
+    refuse_a_count(table, wanted, layout.names, columns)
+    return table, [heading._replace(words=tuple(codes.get(heading.place, ()))) for heading in headings]
 
 
 def lines_of(path: str, comments: bool = False) -> Generator[str]:
@@ -117,7 +116,9 @@ class _Lines(io.TextIOBase):
         return text[:end]
 
 
-def _numbers(lines: io.TextIOBase, layout: Layout, wanted: Sequence[int], words: Sequence[int]) -> NDArray[np.float64]:
+def _numbers(
+    lines: io.TextIOBase, layout: Layout, wanted: Sequence[int], codes: dict[int, Codes]
+) -> NDArray[np.float64]:
     """Return the wanted columns, numbers for words in some; their array grows by a quarter, as far as memory goes."""
     import pandas
 
@@ -128,8 +129,8 @@ def _numbers(lines: io.TextIOBase, layout: Layout, wanted: Sequence[int], words:
         sep=r"\s+" if layout.separator == " " else layout.separator,
         header=None,
         usecols=None if len(wanted) == layout.width else list(wanted),
-        dtype={column: np.float64 for column in wanted if column not in words} if words else np.float64,
-        converters={column: Codes().__getitem__ for column in words} or None,
+        dtype={column: np.float64 for column in wanted if column not in codes} if codes else np.float64,
+        converters={column: numbers.__getitem__ for column, numbers in codes.items()} or None,
         na_filter=False,
         low_memory=False,
         skipinitialspace=True,

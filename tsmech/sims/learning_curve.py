@@ -243,18 +243,21 @@ def _solve_rows(x: Array, y: Array, penalties: Array | None, intercept: bool, st
 
 def _cross_validated(x: Array, y: Array, intercept: bool) -> Array:
     """Return for each target the penalty of the least leave-one-out error within a training set."""
-    from scipy.linalg import svd
+    from scipy.linalg import eigh
 
-    m = len(x)
-    u, singular, _ = svd(x, full_matrices=False, check_finite=False)
-    values = singular**2
-    kept = values > WEAK * values[0]
-    u, values = u[:, kept], values[kept]
+    m, p = x.shape
+    values, vectors = eigh(x @ x.T if m <= p else x.T @ x)
+    kept = values > WEAK * values[-1]
+    if not kept.any():
+        return np.ones(y.shape[1])  # inputs that do not vary: every penalty gives the mean
+    values, vectors = values[kept], vectors[:, kept]
+    u = vectors if m <= p else x @ (vectors / np.sqrt(values))
     candidates = np.geomspace(1e-5, 1e4, CANDIDATES) * values.mean()
+    share = values[:, None] / (values[:, None] + candidates)
+    left = np.maximum(1.0 - (u * u) @ share - (1.0 / m if intercept else 0.0), 1e-9)
+    along = u.T @ y
     errors = np.empty((CANDIDATES, y.shape[1]))
-    for i, penalty in enumerate(candidates):
-        share = values / (values + penalty)
-        leverage = (u * u) @ share + (1.0 / m if intercept else 0.0)
-        residual = y - u @ (share[:, None] * (u.T @ y))
-        errors[i] = ((residual / np.maximum(1.0 - leverage, 1e-9)[:, None]) ** 2).mean(axis=0)
+    for k in range(y.shape[1]):
+        residual = y[:, k, None] - u @ (share * along[:, k, None])
+        errors[:, k] = ((residual / left) ** 2).mean(axis=0)
     return np.asarray(candidates[errors.argmin(axis=0)])

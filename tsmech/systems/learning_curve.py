@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
 from tsmech.problem import known_rows
+from tsmech.problem.columns import CHOICE
 from tsmech.problem.curve import Curve
 from tsmech.problem.feature_maps import MAPS, FeatureMap
 from tsmech.problem.files import KINDS
 from tsmech.problem.made_up_tables import MADE_UP, made_up_table
 from tsmech.problem.observables import Coordinate, Observable
-from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.parameters import Numbers, numbers, parameter
 from tsmech.problem.references import Reference
 from tsmech.problem.system import System
 from tsmech.problem.tables import Table, read_targets
+from tsmech.words import shown
 
 if TYPE_CHECKING:
     from tsmech.theory.learning_curve import KnownRows, Needed, Population
@@ -30,6 +32,10 @@ FEWEST = 5
 MOST = 1e12
 """Most training rows that are predicted for."""
 FEWEST_KNOWN = 10
+REPEATED = 0.1
+"""Share of rows with the inputs of an earlier one from which on that is said."""
+ALL = 1e-9
+"""Share of a target's variance that is lost in rounding."""
 SHAPES = {"width": "random_features", "degree": "polynomial", "length": "kernel"}
 TARGET = ("target",)
 
@@ -105,7 +111,7 @@ class LearningCurve(System):
         ),
     )
     pictured = ("test_error", "explained")
-    stated = ("known", "penalty")
+    stated = ("target", "known", "penalty")
     checks = (
         {"data": "made_up", "penalty": 1.0, "fractions": (0.02, 0.1, 0.4)},
         {"data": "made_up", "penalty": 0.1, "known": 0.1, "fractions": (0.04, 0.1, 0.2, 0.4)},
@@ -118,13 +124,13 @@ class LearningCurve(System):
     )
     target: tuple[str, ...] | None = parameter(
         "y",
-        "columns that are predicted: names, numbers from 0, or patterns such as neuron_*; two values become -1 and 1",
+        "columns that are predicted: names, numbers from 0, or patterns such as neuron_*; two values or words become "
+        "-1 and 1",
         default=None,
     )
     columns: str | None = parameter(
         "c",
-        "which other columns are inputs: names or numbers from 0 (0,2,age), -id,-3 to leave columns out, all to take "
-        "even an index",
+        f"which other columns are inputs: {CHOICE}",
         default=None,
     )
     standardise: bool = parameter(
@@ -191,6 +197,11 @@ class LearningCurve(System):
             value = getattr(self, name)
             if value != self.parameters()[name].default and self.features != kind:
                 raise InputError(f"{name} = {value:g} has no effect with features = {self.features}: it shapes {kind}")
+        if self.standardise and self.features == "kernel":
+            raise InputError(
+                "standardise is not allowed with features = kernel: a kernel's inputs are standardised anyway, and its "
+                "coordinates must not be"
+            )
         table = self.table()
         count, (_, _, known) = len(table.inputs), self._split_rows()
         if (self.known or 0.0) + self.held_out > 1.0 + 1e-9:
@@ -202,6 +213,10 @@ class LearningCurve(System):
             raise InputError(
                 f"known: {known.size} of {count} rows are known to theory: at least {FEWEST_KNOWN} must be"
             )
+        if still := self._constant(known):
+            raise InputError(
+                f"over the {known.size} rows that are known to theory the target {still} is constant: know more rows"
+            )
         sizes = np.round(np.array(self.fractions) * count)
         small = sizes < FEWEST
         if small.any() and (self.fractions != self.parameters()["fractions"].default or small.all()):
@@ -212,6 +227,11 @@ class LearningCurve(System):
             )
         if sizes.max() > MOST:
             raise InputError(f"fractions: {sizes.max():.3g} training rows are not allowed: at most {MOST:g} are")
+        if table.repeats is not None and not (table.repeats.explainable(table.targets, known)[0] > 0).all():
+            raise InputError(
+                "repeats: over the rows that are known to theory targets vary between stimuli no more than between "
+                "repeats: know more rows"
+            )
         columns = table.inputs.shape[1]
         self._map().check(columns, count)
         side = min(known.size, self._map().number(columns, known.size))
@@ -219,7 +239,13 @@ class LearningCurve(System):
             raise InputError(f"data = {self.data} is not allowed: {short}")
 
     def table(self) -> Table:
-        """Return the inputs and the targets."""
+        """Return the inputs and the targets, those of two values as -1 and 1."""
+        table = self._read()
+        _, _, known = known_rows.split(len(table.inputs), self.held_out, self.known, self.split)
+        return known_rows.as_signs(table, known) if known.size else table
+
+    def _read(self) -> Table:
+        """Return the inputs and the targets as they are."""
         if self.data not in MADE_UP:
             if self.target is None:
                 raise InputError("target is needed: name the column that is predicted")
@@ -242,6 +268,11 @@ class LearningCurve(System):
             held, pool, _ = self._split_rows()
             if held.size < 2:
                 return "learning_curve has no direct answer without rows that are held out: raise held_out"
+            if still := self._constant(held):
+                return (
+                    f"learning_curve has no direct answer here: over the {held.size} rows that are held out the target "
+                    f"{still} is constant: raise held_out, or take another split"
+                )
             if self.sizes()[0] > pool.size:
                 return f"learning_curve has no direct answer here: all fractions ask for more than {pool.size} rows"
         return super().lacks(answer)
@@ -270,8 +301,19 @@ class LearningCurve(System):
                          "regressed on as -1 and 1")  # fmt: skip
         if table.duplicates:
             words.append(
-                f"{table.duplicates} of {len(table.inputs)} rows are there before: copies of a training row among the "
-                "rows that are left or held out make errors look too small"
+                f"{table.duplicates} of {len(table.inputs)} rows are duplicates of earlier ones: a copy of a training "
+                "row among the rows that are left or held out makes errors look too small"
+            )
+        if table.repeated > REPEATED * len(table.inputs):
+            words.append(
+                f"{table.repeated} of {len(table.inputs)} rows have all inputs of an earlier one: if they repeat a "
+                "stimulus, errors are those on stimuli that were seen, and repeats averages them"
+            )
+        told = [table.names[i] for i in np.flatnonzero(known.loo.min(axis=0) < ALL * known.variance)]
+        if told:
+            words.append(
+                f"the inputs determine {shown(', '.join(told), 100)} to {ALL:g} of the variance: is a copy of it among "
+                "them?"
             )
         words += oddities(known)
         return "; ".join(words) or None
@@ -281,7 +323,7 @@ class LearningCurve(System):
         from tsmech.theory.learning_curve import noise_floor, predict
 
         table, population = self.table(), self._population()
-        held, _, _ = self._split_rows()
+        held, _, known = self._split_rows()
         sizes = self.sizes()
         penalty = float(self.penalty) if not isinstance(self.penalty, str) else None
         found = predict(population, sizes, penalty, reported=held.size or np.inf)
@@ -300,11 +342,13 @@ class LearningCurve(System):
             "test_error": found.mean_square_error / 2,
             "train_error": found.train_error / 2,
             "explained": found.explained_error,
+            "optimal_penalty": best.penalty_error,
             "noise_floor": floor_error,
         }
-        if table.explainable is not None:
-            values["explained_share"] = found.explained / table.explainable
-            errors["explained_share"] = found.explained_error / table.explainable
+        if table.repeats is not None:
+            share, share_error = table.repeats.explainable(table.targets, known)
+            values["explained_share"] = found.explained / share
+            errors["explained_share"] = np.hypot(found.explained_error, values["explained_share"] * share_error) / share
         return self._curve(sizes, values, errors)
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
@@ -349,8 +393,8 @@ class LearningCurve(System):
         }
         if penalties is None:
             values |= {"applied_penalty": found["penalty"], "scaled_penalty": found["penalty"] / columns}
-        if table.explainable is not None:
-            values["explained_share"] = found["explained"] / table.explainable
+        if table.repeats is not None:
+            values["explained_share"] = found["explained"] / table.repeats.explainable(table.targets)[0]
         return self._curve(sizes, values, {})
 
     def rows_for(self, error: float, target: str | None = None) -> "Needed":
@@ -371,8 +415,8 @@ class LearningCurve(System):
         """
         from tsmech.theory.learning_curve import rows_for
 
-        if not error > 0 or not np.isfinite(error):
-            raise InputError(f"error = {error} is not allowed: it must be a number above 0")
+        if numbers(error) is None or np.ndim(error) or not 0 < error < np.inf:
+            raise InputError(f"error = {shown(repr(error))} is not allowed: it must be a number above 0")
         names = self.table().names
         if target is None and len(names) > 1:
             raise InputError(f"target is needed: one of {', '.join(names[:20])}")
@@ -390,12 +434,18 @@ class LearningCurve(System):
         labels = {"target": names} if len(names) > 1 else {}
         return Curve(values, {"rows": sizes.astype(float)}, errors=errors, labels=labels)
 
+    def _constant(self, rows: Rows) -> str | None:
+        """Return the name of a target that is constant over some rows."""
+        table = self.table()
+        still = np.flatnonzero(np.ptp(table.targets[rows], axis=0) == 0.0)
+        return table.names[still[0]] if still.size else None
+
     def _map(self) -> FeatureMap:
         return FeatureMap(self.features, self.width, self.degree, self.length)
 
     def _split_rows(self) -> tuple[Rows, Rows, Rows]:
         """Return the rows that are held out, all others, and those of them that are known, in the file's order."""
-        return known_rows.split(len(self.table().inputs), self.held_out, self.known, self.split)
+        return known_rows.split(len(self._read().inputs), self.held_out, self.known, self.split)
 
     def _decomposed(self) -> "KnownRows":
         _, _, known = self._split_rows()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.kernels.activations import Activation
 from tsmech.machine.memory import shortage
-from tsmech.problem.columns import Columns
+from tsmech.problem.columns import CHOICE, Columns
 from tsmech.problem.curve import Curve, Stop
 from tsmech.problem.files import KINDS, read_table, state
 from tsmech.problem.observables import Coordinate, Observable
@@ -182,8 +182,7 @@ class WideNetwork(Reports):
     )
     columns: str | None = parameter(
         "cols",
-        "which columns of the inputs' file: names or numbers from 0 (0,2,age), -id,-3 to leave columns out, all to "
-        "take even an index",
+        f"which columns of the inputs' file: {CHOICE}",
         default=None,
     )
     teacher: str = parameter(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.theory.learning_curve.lengths import Factors
+from tsmech.theory.learning_curve.optimism import choose
 from tsmech.theory.learning_curve.population import Population
 
 Array = NDArray[np.float64]
@@ -27,6 +28,8 @@ class Prediction(NamedTuple):
     explained_error: Array
     penalty: Array
     """The penalty a on the scale of the sum of squares."""
+    penalty_error: Array
+    """That of the best penalty; zero where it is given."""
 
 
 def predict(population: Population, rows: ArrayLike, penalty: float | None, *, reported: float = np.inf) -> Prediction:
@@ -58,27 +61,29 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
     Notes
     -----
     O(k) for each size, k the number of tabulated κ.  The standard error says how well the known rows determine the
-    error; the error of the limit itself, of relative order 1/(m - df2), is not part of it.
+    error; the error of the limit itself, of relative order 1/(m - df2), is not part of it.  The least of the
+    estimated curve is low by chance: where the penalty is chosen, errors are raised by what that is in the mean.
 
     References
     ----------
-    theory/learning_curve.md, eqs. 6, 7, 16 and 20-22.
+    theory/learning_curve.md, eqs. 6, 7, 16, 20-22 and 40.
     """
     m = np.atleast_1d(np.asarray(rows, dtype=float))
     q = population.error.shape[1]
     shape = (m.size, q)
-    mean_square, train, used, at = (np.zeros(shape) for _ in range(4))
+    mean_square, train, used, unsure, at = (np.zeros(shape) for _ in range(5))
     constant = 1.0 if population.intercept else 0.0
     for i, size in enumerate(m):
         here = _AtSize(population, size - constant)
         for k in range(q):
+            raised = 1.0
             if penalty is None:
-                at[i, k], used[i, k] = here.best(k)
+                at[i, k], used[i, k], unsure[i, k], raised = here.best(k, min(1.0, population.known / size))
             else:
                 used[i, k], at[i, k] = penalty, here.log_kappa(penalty)
-            whole, train[i, k] = here.errors(at[i, k], k)
-            mean_square[i, k] = whole * (1.0 + constant / size)
-            train[i, k] *= (size - constant) / size
+            whole, left = here.errors(at[i, k], k)
+            mean_square[i, k] = raised * whole * (1.0 + constant / size)
+            train[i, k] = raised * left * (size - constant) / size
     relative, of_ratio, scatter, common = (
         np.column_stack([np.interp(at[:, k], population.log_kappa, part[:, k]) for k in range(q)])
         for part in (population.relative, population.ratio, population.scatter, population.common)
@@ -97,6 +102,7 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
         1.0 - ratio,
         np.hypot(ratio * np.sqrt(of_ratio**2 + own / reported), constant * np.sqrt(2.0) / reported),
         used,
+        unsure,
     )
 
 
@@ -128,8 +134,11 @@ class _AtSize:
         train = factors.left * whole + factors.left_slope * (whole - noise + slope)
         return whole, max(float(train[0]), 0.0)
 
-    def best(self, target: int) -> tuple[float, float]:
-        """Return ln κ at the best penalty, and that penalty."""
+    def best(self, target: int, share: float) -> tuple[float, float, float, float]:
+        """Return ln κ at the best penalty, that penalty, its standard error, and by what the error there is raised.
+
+        ``share`` is that of the known rows among those that the student is trained on, over their own number.
+        """
         found, kept = self.population, slice(self.start, None)
         factors = Factors(*(part[kept] for part in self.factors))
         curve = _mean_square(
@@ -139,8 +148,13 @@ class _AtSize:
             found.noise_slope[kept, target],
             factors,
         )
-        place = self.start + int(np.argmin(curve))
-        return float(found.log_kappa[place]), float(self.penalties[place])
+        wander, training = found.slopes.at(found.log_kappa[kept], target)
+        raised = np.log(found.cautious[kept, target] / found.error[kept, target])  # below the path: what is not known
+        choice = choose(curve, wander - raised, share * training)
+        penalties = self.penalties[kept]
+        chosen, (low, high) = penalties[choice.place], np.log(penalties[[choice.lower, choice.upper]])
+        error = chosen * np.expm1(0.5 * (high - low))
+        return float(found.log_kappa[kept][choice.place]), float(chosen), float(error), float(np.exp(choice.optimism))
 
 
 def _mean_square(error: Array, share: Array, noise: float, slope: Array, factors: Factors) -> Array:

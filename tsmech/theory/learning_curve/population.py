@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.theory.learning_curve.lengths import Lengths
+from tsmech.theory.learning_curve.optimism import Slopes
 from tsmech.theory.learning_curve.rows import KnownRows
 
 Array = NDArray[np.float64]
@@ -53,6 +54,8 @@ class Population(NamedTuple):
         Of the targets, as :class:`~tsmech.theory.learning_curve.rows.KnownRows`, shape (q,).
     lengths
         The law of the factor τ that all components of a row have in common.
+    slopes
+        What is not known of the slopes of E∞: what choosing the penalty costs follows from it.
     noise
         Variance σ² of what the inputs do not say, shape (q,).
     noise_slope
@@ -78,6 +81,7 @@ class Population(NamedTuple):
     variance: Array
     variance_scatter: Array
     lengths: Lengths
+    slopes: Slopes
     noise: Array
     noise_slope: Array
     known: int
@@ -167,6 +171,7 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
             variance=rows.variance,
             variance_scatter=rows.variance_scatter,
             lengths=rows.lengths,
+            slopes=Slopes.along(kappa_left, np.log(rows.penalties), rows.steps, rows.training),
             noise=noise,
             noise_slope=np.column_stack([np.interp(log_kappa, kappa_left, over[:, k]) for k in range(q)]),
             known=n,

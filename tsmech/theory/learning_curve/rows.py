@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.theory.learning_curve.lengths import Lengths, Pairs
+from tsmech.theory.learning_curve.optimism import Steps, covariance_with_students
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -67,6 +68,10 @@ class KnownRows(NamedTuple):
     """By target the difference of the leave-one-out errors of the first and the second half, in standard errors."""
     likeness: Array
     """By target the correlation of the leave-one-out errors of rows that follow each other, shape (q,)."""
+    steps: Array
+    """Standard errors of the steps of ln E∞ from penalty to penalty, shape (J - 1, q)."""
+    training: Array
+    """Covariance of the slopes of ln E∞ and of ln of the error of students of these rows, over ln a, shape (J, q)."""
 
 
 def _centre_and_scale(inputs: Array, rows: Rows, intercept: bool, standardise: bool) -> tuple[Array, Array]:
@@ -192,6 +197,7 @@ def decompose(
     added = np.zeros((3, a.size, q))  # of φ, φ², φ z²
     steep = np.zeros((a.size, q))
     early_square, neighbours = np.zeros((a.size, q)), np.zeros((a.size, q))
+    steps = Steps(np.log(a), q)
     last = np.zeros((a.size, q))  # the errors of the row before
     late = np.arange(n) >= n // 2
     for place, u in sides():
@@ -210,6 +216,7 @@ def decompose(
             neighbours[:, k] += (signed[1:] * signed[:-1]).sum(axis=0) + last[:, k] * signed[0]
             last[:, k] = signed[-1]
             error = signed**2
+            steps.add(residual, signed, k)
             sums[1, :, k] += error.sum(axis=0)
             steep[:, k] += bounded[place] @ error
             sums[2, :, k] += (error**2).sum(axis=0)
@@ -245,6 +252,8 @@ def decompose(
         narrowest=float(varying.min() / varying.max()),
         drift=_drift(n, loo, sums, early_square),
         likeness=neighbours[loo.argmin(axis=0), np.arange(q)] / np.maximum(sums[1].min(axis=0), 1e-300),
+        steps=steps.errors(n, s, free, a),
+        training=covariance_with_students(t, c, sums[0], loo, n),
     )
 
 
