@@ -324,6 +324,16 @@ def test_two_replicates_at_nineteen_standard_errors_are_two_sigma_apart() -> Non
     assert far == math.inf
 
 
+def test_scatter_of_rounding_is_none() -> None:
+    """Networks of one law without chance differ by what their integration leaves: 30 of them were 13 σ apart."""
+    answers = {"theory": {"x": 5.0}, "direct": {"x": 5.0 + 1e-10, "x_sem": 1e-11, "replicates": 30}}
+    assert deviation(answers, "x") is None
+    late = {"theory": {"x": 2e-12}, "direct": {"x": 2.1e-12, "x_sem": 1e-16, "replicates": 30}}
+    assert deviation(late, "x", 5.0) is None
+    assert deviation(late, "x") is not None
+    assert deviation({**answers, "direct": {"x": 5.1, "x_sem": 1e-8, "replicates": 30}}, "x") is not None
+
+
 @pytest.mark.parametrize(
     "answers",
     [

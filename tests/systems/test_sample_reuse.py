@@ -320,14 +320,14 @@ def test_refusals_are_one_line_and_leave_nothing(words: str, says: str, tmp_path
 def test_memory_is_checked_with_both_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available", lambda: 3_000_000)
     system = SampleReuse(alpha=10, dimension=500)
-    assert "5000 x 500 numbers takes 10.1 MB of memory, 3 MB are available" in (system.lacks("direct") or "")
-    assert system.lacks("theory") is None
-    assert SampleReuse(alpha=1, dimension=500).lacks("direct") is None
+    assert "5000 x 500 numbers takes 10.1 MB of memory, 3 MB are available" in (system.obstacle("direct") or "")
+    assert system.obstacle("theory") is None
+    assert SampleReuse(alpha=1, dimension=500).obstacle("direct") is None
     large = SampleReuse(alpha=10, dimension=500, order="full", duration=20)
-    assert "the inputs of 5000 examples along the directions of 20 steps takes" in (large.lacks("reduced") or "")
-    assert "are available: lower alpha, dimension or duration" in (large.lacks("reduced") or "")
+    assert "the inputs of 5000 examples along the directions of 20 steps takes" in (large.obstacle("reduced") or "")
+    assert "are available: lower alpha, dimension or duration" in (large.obstacle("reduced") or "")
     long = SampleReuse(alpha=10, dimension=500, order="full", duration=1000)
-    assert "paths of 1000 steps takes 567 MB of memory" in (long.lacks("theory") or "")
+    assert "paths of 1000 steps takes 567 MB of memory" in (long.obstacle("theory") or "")
     assert "3 MB are available" in (system.remark() or "")
     with pytest.raises(InputError, match="are available"):
         system.curve("direct", np.random.default_rng(0))

@@ -119,7 +119,8 @@ def show(
             return
         if find_file(what) is None:
             raise InputError(f"{shown(what)} is neither a run directory nor an experiment, a TOML file or a system")
-        say_out(resolve(what, {}).to_toml())
+        experiment = resolve(what, {})
+        say_out("\n".join([experiment.to_toml(), *(f"# {words}" for words in experiment.absences())]))
         return
     with _open(Path(what)) as store:
         if failures:
@@ -133,6 +134,8 @@ def show(
             "\n# finished: " + ", ".join(f"{n} {answer} ({seconds[answer]:.3g} s each)" for answer, n in counts.items())
         )
         say_out(f"# failed: {len(store.failures())}")
+        for words in store.experiment.absences():
+            say_out(f"# {words}")
         if points := store.line_points():
             say_out(f"# theory between the points of the sweep, for the lines of its picture: {points} points")
         for entry in store.history():
@@ -394,7 +397,10 @@ def reproduce(
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
     for name in chosen:
-        store = perform(resolve(str(known[name]), {}), runs / name, quiet, pictured=True, workers=workers)
+        experiment = resolve(str(known[name]), {})
+        for words in experiment.absences():
+            say(f"tsmech: {name}: {words}", quiet)
+        store = perform(experiment, runs / name, quiet, pictured=True, workers=workers)
         with store:
             for path in publish(store):
                 if path.stem == "figure":

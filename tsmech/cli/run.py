@@ -135,7 +135,9 @@ def _option(parameter: "Parameter") -> Argument:
 
 def _run_options(
     *,
-    answers: Annotated[str | None, typer.Option(help="theory, reduced, direct (default: all that exist)")] = None,
+    answers: Annotated[
+        str | None, typer.Option(help="theory, reduced, direct, each where it exists (default: all)")
+    ] = None,
     replicates: Annotated[str | None, typer.Option(help="draws of each simulation at each point", metavar="N")] = None,
     target_error: Annotated[
         str | None,
@@ -184,6 +186,9 @@ def _run(
 
     experiment = resolve(name, parameters, **wanted)
     share = WHOLE if shard is None else Shard.read(shard)
+    if dry_run or as_json or share != WHOLE:  # where no report follows that says it
+        for words in experiment.absences():
+            say(f"tsmech: {words}", quiet)
     if dry_run:
         say_out(experiment.to_toml())
         return

@@ -150,11 +150,11 @@ def _points(system: type[System], parameters: Mapping[str, Any]) -> list[System]
 
 def _simulations(point: System) -> list[str]:
     """Return the simulations that a point has, the cheap one first."""
-    return [answer for answer in simulations(type(point)) if point.lacks(answer) is None]
+    return [answer for answer in simulations(type(point)) if point.refusal(answer) is None]
 
 
 def _predictions(point: System) -> list[str]:
-    return [answer for answer in predictions(type(point)) if point.lacks(answer) is None]
+    return [answer for answer in predictions(type(point)) if point.refusal(answer) is None]
 
 
 def _tasks(system: type[System], replicates: int) -> Iterator[Task]:

@@ -259,7 +259,7 @@ def run(
         drawn = directory is not None
         store = carry_out(experiment, directory, shard=share, pictured=drawn, report=meter.show, **places)
     with store:
-        for words in filter(None, (store.notice, store.surplus)):
+        for words in filter(None, (store.notice, store.surplus, *experiment.absences())):
             warnings.warn(words, stacklevel=2)
         publish(store)
         error = failure(store)
