@@ -30,6 +30,19 @@ def test_it_is_what_explicit_choices_of_perturbed_curves_lose() -> None:
         assert choose(np.exp(curve), wander, np.zeros_like(u)).optimism == pytest.approx(explicit, rel=0.01)
 
 
+def test_only_what_can_be_chosen_counts() -> None:
+    """A plateau far above the least, flat as it is, and a second valley that is nearly as deep."""
+    u = np.linspace(-8.0, 8.0, 1601)
+    plateau = np.exp(np.where(u < -3.0, 4.0, 0.3 * u**2))
+    assert choose(plateau, 0.05 * u, np.zeros_like(u)).optimism == pytest.approx(0.05**2 / 0.6, rel=1e-3)
+    z = np.linspace(-6.0, 6.0, 2001)
+    valleys = 0.01 * (u**2 - 4.0) ** 2 + 0.02 * u
+    least = np.array([0.05 * u[np.argmin(valleys + one * 0.05 * u)] for one in z])
+    weight = np.exp(-0.5 * z**2)
+    explicit = -(weight @ (z * least)) / weight.sum()
+    assert choose(np.exp(valleys), 0.05 * u, np.zeros_like(u)).optimism == pytest.approx(explicit, rel=0.01)
+
+
 def test_a_flat_curve_is_bounded_and_one_that_learns_nothing_loses_nothing() -> None:
     wander = np.linspace(0.0, 0.5, 300)
     flat = choose(np.ones(300), wander, np.zeros(300))

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+STILL = 1e-9
+"""Least step of S, over all of it, by which places are told apart."""
+
 
 class Slopes(NamedTuple):
     """What is not known of the slopes of ln E∞ along the path, summed up from its lower end; J values κ, q targets."""
@@ -51,10 +54,10 @@ class Choice(NamedTuple):
 def choose(curve: Array, wander: Array, training: Array) -> Choice:
     r"""Return the least of an estimated curve, and how far it is too low for having been chosen.
 
-    With the steps :math:`\Delta \ln E` of the curve, :math:`\Delta S` of ``wander``, :math:`\Delta T` of ``training``
-    and the normal density φ,
+    With the steps :math:`\Delta S` of ``wander`` and :math:`\Delta T` of ``training``, the slopes z of the greatest
+    convex minorant of :math:`\ln E` as a function of S, and the normal density φ,
 
-    .. math:: \text{optimism} = \sum (\Delta S + \Delta T)\, \varphi(\Delta \ln E / \Delta S) .
+    .. math:: \text{optimism} = \sum (\Delta S + \Delta T)\, \varphi(z) .
 
     Parameters
     ----------
@@ -70,26 +73,29 @@ def choose(curve: Array, wander: Array, training: Array) -> Choice:
     Notes
     -----
     In the normal approximation, errors of the slope at different κ being the same number of standard errors; zero where
-    the least is at the upper end, at which nothing is learnt.
+    the least is at the upper end, at which nothing is learnt.  The minorant's slopes are the isotonic regression of the
+    curve's.
 
     References
     ----------
     theory/learning_curve.md, eqs. 36, 37 and 40.
     """
+    from scipy.optimize import isotonic_regression
+
     place = int(np.argmin(curve))
-    steps, own = np.diff(wander), np.diff(training)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        change = np.diff(np.log(curve))
-        score = np.where(steps > 0, change / np.where(steps > 0, steps, 1.0), np.inf)
-    score[~np.isfinite(score)] = np.inf
+    known = np.flatnonzero(np.isfinite(curve) & (curve > 0.0))
+    steps, own = np.diff(wander[known]), np.diff(training[known])
+    change = np.diff(np.log(curve[known]))
+    total = float(steps.sum())
+    if not total > 0.0:
+        return Choice(place, 0.0, place, place)
+    weights = np.maximum(steps, STILL * total)
+    score = isotonic_regression(change / weights, weights=weights).x
     optimism = float((steps + own) @ np.exp(-0.5 * score**2)) / np.sqrt(2.0 * np.pi)
     if place == curve.size - 1:  # nothing is learnt, and the target's variance is no matter of luck
         optimism = 0.0
-    sure = np.flatnonzero(np.abs(score) > 1.0)
-    below, above = sure[sure < place], sure[sure >= place]
-    lower = int(below[-1]) + 1 if below.size else 0
-    upper = int(above[0]) if above.size else curve.size - 1
-    return Choice(place, optimism, lower, upper)
+    lower, upper = known[np.searchsorted(score, -1.0)], known[np.searchsorted(score, 1.0, side="right")]
+    return Choice(place, optimism, min(int(lower), place), max(int(upper), place))
 
 
 class Steps:
