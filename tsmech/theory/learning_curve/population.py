@@ -136,7 +136,7 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
     slope = 1.0 - (d - f) / d * (here.error * here.penalty / here.noise)  # ∂ ln κ/∂ ln a, of equal rows f/d
     df2 = np.clip(df1 - (d - f) / np.maximum(slope, LEAST_SLOPE * f / d), 0.0, df1)
     kappa_left, df1_left, df2_left = _at_fewer_rows(log_kappa, df1, df2, rows.lengths, rows.penalties, nu - 1)
-    relative, ratio = _relative_errors(rows)
+    relative, ratio = (np.expm1(part) for part in _relative_errors(rows))
     loo = rows.loo / (1.0 + 1.0 / (n - 1) if intercept else 1.0)
     tabulated = (relative, ratio, rows.scatter, rows.common)
     q = loo.shape[1]
@@ -188,24 +188,30 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
 
 
 def _relative_errors(rows: KnownRows) -> tuple[Array, Array]:
-    """Return the relative standard errors of E∞ and of its ratio to the target's variance, shape (J, q) (eqs. 13-15).
+    """Return the relative standard errors of E∞ and of its ratio to the target's variance, shape (J, q).
 
-    What rows add to a quadratic form varies less than independent numbers do; the corrections are exact for Gaussian
-    noise whose leverages are alike: n/(n - r) for least squares, 1 for a large penalty.
+    Logarithmic ones.  What rows add to a quadratic form varies less than independent numbers do; the corrections are
+    exact for Gaussian noise whose leverages are alike: 1 for a large penalty.
+
+    References
+    ----------
+    theory/learning_curve.md, eqs. 13-15.
     """
     t = rows.penalties / (rows.s[:, None] + rows.penalties)
     left, n = rows.free - rows.s.size, rows.rows
     first, second, fourth = (left + (t**power).sum(axis=0) for power in (1, 2, 4))
-    turned = left + ((2.0 * t - 1.0) ** 2 * t**2).sum(axis=0)
-    mixed = left + ((2.0 * t - 1.0) * t**2).sum(axis=0)
-    once = left + ((2.0 * t - 1.0) * t).sum(axis=0)
+    leverage = 1.0 - first / rows.free
+    turn, at_rest = 2.0 * t - 1.0 + 2.0 * leverage, left * (1.0 + 2.0 * leverage)
+    turned = at_rest * (1.0 + 2.0 * leverage) + (turn**2 * t**2).sum(axis=0)
+    mixed = at_rest + (turn * t**2).sum(axis=0)
+    once = at_rest + (turn * t).sum(axis=0)
     own = (2.0 * rows.free * fourth / (second * turned + mixed**2))[:, None]
     both = (rows.free * second / np.maximum(first * once, 1e-3 * first**2))[:, None]
     plain = rows.influence - 2.0 * rows.influence_common + rows.variance_scatter
     corrected = own * rows.influence - 2.0 * both * rows.influence_common + rows.variance_scatter
     apart = own * rows.influence + rows.variance_scatter  # as if the two had nothing in common
-    squared = own * rows.influence / n, np.clip(corrected, np.maximum(plain, 0.0), apart) / n
-    return np.expm1(np.sqrt(squared[0])), np.expm1(np.sqrt(squared[1]))
+    least = np.minimum(np.maximum(plain, 0.0), apart)
+    return np.sqrt(own * rows.influence / n), np.sqrt(np.clip(corrected, least, apart) / n)
 
 
 def _at_fewer_rows(
