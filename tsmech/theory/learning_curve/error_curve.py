@@ -29,6 +29,10 @@ INDEPENDENT = 0.02
 """Share of the variance of each error that is taken as its own: so that no difference of two weighs beyond measure."""
 LEAST = 1e-15
 """Least error over the largest on the path."""
+UNKNOWN = 50.0
+"""Logarithmic error beyond which nothing is known."""
+MOST_STEPS = 5000
+"""Most steps of a fit; some 50 are usual."""
 ROUNDS = 3
 """Fits, each weighed by the errors of the one before."""
 
@@ -103,7 +107,7 @@ def fit(rows: KnownRows, log_kappa: Array, learned: Array, errors: Array, truste
 
     References
     ----------
-    theory/learning_curve.md, section 5, eqs. 17-20.
+    theory/learning_curve.md, section 5, eqs. 18 and 19.
     """
     ends = rows.s.size < rows.free  # the path reaches κ = 0
     stated, size = stated_errors(rows), errors.max(axis=0)
@@ -146,7 +150,7 @@ def _chosen(log_kappa: Array, learned: Array, trusted: Mask, most: float) -> NDA
 
 
 def _covariance(rows: KnownRows, chosen: NDArray[np.intp]) -> Array:
-    """Return the relative covariance of E∞ at some penalties where the noise is Gaussian (eq. 18)."""
+    """Return the relative covariance of E∞ at some penalties where the noise is Gaussian (eq. 19)."""
     a, rest = rows.penalties[chosen], rows.free - rows.s.size
     square = (a / (rows.s[:, None] + a)) ** 2
     whole = rest + square.sum(axis=0)
@@ -170,7 +174,7 @@ def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array) -> list[A
         for _ in range(ROUNDS):
             columns = whiten @ (design / fitted[:, None])
             size = np.sqrt((columns**2).sum(axis=0))
-            shares, misfit = nnls(columns / size, whiten @ (measured.error / fitted))
+            shares, misfit = nnls(columns / size, whiten @ (measured.error / fitted), maxiter=MOST_STEPS)
             weighed, shares = fitted, shares / size
             fitted = np.maximum(design @ shares, np.maximum(1e-3 * measured.error, LEAST))
         active = shares > 0
@@ -188,7 +192,7 @@ def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array) -> list[A
     for stated in (measured.own, measured.ratio):
         covariance = measured.shared * np.outer(stated / deviation, stated / deviation)
         variance = np.maximum(((linear @ covariance) * linear).sum(axis=1), 0.0)
-        found.append(np.expm1(np.sqrt(variance + apart**2)))
+        found.append(np.expm1(np.minimum(np.sqrt(variance + apart**2), UNKNOWN)))
     return found
 
 

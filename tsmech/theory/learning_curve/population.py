@@ -216,7 +216,7 @@ def _continued(log_kappa: Array, df1: Array, df2: Array, directions: float) -> t
     if np.isfinite(directions):
         design = np.vstack([design, np.full(levels.size, 1.0 / directions)])
         wanted = np.append(wanted, 1.0)
-    shares, _ = nnls(design, wanted)
+    shares, _ = nnls(design, wanted, maxiter=5000)
     low, junction = learned(np.exp(below)), learned(np.exp(log_kappa[:1]))
     # what the fit misses at the junction is taken from what is continued, so that no step is left
     first = low @ shares + (df1[0] - float((junction @ shares)[0]))
