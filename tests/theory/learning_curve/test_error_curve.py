@@ -20,10 +20,10 @@ def tables(count: int, rows: int, columns: int, exponent: float, decline: float,
 
 
 def truth(rows: int, columns: int, exponent: float, decline: float, noise: float, penalty: float) -> float:
-    """Return the mean error of 100 fitted students over the population."""
+    """Return the mean error of 60 fitted students over the population."""
     made = make_table(10, columns, exponent=exponent, decline=decline, noise=noise, seed=1)
     rng, errors = np.random.default_rng(rows), []
-    for _ in range(100):
+    for _ in range(60):
         X = rng.standard_normal((rows, columns)) * np.sqrt(made.eigenvalues)
         y = X @ made.teacher + noise * rng.standard_normal(rows)
         A, b = X - X.mean(axis=0), y - y.mean()
@@ -35,7 +35,7 @@ def truth(rows: int, columns: int, exponent: float, decline: float, noise: float
 
 @pytest.mark.parametrize("columns", [12, 60])
 def test_errors_along_the_path_have_the_covariance_of_gaussian_noise(columns: int) -> None:
-    """RSS/F of 4000 draws of noise; a relative covariance of size c is uncertain by about 2 c/√4000, here 3.5 of them."""
+    """RSS/F of 4000 draws of noise; a relative covariance c is uncertain by about 2 c/√4000, here 3.5 of them."""
     rng = np.random.default_rng(2)
     X = rng.standard_normal((40, columns)) * np.arange(1.0, columns + 1.0) ** -0.5
     known = decompose(X, rng.standard_normal((40, 1)), intercept=False)
@@ -49,7 +49,7 @@ def test_errors_along_the_path_have_the_covariance_of_gaussian_noise(columns: in
 
 
 def test_beyond_the_path_the_whole_path_says_more_than_its_end() -> None:
-    """Where noise prevails 60 rows of 150 columns tell the error of 240 better than left-out errors at the path's end."""
+    """Where noise prevails 60 rows of 150 columns tell the error of 240 better than the errors at the path's end."""
     real = truth(240, 150, 1.0, 0.3, 1.5, 0.1)
     known = tables(30, 60, 150, 1.0, 0.3, 1.5)
     found = [predict(estimate(one), 240, 0.1) for one in known]
