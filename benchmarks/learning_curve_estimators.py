@@ -6,7 +6,6 @@ tables, with its standard error, and the scatter from table to table; theory/lea
 =========  ======================================================================================================
 naive      eigenvectors, target and noise from the same rows, put into the fixed point
 split      eigenvectors from one half of the rows, the target's power along them and the noise from the other
-inverted   population spectrum and power fitted to the whole path by positive contributions (eqs. 17-19)
 gcv        generalised cross-validation along the path in place of leave-one-out
 loo        what the package does
 =========  ======================================================================================================
@@ -15,12 +14,12 @@ loo        what the package does
 import sys
 
 import numpy as np
-from scipy.optimize import brentq, nnls
+from scipy.optimize import brentq
 
 from tsmech.sims.learning_curve import make_table
 from tsmech.theory.learning_curve import decompose, estimate, predict
 
-WAYS = ("naive", "split", "inverted", "gcv", "loo")
+WAYS = ("naive", "split", "gcv", "loo")
 CASES = (
     # known rows, columns, exponent, noise, penalty, predicted sizes
     (50, 20, 1.0, 1.0, 1.0, (25, 200)),
@@ -59,24 +58,6 @@ def split(X, y, rows, penalty):
     return fixed_point(np.maximum(s, 1e-12), power, noise, rows, penalty)
 
 
-def inverted(found, rows, penalty, columns):
-    kappa = np.exp(found.log_kappa[found.path :: 40])
-    levels = np.geomspace(kappa[0] / 10, kappa[-1], 120)
-    learned = levels / (levels + kappa[:, None])
-    weight = 1 / found.df1[found.path :: 40]
-    design = np.vstack([learned * weight[:, None], np.full(levels.size, 1 / columns)])
-    shares, _ = nnls(design, np.append(np.ones(kappa.size), 1.0))
-    size = found.error[found.path :: 40, 0]
-    parts, _ = nnls(np.column_stack([(1 - learned) ** 2, np.ones(kappa.size)]) / size[:, None], np.ones(kappa.size))
-    free = rows - 1
-    root = brentq(
-        lambda t: np.exp(t) * (1 - (shares * levels / (levels + np.exp(t))).sum() / free) - penalty / free, -60, 60
-    )
-    missed = np.exp(root) / (levels + np.exp(root))
-    error = (parts[:-1] * missed**2).sum() + parts[-1]
-    return error / (1 - (shares * (1 - missed) ** 2).sum() / free) * (1 + 1 / rows)
-
-
 def generalised(known):
     """Return the known rows with leave-one-out replaced by generalised cross-validation."""
     left = known.free - (known.s[:, None] / (known.s[:, None] + known.penalties)).sum(axis=0)
@@ -110,7 +91,6 @@ def main(tables: int) -> None:
                 values[table, i] = (
                     naive(X, y, m, penalty),
                     split(X, y, m, penalty),
-                    inverted(found, m, penalty, columns),
                     predict(other, m, penalty).mean_square[0, 0],
                     predict(found, m, penalty).mean_square[0, 0],
                 )

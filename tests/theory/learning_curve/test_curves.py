@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tsmech.sims.learning_curve import MadeUp, make_table
-from tsmech.theory.learning_curve import Population, decompose, estimate, noise_floor, predict, rows_for
+from tsmech.theory.learning_curve import KnownRows, Population, decompose, estimate, noise_floor, predict, rows_for
+from tsmech.theory.learning_curve.error_curve import stated_errors
 
 TABLES = 40
 
@@ -101,16 +102,31 @@ def test_what_everybody_tries_first_is_wrong_and_noticed() -> None:
     assert abs(np.mean(ours) - real) < 3 * np.std(ours) / np.sqrt(12)
 
 
-def test_at_one_row_less_the_prediction_is_leave_one_out_itself() -> None:
+@pytest.mark.parametrize("columns", [20, 90])
+def test_at_one_row_less_the_prediction_is_leave_one_out(columns: int) -> None:
+    """... within what these scatter by; where they lie on a curve of the model and the path reaches κ = 0, exactly."""
     rng = np.random.default_rng(0)
-    for columns in (20, 90):
-        X = rng.standard_normal((60, columns))
-        y = X[:, :1] + rng.standard_normal((60, 1))
-        known = decompose(X, y)
+    X = rng.standard_normal((60, columns))
+    known = decompose(X, X[:, :1] + rng.standard_normal((60, 1)))
+    places = slice(25, known.penalties.size - 5, 10)
+
+    def at_one_row_less(known: KnownRows) -> np.ndarray:
         found = estimate(known)
-        for j in range(25, known.penalties.size - 5, 10):
-            predicted = predict(found, 59, float(known.penalties[j])).mean_square[0, 0]
-            assert predicted == pytest.approx(known.loo[j, 0], rel=2e-3)
+        return np.vstack([predict(found, 59, float(a)).mean_square for a in known.penalties])
+
+    smooth = at_one_row_less(known)
+    assert (np.abs(smooth / known.loo - 1.0) < stated_errors(known).own)[places].all()
+    if columns < 60:
+        assert np.allclose(at_one_row_less(known._replace(loo=smooth))[places], smooth[places], rtol=3e-3)
+
+
+def test_with_many_rows_the_fit_is_the_path() -> None:
+    made = make_table(2000, 30, seed=4)
+    known = decompose(made.inputs, made.targets)
+    found = estimate(known)
+    for j in range(25, known.penalties.size - 5, 10):
+        predicted = predict(found, 1999, float(known.penalties[j])).mean_square[0, 0]
+        assert predicted == pytest.approx(known.loo[j, 0], rel=0.25 * stated_errors(known).own[j, 0])
 
 
 def test_degrees_of_freedom_are_the_population_s() -> None:

@@ -6,6 +6,7 @@ from scipy.optimize import brentq
 
 from tsmech.sims.learning_curve import make_table
 from tsmech.theory.learning_curve import decompose, estimate, predict
+from tsmech.theory.learning_curve.error_curve import stated_errors
 from tsmech.theory.learning_curve.lengths import Lengths, reference
 
 
@@ -134,7 +135,7 @@ def test_the_anchor_stays_where_rows_are_of_unequal_length() -> None:
     found = estimate(known)
     for j in range(25, known.penalties.size - 5, 10):
         at = predict(found, 119, float(known.penalties[j])).mean_square[0, 0]
-        assert at == pytest.approx(known.loo[j, 0], rel=3e-3)
+        assert at == pytest.approx(known.loo[j, 0], rel=0.5 * stated_errors(known).own[j, 0])
 
 
 def test_leverages_are_compared_where_half_of_the_freedom_is_used() -> None:
@@ -156,3 +157,21 @@ def test_lengths_estimated_from_rows_bring_predictions_closer() -> None:
         alike.append(predict(estimate(known._replace(lengths=Lengths.equal())), 40, 0.3).mean_square[0, 0])
     assert abs(np.mean(ours) - real) < 3 * np.hypot(np.std(ours) / np.sqrt(40), uncertain)
     assert np.mean(alike) < np.mean(ours) - 0.02 * real
+
+
+@pytest.mark.slow
+def test_intervals_hold_where_few_long_rows_are_noisy() -> None:
+    """A tenth of the rows has eleven times the squared length of the others and four times their noise variance.
+
+    Over 80 tables one and two standard errors cover in 0.68 and 0.95 at their level; 0.52 and 0.83 are three and five
+    standard deviations of a count of 80 below.  By the influence on residuals they cover in 0.45 and 0.75.
+    """
+    made = make_table(10, 40, exponent=1.0, noise=0.5, seed=1)
+    sizes, apart = (100, 800), []
+    real = np.array([predicted(law(two_valued), made, 0.12, rows, 1.0)[0] for rows in sizes])
+    for seed in range(80):
+        X, y = drawn(two_valued, np.random.default_rng([seed, 3]), 200, made, 0.12)
+        found = predict(estimate(decompose(X, y[:, None])), sizes, 1.0)
+        apart.append(np.abs(found.mean_square[:, 0] - real) / found.mean_square_error[:, 0])
+    for level, least in ((1.0, 0.52), (2.0, 0.83)):
+        assert (np.mean(np.array(apart) < level, axis=0) >= least).all()

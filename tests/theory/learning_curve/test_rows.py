@@ -74,25 +74,37 @@ def test_wide_and_tall_decompositions_meet() -> None:
                        tall.loo[5:-5, 0], rtol=0.02)  # fmt: skip
 
 
-def test_influences_are_derivatives_by_the_rows_weights() -> None:
-    """φ_i = dRSS/d(weight of row i), against a finite difference of weighted ridge regression."""
-    X, y, penalty, step = RNG.standard_normal((20, 6)), RNG.standard_normal(20), 2.0, 1e-5
+@pytest.mark.parametrize("columns", [6, 30])
+def test_influences_are_derivatives_by_the_rows_weights(columns: int) -> None:
+    """φ_i = d Σ_j (weight of j) e_j² / d(weight of i), against finite differences of weighted ridge regression.
 
-    def residual(weights: np.ndarray) -> float:
-        w = np.linalg.solve(X.T @ (weights[:, None] * X) + penalty * np.eye(6), X.T @ (weights * y))
-        return float(weights @ (y - X @ w) ** 2)
-
-    ones = np.ones(20)
-    slopes = [(residual(ones + step * e) - residual(ones - step * e)) / (2 * step) for e in np.eye(20)]
-    H = X @ np.linalg.solve(X.T @ X + penalty * np.eye(6), X.T)
-    r = y - H @ y
-    assert np.allclose(slopes, r * (r - 2 * H @ r), rtol=1e-5)
+    In the sum over pairs the package puts the mean of e²/(1 - h) for each row's own (eq. 5): the same to a tenth.
+    """
+    rng = np.random.default_rng(3)
+    X, y, step = rng.standard_normal((20, columns)) * rng.choice([0.5, 2.0], (20, 1)), rng.standard_normal(20), 1e-4
     found = decompose(X, y[:, None], intercept=False)
-    j = 20
-    H = X @ np.linalg.solve(X.T @ X + found.penalties[j] * np.eye(6), X.T)
-    r = y - H @ y
-    phi = r * (r - 2 * H @ r)
-    assert found.influence[j, 0] == pytest.approx(phi.var() / np.mean(r**2) ** 2, rel=1e-8)
+    for j in np.searchsorted(found.penalties, (0.3, 3.0, 30.0)) // 3 * 3 + 1:  # where influence is computed
+        ridge = found.penalties[j] * np.eye(columns)
+
+        def left_out(weights: np.ndarray, ridge: np.ndarray = ridge) -> float:
+            inverse = np.linalg.inv(X.T @ (weights[:, None] * X) + ridge)
+            H = X @ inverse @ X.T * weights
+            return float(weights @ ((y - H @ y) / (1.0 - np.diag(H))) ** 2)
+
+        ones = np.ones(20)
+        slopes = [(left_out(ones + step * e) - left_out(ones - step * e)) / (2 * step) for e in np.eye(20)]
+        H = X @ np.linalg.solve(X.T @ X + ridge, X.T)
+        h = np.diag(H)
+        e = (y - H @ y) / (1.0 - h)
+        v, apart = e / (1.0 - h), H - np.diag(h)
+        start = e**2 - 2.0 * e * (1.0 - h) * (apart @ v)
+        assert np.allclose(slopes, start - 2.0 * apart**2 @ (e * v), rtol=1e-4, atol=1e-4)
+        paired = (apart**2).sum(axis=1)
+        phi = start - 2.0 * paired * (paired @ (e * v)) / paired.sum()
+        assert found.influence[j, 0] == pytest.approx(phi.var() / np.mean(e**2) ** 2, rel=1e-8)
+        common = np.mean(phi * (y**2 - np.mean(y**2))) / np.mean(e**2) / np.mean(y**2)
+        assert found.influence_common[j, 0] == pytest.approx(common, rel=1e-8)
+        assert found.influence[j, 0] == pytest.approx(np.var(slopes) / np.mean(e**2) ** 2, rel=0.1)
 
 
 def test_generalised_cross_validation_is_close_to_leave_one_out_on_gaussian_rows() -> None:

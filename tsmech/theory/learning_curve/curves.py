@@ -158,10 +158,13 @@ class _AtSize:
 
 
 def _mean_square(error: Array, share: Array, noise: float, slope: Array, factors: Factors) -> Array:
-    """Return the mean square error at κ where the student learns a share df2/μ, the mean being known (eq. 33)."""
+    """Return the mean square error at κ where the student learns a share df2/μ, the mean being known (eq. 33).
+
+    Never below that of infinitely many rows at this κ, whatever the estimated noise is.
+    """
     rest = 1.0 - factors.error * share
-    whole = np.maximum(error + share * (noise * (factors.noise - factors.error) + slope * factors.slope), 0.0)
-    return np.where(rest > 1e-9, whole / np.maximum(rest, 1e-9), np.where(whole > 0, np.inf, 0.0))
+    whole = error + share * (noise * (factors.noise - factors.error) + slope * factors.slope)
+    return np.where(rest > 1e-9, np.maximum(whole / np.maximum(rest, 1e-9), error), np.where(error > 0, np.inf, 0.0))
 
 
 class Needed(NamedTuple):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.theory.learning_curve.error_curve import fit
 from tsmech.theory.learning_curve.lengths import Lengths
 from tsmech.theory.learning_curve.optimism import Slopes
 from tsmech.theory.learning_curve.rows import KnownRows
@@ -24,7 +25,7 @@ LEAST_SLOPE = 0.25
 LEAST_ERROR = 1e-9
 """Least error, over that on left-out rows."""
 FITTED = 80
-"""Values of κ at which the continuation is fitted to the path."""
+"""Values of κ at which the continuation of df1 is fitted to the path."""
 
 
 class Population(NamedTuple):
@@ -140,47 +141,46 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
     slope = 1.0 - (d - f) / d * (here.error * here.penalty / here.noise)  # ∂ ln κ/∂ ln a, of equal rows f/d
     df2 = np.clip(df1 - (d - f) / np.maximum(slope, LEAST_SLOPE * f / d), 0.0, df1)
     kappa_left, df1_left, df2_left = _at_fewer_rows(log_kappa, df1, df2, rows.lengths, rows.penalties, nu - 1)
-    relative, ratio = _relative_errors(rows)
+    path = 0
+    if r == nu:
+        log_kappa, df1, df2 = _continued(log_kappa, df1, df2, float(rows.columns) if directions is None else directions)
+        path = BELOW_POINTS
+    own = Slopes.along(kappa_left, np.log(rows.penalties), rows.steps, rows.training)
     loo = rows.loo / (1.0 + 1.0 / (n - 1) if intercept else 1.0)
-    tabulated = (relative, ratio, rows.scatter, rows.common)
-    q = loo.shape[1]
-    relative, ratio, scatter, common = (
-        np.column_stack([np.interp(log_kappa, kappa_left, part[:, k]) for k in range(q)]) for part in tabulated
-    )
     left = df2_left[:, None] / (nu - 1)
     factors = [part[:, None] for part in rows.lengths.factors(df1_left / (nu - 1))]
 
+    def everywhere(part: Array) -> Array:
+        return np.column_stack([np.interp(log_kappa, kappa_left, one) for one in part.T])
+
     def known(noise: Array) -> Population:
-        """Return the population where the noise is known, continued below the path."""
+        """Return the population where the noise is known."""
         over = rows.slope - (loo - noise)  # the slope of the noise over τ: that of the error less the student's own
         _, xi, psi, chi, _, _ = factors
         infinite = loo * np.maximum(1.0 - xi * left, 0.0) - left * (noise * (psi - xi) + over * chi)
-        infinite = np.maximum(infinite, LEAST_ERROR * loo)
-        error = np.column_stack([_smooth(log_kappa, kappa_left, infinite[:, k]) for k in range(q)])
-        found = Population(
+        least = LEAST_ERROR * loo
+        curve = fit(rows, kappa_left, df1_left, np.maximum(infinite, least), infinite > least, log_kappa)
+        return Population(
             log_kappa=log_kappa,
             df1=df1,
             df2=df2,
-            error=error,
-            cautious=error,
-            relative=relative,
-            ratio=ratio,
-            scatter=scatter,
-            common=common,
+            error=curve.error,
+            cautious=curve.error * (1.0 + curve.open),
+            relative=curve.relative,
+            ratio=curve.ratio,
+            scatter=everywhere(rows.scatter),
+            common=everywhere(rows.common),
             intercept=intercept,
             variance=rows.variance,
             variance_scatter=rows.variance_scatter,
             lengths=rows.lengths,
-            slopes=Slopes.along(kappa_left, np.log(rows.penalties), rows.steps, rows.training),
-            noise=noise,
-            noise_slope=np.column_stack([np.interp(log_kappa, kappa_left, over[:, k]) for k in range(q)]),
+            slopes=Slopes(log_kappa, curve.wander, everywhere(own.training)),
+            noise=curve.error[0],
+            noise_slope=everywhere(over + curve.error[0] - noise),
             known=n,
             columns=rows.columns,
-            path=0,
+            path=path,
         )
-        if r < nu:
-            return found
-        return _continued(found, float(rows.columns) if directions is None else directions, kappa_left[0])
 
     first = loo[0] * np.maximum(1.0 - left[0], 0.0)
     if rows.lengths.variance == 0.0:  # the noise plays no part
@@ -190,27 +190,6 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
     _, xi, psi, chi, _, _ = (part[0, 0] for part in factors)
     wanted = loo[0] * (1.0 - xi * left[0]) - left[0] * chi * (rows.slope[0] - loo[0])
     return known(np.clip(wanted / (1.0 + left[0] * (psi - xi + chi)), LEAST_ERROR * loo[0], loo.min(axis=0)))
-
-
-def _relative_errors(rows: KnownRows) -> tuple[Array, Array]:
-    """Return the relative standard errors of E∞ and of its ratio to the target's variance, shape (J, q) (eqs. 13-15).
-
-    What rows add to a quadratic form varies less than independent numbers do; the corrections are exact for Gaussian
-    noise whose leverages are alike: n/(n - r) for least squares, 1 for a large penalty.
-    """
-    t = rows.penalties / (rows.s[:, None] + rows.penalties)
-    left, n = rows.free - rows.s.size, rows.rows
-    first, second, fourth = (left + (t**power).sum(axis=0) for power in (1, 2, 4))
-    turned = left + ((2.0 * t - 1.0) ** 2 * t**2).sum(axis=0)
-    mixed = left + ((2.0 * t - 1.0) * t**2).sum(axis=0)
-    once = left + ((2.0 * t - 1.0) * t).sum(axis=0)
-    own = (2.0 * rows.free * fourth / (second * turned + mixed**2))[:, None]
-    both = (rows.free * second / np.maximum(first * once, 1e-3 * first**2))[:, None]
-    plain = rows.influence - 2.0 * rows.influence_common + rows.variance_scatter
-    corrected = own * rows.influence - 2.0 * both * rows.influence_common + rows.variance_scatter
-    apart = own * rows.influence + rows.variance_scatter  # as if the two had nothing in common
-    squared = own * rows.influence / n, np.clip(corrected, np.maximum(plain, 0.0), apart) / n
-    return np.expm1(np.sqrt(squared[0])), np.expm1(np.sqrt(squared[1]))
 
 
 def _at_fewer_rows(
@@ -223,93 +202,29 @@ def _at_fewer_rows(
     return at, np.interp(at, log_kappa, df1), np.interp(at, log_kappa, df2)
 
 
-def _smooth(log_kappa: Array, at: Array, values: Array) -> Array:
-    """Return values at other κ by monotone cubic interpolation; beyond the ends they stay."""
-    from scipy.interpolate import PchipInterpolator
+def _continued(log_kappa: Array, df1: Array, df2: Array, directions: float) -> tuple[Array, Array, Array]:
+    """Return ln κ, df1 and df2 with what goes before the path, by a sum of positive contributions fitted to it.
 
-    kept = np.concatenate([[True], np.diff(at) > 1e-9])
-    inside = np.clip(log_kappa, at[kept][0], at[kept][-1])
-    return np.asarray(PchipInterpolator(at[kept], values[kept])(inside))
-
-
-def _continued(found: Population, directions: float, seen: float) -> Population:
-    """Return the functions continued below the path, by sums of positive contributions fitted to it (eqs. 17-19).
-
-    ``seen`` is the least ln κ at which the error is measured.
+    df1 goes to the number of directions for κ → 0 (eq. 17).
     """
     from scipy.optimize import nnls
 
-    kappa = np.exp(np.linspace(seen, found.log_kappa[-1], FITTED))
-    below = np.linspace(found.log_kappa[0] - np.log(BELOW), found.log_kappa[0], BELOW_POINTS + 1)[:-1]
-    log_kappa = np.concatenate([below, found.log_kappa])
-    levels = np.geomspace(np.exp(found.log_kappa[0]) * 1e-3, kappa[-1], 150)
+    below = np.linspace(log_kappa[0] - np.log(BELOW), log_kappa[0], BELOW_POINTS + 1)[:-1]
+    levels = np.geomspace(np.exp(log_kappa[0]) * 1e-3, np.exp(log_kappa[-1]), 150)
 
     def learned(at: Array) -> Array:
         return levels / (levels + at[:, None])
 
-    at_df = np.exp(np.linspace(found.log_kappa[0], found.log_kappa[-1], FITTED))
-    measured = np.interp(np.log(at_df), found.log_kappa, found.df1)
-    design, wanted = learned(at_df), measured
+    kappa = np.exp(np.linspace(log_kappa[0], log_kappa[-1], FITTED))
+    measured = np.interp(np.log(kappa), log_kappa, df1)
     weight = 1.0 / np.maximum(measured, 1e-3 * measured[0])
-    design, wanted = design * weight[:, None], wanted * weight
+    design, wanted = learned(kappa) * weight[:, None], measured * weight
     if np.isfinite(directions):
         design = np.vstack([design, np.full(levels.size, 1.0 / directions)])
         wanted = np.append(wanted, 1.0)
-    shares, _ = nnls(design, wanted)
-    low = np.exp(below)
-    df1 = learned(low) @ shares
-    df2 = learned(low) ** 2 @ shares
+    shares, _ = nnls(design, wanted, maxiter=5000)
+    low, junction = learned(np.exp(below)), learned(np.exp(log_kappa[:1]))
     # what the fit misses at the junction is taken from what is continued, so that no step is left
-    df1 = df1 + (found.df1[0] - float((learned(np.exp(found.log_kappa[:1])) @ shares)[0]))
-    df2 = np.minimum(df2 + (found.df2[0] - float((learned(np.exp(found.log_kappa[:1])) ** 2 @ shares)[0])), df1)
-
-    q = found.error.shape[1]
-    unseen = log_kappa < seen
-    error = np.vstack([np.zeros((BELOW_POINTS, q)), found.error])
-    spread = np.zeros_like(error)
-    part = np.exp(log_kappa[unseen])
-    for k in range(q):
-        target = np.interp(np.log(kappa), found.log_kappa, found.error[:, k])
-        size = np.interp(np.log(kappa), found.log_kappa, found.relative[:, k]) * target
-        highest, lowest = (_missed(kappa, target, size, part, floor) for floor in (True, False))
-        error[unseen, k] = highest
-        spread[unseen, k] = 0.5 * np.abs(highest - lowest) / np.maximum(highest, 1e-300)
-    old_parts = (found.relative, found.ratio, found.scatter, found.common)
-    lengthened = [np.vstack([np.repeat(old[:1], BELOW_POINTS, axis=0), old]) for old in old_parts]
-    at_end = found.error[:1] / np.maximum(error[unseen], 1e-300)
-    for old in lengthened[:2]:  # absolute, as they are at the end of the path, and what the fits leave open
-        old[unseen] = np.hypot(old[unseen] * at_end, spread[unseen])
-    cautious = error.copy()
-    cautious[unseen] = (error * (1.0 + lengthened[0]))[unseen] - (found.error * found.relative)[:1]
-    return found._replace(
-        log_kappa=log_kappa,
-        df1=np.concatenate([df1, found.df1]),
-        df2=np.concatenate([df2, found.df2]),
-        error=error,
-        cautious=cautious,
-        relative=lengthened[0],
-        ratio=lengthened[1],
-        scatter=lengthened[2],
-        common=lengthened[3],
-        noise_slope=np.vstack([np.repeat(found.noise_slope[:1], BELOW_POINTS, axis=0), found.noise_slope]),
-        path=int(unseen.sum()),
-    )
-
-
-def _missed(kappa: Array, target: Array, size: Array, below: Array, floor: bool) -> Array:
-    """Return the error below the path with as much of it as may be noise, or with none (eq. 19).
-
-    E = σ² + Σ p (κ/(s + κ))² with p ≥ 0, on levels s that the path can tell apart: those above its end, and with no
-    noise one decade below it too.
-    """
-    from scipy.optimize import nnls
-
-    levels = np.geomspace(kappa[0] * (1.0 if floor else 0.1), kappa[-1], 120)
-
-    def design(at: Array) -> Array:
-        parts = (at[:, None] / (levels + at[:, None])) ** 2
-        return np.column_stack([parts, np.ones(at.size)]) if floor else parts
-
-    shares, _ = nnls(design(kappa) / size[:, None], target / size)
-    found = design(below) @ shares
-    return np.asarray(np.maximum(found * target[0] / float((design(kappa[:1]) @ shares)[0]), 1e-12 * target[0]))
+    first = low @ shares + (df1[0] - float((junction @ shares)[0]))
+    second = np.minimum(low**2 @ shares + (df2[0] - float((junction**2 @ shares)[0])), first)
+    return np.concatenate([below, log_kappa]), np.concatenate([first, df1]), np.concatenate([second, df2])

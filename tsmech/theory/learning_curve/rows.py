@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.theory.learning_curve.influence import Influences
 from tsmech.theory.learning_curve.lengths import Lengths, Pairs
 from tsmech.theory.learning_curve.optimism import Steps, covariance_with_students
 
@@ -19,8 +20,9 @@ Rows = NDArray[np.intp]
 
 BLOCK = 1 << 21
 """Numbers in a block of rows."""
-PER_FOLD = 3.0
-"""Penalties for each factor e: what is averaged over the spectrum, s/(s + a), changes over several of them."""
+PER_FOLD = 3
+"""Penalties for each factor e: what is averaged over the spectrum, s/(s + a), changes over several of them.  At one of
+them the influence of rows is computed."""
 BEYOND = 1e3
 """How far the penalties reach beyond the largest and the smallest eigenvalue."""
 
@@ -49,7 +51,8 @@ class KnownRows(NamedTuple):
     common: Array
     """Covariance of the squared leave-one-out error and the squared target, over both means, shape (J, q)."""
     influence: Array
-    """Variance of what each row adds to the sum of squared residuals, over the squared mean residual, shape (J, q)."""
+    """Variance over rows of what each does to the sum of squared leave-one-out errors, over their squared mean, shape
+    (J, q)."""
     influence_common: Array
     """Covariance of that and the squared target, over both means, shape (J, q)."""
     variance: Array
@@ -194,25 +197,34 @@ def decompose(
     a = np.geomspace(s[-1] / BEYOND, s[0] * BEYOND, math.ceil(PER_FOLD * folds) + 1)
     t = a / (s[:, None] + a)
     sums = np.zeros((5, a.size, q))  # of r², e², e⁴, e² z², and e² of the early rows
-    added = np.zeros((3, a.size, q))  # of φ, φ², φ z²
     steep = np.zeros((a.size, q))
     early_square, neighbours = np.zeros((a.size, q)), np.zeros((a.size, q))
     steps = Steps(np.log(a), q)
     last = np.zeros((a.size, q))  # the errors of the row before
     late = np.arange(n) >= n // 2
-    for place, u in sides():
-        square = u * u
-        share = square @ t
+    chosen = slice(PER_FOLD // 2, None, PER_FOLD)
+    influences = Influences(t[:, chosen], n, free, q)
+
+    def kept(u: Array, at: slice) -> Array:
+        """Return 1 - h of some rows at some penalties."""
+        share = (u * u) @ t[:, at]
         if r < free:
-            share += (1.0 - (1.0 / n if intercept else 0.0) - square.sum(axis=1))[:, None]
+            share += (free / n - (u * u).sum(axis=1))[:, None]
+        return np.asarray(share)
+
+    def residuals(place: slice, u: Array, k: int, at: slice) -> Array:
+        found = u @ (t[:, at] * c[:, k, None])
+        if r < free:
+            found += (y[place, k] - u @ c[:, k])[:, None]
+        return np.asarray(found)
+
+    for place, u in sides():
+        share = kept(u, slice(None))
         for k in range(q):
-            residual = u @ (t * c[:, k, None])
-            if r < free:
-                residual += (y[place, k] - u @ c[:, k])[:, None]
+            residual = residuals(place, u, k, slice(None))
             sums[0, :, k] += (residual**2).sum(axis=0)
-            twice = u @ (2.0 * (1.0 - t) * t * c[:, k, None])
-            phi = residual * (residual - twice)  # the derivative of the sum of squared residuals by a row's weight
             signed = residual / share
+            influences.add(u, signed[:, chosen], share[:, chosen], k)
             neighbours[:, k] += (signed[1:] * signed[:-1]).sum(axis=0) + last[:, k] * signed[0]
             last[:, k] = signed[-1]
             error = signed**2
@@ -221,17 +233,25 @@ def decompose(
             steep[:, k] += bounded[place] @ error
             sums[2, :, k] += (error**2).sum(axis=0)
             sums[3, :, k] += y[place, k] ** 2 @ error
-            added[:, :, k] += phi.sum(axis=0), (phi**2).sum(axis=0), y[place, k] ** 2 @ phi
             early = ~late[place]
             sums[4, :, k] += error[early].sum(axis=0)
             early_square[:, k] += (error[early] ** 2).sum(axis=0)
+    for place, u in sides():
+        share = kept(u, chosen)
+        for k in range(q):
+            influences.spread(u, residuals(place, u, k, chosen) / share, share, y[place, k], k)
     y_squares = y**2
     variance = y_squares.mean(axis=0)
     safe = np.where(variance > 0, variance, 1.0)
     loo = sums[1] / n
     positive = np.where(loo > 0, loo, 1.0)
     scatter = np.maximum(sums[2] / n / positive**2 - 1.0, 0.0)
-    rss = np.where(sums[0] > 0, sums[0], 1.0) / n
+    influence, influence_common = influences.variances(loo[chosen], safe)
+
+    def everywhere(part: Array) -> Array:
+        logarithm = np.log(a)
+        return np.column_stack([np.interp(logarithm, logarithm[chosen], part[:, k]) for k in range(q)])
+
     return KnownRows(
         rows=n,
         free=free,
@@ -242,8 +262,8 @@ def decompose(
         residual=sums[0] / n,
         scatter=scatter,
         common=sums[3] / n / positive / safe - 1.0,
-        influence=np.maximum(added[1] / n - (added[0] / n) ** 2, 0.0) / rss**2,
-        influence_common=(added[2] / n - added[0] / n * variance) / rss / safe,
+        influence=everywhere(influence),
+        influence_common=everywhere(influence_common),
         variance=variance * n / free,
         lengths=law,
         slope=steep / steepest if steepest > 0 else np.zeros_like(loo),
