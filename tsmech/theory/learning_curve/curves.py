@@ -149,8 +149,8 @@ class _AtSize:
             factors,
         )
         wander, training = found.slopes.at(found.log_kappa[kept], target)
-        raised = np.log(found.cautious[kept, target] / found.error[kept, target])  # below the path: what is not known
-        choice = choose(curve, wander - raised, share * training)
+        unknown = np.log1p(found.open[kept, target])  # below the path
+        choice = choose(curve, wander - unknown, share * training)
         penalties = self.penalties[kept]
         chosen, (low, high) = penalties[choice.place], np.log(penalties[[choice.lower, choice.upper]])
         error = chosen * np.expm1(0.5 * (high - low))

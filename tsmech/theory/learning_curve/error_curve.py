@@ -27,6 +27,8 @@ CUTS = (0.3, 1.0, 3.0, 10.0, 30.0)
 known, and the fits are weighed by their likelihood."""
 INDEPENDENT = 0.02
 """Share of the variance of each error that is taken as its own: so that no difference of two weighs beyond measure."""
+RARE = 0.001
+"""Probability of the misfit, if theory holds, at which the errors as they are read off weigh as much as a fit."""
 LEAST = 1e-15
 """Least error over the largest on the path."""
 UNKNOWN = 50.0
@@ -42,6 +44,8 @@ class ErrorCurve(NamedTuple):
 
     error: Array
     """E∞."""
+    cautious: Array
+    """E∞ raised by ``open``, and where it is within its error of 0 at least what is read off: a penalty is chosen by it."""
     open: Array
     """How far the fits that the path cannot tell apart lie from each other, over E∞."""
     relative: Array
@@ -49,7 +53,7 @@ class ErrorCurve(NamedTuple):
     ratio: Array
     """Standard error of E∞ over the target's variance, over that ratio."""
     wander: Array
-    """The standard errors of the changes of ln E∞ from κ to κ, summed up from the first."""
+    """The standard errors of the changes of E∞ from κ to κ, over ``cautious``, summed up from the first."""
 
 
 class Stated(NamedTuple):
@@ -116,7 +120,7 @@ def fit(rows: KnownRows, log_kappa: Array, learned: Array, errors: Array, truste
     parts: list[list[Array]] = []
     for k in range(errors.shape[1]):
         if size[k] == 0.0:  # a target that does not vary
-            parts.append([np.zeros(at.size)] * 5)
+            parts.append([np.zeros(at.size)] * 6)
             continue
         chosen = _chosen(log_kappa, learned, trusted[:, k], MOST_LEARNED * rows.s.size if ends else np.inf)
         measured = _Measured(
@@ -126,8 +130,10 @@ def fit(rows: KnownRows, log_kappa: Array, learned: Array, errors: Array, truste
             stated.own[chosen, k],
             stated.ratio[chosen, k],
         )
-        found = _curve(measured, (1.0,) if ends else CUTS, np.exp(at))
-        parts.append([found[0] * size[k], *found[1:]])
+        kept = trusted[:, k] if trusted[:, k].any() else np.ones_like(trusted[:, k])
+        as_read = np.interp(at, log_kappa[kept], errors[kept, k] / size[k])
+        found = _curve(measured, (1.0,) if ends else CUTS, np.exp(at), as_read)
+        parts.append([found[0] * size[k], found[1] * size[k], *found[2:]])
     return ErrorCurve(*(np.column_stack(part) for part in zip(*parts, strict=True)))
 
 
@@ -159,16 +165,17 @@ def _covariance(rows: KnownRows, chosen: NDArray[np.intp]) -> Array:
     return np.asarray(2.0 * (rest + square.T @ square) / np.outer(whole, whole))
 
 
-def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array) -> list[Array]:
-    """Return the error at some κ, its openness, its two relative standard errors, and their wander, shape (k,) each."""
+def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array, as_read: Array) -> list[Array]:
+    """Return the columns of an :class:`ErrorCurve` for one target."""
     from scipy.linalg import cholesky, solve_triangular
     from scipy.optimize import nnls
+    from scipy.special import chdtri
 
     own_part = measured.shared + INDEPENDENT * np.diag(np.diag(measured.shared))
     scale = max(1.0, float(np.median(measured.own**2 / np.diag(measured.shared))))
     whiten = solve_triangular(cholesky(scale * own_part, lower=True), np.eye(measured.error.size), lower=True)
     top = 3.0 * measured.kappa[-1]
-    values, maps, misfits = [], [], []
+    values, maps, misfits, used = [], [], [], []
     for cut in cuts:
         levels = np.geomspace(cut * measured.kappa[0], max(top, 3.0 * cut * measured.kappa[0]), LEVELS)
         design, wanted = _missed(measured.kappa, levels), _missed(kappa, levels)
@@ -184,21 +191,45 @@ def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array) -> list[A
         # what is estimated is linear in the errors while the same levels are in use
         maps.append(wanted[:, active] @ np.linalg.pinv(columns[:, active], rcond=1e-8) @ (whiten / weighed))
         misfits.append(misfit**2)
+        used.append(int(np.sum(active[1:] & ~active[:-1]) + active[0]))  # a level between two of these shows as both
+    values.append(_as_read(as_read, kappa, measured.kappa[0], values[int(np.argmin(misfits))]))
+    maps.append(_between(measured.kappa, kappa))
+    misfits.append(float(chdtri(max(_independent(measured.shared) - min(used), 1.0), RARE)))
     weights = np.exp(-0.5 * (np.array(misfits) - min(misfits)))
     weights /= weights.sum()
     error = np.maximum(weights @ np.array(values), LEAST)
     apart = np.sqrt(weights @ (np.array(values) - error) ** 2) / error
     linear = np.tensordot(weights, np.array(maps), axes=1) * measured.error / error[:, None]
     deviation = np.sqrt(np.diag(measured.shared))
-    found = [error, apart]
+    relative = []
     for stated in (measured.own, measured.ratio):
         covariance = measured.shared * np.outer(stated / deviation, stated / deviation)
         variance = np.maximum(((linear @ covariance) * linear).sum(axis=1), 0.0)
-        found.append(np.expm1(np.minimum(np.sqrt(variance + apart**2), UNKNOWN)))
+        relative.append(np.expm1(np.minimum(np.sqrt(variance + apart**2), UNKNOWN)))
+    cautious = error * (1.0 + apart)
+    cautious = np.where(relative[0] > 1.0, np.maximum(cautious, values[-1]), cautious)
     covariance = measured.shared * np.outer(measured.own / deviation, measured.own / deviation)
-    changes = np.diff(linear, axis=0)
+    changes = np.diff(linear * (error / cautious)[:, None], axis=0)
     steps = np.sqrt(np.maximum(((changes @ covariance) * changes).sum(axis=1), 0.0))
-    return [*found, np.concatenate([np.zeros(1), np.cumsum(steps)])]
+    return [error, cautious, apart, *relative, np.concatenate([np.zeros(1), np.cumsum(steps)])]
+
+
+def _independent(shared: Array) -> float:
+    """Return how many independent errors those along the path are."""
+    deviation = np.sqrt(np.diag(shared))
+    spread = np.linalg.eigvalsh(shared / np.outer(deviation, deviation))
+    return float((spread / (spread + INDEPENDENT)).sum())
+
+
+def _as_read(errors: Array, kappa: Array, first: float, fitted: Array) -> Array:
+    """Return the errors that are read off the path, continued below it in proportion to what is fitted, shape (k,)."""
+    start = np.interp(first, kappa, fitted)
+    return np.where(kappa < first, errors * np.divide(fitted, start, out=np.ones_like(fitted), where=start > 0), errors)
+
+
+def _between(kappa: Array, at: Array) -> Array:
+    """Return the weights of errors at some κ, rising, in what is read off between them, shape (k, errors)."""
+    return np.column_stack([np.interp(np.log(at), np.log(kappa), one) for one in np.eye(kappa.size)])
 
 
 def _missed(kappa: Array, levels: Array) -> Array:

@@ -40,7 +40,10 @@ class Population(NamedTuple):
     error
         E∞ = B(κ) + σ², the mean square error of infinitely many rows at this κ, shape (k, q).
     cautious
-        The same, below the path raised by what is not known there: the best penalty is chosen by it, shape (k, q).
+        The same, raised by what is not known and at least what is read off: the best penalty is chosen by it, shape
+        (k, q).
+    open
+        How far the fits that the path cannot tell apart lie from each other, over E∞, shape (k, q).
     relative
         The standard error of E∞ over itself, shape (k, q).
     ratio
@@ -74,6 +77,7 @@ class Population(NamedTuple):
     df2: Array
     error: Array
     cautious: Array
+    open: Array
     relative: Array
     ratio: Array
     scatter: Array
@@ -165,7 +169,8 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
             df1=df1,
             df2=df2,
             error=curve.error,
-            cautious=curve.error * (1.0 + curve.open),
+            cautious=curve.cautious,
+            open=curve.open,
             relative=curve.relative,
             ratio=curve.ratio,
             scatter=everywhere(rows.scatter),
