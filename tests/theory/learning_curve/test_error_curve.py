@@ -72,3 +72,30 @@ def test_weak_directions_count_as_noise_only_while_the_path_allows_it(monkeypatc
     forced = np.mean([predict(estimate(one), 120, 1.0).mean_square[0, 0] for one in known])
     assert abs(ours - real) < stated
     assert forced > ours + stated
+
+
+def test_features_that_break_the_sums_are_read_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units of few inputs: weak directions are products of strong ones, and interpolating is worse than any sum says.
+
+    At the least penalties the fit alone (control) promises a tenth of the error, and no penalty is chosen there.
+    """
+    promised, read, chosen = [], [], []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        z = rng.standard_normal((120, 6))
+        X = np.tanh(z @ rng.standard_normal((6, 100)) / np.sqrt(6.0) + 0.3 * rng.standard_normal(100))
+        known = decompose(X, (z[:, 0] * (1.0 + 0.5 * z[:, 1]) + 0.6 * rng.standard_normal(120))[:, None])
+        least, loo = float(known.penalties[0]), known.loo[0, 0]
+        population = estimate(known)
+        read.append(predict(population, 119, least).mean_square[0, 0] / loo)
+        chosen.append(
+            np.interp(np.log(predict(population, 119, None).penalty[0, 0]), np.log(known.penalties), known.loo[:, 0])
+        )
+        monkeypatch.setattr(curves, "FAR", 1e9)
+        promised.append(predict(estimate(known), 119, least).mean_square[0, 0] / loo)
+        monkeypatch.undo()
+    far = np.array(promised) < 0.2
+    assert far.sum() >= 5
+    assert np.array(read)[far].min() > 0.7
+    assert np.median(read) > 0.9
+    assert max(chosen) < 1.0

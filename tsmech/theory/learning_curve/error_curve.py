@@ -27,8 +27,8 @@ CUTS = (0.3, 1.0, 3.0, 10.0, 30.0)
 known, and the fits are weighed by their likelihood."""
 INDEPENDENT = 0.02
 """Share of the variance of each error that is taken as its own: so that no difference of two weighs beyond measure."""
-RARE = 0.001
-"""Probability of the misfit, if theory holds, at which the errors as they are read off weigh as much as a fit."""
+FAR = 2.5
+"""Standard errors above the fit at which the errors as they are read off weigh as much as the fit."""
 LEAST = 1e-15
 """Least error over the largest on the path."""
 UNKNOWN = 50.0
@@ -45,7 +45,7 @@ class ErrorCurve(NamedTuple):
     error: Array
     """E∞."""
     cautious: Array
-    """E∞ raised by ``open``, and where it is within its error of 0 at least what is read off: a penalty is chosen by it."""
+    """E∞ raised by ``open``, and at least what is read off where its error exceeds it: a penalty is chosen by it."""
     open: Array
     """How far the fits that the path cannot tell apart lie from each other, over E∞."""
     relative: Array
@@ -169,13 +169,12 @@ def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array, as_read: 
     """Return the columns of an :class:`ErrorCurve` for one target."""
     from scipy.linalg import cholesky, solve_triangular
     from scipy.optimize import nnls
-    from scipy.special import chdtri
 
     own_part = measured.shared + INDEPENDENT * np.diag(np.diag(measured.shared))
     scale = max(1.0, float(np.median(measured.own**2 / np.diag(measured.shared))))
     whiten = solve_triangular(cholesky(scale * own_part, lower=True), np.eye(measured.error.size), lower=True)
     top = 3.0 * measured.kappa[-1]
-    values, maps, misfits, used = [], [], [], []
+    values, maps, misfits, above = [], [], [], []
     for cut in cuts:
         levels = np.geomspace(cut * measured.kappa[0], max(top, 3.0 * cut * measured.kappa[0]), LEVELS)
         design, wanted = _missed(measured.kappa, levels), _missed(kappa, levels)
@@ -191,10 +190,11 @@ def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array, as_read: 
         # what is estimated is linear in the errors while the same levels are in use
         maps.append(wanted[:, active] @ np.linalg.pinv(columns[:, active], rcond=1e-8) @ (whiten / weighed))
         misfits.append(misfit**2)
-        used.append(int(np.sum(active[1:] & ~active[:-1]) + active[0]))  # a level between two of these shows as both
-    values.append(_as_read(as_read, kappa, measured.kappa[0], values[int(np.argmin(misfits))]))
+        above.append(float(np.max((measured.error / fitted - 1.0) / measured.own)))
+    best = int(np.argmin(misfits))
+    values.append(_as_read(as_read, kappa, measured.kappa[0], values[best]))
     maps.append(_between(measured.kappa, kappa))
-    misfits.append(float(chdtri(max(_independent(measured.shared) - min(used), 1.0), RARE)))
+    misfits.append(misfits[best] + FAR**2 - max(above[best], 0.0) ** 2)
     weights = np.exp(-0.5 * (np.array(misfits) - min(misfits)))
     weights /= weights.sum()
     error = np.maximum(weights @ np.array(values), LEAST)
@@ -212,13 +212,6 @@ def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array, as_read: 
     changes = np.diff(linear * (error / cautious)[:, None], axis=0)
     steps = np.sqrt(np.maximum(((changes @ covariance) * changes).sum(axis=1), 0.0))
     return [error, cautious, apart, *relative, np.concatenate([np.zeros(1), np.cumsum(steps)])]
-
-
-def _independent(shared: Array) -> float:
-    """Return how many independent errors those along the path are."""
-    deviation = np.sqrt(np.diag(shared))
-    spread = np.linalg.eigvalsh(shared / np.outer(deviation, deviation))
-    return float((spread / (spread + INDEPENDENT)).sum())
 
 
 def _as_read(errors: Array, kappa: Array, first: float, fitted: Array) -> Array:
