@@ -8,7 +8,7 @@ import pytest
 import tsmech
 from tsmech.errors import InputError
 from tsmech.experiment import build
-from tsmech.explore.translation import Translation
+from tsmech.plots.translation import Translation
 from tsmech.systems import REGISTRY, find
 
 pytest.importorskip("panel")
@@ -68,8 +68,11 @@ def test_an_error_is_scaled_like_its_value_and_the_test_error_agrees_with_the_ge
 
 
 def test_a_paper_that_is_not_there_is_refused() -> None:
-    with pytest.raises(InputError, match="has no convention Nobody"):
-        Translation(build("ridge", {"alpha": 1}), "Nobody 1900")
+    for wrong in ("Hastie et al. 2023", "Nobody", 3):
+        with pytest.raises(InputError, match=r"plot convention .* is unknown: "):
+            build("ridge", {"alpha": 1}, plot={"convention": wrong})
+    with pytest.raises(InputError, match="capacity has our own symbols alone"):
+        build("capacity", {"alpha": 1}, plot={"convention": "Nobody"})
 
 
 def test_without_a_paper_nothing_is_changed() -> None:

@@ -50,8 +50,8 @@ class CurveCanvas(Canvas):
         plot.add_tools(HoverTool(renderers=[marks, places], tooltips=told, attachment="horizontal"))
         plot.add_tools(HoverTool(renderers=rules, tooltips=[("", "@label"), ("at", "@at")], visible=False))
 
-    def _fill(self, panel: Panel, under: Sequence[Series]) -> None:
-        for name, data in _sources([(panel.series, 1.0), (under, UNDER)]).items():
+    def _fill(self, panel: Panel) -> None:
+        for name, data in _sources([(panel.under, UNDER), (panel.series, 1.0)]).items():
             given(self._sources[name], **data)
         for axis, source in self._rules.items():
             found = [(number, label) for of, number, label in panel.rules if of == axis]

@@ -11,13 +11,11 @@ from bokeh.models import Row
 from tornado.ioloop import IOLoop
 
 from tsmech.errors import TsmechError
-from tsmech.experiment import Experiment
 from tsmech.explore.canvas import Canvas
-from tsmech.explore.drawing import Drawing, Panel, Series
+from tsmech.explore.drawing import Drawing, Panel
 from tsmech.explore.figures import CurveCanvas
 from tsmech.explore.heat import CellCanvas
 from tsmech.explore.paths import TrailCanvas
-from tsmech.explore.view import View
 
 PARTS = """
 :host { font-family: system-ui, sans-serif; }
@@ -124,6 +122,12 @@ def downloads(make: Callable[[str], Any], stem: str) -> list[Any]:
     return [pn.Row(text("save:", margin=(14, 0, 0, 10)), *(of(kind) for kind in KINDS))]
 
 
+def query() -> dict[str, str]:
+    """Return what the link of the page says after its question mark."""
+    found = {name: values[0].decode("utf-8", "replace") for name, values in pn.state.session_args.items()}
+    return {name: words for name, words in found.items() if not name.startswith("bokeh-")}
+
+
 class Pictures:
     """The panels of a page, and what their colours and marks say."""
 
@@ -140,16 +144,15 @@ class Pictures:
         """Show that the picture is not the latest question's."""
         self._whole.styles = FADED
 
-    def show(self, drawing: Drawing, under: Sequence[Sequence[Series]] = ()) -> None:
+    def show(self, drawing: Drawing) -> None:
         """Show a drawing; panels of the same kind are given new numbers, others are made anew."""
-        below = [*under, *[()] * (len(drawing.panels) - len(under))]
         canvases = []
-        for one, saved, known in itertools.zip_longest(drawing.panels, below, self._canvases[: len(drawing.panels)]):
+        for one, known in itertools.zip_longest(drawing.panels, self._canvases[: len(drawing.panels)]):
             kind = canvas_of(one)
             if known is not None and known.fits(one, kind):
-                known.show(one, saved)
+                known.show(one)
             else:
-                known = kind(one, saved)
+                known = kind(one)
             canvases.append(known)
         if canvases != self._canvases:
             self._canvases = canvases
@@ -192,15 +195,12 @@ class Ways:
             *((name, pane) for name, pane in self._panes.items()), css_classes=["ways"], sizing_mode="stretch_width"
         )
 
-    def show(self, view: View, experiment: Experiment | None) -> None:
-        """Show the ways to a view; what is refused has a link alone."""
-        location = pn.state.location
+    def show(self, query: str, said: Mapping[str, str]) -> None:
+        """Let the address say what is shown, and show the ways to it; what is refused has a link alone."""
+        location, search = pn.state.location, f"?{query}" if query else ""
+        if location is not None and location.search != search:
+            location.search = search
         address = "" if location is None else f"{location.protocol}//{location.hostname}:{location.port}"
-        path = "" if location is None else location.pathname
-        query = view.query()
-        said = {"link": f"{address}{path}{'?' if query else ''}{query}"}
-        if experiment is not None:
-            said |= {"command": view.command(experiment), "Python": view.python(experiment)}
-            said["TOML"] = experiment.to_toml()
+        said = {**said, "link": f"{address}{'' if location is None else location.pathname}{search}"}
         for name, pane in self._panes.items():
             pane.object = f"<pre>{html.escape(said[name])}</pre>" if name in said else "nothing: it is refused"

@@ -16,6 +16,7 @@ from tsmech.errors import InputError, TsmechError
 from tsmech.experiment import experiments, toml_files
 from tsmech.explore import frame
 from tsmech.explore.page import Page
+from tsmech.explore.reading import RunFile
 from tsmech.explore.saved import SavedPage
 from tsmech.explore.view import open_view
 from tsmech.systems import REGISTRY, find
@@ -32,7 +33,7 @@ class Target:
 
     def __init__(self, name: str | None) -> None:
         self.path = ""
-        self.run: Path | None = None
+        self.run: RunFile | None = None
         self.file: str | None = None
         if name is None:
             return
@@ -43,10 +44,8 @@ class Target:
             open_view(name)  # refused now, if it is to be refused
             self.file, self.path = name, "file"
         elif Path(name).is_dir():
-            from tsmech.store import Store
-
-            with Store.open(Path(name)):
-                self.run, self.path = Path(name), "run"
+            self.run, self.path = RunFile(Path(name)), "run"
+            self.run.open().close()  # refused now, if it is to be refused
         else:
             from tsmech.problem.parameters import nearest
 
@@ -158,9 +157,9 @@ def live(name: str) -> Any:
     return page.layout
 
 
-def saved(directory: Path) -> Any:
+def saved(run: RunFile) -> Any:
     """Return the page of a run directory."""
-    page = SavedPage(directory)
+    page = SavedPage(run)
     pn.state.onload(page.start)
     return page.layout
 

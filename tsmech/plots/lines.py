@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tsmech.experiment import Experiment
 from tsmech.plots.picture import Picture, Row, apart, visible
+from tsmech.plots.translation import Translation
 from tsmech.problem.system import System
 
 Array = NDArray[np.float64]
@@ -35,9 +36,11 @@ class Lines:
         self._x = picture.x
         self._groups = apart(experiment, picture.x)
         self._found: dict[tuple[Any, ...], dict[float, float]] = {}
+        self._translation = Translation(experiment, picture.convention)
         listed = list(rows)
         for column in columns:
-            for row in visible(experiment, picture, listed, column) if listed else ():
+            shown = visible(experiment, picture, listed, column) if listed else []
+            for row in self._translation.along(shown, picture.x, column):
                 at = self._place(column, row["answer"], row)
                 self._found.setdefault(at, {})[float(row[self._x])] = row[column]
 
@@ -85,7 +88,9 @@ class Lines:
         if system.poles is System.poles or self._x not in axes:
             return []
         others = {name: key[name] for name in axes if name in key}
-        return list(system(**self._experiment.fixed, **others, **{self._x: axes[self._x][0]}).poles(self._x))
+        poles = system(**self._experiment.fixed, **others, **{self._x: axes[self._x][0]}).poles(self._x)
+        found = (self._translation.number(self._x, pole, [others]) for pole in poles)
+        return [pole for pole in found if pole is not None]
 
     def _place(self, column: str, answer: str, row: Row) -> tuple[Any, ...]:
         return (column, answer, *(row[name] for name in self._groups))
