@@ -8,7 +8,7 @@ from tsmech.explore import frame
 from tsmech.explore.view import coloured, horizontal, mapped, matrices, running_axes
 from tsmech.problem.system import System
 
-LOGS = {"as the values are spread": "", "none": "none", "x": "x", "y": "y", "x and y": "x,y"}
+LOGS = {"by the values": "", "none": "none", "x": "x", "y": "y", "x and y": "x,y"}
 
 
 class Choices:

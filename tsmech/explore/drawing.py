@@ -26,6 +26,9 @@ class Series(NamedTuple):
     x: Array
     y: Array
     error: Array
+    """Standard errors."""
+    width: Array
+    """How far to both sides of its mean a simulation is shown: its standard error, or the spread of draws."""
     colour: str
     marker: str
     dashes: str

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import panel as pn
-from bokeh.models import Row
+from bokeh.models import Column, Row
 from tornado.ioloop import IOLoop
 
 from tsmech.errors import TsmechError
@@ -16,6 +16,7 @@ from tsmech.explore.drawing import Drawing, Panel
 from tsmech.explore.figures import CurveCanvas
 from tsmech.explore.heat import CellCanvas
 from tsmech.explore.paths import TrailCanvas
+from tsmech.words import one_line
 
 PARTS = """
 :host { font-family: system-ui, sans-serif; }
@@ -38,6 +39,7 @@ NARROW = """
 """
 """On a narrow screen pictures stand above the controls."""
 FADED = {"opacity": "0.3", "transition": "opacity 0.2s"}
+WRAPPED = {"flex-wrap": "wrap"}
 CLEAR = {"opacity": "1", "transition": "opacity 0.1s"}
 SIGNS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚", "*": "★"}
 KINDS = {"png": "PNG", "svg": "SVG", "csv": "table (CSV)"}
@@ -102,17 +104,28 @@ def lay_out(
     return pn.Row(column, right, sizing_mode="stretch_width", stylesheets=[NARROW])
 
 
-def downloads(make: Callable[[str], Any], stem: str) -> list[Any]:
-    """Return the buttons that save the picture and the table."""
+def downloads(make: Callable[[str], Any], stem: str, refuse: Callable[[str], None]) -> list[Any]:
+    """Return the buttons that save the picture and the table.
+
+    Where there is none the page says why, and the browser, which has asked for a file, gets that sentence as a text.
+    """
 
     def of(kind: str) -> Any:
         button: Any = None
 
         def produce() -> Any:
             try:
-                return make(kind)
+                made = make(kind)
             except TsmechError as error:
-                return io.BytesIO(str(error).encode())
+                words = str(error)
+            except Exception as error:  # a bug: the page says so and goes on
+                words = f"this is a bug: {type(error).__name__}: {one_line(str(error))}"
+            else:
+                button.filename = f"{stem}.{kind}"
+                return made
+            button.filename = f"{stem}.txt"
+            refuse(words)
+            return io.BytesIO(words.encode())
 
         button = pn.widgets.FileDownload(
             callback=produce, filename=f"{stem}.{kind}", label=KINDS[kind], width=120, css_classes=[f"save-{kind}"]
@@ -135,7 +148,7 @@ class Pictures:
         self._canvases: list[Canvas] = []
         self._legend = text("", css_classes=["legend"], margin=(2, 10))
         # Figures and their numbers must reach the browser in order, so that both go by Bokeh's own way.
-        self._panels = Row(children=[], sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
+        self._panels = Column(children=[], sizing_mode="stretch_width")
         panels = pn.pane.Bokeh(self._panels, sizing_mode="stretch_width")
         self._whole = pn.Column(panels, sizing_mode="stretch_width", css_classes=["pictures"])
         self.layout = pn.Column(self._legend, self._whole, sizing_mode="stretch_width")
@@ -156,7 +169,10 @@ class Pictures:
             canvases.append(known)
         if canvases != self._canvases:
             self._canvases = canvases
-            self._panels.children = [canvas.figure for canvas in canvases]
+            self._panels.children = [
+                Row(children=[canvas.figure for canvas in line], sizing_mode="stretch_width", styles=WRAPPED)
+                for line in lines(canvases, drawing.panels)
+            ]
         self._legend.object = legend(drawing)
         self._whole.styles = CLEAR
 
@@ -164,6 +180,14 @@ class Pictures:
         """Paint maps anew where a person has zoomed."""
         for canvas in self._canvases:
             canvas.watch()
+
+
+def lines(canvases: Sequence[Canvas], panels: Sequence[Panel]) -> list[list[Canvas]]:
+    """Return what stands side by side: small multiples of one observable, or else all panels."""
+    found: dict[str, list[Canvas]] = {}
+    for canvas, panel in zip(canvases, panels, strict=True):
+        found.setdefault(panel.y_label, []).append(canvas)
+    return [*found.values()] if len(found) > 1 and min(map(len, found.values())) > 1 else [list(canvases)]
 
 
 def canvas_of(panel: Panel) -> type[Canvas]:

@@ -29,7 +29,7 @@ FADE = 150
 SETTLE = 400
 """Milliseconds of rest before simulations start."""
 WATCH = 500
-REFUSALS = ("link", "question", "picture")
+REFUSALS = ("link", "question", "picture", "file")
 """What a page says that refuses something."""
 ALONE = 20
 """Watches without a connection after which the processes of a tab are ended."""
@@ -79,7 +79,8 @@ class Page:
         ]
         for widget, act in watched:
             widget.param.watch(lambda event, act=act: None if self._quiet else act(event.new), "value")
-        files = frame.downloads(self._file, self.view.system.name)
+        stem = self.view.base.name if self.view.base is not None else system.name
+        files = frame.downloads(self._file, stem, lambda words: self._say("file", words))
         self.layout = frame.lay_out(
             title=self.view.base.title if self.view.base is not None else system.title,
             about=f"{system.name}" + (f", experiment {self.view.base.name}" if self.view.base is not None else ""),

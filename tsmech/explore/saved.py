@@ -61,7 +61,7 @@ class SavedPage:
         self._refused = frame.line("refusal")
         self._status, self._remarks = frame.line("status"), frame.line("remarks")
         self._ways = frame.Ways()
-        files = frame.downloads(self._file, self._directory.name)
+        files = frame.downloads(self._file, self._directory.resolve().name or "run", self._refuse)
         self.layout = frame.lay_out(
             title=self._experiment.title or system.title,
             about=f"run {self._directory} (read only): {self._about}",

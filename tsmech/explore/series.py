@@ -29,6 +29,7 @@ from tsmech.plots.picture import (
     Row,
     apart,
     choose,
+    errors,
     named_coordinates,
     names_in,
     pictured,
@@ -132,7 +133,7 @@ def _draw_curves(experiment: Experiment, rows: Sequence[Row], picture: Picture) 
                     look = styles[one].look if one in styles else curves.look(code, codes or [None])
                     label = _said(system, one, place, key, picture, bool(styles))
                     for answer, members in answers.items():
-                        series.append(_series(experiment, picture.x, one, answer, members, look, label))
+                        series.append(_series(experiment, picture, one, answer, members, look, label))
                     words = plain_entry(system, one) if styles or picture.together else _code(system, picture, code)
                     if words:
                         legend[_hex(look[0]), look[1], words] = None
@@ -141,6 +142,8 @@ def _draw_curves(experiment: Experiment, rows: Sequence[Row], picture: Picture) 
     if curves.has_bar(codes) or len(shades) > 12:
         shades = [shades[round(i * (len(shades) - 1) / 5)] for i in range(6)]
     seen = list(dict.fromkeys(row["answer"] for row in every))
+    if picture.spread and any(row.get("replicates", 1) > 1 for row in every):
+        notes.append("bars of simulations: one standard deviation between draws")
     marks = [
         "—" if not experiment.simulates(answer) else "○" if curves.is_network(experiment, answer) else "●"
         for answer in seen
@@ -149,19 +152,21 @@ def _draw_curves(experiment: Experiment, rows: Sequence[Row], picture: Picture) 
 
 
 def _series(
-    experiment: Experiment, x: str, name: str, answer: str, rows: Sequence[Row], look: curves.Look, label: str
+    experiment: Experiment, picture: Picture, name: str, answer: str, rows: Sequence[Row], look: curves.Look, label: str
 ) -> Series:
+    x = picture.x
     ordered = sorted(rows, key=lambda row: float(row[x]))
     predicts = not experiment.simulates(answer)
     joined = predicts and x not in named_coordinates(experiment.system)
-    at, means, errors = column(ordered, x), column(ordered, name), column(ordered, f"{name}_sem", 0.0)
+    at, means, sem = column(ordered, x), column(ordered, name), column(ordered, f"{name}_sem", 0.0)
+    width = errors(picture, ordered, name)
     most = MOST_LINE if joined else MOST_MARKERS
     if len(at) > most:
         kept = np.isin(at, thinned(at.tolist(), most))
-        at, means, errors = at[kept], means[kept], errors[kept]
+        at, means, sem, width = at[kept], means[kept], sem[kept], width[kept]
     colour, marker, dashes = look
     network = curves.is_network(experiment, answer)
-    return Series(name, answer, at, means, errors, _hex(colour), marker, dashes, label, joined, predicts, network)
+    return Series(name, answer, at, means, sem, width, _hex(colour), marker, dashes, label, joined, predicts, network)
 
 
 def _hex(colour: Any) -> str:
@@ -186,7 +191,7 @@ def _panel(
     x_range = (-0.5, len(named) - 0.5) if named else spread_range(at, x_log, 0.02)
     y_range = axes.limits
     if y_range is None:
-        values = [np.concatenate([one.y, one.y - one.error, one.y + one.error]) for one in series]
+        values = [np.concatenate([one.y, one.y - one.width, one.y + one.width]) for one in series]
         found = np.concatenate(values) if values else np.empty(0)
         y_range = spread_range(found, y_log, 0.05)
         if math.isfinite(limits.top) and not y_log:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import panel as pn
+from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
+from tornado.websocket import WebSocketClosedError
 
 from tsmech.errors import InputError, TsmechError
 from tsmech.experiment import experiments, toml_files
@@ -108,6 +110,7 @@ def serve(
             raise
         raise _in_use(number) from None
     logging.getLogger("bokeh").setLevel(logging.ERROR)  # that a tab was closed is no news
+    server.io_loop.asyncio_loop.set_exception_handler(_report)
     ready(address)
     if open_browser:
         server.io_loop.add_callback(server.show, f"/{target.path}")
@@ -115,6 +118,12 @@ def serve(
         server.io_loop.start()
     finally:
         server.stop(wait=False)
+
+
+def _report(loop: Any, context: dict[str, Any]) -> None:
+    """Report what a task of the server raised, but for what was still to be written to a tab that was closed."""
+    if not isinstance(context.get("exception"), (WebSocketClosedError, StreamClosedError)):
+        loop.default_exception_handler(context)
 
 
 class Unknown(RequestHandler):

@@ -21,7 +21,7 @@ from tsmech.explore.wording import (
     whole_words,
     word,
 )
-from tsmech.plots.picture import named_coordinates
+from tsmech.plots.picture import choose, named_coordinates
 from tsmech.problem.observables import observable_of
 from tsmech.problem.parameters import nearest
 from tsmech.problem.system import System, has
@@ -83,8 +83,8 @@ class View:
         if self.plot.get("matrix"):
             plot.pop("together", None)
         plot |= {key: value for key, value in given.items() if value}
-        said = {} if self.base is None else self.base.plot
-        if any(said.get(key) not in (None, plot.get(key)) for key in ("x", "y", "matrix")):
+        said = {} if self.base is None else plot_words(self.base.plot)
+        if any(said.get(key) not in (None, plot.get(key)) for key in ("y", "matrix")):
             plot.pop("reference", None)
         self._limit()
         named: dict[str, Any] = {}
@@ -211,14 +211,17 @@ class View:
     def _asked(self, experiment: Experiment) -> tuple[str, Mapping[str, str], Mapping[str, str]]:
         """Return what a command runs, and which parameters and which words of its picture have to be said.
 
-        What the experiment says that the page was opened with need not be said again, nor what a picture cannot have:
-        colours for a parameter of one value.
+        What the experiment says that the page was opened with need not be said again.
         """
         start = opening(self.system, self.base, self.name)
-        drawn = {key: self.plot.get(key, "") for key in PLOT}
-        if drawn["by"] and drawn["by"] not in {*experiment.axes, *named_coordinates(self.system)} - {drawn["x"]}:
-            drawn["by"] = ""
-        whole = self.system.name, self.words, {key: words for key, words in drawn.items() if words}
+        picture = choose(experiment)
+        names = ",".join(picture.observables)
+        drawn = {"matrix": names} if picture.matrix else {"x": picture.x, "y": picture.y or names}
+        drawn |= {"value": names} if picture.y else {}
+        drawn |= {key: self.plot[key] for key in ("at", "log", "convention") if self.plot.get(key)}
+        if (by := self.plot.get("by", "")) and by in (picture.by, *picture.panels):
+            drawn["by"] = by
+        whole = self.system.name, self.words, drawn
         if self.base is None:
             return whole
         defaults = {name: default_words(self.system.parameters()[name]) for name in start.words}
@@ -226,12 +229,12 @@ class View:
         changed = {name: said for name, said in words.items() if said != start.words.get(name)}
         if not all(changed.values()):  # no words take back what the experiment says of a parameter without a default
             return whole
-        more = {key: words for key, words in drawn.items() if words != start.plot.get(key, "")}
-        if more.keys() - {"convention"}:  # other axes are not logarithmic as those of the experiment are
-            more |= {key: drawn[key] for key in ("x", "y", "value", "matrix", "log") if drawn[key]}
-        if "convention" in more:
-            more["convention"] = more["convention"] or OURS
-        return self.name, changed, {key: words for key, words in more.items() if words}
+        if self.plot == start.plot:
+            return self.name, changed, {}
+        if not self.plot.get("convention") and start.plot.get("convention"):
+            drawn["convention"] = OURS
+        same = {**self.plot, "convention": ""} == {**start.plot, "convention": ""}
+        return self.name, changed, {"convention": drawn["convention"]} if same else drawn
 
     def with_words(self, name: str, words: str) -> "View":
         """Return the view with another value of a parameter; no words are its default."""

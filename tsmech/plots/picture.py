@@ -238,7 +238,8 @@ def _unopposed(experiment: Experiment, asked: Mapping[str, Any]) -> dict[str, An
     # a matrix shows means alone.
     dropped = ["log"] if asked.keys() & {"x", "y", "value", "matrix"} else []
     dropped += ["spread"] if asked.keys() & {"value", "matrix"} else []
-    dropped += ["reference"] if asked.keys() & {"y", "value", "matrix"} else []
+    other = "y" in asked and list(listed or []) != said.get("y")
+    dropped += ["reference"] if other or asked.keys() & {"value", "matrix"} else []
     if "matrix" in asked:
         return {key: value for key, value in said.items() if key in ("by", "mark", "convention")}
     if said.get("matrix") and asked.keys() & {"x", "y", "value", "together"}:
