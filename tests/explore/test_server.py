@@ -1,6 +1,7 @@
 """What the command opens, and what it refuses, without a browser."""
 
 import dataclasses
+import shutil
 import socket
 from pathlib import Path
 
@@ -20,10 +21,17 @@ from tsmech.explore.server import Target, check_port, free_port
 from tsmech.store import Store
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("made") / "run"
+    sweep = {"alpha": "0.5:3:7", "penalty": "log:0.01:1:6", "noise": [0.1, 0.5], "dimension": 20}
+    tsmech.run("ridge", **sweep, answers="theory,reduced", replicates=2, workers=1, out=place)
+    return place
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
-    sweep = {"alpha": "0.5:3:7", "penalty": "log:0.01:1:6", "noise": [0.1, 0.5]}
-    tsmech.run("ridge", **sweep, answers="theory,reduced", replicates=2, workers=1, out=tmp_path / "run")
+def run(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path / "run")
     return tmp_path / "run"
 
 

@@ -62,7 +62,8 @@ class RunFile:
             except OSError:
                 found.append(None)
             else:
-                found.append((state.st_ino, state.st_size, state.st_mtime_ns))
+                # An empty log is made by reading.
+                found.append((state.st_ino, state.st_size, state.st_mtime_ns) if state.st_size else None)
         return tuple(found) if found[0] is not None else None
 
 
@@ -97,13 +98,9 @@ def draw_map(store: Store, experiment: Experiment, picture: Picture, heard: Hear
     """Return the maps of a run of which nothing but their numbers is held."""
     asked = Translation(experiment, picture.convention)
     found = _places(store, experiment, picture, asked, heard)
-    if asked.active:
-        ours = _places(store, experiment, picture, Translation(experiment), heard)
-        for axis in (0, 1):
-            counts = (len(np.unique(np.concatenate([place[axis] for place in one.values()]))) for one in (found, ours))
-            if next(counts) > next(counts):
-                asked, found = Translation(experiment), ours
-                break
+    if asked.active and _is_scattered(experiment, picture, found):
+        asked = Translation(experiment)
+        found = _places(store, experiment, picture, asked, heard)
     keys = picture.keys(experiment)
     answers = [answer for answer in experiment.system.answers if any(answer == one for one, _ in found)]
     places = [(answer, number) for answer in answers for number in range(len(keys)) if (answer, number) in found]
@@ -127,26 +124,26 @@ def _places(
     def columns(answer: str, number: int) -> list["array[float]"]:
         return found.setdefault((answer, number), [array("d") for _ in names])
 
-    blocks = {} if translation.active else _blocks(store, experiment, [*names, *picture.panels], heard)
-    for answer, block in blocks:
+    for answer, block in _blocks(store, experiment, [*names, *experiment.axes], heard):
+        theirs = translation.block(block, names[:3])
         block[names[3]] = np.full(len(block[value]), math.nan)
         for number, key in enumerate(keys):
-            kept = ~np.isnan(block[value])
+            kept = ~np.isnan(block[value]) & np.isfinite(theirs[names[0]]) & np.isfinite(theirs[up])
             for name, wanted in key.items():
                 kept &= block[name] == wanted
             if kept.any():
                 for column, name in zip(columns(answer, number), names, strict=True):
-                    column.frombytes(block[name][kept].astype(float).tobytes())
+                    column.frombytes(theirs.get(name, block[name])[kept].astype(float).tobytes())
     numbers = {tuple(key.values()): number for number, key in enumerate(keys)}
-    for row in _left(store, experiment, picture, heard, every=translation.active):
+    for row in _left(store, experiment, picture, heard):
         panel = numbers.get(tuple(row[name] for name in picture.panels))
         if panel is None:
             continue
         for seen in visible(experiment, picture, [row], value):
-            theirs = translation.row(seen, picture.x, up, value)
-            if all(math.isfinite(theirs[name]) for name in names[:2]):
+            cells = translation.row(seen, picture.x, up, value)
+            if all(math.isfinite(cells[name]) for name in names[:2]):
                 for column, name in zip(columns(row["answer"], panel), names, strict=True):
-                    column.append(math.nan if theirs.get(name) is None else theirs[name])
+                    column.append(math.nan if cells.get(name) is None else cells[name])
     return {place: [np.frombuffer(column) for column in listed] for place, listed in found.items()}
 
 
@@ -160,11 +157,19 @@ def _blocks(store: Store, experiment: Experiment, names: Collection[str], heard:
             yield answer, block
 
 
-def _left(
-    store: Store, experiment: Experiment, picture: Picture, heard: Heard, *, every: bool = False
-) -> Iterator[Row]:
-    """Yield the rows of the answers that no blocks have, or of ``every`` one, while they are asked for."""
-    answers = [answer for answer in experiment.answers if every or store.blocks(answer, ()) is None]
+def _is_scattered(experiment: Experiment, picture: Picture, found: Mapping[Any, list[NDArray[np.float64]]]) -> bool:
+    """Return whether an axis of a paper depends on what the other says, so that a map has no rows and columns."""
+    for axis, name in enumerate((picture.x, str(picture.y))):
+        places = np.concatenate([columns[axis] for columns in found.values()]) if found else np.empty(0)
+        most = len(experiment.axes[name]) if name in experiment.axes else math.isqrt(len(places))
+        if len(np.unique(places)) > most:
+            return True
+    return False
+
+
+def _left(store: Store, experiment: Experiment, picture: Picture, heard: Heard) -> Iterator[Row]:
+    """Yield the rows of the answers that no blocks have, while they are asked for."""
+    answers = [answer for answer in experiment.answers if store.blocks(answer, ()) is None]
     if answers:
         for count, row in enumerate(_ends(experiment, picture, store.rows(answers=answers))):
             if not count % TELL:

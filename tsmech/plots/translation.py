@@ -5,6 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tsmech.experiment import Experiment
 from tsmech.plots.picture import Picture, Row
 from tsmech.problem.conventions import Quantity
@@ -58,6 +61,33 @@ class Translation:
                 low, high = (_value(quantity, value + sign * error, point) for sign in (-1, 1))
                 changed[f"{name}_sem"] = abs(high - low) / 2
         return {**row, **changed} if changed else row
+
+    def block(self, block: Mapping[str, NDArray[Any]], names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return some columns, the axes of all of which the block has, as the paper has them.
+
+        Parameters
+        ----------
+        block
+            Columns of a table, each of shape (n,).
+        names
+            Those that are wanted.
+        """
+        found = {name: block[name] for name in names}
+        size = len(next(iter(found.values())))
+        for name in names:
+            quantity = self._quantities.get(observable_of(name))
+            if quantity is None:
+                continue
+            of_columns: Any = quantity.value
+            try:
+                with np.errstate(all="ignore"):
+                    theirs = np.asarray(of_columns(block[name], {**self._fixed, **block}), dtype=float)
+                found[name] = np.broadcast_to(theirs, (size,))
+            except (TypeError, ValueError):  # it takes one number at a time
+                columns = {known: column.tolist() for known, column in block.items()}
+                points = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+                found[name] = np.array([_value(quantity, point[name], {**self._fixed, **point}) for point in points])
+        return found
 
     def along(self, rows: Sequence[Row], x: str, column: str) -> list[Row]:
         """Return the rows of curves as the paper has them, in the order of its horizontal axis.

@@ -157,10 +157,11 @@ class Reader:
     def row_count(self) -> int:
         """Return about how many rows :meth:`rows` yields: as if each curve were whole."""
         query = (
-            "SELECT layouts.layout, count(DISTINCT point) FROM curves JOIN layouts ON layouts.id = curves.layout "
-            f"WHERE {OF_THE_SWEEP} GROUP BY answer, curves.layout"
+            "SELECT layouts.layout, count(*), 1 + max(replicate) FROM curves "
+            f"JOIN layouts ON layouts.id = curves.layout WHERE {OF_THE_SWEEP} GROUP BY answer, curves.layout"
         )
-        return sum(count * length(layout) for layout, count in self._connection.execute(query))
+        found = self._connection.execute(query)
+        return sum(-(-count // replicates) * length(layout) for layout, count, replicates in found)
 
     def line_points(self) -> int:
         """Return how many points between those of the sweep are stored, which are on the lines of a picture."""
