@@ -18,6 +18,7 @@ from tsmech.explore.frame import Pictures
 from tsmech.explore.heat import PIXELS, CellCanvas, _pixels
 from tsmech.explore.series import MOST_CURVES, draw
 from tsmech.explore.stages import levels_of, predictions
+from tsmech.explore.underlay import with_saved
 from tsmech.plots.curves import MOST_MARKERS
 
 Row = dict[str, float]
@@ -145,3 +146,23 @@ def test_levels_begin_with_few_values_and_end_with_all(count: int) -> None:
     assert min(count, 5) <= len(coarse) <= 21
     assert {*levels.values()} == {*range(max(levels.values()) + 1)}
     assert math.isclose(max(coarse), count - 1)
+
+
+def test_a_saved_map_stands_beside_the_live_one_in_the_same_colours_and_trails_lie_under_theirs() -> None:
+    asked = {"system": "ridge", "alpha": [0.5, 1, 2], "penalty": [0.1, 0.2], "answers": "theory"}
+    plot = {"x": "alpha", "y": "penalty", "value": "test_error"}
+    live, saved = (drawn(**asked, noise=noise, plot=plot)[2] for noise in (0.5, 1.0))
+    laid, count = with_saved(live, saved.panels)
+    assert [panel.title for panel in laid.panels] == ["theory", "saved: theory"]
+    assert count == 1
+    one, other = (panel.cells for panel in laid.panels)
+    assert one is not None
+    assert other is not None
+    assert one.colours == other.colours
+    assert (one.colours.low, one.colours.high) == (one.table.min(), other.table.max())
+    line = {"x": "memory", "y": ["m[0]"]}
+    trails = drawn(rate=0.5, plot=line)[2]
+    laid, count = with_saved(trails, drawn(rate=0.7, plot=line)[2].panels)
+    assert count == len(trails.panels) == len(laid.panels)
+    assert all(panel.trails is not None and len(panel.trails.under) == 2 for panel in laid.panels)
+    assert with_saved(trails, saved.panels) == (trails, 0)

@@ -77,19 +77,17 @@ def test_the_command_the_file_and_the_call_ask_for_the_same(name: str, tmp_path:
     "name",
     [
         "double_descent",
-        "early_stopping",
         "ising_perceptron_phases",
         "learning_curve_few",
         "perceptron_asymptotes",
         "semantic_development_embedding",
         "semantic_development_similarity",
-        "wide_network",
     ],
 )
 def test_the_command_draws_what_the_page_shows(name: str) -> None:
     first = open_view(name)
     papers = [one.paper for one in first.system.conventions]
-    others = [*coloured(first.system)[:2], ""]
+    others = [*coloured(first.system)[:1], ""]
     views = [first, *(first.with_axis("by", one) for one in others), *(first.with_axis("x", one) for one in others)]
     views += [first.with_map(one) for one in (*mapped(first.system)[:1], *matrices(first.system)[:1], "")]
     views += [dataclasses.replace(first, plot={**first.plot, "log": "none"})]
