@@ -297,6 +297,9 @@ class Page:
         except InputError as error:
             self._said["picture"] = str(error)
             self.pictures.fade()
+        except Exception as error:  # a bug: the page says so and goes on
+            self._said["picture"] = f"this is a bug: {type(error).__name__}: {one_line(str(error))}"
+            self.pictures.fade()
         self._drawn = self._question
 
     def _say(self, key: str, words: str) -> None:
