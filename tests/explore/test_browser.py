@@ -266,6 +266,15 @@ def test_what_a_link_says_wrong_is_said_in_a_sentence(driver: Any, site: str) ->
     tab.wait(lambda: "theory: diverged, the first at alpha" in tab.text(".status"), seconds=LONG)
 
 
+@pytest.mark.parametrize(("rates", "lines"), [("2,3", 0), ("0.5,2", 1)])
+def test_a_solver_that_gives_up_is_said_and_what_it_finds_is_drawn(
+    driver: Any, site: str, rates: str, lines: int
+) -> None:
+    tab = Tab(driver, f"{site}/stubborn?answers=exact&plot.y=memory&plot.by=rate&rate={rates}")
+    tab.wait(lambda: "theory: no fixed point was found at rate = 2" in tab.text(".status"), seconds=LONG)
+    tab.wait(lambda: len(theory(tab)) == lines)
+
+
 def test_an_address_that_is_no_page_says_so_and_leads_to_the_list(site: str) -> None:
     with pytest.raises(urllib.error.HTTPError, match="404") as refused:
         urllib.request.urlopen(f"{site}/rigde")
