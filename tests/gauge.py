@@ -38,7 +38,10 @@ PLENTY = 4 << 30
 
 @dataclass(frozen=True)
 class Gauge(System):
-    """A level, read N times with noise: the mean of the readings and their mean square deviation."""
+    """A level, read N times with noise: the mean of the readings and their mean square deviation.
+
+    There is no theory of noise from 100 to 200.
+    """
 
     name = "gauge"
     title = "A level that is read with noise"
@@ -54,6 +57,11 @@ class Gauge(System):
     noise: float = parameter("σ", "standard deviation of a reading", default=0.2, minimum=0)
     dimension: int = parameter("N", "number of readings", default=20, minimum=2)
     fault: str = parameter("f", "what goes wrong", default="none", choices=FAULTS)
+
+    def lacks(self, answer: str) -> str | None:
+        if answer == "theory" and 100.0 <= self.noise < 200.0:
+            return "gauge has no theory answer here: such noise drowns the level"
+        return super().lacks(answer)
 
     def theory_curve(self) -> Curve:
         self._go_wrong()

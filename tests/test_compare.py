@@ -17,6 +17,7 @@ from tsmech.compare import Verdict, check, deviation
 from tsmech.compare.checking import FALSE_ALARM
 from tsmech.compare.statistics import Alike, compare_samples, extrapolate, extrapolate_exact, same_law
 from tsmech.errors import IncompleteError
+from tsmech.machine import compilation
 from tsmech.problem.answers import prediction, simulation
 from tsmech.problem.curve import Curve
 from tsmech.problem.observables import SHARE, Observable
@@ -247,10 +248,26 @@ def test_a_value_out_of_bounds_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_progress_is_reported_to_the_end() -> None:
     seen: list[tuple[int, int]] = []
-    check(Gauge, replicates=20, report=lambda done, total: seen.append((done, total)))
+    check(Gauge, replicates=20, report=lambda done, total, remark: seen.append((done, total)))
     assert seen == sorted(seen)
     assert len({total for _, total in seen}) == 1
     assert seen[-1][0] == seen[-1][1] > 2 * 20 * 5
+
+
+def test_compilation_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as it takes, and no longer."""
+    told: list[str] = []
+    theory = Gauge.theory_curve
+
+    def compiled(gauge: Gauge) -> Curve:
+        compilation._begin()
+        compilation._end()
+        return theory(gauge)
+
+    monkeypatch.setattr(Gauge, "theory_curve", compiled)
+    check(Gauge, replicates=20, report=lambda done, total, remark: told.append(remark))
+    assert told[:2] == [compilation.WORDS, ""]
+    assert told[-1] == ""
 
 
 # Extrapolation
@@ -322,6 +339,16 @@ def test_two_replicates_at_nineteen_standard_errors_are_two_sigma_apart() -> Non
     assert apart == pytest.approx(2.13, abs=0.01)
     far = deviation({"theory": {"x": 0.0}, "direct": {"x": 1e3, "x_sem": 1.0, "replicates": 10**6}}, "x")
     assert far == math.inf
+
+
+def test_scatter_of_rounding_is_none() -> None:
+    """Networks of one law without chance differ by what their integration leaves: 30 of them were 13 σ apart."""
+    answers = {"theory": {"x": 5.0}, "direct": {"x": 5.0 + 1e-10, "x_sem": 1e-11, "replicates": 30}}
+    assert deviation(answers, "x") is None
+    late = {"theory": {"x": 2e-12}, "direct": {"x": 2.1e-12, "x_sem": 1e-16, "replicates": 30}}
+    assert deviation(late, "x", 5.0) is None
+    assert deviation(late, "x") is not None
+    assert deviation({**answers, "direct": {"x": 5.1, "x_sem": 1e-8, "replicates": 30}}, "x") is not None
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,6 +16,7 @@ import tsmech
 from tests.commands import Said, command
 from tests.gauge import Gauge
 from tsmech import experiment, plots
+from tsmech.cli import run as cli_run
 from tsmech.engine import tasks
 from tsmech.store import Store
 from tsmech.store.directory import PRODUCTS
@@ -516,3 +518,16 @@ def test_a_switch_is_an_axis_of_a_sweep_and_another_setting_is_another_experimen
     assert said.code == 2
     assert "d holds another experiment: standardise is False there and True here" in said.err
     assert command("run", "one.toml", "--out", "d", "--no-standardise", "--quiet").code == 0
+
+
+def test_reading_that_takes_long_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Spectra of tables are taken where these are read, before there is anything to count."""
+    words = "ridge: reading its files and taking their spectra\n"
+    for patience, said in ((60.0, ""), (0.0, words)):
+        monkeypatch.setattr(cli_run, "PATIENCE", patience)
+        told, end = "", time.monotonic() + 20.0
+        with cli_run.reading("ridge"):
+            while said != told and time.monotonic() < end:
+                time.sleep(0.005)
+                told += capsys.readouterr().err
+        assert told + capsys.readouterr().err == said

@@ -319,7 +319,7 @@ def test_a_trajectory_has_the_coordinate_as_colour(learning: Finished) -> None:
 
 
 def test_a_star_draws_a_path_for_each_index_into_one_panel(learning: Finished) -> None:
-    """... with its name at its end: those whose ends lie together on lines of one label."""
+    """... with its name beside its end, in the order of the ends where these lie together."""
     figure = draw(*learning, x="R[*,0]", y="R[*,1]")
     panel, _ = figure.axes
     lines = [found for found in panel.collections if isinstance(found, LineCollection) and found.get_zorder() == 2]

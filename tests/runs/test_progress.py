@@ -177,6 +177,22 @@ def test_predictions_come_first_and_what_is_left_is_judged_by_each_answers_tasks
     assert seen[-1] == (15, 0.0)
 
 
+def test_one_long_task_is_shown_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is reported while it is performed in this process; the display ends with its context."""
+    monkeypatch.setattr(progress, "BEAT", 0.01)
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.02)
+    said, end = "", time.monotonic() + 20.0
+    with Meter("sweep") as meter:
+        meter.show(Progress(1))
+        while said.count("sweep: 0 of 1") < 3 and time.monotonic() < end:
+            time.sleep(0.01)
+            said += capsys.readouterr().err
+    assert said.count("sweep: 0 of 1, 0 a second, time left unknown\n") >= 3
+    capsys.readouterr()
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""
+
+
 def test_what_numba_compiles_is_not_the_time_of_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two seconds of work and five of compilation, that of a kernel within a kernel counted once."""
     now = [0.0]

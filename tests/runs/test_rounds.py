@@ -136,6 +136,24 @@ def test_the_error_is_that_of_the_worst_row(draws: list[list[float]], error: flo
     assert relative_error(curves, Walk, "position") == pytest.approx(error, rel=1e-12)
 
 
+def test_the_error_of_a_matrix_is_that_of_its_worst_entry() -> None:
+    draws = [Walk().direct_curve(np.random.default_rng(seed)) for seed in range(3)]
+    singles = [
+        relative_error(
+            [
+                Curve.along("time", one.coordinates["time"], {"position": one.observables["overlap"][:, i, k]})
+                for one in draws
+            ],
+            Walk,
+            "position",
+        )
+        for i in range(2)
+        for k in range(2)
+    ]
+    assert relative_error(draws, Walk, "overlap") == pytest.approx(max(singles), rel=1e-12)
+    assert min(singles) == 0.0
+
+
 def test_options_a_file_and_python_mean_the_same(tmp_path: Path) -> None:
     file = tmp_path / "e.toml"
     file.write_text(

@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
+from tsmech import DeepLinear
 from tsmech.errors import InputError
 from tsmech.sims.deep_linear import (
     Start,
@@ -97,6 +98,20 @@ def test_the_index_of_a_saddle_counts_unlearnt_modes_and_free_units(modes: int, 
     assert found == [(modes - rank) * (width - rank) for rank in range(min(modes, width) + 1)]
     if modes == width == 3:
         assert found == [9, 4, 1, 0]
+
+
+@pytest.mark.parametrize("learnt", [(1,), (2,), (0, 2), (1, 2)])
+def test_each_weaker_mode_that_is_learnt_first_adds_a_curvature(learnt: tuple[int, ...]) -> None:
+    """A saddle whose modes were learnt out of order: what theory counts, against all eigenvalues (below eq. 32)."""
+    strengths = np.array([3.0, 2.0, 1.0])
+    first, second = np.zeros((3, 4)), np.zeros((5, 3))
+    for mode in learnt:
+        first[mode, mode] = second[mode, mode] = np.sqrt(strengths[mode])
+    correlations = np.zeros((5, 4))
+    correlations[[0, 1, 2], [0, 1, 2]] = strengths
+    system = DeepLinear(inputs=4, outputs=5, width=3, teacher_strengths=strengths)
+    index = system.saddle_index(np.where(np.isin(range(3), learnt), strengths, 0.0)[None])
+    assert index.tolist() == [hessian_index([first, second], correlations, 1e-6)]
 
 
 def test_the_hessian_is_the_second_derivative() -> None:

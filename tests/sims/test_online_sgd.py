@@ -5,13 +5,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from tests.rules import by_keywords
+from tests.sims.online import rule, run_direct, run_reduced, start
 from tsmech.errors import InputError
 from tsmech.kernels.activations import BUILT_IN
-from tsmech.kernels.schedules import constant, learning_rate
-from tsmech.sims import online_sgd
+from tsmech.kernels.schedules import learning_rate
 from tsmech.sims.online_sgd import steps_at
 from tsmech.sims.streams import QUANTUM, fill_lengths
 from tsmech.sims.two_layer.blocks import BLOCK
@@ -19,14 +17,9 @@ from tsmech.sims.two_layer.chain import triangularise
 from tsmech.sims.two_layer.network import into_strips
 from tsmech.sims.two_layer.starts import (
     embed,
-    random_overlaps,
-    random_student,
     random_teacher,
-    semidefinite_factor,
 )
 from tsmech.sims.two_layer.units import respond
-
-run_direct, run_reduced = by_keywords(online_sgd.run_direct), by_keywords(online_sgd.run_reduced)
 
 SQRT_HALF = math.sqrt(0.5)
 FUNCTIONS = {
@@ -38,19 +31,6 @@ FUNCTIONS = {
     "leaky_relu": (lambda x: max(x, 0.01 * x), lambda x: 1.0 if x > 0 else 0.01),
 }
 DECAYING = np.array([[0.0, 0.7, 1.0, 0.0], [0.4, 0.5, 2.0, 0.5]])
-
-
-def rule(activation="erf", rate=0.5, **others):
-    named = activation if isinstance(activation, tuple) else (activation, activation)
-    schedule = others.pop("schedule", constant(rate))
-    return {"student": named[0], "teacher": named[1], "schedule": schedule} | others
-
-
-def start(K=3, M=2, N=60, scale=0.6, seed=0, orthonormal=False):
-    """Return overlaps and unequal second layers."""
-    teacher, student = (np.random.default_rng((seed, role)) for role in range(2))
-    overlaps = random_overlaps(K, M, N, scale, teacher_rng=teacher, student_rng=student, orthonormal=orthonormal)
-    return *overlaps, np.linspace(0.5, 1.0, K), np.linspace(0.8, 1.2, M)
 
 
 # The rule in plain NumPy ---------------------------------------------------------------------------------------
@@ -264,104 +244,6 @@ def test_units_respond(activation):
     np.testing.assert_allclose(found[:, 0], [g(value) for value in x], rtol=0, atol=4e-16)
     np.testing.assert_allclose(found[:, 1], [slope(value) for value in x], rtol=0, atol=2e-15)
     assert respond(0, 1e-200)[0] == pytest.approx(math.sqrt(2 / math.pi) * 1e-200)
-
-
-# Both simulations have one law ---------------------------------------------------------------------------------
-
-OBSERVED = {
-    "Q00": lambda run: run.Q[:, 0, 0],
-    "Q01": lambda run: run.Q[:, 0, 1],
-    "R00": lambda run: run.R[:, 0, 0],
-    "R11": lambda run: run.R[:, 1, 1],
-    "v1": lambda run: run.v[:, 1],
-}
-
-
-def samples(count, seed, simulate):
-    runs = [simulate(np.random.default_rng((seed, i))) for i in range(count)]
-    return {name: np.array([value(run) for run in runs]) for name, value in OBSERVED.items()}
-
-
-def least_p(one, other):
-    """Return the smallest p-value of two-sample tests over observables and times, times their number (Bonferroni)."""
-    values = [
-        stats.ks_2samp(one[name][:, t], other[name][:, t]).pvalue
-        for name in OBSERVED
-        for t in range(one[name].shape[1])
-    ]
-    return min(values) * len(values)
-
-
-LAW = rule("erf", rate=1.0, second_layer_rate=0.3, noise=0.3, weight_decay=0.1)
-
-
-@pytest.mark.parametrize("N", [50, pytest.param(200, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(
-    "batch", [1, pytest.param(4, marks=pytest.mark.slow), pytest.param(12, marks=pytest.mark.slow)]
-)
-def test_direct_and_reduced_have_one_law(N, batch):
-    """From one start, with a negative control: 5 % more learning rate in the reduced chain is noticed."""
-    Q, R, T, v, A = start(N=N)
-    W, B = embed(Q, R, T, N, np.random.default_rng(3))
-    options = LAW | {"alphas": [0.5, 2.0, 8.0], "batch": batch}
-    direct = samples(1000, 1, lambda rng: run_direct(W, B, v, A, rng=rng, **options))
-
-    def reduced(seed, **changed):
-        return samples(1000, seed, lambda rng: run_reduced(Q, R, T, v, A, dimension=N, rng=rng, **options | changed))
-
-    assert least_p(direct, reduced(2)) > 1e-3
-    assert least_p(direct, reduced(3, schedule=constant(1.05))) < 1e-3
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("N", [4, 6, 11])
-def test_one_law_where_few_directions_are_left(N):
-    """K + M = 4 is the least dimension; 6 and 11 have fewer directions outside than a block has examples.
-
-    A chain that takes its rest from one dimension more is noticed at N = 4.
-    """
-    Q, R, T, v, A = start(K=2, N=N)
-    W, B = embed(Q, R, T, N, np.random.default_rng(3))
-    options = LAW | {"alphas": [1.0, 4.0, 16.0]}
-    direct = samples(1000, 1, lambda rng: run_direct(W, B, v, A, rng=rng, **options))
-    reduced = samples(1000, 2, lambda rng: run_reduced(Q, R, T, v, A, dimension=N, rng=rng, **options))
-    assert least_p(direct, reduced) > 1e-3
-    if N == 4:
-        # η/N, κ/N and η_v/N as before, but χ² with one degree of freedom outside the weights instead of none
-        ratio = (N + 1) / N
-        wrong = rule(
-            "erf",
-            rate=ratio,
-            second_layer_rate=0.3 * ratio,
-            noise=0.3,
-            weight_decay=0.1 * ratio,
-            alphas=[0.8, 3.2, 12.8],
-        )
-        other = samples(1000, 3, lambda rng: run_reduced(Q, R, T, v, A, dimension=N + 1, rng=rng, **wrong))
-        assert least_p(direct, other) < 1e-3
-
-
-@pytest.mark.slow
-def test_large_batches_have_one_law_where_few_directions_are_left():
-    """Steps spread over blocks, with fewer directions outside the weights than students."""
-    Q, R, T, v, A = start(K=3, N=7)
-    W, B = embed(Q, R, T, 7, np.random.default_rng(3))
-    options = LAW | {"alphas": [4.0, 16.0, 64.0], "batch": 20}
-    direct = samples(1000, 1, lambda rng: run_direct(W, B, v, A, rng=rng, **options))
-    reduced = samples(1000, 2, lambda rng: run_reduced(Q, R, T, v, A, dimension=7, rng=rng, **options))
-    assert least_p(direct, reduced) > 1e-3
-
-
-def test_inputs_matter_at_small_dimension():
-    """Binary inputs have x² = N exactly: the law of Q differs from that of Gaussian inputs at N = 10."""
-    Q, R, T, v, A = start(K=2, N=10)
-    W, B = embed(Q, R, T, 10, np.random.default_rng(3))
-    options = LAW | {"alphas": [1.0, 4.0]}
-    gaussian, binary = (
-        samples(500, 1, lambda rng, x=x: run_direct(W, B, v, A, rng=rng, inputs=x, **options))
-        for x in ("gaussian", "binary")
-    )
-    assert least_p(gaussian, binary) < 1e-3
 
 
 # Known results -------------------------------------------------------------------------------------------------
@@ -600,56 +482,6 @@ def test_activations_may_be_functions():
 # Starts --------------------------------------------------------------------------------------------------------
 
 
-def test_random_overlaps_have_the_law_of_random_networks():
-    """Two-sample tests of all kinds of overlaps at N = 12; a Bartlett factor of N + 1 instead is noticed."""
-    K, M, N, count = 2, 2, 12, 4000
-
-    def from_networks(i):
-        rng = np.random.default_rng((7, i))
-        W, B = random_student(K, N, 0.5, rng), random_teacher(M, N, rng)
-        return W @ W.T / N, W @ B.T / N, B @ B.T / N
-
-    def from_overlaps(i, dimension=N):
-        teacher, student = np.random.default_rng((8, i)).spawn(2)
-        overlaps = random_overlaps(K, M, dimension, 0.5, teacher_rng=teacher, student_rng=student)
-        return [x * dimension / N for x in overlaps]
-
-    def values(draw):
-        draws = [draw(i) for i in range(count)]
-        return {
-            "Q00": [Q[0, 0] for Q, _, _ in draws],
-            "Q11": [Q[1, 1] for Q, _, _ in draws],
-            "Q01": [Q[0, 1] for Q, _, _ in draws],
-            "R": [R[1, 0] for _, R, _ in draws],
-            "T00": [T[0, 0] for _, _, T in draws],
-            "T01": [T[0, 1] for _, _, T in draws],
-            "cos": [R[0, 0] / math.sqrt(Q[0, 0] * T[0, 0]) for Q, R, T in draws],
-            "det": [np.linalg.det(Q - R @ np.linalg.solve(T, R.T)) for Q, R, T in draws],
-        }
-
-    networks, overlaps = values(from_networks), values(from_overlaps)
-    wrong = values(lambda i: from_overlaps(i, N + 1))
-    assert min(stats.ks_2samp(networks[x], overlaps[x]).pvalue for x in networks) > 1e-4
-    assert min(stats.ks_2samp(networks[x], wrong[x]).pvalue for x in networks) < 1e-4
-
-
-@pytest.mark.parametrize("N", [10**3, 10**7])
-def test_random_overlaps_at_any_dimension(N):
-    Q, R, T = random_overlaps(
-        3, 2, N, 0.1, teacher_rng=np.random.default_rng(0), student_rng=np.random.default_rng(1), orthonormal=True
-    )
-    np.testing.assert_array_equal(T, np.eye(2))
-    np.testing.assert_allclose(Q / 0.01, np.eye(3), atol=6 * math.sqrt(2 / N))
-    assert np.all(np.abs(R) <= 0.6 / math.sqrt(N))
-
-
-@pytest.mark.parametrize("orthonormal", [False, True])
-def test_random_teachers(orthonormal):
-    B = random_teacher(3, 5000, np.random.default_rng(0), orthonormal=orthonormal)
-    T = B @ B.T / 5000
-    np.testing.assert_allclose(T, np.eye(3), atol=1e-13 if orthonormal else 6 * math.sqrt(2 / 5000))
-
-
 def test_singular_overlaps_are_followed():
     """Two teachers alike, a student that is one of them, and one that is zero."""
     T, R, Q = np.ones((2, 2)), np.array([[1.0, 1.0], [0.0, 0.0]]), np.diag([1.0, 0.0])
@@ -663,13 +495,6 @@ def test_singular_overlaps_are_followed():
         np.testing.assert_allclose(run.T, T, atol=1e-14)
         assert run.distance[0, 0, 0] < 1e-28
         assert np.all(np.isfinite(run.Q))
-
-
-def test_graded_overlaps_keep_their_small_rows():
-    small = np.array([[1.0, 1e-12, 0.0], [1e-12, 4e-24, 1e-24], [0.0, 1e-24, 1e-20]])
-    factor = semidefinite_factor(small)
-    scale = np.sqrt(np.diag(small))
-    np.testing.assert_allclose(factor @ factor.T / np.outer(scale, scale), small / np.outer(scale, scale), atol=1e-14)
 
 
 # Bad values ----------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def test_answers_that_there_are_not_say_why() -> None:
             assert "Cover" in str(problem.lacks(answer))
     assert "30" in str(tsmech.Capacity(alpha=1.0, weights="binary", dimension=31).lacks("direct"))
     assert tsmech.Capacity(alpha=1.0, weights="binary", dimension=30).lacks("direct") is None
-    assert "memory" in str(tsmech.Capacity(alpha=100.0, dimension=10**8).lacks("direct"))
+    assert "memory" in str(tsmech.Capacity(alpha=100.0, dimension=10**8).obstacle("direct"))
 
 
 @pytest.mark.parametrize("given", [{"margin": -1.0}, {"alpha": 0.0}, {"weights": "ternary"}, {"dimension": 0}])

@@ -54,7 +54,7 @@ def test_without_scikit_learn_there_is_theory_alone(monkeypatch: pytest.MonkeyPa
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "sklearn" else found(name))
     problem = tsmech.ConvexClassifier(alpha=1.0)
-    assert "tsmech[classifiers]" in str(problem.lacks("direct"))
+    assert "tsmech[classifiers]" in str(problem.obstacle("direct"))
     assert problem.lacks("theory") is None
     assert tsmech.ConvexClassifier(alpha=1.0, loss="hinge", dimension=10).direct(rng=0).R[0] > 0
 

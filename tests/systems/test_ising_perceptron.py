@@ -71,8 +71,8 @@ def test_a_command_refuses_in_one_line() -> None:
 
 
 def test_memory_is_estimated_before_it_is_taken() -> None:
-    assert "memory" in str(tsmech.IsingPerceptron(alpha=1e5, dimension=30).lacks("direct"))
-    assert "memory" in str(tsmech.IsingPerceptron(alpha=100.0, dimension=10**6).lacks("direct"))
+    assert "memory" in str(tsmech.IsingPerceptron(alpha=1e5, dimension=30).obstacle("direct"))
+    assert "memory" in str(tsmech.IsingPerceptron(alpha=100.0, dimension=10**6).obstacle("direct"))
 
 
 @pytest.mark.slow

@@ -37,9 +37,9 @@ def test_a_command_refuses_in_one_line() -> None:
 
 
 def test_memory_is_estimated_before_it_is_taken() -> None:
-    assert "memory" in str(tsmech.LinearPerceptron(alpha=1.0, dimension=10**6).lacks("direct"))
-    assert "memory" in str(tsmech.LinearPerceptron(alpha=1.0, dimension=10**6).lacks("reduced"))
-    assert tsmech.LinearPerceptron(alpha=1.0, dimension=10**6, prior="gaussian").lacks("reduced") is None
+    assert "memory" in str(tsmech.LinearPerceptron(alpha=1.0, dimension=10**6).obstacle("direct"))
+    assert "memory" in str(tsmech.LinearPerceptron(alpha=1.0, dimension=10**6).obstacle("reduced"))
+    assert tsmech.LinearPerceptron(alpha=1.0, dimension=10**6, prior="gaussian").obstacle("reduced") is None
 
 
 @pytest.mark.slow

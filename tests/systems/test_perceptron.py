@@ -67,8 +67,8 @@ def test_broken_replica_symmetry_is_told() -> None:
 
 
 def test_memory_is_estimated_before_it_is_taken() -> None:
-    assert "memory" in str(tsmech.Perceptron(alpha=1e4, dimension=10**9).lacks("direct"))
-    assert "memory" in str(tsmech.Perceptron(alpha=1e4, dimension=10**9, rule="hebb").lacks("reduced"))
+    assert "memory" in str(tsmech.Perceptron(alpha=1e4, dimension=10**9).obstacle("direct"))
+    assert "memory" in str(tsmech.Perceptron(alpha=1e4, dimension=10**9, rule="hebb").obstacle("reduced"))
 
 
 def test_solutions_say_how_they_were_found() -> None:

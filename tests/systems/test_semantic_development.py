@@ -1,6 +1,7 @@
 """Semantic development as a system: answers that agree, users' tables, illusions, and what must come out."""
 
 import doctest
+import gzip
 import re
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,11 @@ def test_small_random_starts_follow_the_theory_of_aligned_modes() -> None:
 
 BAD = {
     "ragged": ("item,a,b\nx,1,0\ny,1\n", "is ragged: row 3 has 2 cells, the header 3"),
+    "headless": ("x,1,0\ny,0,1\nz,1,1\n", "begins with x,1,0: its first row must name the properties"),
+    "grades": ("x,0.2,0.7,3\ny,0,1,2\nz,1,1,1\n", "begins with x,0.2,0.7,...: its first row must name"),
+    "comma": ("item;a;b\nx;0,5;0\ny;0;1\n", "holds 0,5 in row 2, column 2, a decimal comma: write decimals with a"),
+    "underscore": ("item,a,b\nx,1_0,0\ny,0,1\n", "holds 1_0 in row 2, column 2: no number"),
+    "script": ("item,a,b\nx,\u0661,0\ny,0,1\n", "in row 2, column 2: no number"),
     "words": ("item,a,b\nx,1,0\ny,yes,1\n", "holds yes in row 3, column 2: no number"),
     "constant": ("item,a,b\nx,1,0\ny,1,1\n", "has the property a, which is the same for all items"),
     "twins": ("item,a,b\nx,1,0\ny,0,1\nz,1,0\n", "has x and z with the same properties"),
@@ -160,6 +166,37 @@ def test_a_wrong_table_is_refused_with_its_place(name: str, tmp_path: Path) -> N
     with pytest.raises(InputError, match=re.escape(message)) as said:
         SemanticDevelopment(table=str(path))
     assert "\n" not in str(said.value)
+
+
+USUAL = {
+    "windows.csv": b"\xef\xbb\xbfitem,fly,swim\r\nrobin,1,0\r\nsalmon,0,1\r\n",
+    "pandas.csv": b",fly,swim\nrobin,1,0\nsalmon,0,1\n",
+    "index.csv": b",name,fly,swim\n0,robin,1,0\n1,salmon,0,1\n",
+    "r.txt": b'"fly" "swim"\n"robin" 1 0\n"salmon" 0 1\n',
+    "remark.tsv": b"# of mine\nitem\tfly\tswim\n\nrobin\t1\t0\nsalmon\t0\t1\n",
+    "packed.csv.gz": gzip.compress(b"item;fly;swim\nrobin;1;0\nsalmon;0;1\n"),
+}
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_tables_are_read_as_they_are_usually_written(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(USUAL[name])
+    found = SemanticDevelopment(table=str(tmp_path / name)).items_and_properties()
+    assert (found.items, found.properties) == (("robin", "salmon"), ("fly", "swim"))
+    assert found.values.tolist() == [[1, 0], [0, 1]]
+
+
+def test_an_array_has_numbers_for_names(tmp_path: Path) -> None:
+    values = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    np.save(tmp_path / "table.npy", values)
+    np.savez(tmp_path / "table.npz", values)
+    for name in ("table.npy", "table.npz"):
+        found = SemanticDevelopment(table=str(tmp_path / name)).items_and_properties()
+        assert (found.items, found.properties) == (("0", "1", "2"), ("0", "1"))
+        assert (found.values == values).all()
+    np.save(tmp_path / "one.npy", values[:1])
+    with pytest.raises(InputError, match="holds 1 items: two are needed"):
+        SemanticDevelopment(table=str(tmp_path / "one.npy"))
 
 
 def test_tables_of_other_numbers_are_learnt_but_have_no_illusions(tmp_path: Path) -> None:
@@ -203,7 +240,7 @@ def test_answers_that_there_are_not_say_why() -> None:
     assert "do not decouple" in str(SemanticDevelopment(initial="small").lacks("reduced"))
     assert "representations are not known" in str(SemanticDevelopment(initial="orthogonal").lacks("theory"))
     large = SemanticDevelopment(structure="ring", items=1000, properties=20, samples=100_000)
-    assert "the similarity of items at all times takes 3.2 TB of memory" in str(large.lacks("theory"))
+    assert "the similarity of items at all times takes 3.2 TB of memory" in str(large.obstacle("theory"))
     assert "tanh" in str(SemanticDevelopment(nonlinearity="tanh").lacks("theory"))
 
 

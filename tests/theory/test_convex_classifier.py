@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pytest
 from scipy import integrate, stats
-from scipy.optimize import minimize_scalar, root
+from scipy.optimize import brentq, minimize_scalar, root
+from scipy.special import expit
 
 from tsmech.theory import convex_classifier, ridge
-from tsmech.theory.convex_classifier import LOSSES, force, solve
+from tsmech.theory.convex_classifier import LOSSES, _averages, examples, solve
 from tsmech.theory.perceptron import hebb, maximum_stability, pseudo_inverse, separability_threshold
 from tsmech.theory.spectra import ISOTROPIC, Spectrum, two_level
 
@@ -20,24 +21,71 @@ LOSS = {
 }
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", ["logistic", "hinge"])
 @pytest.mark.parametrize("V", [0.01, 0.7, 30.0, 1e5])
 def test_the_force_is_that_of_the_proximal_operator(loss, V):
-    """The minimum by bounded search, and the derivative by differences."""
-    x = np.array([-40.0, -3.0, -0.5, 0.2, 0.9, 1.3, 5.0])
-    g, slope = force(loss, x, V)
-    for at, found in zip(x, g, strict=True):
-        low, high = (at, at + V) if loss != "square" else (min(at, 1.0) - 1e-9, max(at, 1.0) + 1e-9)
+    """The minimum by bounded search at some nodes of the rule, and the derivative by differences of other roots."""
+    x, _, g, slopes = examples(loss, V, 20.0, 5.0)
+    h = 1e-4
+    for at, found, slope in list(zip(x, g, slopes, strict=True))[:: x.size // 7]:
         best = minimize_scalar(
             lambda p, at=at: LOSS[loss](p) + (p - at) ** 2 / (2 * V),
-            bounds=(low - 1e-9, high + 1e-9),
+            bounds=(at - 1e-9, at + V + 1e-9),
             method="bounded",
             options={"xatol": 1e-10 * (1 + V)},
         )
         assert at + V * found == pytest.approx(best.x, abs=2e-5 * (1 + V))
-    h = 1e-5
-    up, down = force(loss, x + h, V)[0], force(loss, x - h, V)[0]
-    np.testing.assert_allclose(slope, -(up - down) / (2 * h), atol=1e-5, rtol=1e-4)
+        if loss == "hinge":
+            assert slope == (1 / V if 1 - V < at < 1 else 0)
+        else:
+            up, down = (brentq(lambda p, y=y: p - V * expit(-p) - y, y, y + V, xtol=1e-13) for y in (at + h, at - h))
+            assert slope == pytest.approx((expit(-down) - expit(-up)) / (2 * h), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("V", "along", "across"), [(0.03, 0.2, 4.0), (2.0, 1.0, 1.0), (500.0, 90.0, 25.0)])
+def test_derivatives_of_averages_are_those_of_their_differences(loss, V, along, across):
+    at = np.array([V, along, across])
+    averages, found = _averages(loss, *at, 0.1)
+    for k in range(3):
+        step = 1e-4 * at[k] * np.eye(3)[k]
+        near = [_averages(loss, *(at + n * step), 0.1)[0] for n in (-2, -1, 1, 2)]
+        expected = (near[0] - 8 * near[1] + 8 * near[2] - near[3]) / (12 * step[k])
+        np.testing.assert_allclose(at[k] * found[:, k] / averages, at[k] * expected / averages, atol=1e-8)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_averages_are_those_over_fields_of_teacher_and_student(loss):
+    """A double integral over the teacher's field and the rest of the student's, with the operator found by search."""
+    V, along, across, flip = 0.8, 1.5, 0.9, 0.1
+    z, weights = np.polynomial.hermite_e.hermegauss(60)
+    u, half = np.polynomial.legendre.leggauss(60)
+    u, half = 5 * (1 + u), 5 * half * 2 * stats.norm.pdf(5 * (1 + u))  # |u| of the teacher
+    x = (along * u)[:, None] + math.sqrt(across) * z
+    p = np.linspace(-40, 40, 400_001)
+    unlearnt = p + V * -_force_after(loss, p)
+
+    def mean(power):
+        def of(x):
+            return _force_after(loss, np.interp(x, unlearnt, p)) ** power
+
+        return half @ ((1 - flip) * of(x) + flip * of(-x)) @ weights / math.sqrt(2 * math.pi)
+
+    found = _averages(loss, V, along, across, flip)[0]
+    assert found[2] == pytest.approx(mean(2), rel=2e-3 if loss == "hinge" else 1e-6)
+    signed = half @ (
+        (1 - flip) * _force_after(loss, np.interp(x, unlearnt, p)) * u[:, None]
+        - flip * _force_after(loss, np.interp(-x, unlearnt, p)) * u[:, None]
+    )
+    m = signed @ weights / math.sqrt(2 * math.pi)  # E[y u g] = m̂ √ρ/alpha - along V̂/alpha, by parts
+    assert m == pytest.approx(found[1] - along * found[0], rel=2e-3 if loss == "hinge" else 1e-6)
+
+
+def _force_after(loss, p):
+    """Return -ℓ' at the field after learning, the hinge's kink being a short slope."""
+    if loss == "logistic":
+        return 1 / (1 + np.exp(p))
+    return 2 * (1 - p) if loss == "square" else np.clip((1 - p) / 2e-4, 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -121,11 +169,13 @@ def test_other_starts_lead_to_the_same_fixed_point(loss, monkeypatch):
     expected, ends = solve(2.0, loss, 0.1, 0.1, ISOTROPIC), []
     shifts = iter(np.random.default_rng(0).uniform(-7, 7, (10, 3)))
 
-    def one_step(equations, start, first, end, name, step):
-        found = root(equations, start + next(shifts), args=(end,), tol=1e-12)
-        return found.x, float(np.abs(equations(found.x, end)).max()), found.nfev
+    def one_search(equations, start, end, longest):
+        found = root(equations, start + next(shifts), args=(end,), jac=True, tol=1e-12)
+        return found.x, float(np.abs(equations(found.x, end)[0]).max()), found.nfev
 
-    monkeypatch.setattr(convex_classifier, "follow", one_step)
+    monkeypatch.setattr(convex_classifier, "LONGEST", (1.0,))
+    monkeypatch.setattr(convex_classifier, "newton", one_search)
+    monkeypatch.setattr(convex_classifier, "follow", lambda *arguments, **options: (np.zeros(3), np.inf, 0))
     for _ in range(10):
         state = solve(2.0, loss, 0.1, 0.1, ISOTROPIC)
         if state.residual < 1e-9:
@@ -144,7 +194,8 @@ def test_averages_resolve_where_the_logistic_force_saturates(V, deviation):
     def average(power):
         def integrand(z):
             law = 2 * stats.norm.pdf(z) * (0.1 + 0.8 * stats.norm.cdf(z))
-            return law * float(force("logistic", np.array([deviation * z]), V)[0][0]) ** power
+            p = brentq(lambda p: p - V * expit(-p) - deviation * z, deviation * z, deviation * z + V, xtol=1e-13)
+            return law * expit(-p) ** power
 
         return sum(
             integrate.quad(integrand, a, b, epsabs=1e-13, epsrel=1e-10, limit=200)[0]
@@ -152,7 +203,7 @@ def test_averages_resolve_where_the_logistic_force_saturates(V, deviation):
         )
 
     across = deviation**2 / 2
-    found = convex_classifier._averages("logistic", V, math.sqrt(across), across, 0.1)
+    found = _averages("logistic", V, math.sqrt(across), across, 0.1)[0]
     assert found[2] == pytest.approx(average(2), rel=1e-8)
 
 
@@ -161,3 +212,13 @@ def test_the_transition_is_crossed_at_the_smallest_penalty():
     norms = {a: [solve(a, "logistic", penalty, 0.1, ISOTROPIC).norm for penalty in (1e-9, 1e-12)] for a in (2.95, 3.05)}
     assert norms[2.95][1] > 1.5 * norms[2.95][0]
     assert norms[3.05][1] == pytest.approx(norms[3.05][0], rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "hinge"])
+def test_eigenvalues_far_apart_are_solved_where_hardly_anything_sets_the_scale(loss):
+    """The margin is small among fields of 1e4: the logistic norm grows with 1/λ all the same."""
+    far = two_level(1e8, 0.7, 1.0)
+    norms = [solve(alpha, loss, 1e-12, 0.0, far).norm for alpha in (300, 300.0003)]
+    assert norms[1] == pytest.approx(norms[0], rel=1e-5)
+    stronger = solve(300, loss, 1e-9, 0.0, far).norm
+    assert stronger < 0.5 * norms[0] if loss == "logistic" else stronger == pytest.approx(norms[0], rel=1e-6)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsmech.errors import InputError
-from tsmech.theory.deep_network import balanced_modes, unbalanced_modes
-from tsmech.theory.multitasking import Pathways, race, typical_start
+from tsmech.theory.deep_network import balanced_modes, unbalanced_half_times, unbalanced_modes
+from tsmech.theory.multitasking import Pathways, half_times, race, typical_start
 
 TIMES = np.linspace(0, 4, 9)
 
@@ -38,6 +38,18 @@ def test_differences_of_squares_are_conserved(e: float, d: float, own_e: float, 
     assert found.encoder**2 - tasks * found.decoder**2 == pytest.approx(e**2 - tasks * d**2, abs=1e-6)
     assert found.own_encoder**2 - found.own_decoder**2 == pytest.approx(own_e**2 - own_d**2, abs=1e-6)
     assert found.total[-1] == pytest.approx(1.5, abs=0.3)
+
+
+def test_half_times_are_where_the_race_is_half_run() -> None:
+    """... by the clock (9), which the integration of (4) does not know, from 1e-9 on and with one pathway alone."""
+    for begun in (start(0.1, 0.02, 0.05, 0.3), start(1e-5, 1e-4, 1e-9, 1e-3), start(0.5, 0.0, 0.0, 0.0)):
+        for end, time in zip((2.0, 0.7), half_times([2.0, 0.7], begun, 3), strict=True):
+            one = Pathways(*(each[:1] for each in begun))
+            assert race([0.0, time], [end], one, 3).total[-1, 0] == pytest.approx(end / 2, rel=1e-7)
+    alone = half_times([2.0, 0.7], start(0, 0, 0.1, 0.02), 3)
+    assert alone == pytest.approx(unbalanced_half_times([2.0, 0.7], 0.1, 0.02), rel=1e-12)
+    assert half_times([1.0], start(0.8, 0.8, 0, 0, modes=1), 2) == pytest.approx(np.nan, nan_ok=True)
+    assert half_times([1.0], start(0, 0, 0, 0, modes=1), 2) == pytest.approx(np.nan, nan_ok=True)
 
 
 def test_the_common_pathway_wins_where_it_serves_several_tasks() -> None:

@@ -17,11 +17,13 @@ from tsmech.cli.run import (
     Seed,
     Workers,
     check_out,
+    end_interrupted,
     need_stdout,
     path_argument,
     path_option,
     perform,
     raise_failure,
+    reading,
     say,
     say_out,
 )
@@ -119,7 +121,9 @@ def show(
             return
         if find_file(what) is None:
             raise InputError(f"{shown(what)} is neither a run directory nor an experiment, a TOML file or a system")
-        say_out(resolve(what, {}).to_toml())
+        with reading(what):
+            experiment = resolve(what, {})
+        say_out("\n".join([experiment.to_toml(), *(f"# {words}" for words in experiment.absences())]))
         return
     with _open(Path(what)) as store:
         if failures:
@@ -133,6 +137,8 @@ def show(
             "\n# finished: " + ", ".join(f"{n} {answer} ({seconds[answer]:.3g} s each)" for answer, n in counts.items())
         )
         say_out(f"# failed: {len(store.failures())}")
+        for words in store.experiment.absences():
+            say_out(f"# {words}")
         if points := store.line_points():
             say_out(f"# theory between the points of the sweep, for the lines of its picture: {points} points")
         for entry in store.history():
@@ -308,6 +314,7 @@ def check(
     """
     from tsmech import compare
     from tsmech.experiment import LARGEST_SEED, whole
+    from tsmech.machine.interruption import end_in_time
     from tsmech.runs import tables
     from tsmech.runs.progress import Meter, Progress
     from tsmech.systems import REGISTRY, find
@@ -318,10 +325,10 @@ def check(
         raise InputError("--strict and --short exclude each other")
     replicates = compare.REPLICATES
     replicates = compare.STRICT_REPLICATES if strict else compare.SHORT_REPLICATES if short else replicates
-    with Meter("check", quiet) as meter:
+    with Meter("check", quiet) as meter, end_in_time(end_interrupted):
 
-        def report(done: int, total: int) -> None:
-            meter.show(Progress(total, finished=done))
+        def report(done: int, total: int, remark: str) -> None:
+            meter.show(Progress(total, finished=done, remark=remark))
 
         verdicts = [
             verdict
@@ -349,13 +356,14 @@ def merge(
     quiet: Quiet = False,
 ) -> None:
     """Join what the shards of an experiment have done, and say what is missing."""
+    from tsmech.machine.interruption import end_in_time
     from tsmech.runs import add_lines, merging, publish
     from tsmech.runs.progress import Meter
 
     with merging.merge(out, shards) as store:
         if store.notice:
             print(f"tsmech: {store.notice}", file=sys.stderr)
-        with Meter(store.experiment.name, quiet) as meter:
+        with Meter(store.experiment.name, quiet) as meter, end_in_time(end_interrupted):
             add_lines(store, meter.show)
         for path in publish(store):
             say_out(str(path), quiet)
@@ -398,7 +406,10 @@ def reproduce(
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
     for name in chosen:
-        store = perform(resolve(str(known[name]), {}), runs / name, quiet, pictured=True, workers=workers)
+        experiment = resolve(str(known[name]), {})
+        for words in experiment.absences():
+            say(f"tsmech: {name}: {words}", quiet)
+        store = perform(experiment, runs / name, quiet, pictured=True, workers=workers)
         with store:
             for path in publish(store):
                 if path.stem == "figure":

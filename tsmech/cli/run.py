@@ -1,9 +1,12 @@
 """The command that runs a system or an experiment: an option for each declared parameter, and those of all runs."""
 
+import contextlib
 import os
 import shlex
 import sys
+import threading
 from collections import Counter
+from collections.abc import Iterator
 from inspect import Parameter as Argument
 from inspect import Signature
 from pathlib import Path
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from tsmech.problem.parameters import Parameter
 
 INTERRUPTED = 130
+PATIENCE = 2.0
+"""Seconds of reading after which it is said that it goes on."""
 
 _VALUES = "Each parameter takes a number, a list (0.1,0.5,1), a range start:stop:count or log:start:stop:count."
 
@@ -135,7 +140,9 @@ def _option(parameter: "Parameter") -> Argument:
 
 def _run_options(
     *,
-    answers: Annotated[str | None, typer.Option(help="theory, reduced, direct (default: all that exist)")] = None,
+    answers: Annotated[
+        str | None, typer.Option(help="theory, reduced, direct, each where it exists (default: all)")
+    ] = None,
     replicates: Annotated[str | None, typer.Option(help="draws of each simulation at each point", metavar="N")] = None,
     target_error: Annotated[
         str | None,
@@ -182,8 +189,12 @@ def _run(
     from tsmech.runs.report import MOST_TABLES, remarks, shown_columns, summarise
     from tsmech.runs.shards import WHOLE, Shard
 
-    experiment = resolve(name, parameters, **wanted)
+    with reading(name, quiet):
+        experiment = resolve(name, parameters, **wanted)
     share = WHOLE if shard is None else Shard.read(shard)
+    if dry_run or as_json or share != WHOLE:  # where no report follows that says it
+        for words in experiment.absences():
+            say(f"tsmech: {words}", quiet)
     if dry_run:
         say_out(experiment.to_toml())
         return
@@ -315,6 +326,22 @@ def again(arguments: list[str]) -> str:
     again = shlex.join(["tsmech", *(word for word in arguments if word != "--fresh")])
     lost = "--json" in arguments and not any(word.startswith("--out") for word in arguments)
     return f". To start again: {again}" if lost else f"; what is finished is kept. To continue: {again}"
+
+
+@contextlib.contextmanager
+def reading(name: str, quiet: bool = False) -> Iterator[None]:
+    """Say where it takes long to read what a person names, spectra of tables too, and let Ctrl-C end it."""
+    from tsmech.machine.interruption import end_in_time
+
+    words = f"{name}: reading its files and taking their spectra"
+    timer = threading.Timer(PATIENCE, say, (words, quiet))
+    timer.daemon = True
+    timer.start()
+    try:
+        with end_in_time(end_interrupted):
+            yield
+    finally:
+        timer.cancel()
 
 
 def end_interrupted() -> None:

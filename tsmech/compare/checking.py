@@ -1,5 +1,6 @@
 """Two-sample tests at equal N, and the limit of simulations for N → ∞ beside the theory, for a whole system."""
 
+import contextlib
 import itertools
 import math
 from collections import defaultdict
@@ -19,8 +20,9 @@ from tsmech.compare.statistics import (
     extrapolate_exact,
     same_law,
 )
-from tsmech.engine import Outcome, run
-from tsmech.engine.place import needs_script, place
+from tsmech.engine import drive
+from tsmech.engine.executors import Pool
+from tsmech.engine.place import needs_script, open_pool, place
 from tsmech.errors import IncompleteError
 from tsmech.experiment import Task
 from tsmech.problem.curve import Curve
@@ -72,7 +74,7 @@ def check(
     replicates: int = REPLICATES,
     seed: int = 0,
     workers: int | None = 1,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    report: Callable[[int, int, str], None] = lambda done, total, remark: None,
 ) -> list[Verdict]:
     """Compare a system's answers at the points that it declares.
 
@@ -89,7 +91,7 @@ def check(
     workers
         Worker processes, as of :func:`tsmech.runs.run`; None takes as many as there are cores.
     report
-        Called with the number of finished and of all tasks.
+        Called with the number of finished and of all tasks, and with what is waited for, in words.
 
     Returns
     -------
@@ -103,8 +105,8 @@ def check(
     tasks = list(_tasks(system, replicates))
     made_of = system, system.checks
     count, executor = place(made_of, simulated=True, workers=workers)
-    batches = run(tasks, seed, workers=count, executor=executor, script=bool(needs_script(made_of)))
-    samples = _collect(batches, len(tasks), report)
+    with open_pool(workers=count, executor=executor, script=bool(needs_script(made_of))) as pool:
+        samples = _collect(pool, tasks, seed, report)
     verdicts = [verdict for parameters in system.checks for verdict in _judge(system, parameters, samples)]
     level = FALSE_ALARM / max(len(verdicts), 1)
     return [verdict._replace(agrees=verdict.p_value >= level) for verdict in verdicts]
@@ -150,11 +152,11 @@ def _points(system: type[System], parameters: Mapping[str, Any]) -> list[System]
 
 def _simulations(point: System) -> list[str]:
     """Return the simulations that a point has, the cheap one first."""
-    return [answer for answer in simulations(type(point)) if point.lacks(answer) is None]
+    return [answer for answer in simulations(type(point)) if point.refusal(answer) is None]
 
 
 def _predictions(point: System) -> list[str]:
-    return [answer for answer in predictions(type(point)) if point.lacks(answer) is None]
+    return [answer for answer in predictions(type(point)) if point.refusal(answer) is None]
 
 
 def _tasks(system: type[System], replicates: int) -> Iterator[Task]:
@@ -170,16 +172,18 @@ def _tasks(system: type[System], replicates: int) -> Iterator[Task]:
                 yield from (Task(point, answer, replicate) for replicate in range(draws))
 
 
-def _collect(batches: Iterable[list[Outcome]], total: int, report: Callable[[int, int], None]) -> Samples:
+def _collect(pool: Pool, tasks: Sequence[Task], seed: int, report: Callable[[int, int, str], None]) -> Samples:
     found: dict[tuple[System, str], dict[int, Curve]] = defaultdict(dict)
-    done = 0
-    for outcomes in batches:
-        done += len(outcomes)
-        report(done, total)
-        for outcome in outcomes:
-            if outcome.curve is None:
-                raise IncompleteError(f"the check could not be made: {outcome.error}")
-            found[outcome.task.system, outcome.task.answer][outcome.task.replicate] = outcome.curve
+    done, total = 0, len(tasks)
+    driven = drive(pool, tasks, seed, lambda words: report(done, total, words))
+    with contextlib.closing(driven) as batches:
+        for outcomes in batches:
+            done += len(outcomes)
+            report(done, total, pool.remark)
+            for outcome in outcomes:
+                if outcome.curve is None:
+                    raise IncompleteError(f"the check could not be made: {outcome.error}")
+                found[outcome.task.system, outcome.task.answer][outcome.task.replicate] = outcome.curve
     return {address: _sample([curves[replicate] for replicate in sorted(curves)], address[0])
             for address, curves in found.items()}  # fmt: skip
 

@@ -45,7 +45,7 @@ def extrapolate(
     return Extrapolation(float(limit[0]), math.sqrt(covariance[0, 0]))
 
 
-def deviation(row: Mapping[str, Mapping[str, Any]], observable: str) -> float | None:
+def deviation(row: Mapping[str, Mapping[str, Any]], observable: str, scale: float = 0.0) -> float | None:
     r"""Return the largest difference between the answers at one point, in standard deviations of a normal law.
 
     .. math:: |z|, \qquad 2\,\Phi(-|z|) = p, \qquad t = \frac{m_1 - m_2}{\sqrt{s_1^2 + s_2^2}}
@@ -59,6 +59,8 @@ def deviation(row: Mapping[str, Mapping[str, Any]], observable: str) -> float | 
         Summary rows by answer.
     observable
         The observable that is compared.
+    scale
+        Its largest size along the curve: a scatter of 1e-9 of it is rounding of many steps, and none.
 
     Returns
     -------
@@ -73,11 +75,11 @@ def deviation(row: Mapping[str, Mapping[str, Any]], observable: str) -> float | 
     ]
     if len(answers) < 2 or not all(math.isfinite(value) for value, _, _ in answers):
         return None
-    floor = ROUNDING * max(abs(value) for value, _, _ in answers)
+    floor = ALIKE * max(scale, *(abs(value) for value, _, _ in answers))
     apart = [
         _normal_equivalent(abs(value - other), (error, freedom), (other_error, other_freedom))
         for (value, error, freedom), (other, other_error, other_freedom) in itertools.combinations(answers, 2)
-        if error > floor or other_error > floor
+        if max(error * math.sqrt(freedom + 1), other_error * math.sqrt(other_freedom + 1)) > floor
     ]
     return max(apart, default=None)
 

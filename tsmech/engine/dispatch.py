@@ -1,13 +1,14 @@
 """Keeps a pool supplied with tasks wherever they are performed, and yields what comes of each as it is finished."""
 
 from collections import Counter, deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor
 
 from tsmech.engine.executors import Pool
 from tsmech.engine.place import open_pool
 from tsmech.engine.tasks import Outcome
 from tsmech.experiment import Task
+from tsmech.machine import compilation
 
 BLOCK_SECONDS = 1.0
 """What a block of tasks takes: long against the cost of sending it, short against a person's patience."""
@@ -51,12 +52,22 @@ def run(
         yield from drive(pool, tasks, seed)
 
 
-def drive(pool: Pool, tasks: Iterable[Task], seed: int) -> Generator[list[Outcome]]:
+def drive(
+    pool: Pool, tasks: Iterable[Task], seed: int, tell: Callable[[str], None] = lambda words: None
+) -> Generator[list[Outcome]]:
     """Keep a pool supplied with blocks of tasks, and yield final outcomes as they come.
+
+    ``tell`` is called with the words for it when Numba begins to compile in this process, and with none when it has
+    ended; what worker processes wait for is the pool's ``remark``.
 
     A task that raises is performed again, :data:`ATTEMPTS` times in all.  One whose worker dies is performed again
     alone, when nothing else is under way, and is given up when it has lost :data:`DEATHS` workers.
     """
+    with compilation.telling(lambda compiling: tell(compilation.WORDS if compiling else "")):
+        yield from _driven(pool, tasks, seed)
+
+
+def _driven(pool: Pool, tasks: Iterable[Task], seed: int) -> Generator[list[Outcome]]:
     blocks = _Blocks(tasks)
     suspects: deque[Task] = deque()
     attempts: Counter[Task] = Counter()

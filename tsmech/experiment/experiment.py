@@ -7,10 +7,12 @@ import json
 import math
 import operator
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tsmech.errors import InputError
+from tsmech.experiment import availability
+from tsmech.experiment.availability import Lacking
 from tsmech.experiment.plot import read_plot
 from tsmech.problem.answers import USUAL
 from tsmech.problem.observables import observable_of
@@ -67,6 +69,8 @@ class Experiment:
         What a picture of it shows, by the keys of :func:`read_plot`.
     steps
         Steps of its longest simulation, which :meth:`build` finds; None where they are not known.
+    lacking
+        Which of its answers some of its points lack, and why, as :meth:`build` finds; None where that is not known.
     """
 
     system: type[System]
@@ -81,6 +85,7 @@ class Experiment:
     source: str = ""
     plot: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     steps: float | None = dataclasses.field(default=None, compare=False, repr=False)
+    lacking: Lacking | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what is of another type than declared; words of title, source and name are made printable."""
@@ -126,7 +131,8 @@ class Experiment:
         parameters
             For each parameter a value, a list, or words (``0.1:4:40``), by name with hyphens or underscores.
         answers
-            Names of answers, a list or separated by commas; None takes all that the problem has.
+            Names of answers, a list or separated by commas; None takes all that some point has.  Points that lack one
+            that others have go without it.
         replicates, seed
             Whole numbers, at least 1 and at least 0.
         target_error, max_replicates
@@ -137,7 +143,7 @@ class Experiment:
         Raises
         ------
         InputError
-            Where anything is unknown, missing or not allowed.
+            Where anything is unknown, missing or not allowed, or where no point has an answer that is named.
 
         Examples
         --------
@@ -176,14 +182,16 @@ class Experiment:
         )
         if experiment.size > MOST_POINTS:
             raise InputError(f"{experiment.size} points are too many: a sweep can have {MOST_POINTS}")
-        lacking, steps = _check_points(experiment)
+        found = availability.look(experiment.points())
         seen = next(experiment.points()).values()
         resolved = {known: ordered.get(known, (seen[known],)) for known in declared if seen[known] is not None}
         experiment = dataclasses.replace(experiment, parameters=resolved)
-        chosen = _read_answers(answers, list(kind.answers), lacking)
-        if steps > MOST_STEPS and any(not kind.answers[answer].predicts for answer in chosen):
-            raise InputError(f"one simulation would take {steps:.1g} steps: at most {MOST_STEPS:.0g} can be made")
-        return dataclasses.replace(experiment, answers=chosen, plot=read_plot(plot or {}, kind), steps=steps)
+        chosen = found.choose(answers, list(kind.answers))
+        if found.steps > MOST_STEPS and any(not kind.answers[answer].predicts for answer in chosen):
+            raise InputError(f"one simulation would take {found.steps:.1g} steps: at most {MOST_STEPS:.0g} can be made")
+        lacking = {answer: reasons for answer, reasons in found.lacking.items() if answer in chosen}
+        picture = read_plot(plot or {}, kind)
+        return dataclasses.replace(experiment, answers=chosen, plot=picture, steps=found.steps, lacking=lacking)
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
@@ -206,24 +214,54 @@ class Experiment:
         """Number of points."""
         return math.prod(len(values) for values in self.parameters.values())
 
-    def tasks(self) -> Iterator[Task]:
-        """Yield all tasks of work, point by point."""
-        for point in self.points():
-            for answer in self.answers:
-                for replicate in range(self.draws(answer)):
+    def tasks(self, first: int = 0, every: int = 1) -> Iterator[Task]:
+        """Yield the tasks of work, point by point, or every so many-th from the ``first`` on.
+
+        What a point lacks is no task but has its place in the count, so that a share does not depend on it.
+        """
+        for number, point in enumerate(self.points()):
+            yield from self.tasks_at(point, first - number * self.tasks_a_point, every)
+
+    def tasks_at(self, point: System, first: int = 0, every: int = 1) -> Iterator[Task]:
+        """Yield the tasks of one point, as :meth:`tasks`."""
+        for answer in self.answers:
+            draws = self.draws(answer)
+            if self.has(point, answer):
+                for replicate in range(first % every, draws, every):
                     yield Task(point, answer, replicate)
+            first -= draws
+
+    def has(self, point: System, answer: str) -> bool:
+        """Return whether a point of the sweep has one of its answers."""
+        return not self.may_lack(answer) or point.lacks(answer) is None
+
+    def may_lack(self, answer: str) -> bool:
+        """Return whether some point may lack one of its answers."""
+        return self.lacking is None or answer in self.lacking
+
+    def absences(self) -> list[str]:
+        """Return in words which of its answers some points lack, at how many and why."""
+        lacking = self._lacking()
+        return [availability.words(name, self.size, lacking[name]) for name in self.answers if name in lacking]
+
+    def points_with(self, answer: str) -> int:
+        """Return how many points have one of its answers."""
+        return self.size - sum(self._lacking().get(answer, {}).values())
+
+    def _lacking(self) -> Lacking:
+        return availability.look(self.points()).lacking if self.lacking is None else self.lacking
 
     def simulates(self, answer: str) -> bool:
         """Return whether an answer is a simulation, of which there are several draws."""
         return not self.system.answers[answer].predicts
 
     def draws(self, answer: str) -> int:
-        """Return how many curves of an answer are asked for at each point."""
+        """Return how many curves of an answer are asked for at each point that has it."""
         return self.replicates if self.simulates(answer) else 1
 
     @property
     def tasks_a_point(self) -> int:
-        """Number of tasks that :meth:`tasks` yields for each point."""
+        """Number of tasks of a point that has all answers."""
         return sum(map(self.draws, self.answers))
 
     @property
@@ -240,7 +278,7 @@ class Experiment:
         if self.system.remark is System.remark:
             return []
         found = dict.fromkeys(point.remark() for point in self.points())
-        return [remark for remark in found if remark]
+        return [*dict.fromkeys(part for remark in found if remark for part in remark.split("; "))]
 
     def identity(self) -> dict[str, list[Any]]:
         """Return the identity of a run directory: system, seed, and each parameter's values as the answers see them.
@@ -294,7 +332,10 @@ class Experiment:
             parameters[name] = mine if single else tuple(sorted({*mine, *others}, key=in_order))
         answers = tuple(answer for answer in self.system.answers if answer in {*self.answers, *other.answers})
         replicates = max(self.replicates, other.replicates)
-        return dataclasses.replace(other, parameters=parameters, answers=answers, replicates=replicates, steps=None)
+        joined = dataclasses.replace(other, parameters=parameters, answers=answers, replicates=replicates, steps=None)
+        if parameters == self.parameters == other.parameters and self.lacking is not None and other.lacking is not None:
+            return dataclasses.replace(joined, lacking={**self.lacking, **other.lacking})
+        return dataclasses.replace(joined, lacking=None)
 
 
 build = Experiment.build
@@ -322,35 +363,6 @@ def underscored(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _are_tuples(parameters: Any) -> bool:
     return isinstance(parameters, Mapping) and all(type(values) is tuple for values in parameters.values())
-
-
-def _check_points(experiment: Experiment) -> tuple[dict[str, str], float]:
-    """Build each point, so that what is forbidden is refused now; return which answers lack, and the most steps."""
-    lacking: dict[str, str] = {}
-    steps = 0.0
-    for point in experiment.points():
-        steps = max(steps, point.simulation_steps())
-        for answer in point.answers:
-            reason = point.lacks(answer)
-            if reason:
-                lacking[answer] = reason
-    return lacking, steps
-
-
-def _read_answers(given: Any, known: Sequence[str], lacking: Mapping[str, str]) -> tuple[str, ...]:
-    if given is None:
-        return tuple(answer for answer in known if answer not in lacking)
-    if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
-        raise InputError(f"answers = {shown(given)} is not allowed: it must be a list of {', '.join(known)}")
-    names = [piece.strip() for piece in given.split(",")] if isinstance(given, str) else list(given)
-    for name in names:
-        if name not in known:
-            raise InputError(f"answer {shown(name)} is unknown: {nearest(str(name), known)}")
-        if name in lacking:
-            raise InputError(lacking[name])
-    if not names:
-        raise InputError("answers is empty: name at least one of " + ", ".join(known))
-    return tuple(answer for answer in known if answer in names)
 
 
 def _read_target(target_error: Any, max_replicates: Any, replicates: int) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def draw_maps(experiment: Experiment, rows: Sequence[Row], picture: Picture) -> 
     shown, translation = asked.of_map(ours, (picture.x, up), value)
     answers = list(dict.fromkeys(row["answer"] for row in shown))
     places = [(answer, key) for answer in answers for key in picture.keys(experiment)]
+    places = [(answer, key) for answer, key in places if matching(shown, {"answer": answer, **key})]
     if not places:
         raise InputError(f"{value} cannot be drawn: there are no numbers of it over {picture.x} and {up}")
     found = [matching(shown, {"answer": answer, **key}) for answer, key in places]
@@ -112,7 +113,9 @@ def draw_matrices(experiment: Experiment, rows: Sequence[Row], picture: Picture)
         raise InputError(f"{name} cannot be drawn: there are no values of it")
     times = matrices.times(picture, shown)
     answers = list(dict.fromkeys(row["answer"] for row in shown))
-    places = [(key, answer, at) for key in picture.keys(experiment) for answer in answers for at in times]
+    pairs = [(key, answer) for key in picture.keys(experiment) for answer in answers]
+    pairs = [(key, answer) for key, answer in pairs if matching(shown, {"answer": answer, **key})]
+    places = [(key, answer, at) for key, answer in pairs for at in times]
     found = [matrices.find_row(experiment, shown, picture, at, answer=answer, **key) for key, answer, at in places]
     tables = [matrices.tabulate(columns, row) for row in found]
     norm, palette = matrices.choose_scale(tables)

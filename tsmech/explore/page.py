@@ -205,7 +205,7 @@ class Page:
             self._say("simulations", f"one simulation takes about {steps:.1g} steps: tsmech run performs it")
             return
         self._busy["simulations"] = True
-        count = experiment.size * len(simulated) * experiment.replicates
+        count = sum(map(experiment.points_with, simulated)) * experiment.replicates
         self._simulations.ask(Question(self._question, experiment, lambda: draws(experiment, simulated), count))
         self._tell_status()
 
@@ -341,8 +341,7 @@ def remarks(view: View, experiment: Experiment) -> Iterator[str | None]:
     """Yield what a reader of the answers must know, point by point: some systems solve theory for it."""
     if experiment.system.remark is not System.remark:
         yield from (point.remark() for point in experiment.points())
-    if view.answers != experiment.answers:
-        yield from view.lacking(experiment)
+    yield from view.lacking(experiment)
 
 
 def _is_of(name: str, words: str) -> bool:

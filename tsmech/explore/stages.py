@@ -41,7 +41,7 @@ def predictions(experiment: Experiment) -> Iterator[list[Task]]:
     for stage in range(last + 1):
         sweep = (dict(zip(names, values, strict=True)) for values in itertools.product(*experiment.parameters.values()))
         points = [experiment.system(**values) for values in sweep if level(values) == stage]
-        tasks = [Task(point, answer, 0) for point in points for answer in answers]
+        tasks = [Task(point, answer, 0) for point in points for answer in answers if experiment.has(point, answer)]
         yield [*tasks, *(task for at, task in between if at == stage)]
 
 
@@ -76,6 +76,6 @@ def levels_of(values: Iterable[float]) -> dict[float, int]:
 
 def draws(experiment: Experiment, answers: Sequence[str]) -> Iterator[list[Task]]:
     """Yield the tasks of simulations, replicate after replicate of all points."""
-    points = list(experiment.points())
+    asked = [(point, answer) for point in experiment.points() for answer in answers if experiment.has(point, answer)]
     for replicate in range(experiment.replicates):
-        yield [Task(point, answer, replicate) for point in points for answer in answers]
+        yield [Task(point, answer, replicate) for point, answer in asked]

@@ -21,12 +21,12 @@ from tsmech.explore.drawing import (
     plain_entry,
     spread_range,
 )
-from tsmech.plots import curves, families, trajectories
+from tsmech.plots import curves, families
 from tsmech.plots.picture import Picture, Row, beside, is_logarithmic, thinned, visible
 from tsmech.plots.translation import Translation
 from tsmech.problem.system import System
 
-NEAR = trajectories.NEAR
+NEAR = 0.06
 """Distance of two trails' ends, as a share of each axis, within which their names are written together."""
 NAMED = 0.16
 """Share of the horizontal axis that is free for names on both sides."""
@@ -59,8 +59,9 @@ def draw_trails(experiment: Experiment, rows: Sequence[Row], picture: Picture) -
             for name in names:
                 of = dataclasses.replace(picture, x=beside(picture.x, name))
                 part = matching(shown[name], key)
-                for answer in dict.fromkeys(row["answer"] for row in part):
-                    trails.append(_trail(experiment, matching(part, {"answer": answer}), of, name, answer, together))
+                for place, answer in enumerate(dict.fromkeys(row["answer"] for row in part)):
+                    one = _trail(experiment, matching(part, {"answer": answer}), of, name, answer, together)
+                    trails.append(one._replace(name="") if place else one)  # the first answer that there is is named
             drawn, words = Trails(trails, colours), key_words(system, key)
             panels.append(_panel(system, picture, names, words, drawn, translation))
     answers = list(dict.fromkeys(row["answer"] for found in shown.values() for row in found))
@@ -81,7 +82,7 @@ def _trail(experiment: Experiment, rows: Sequence[Row], picture: Picture, name: 
     x_error, y_error = (column(ordered, f"{one}_sem", 0.0) for one in (picture.x, name))
     words = plain_entry(experiment.system, name)
     pairs = zip(families.indices(name), families.indices(picture.x), strict=False) if named else ()
-    end = ", ".join(one for one, other in pairs if one == other) if not simulated else ""
+    end = ", ".join(one for one, other in pairs if one == other)
     network, onward = curves.is_network(experiment, answer), bool(len(x)) and bool(x[-1] >= x[0])
     return Trail(answer, column(ordered, along), x, y, x_error, y_error, words, end, onward, not simulated, network)
 

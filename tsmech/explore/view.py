@@ -120,9 +120,10 @@ class View:
             )
 
     def lacking(self, experiment: Experiment) -> list[str]:
-        """Return why answers that are asked for do not exist here."""
-        reasons = (point.lacks(answer) for answer in self.answers for point in experiment.points())
-        return [*dict.fromkeys(reason for reason in reasons if reason)]
+        """Return why answers that are asked for do not exist here, or not at all of the points."""
+        absent = [answer for answer in self.answers if answer not in experiment.answers]
+        reasons = (point.refusal(answer) for answer in absent for point in experiment.points())
+        return [*dict.fromkeys(reason for reason in reasons if reason), *experiment.absences()]
 
     def _tables(self) -> dict[str, Any]:
         """Return the parameters of the base that no words can say."""
@@ -344,7 +345,7 @@ def opening(system: type[System], base: Experiment | None = None, name: str = ""
         point = next(view.experiment().points())
     except InputError:  # a value is needed that no slider has
         return view
-    first = next((name for name in simulated if point.lacks(name) is None), None)
+    first = next((name for name in simulated if point.refusal(name) is None), None)
     answers = tuple(name for name in known if name == first or name not in simulated)
     return dataclasses.replace(view, answers=answers)
 

@@ -253,9 +253,10 @@ def _draw_trajectories(
     along = trajectories.places(shown, picture)
     norm = curves.colour_norm(along)
     for ax, (kind, key) in zip(canvas.panels, items, strict=True):
+        size = trajectories.extent(shown, picture, kind)
         for name in kind:
             one = dataclasses.replace(picture, x=beside(picture.x, name))
-            trajectories.draw_trajectories(ax, experiment, _matching(shown[name], key), one, name, norm)
+            trajectories.draw_trajectories(ax, experiment, _matching(shown[name], key), one, name, norm, size)
         if together:
             trajectories.name_paths(ax, {name: _matching(shown[name], key) for name in kind}, picture)
         ruled = translation.rules(picture, kind[0], [row for name in kind for row in shown[name]])
@@ -282,19 +283,22 @@ def _draw_matrices(
     columns = list(shown)
     rows = next(iter(shown.values()))
     times = matrices.times(picture, rows)
-    answers = answer_names(experiment, shown)
-    items = [(key, answer, at) for key in picture.keys(experiment) for answer in answers for at in times]
+    items = [
+        (key, answer, called, at)
+        for key in picture.keys(experiment)
+        for answer, called in answer_names(experiment, {name: _matching(rows, key)}).items()
+        for at in times
+    ]
     tables = [
         matrices.tabulate(columns, matrices.find_row(experiment, rows, picture, at, answer=answer, **key))
-        for key, answer, at in items
+        for key, answer, _, at in items
     ]
     across = len(times) if picture.x else min(len(items), COLUMNS)
     canvas = Canvas.make(len(items), across, (3.0, 2.8), given)
     norm, colours = matrices.choose_scale(tables)
-    for ax, (key, answer, at), table in zip(canvas.panels, items, tables, strict=True):
+    for ax, (key, _, called, at), table in zip(canvas.panels, items, tables, strict=True):
         matrices.draw_matrix(ax, table, columns, norm, colours)
         where = "" if at is None else f"{system.coordinates[picture.x].symbol} = {at:.4g}"
-        called = answer_names(experiment, {name: _matching(rows, key)})[answer]
         ax.set_title(", ".join(filter(None, (called, key_words(system, key), where))), fontsize="medium")
     down, right = system.observables[name].axes
     canvas.label(right, [down] * len(items))
@@ -314,15 +318,18 @@ def _draw_maps(
     names = answer_names(experiment, shown)
     keys = picture.keys(experiment)
     items = [(answer, key) for answer in names for key in keys]
+    asked = Translation(experiment, picture.convention)
+    whole, translation = asked.of_map(shown[value], (picture.x, along), value)
+    over = {name: {row[name] for row in whole} for name in (picture.x, along) if name in experiment.axes}
     reached = [row for row in shown[value] if not _diverged(row, experiment, picture)]
-    translated, translation = Translation(experiment, picture.convention).of_map(reached, (picture.x, along), value)
+    translated = translation.of_map(reached, (picture.x, along), value)[0]
     ruled = translation.rules(picture, value, translated)
     grids, settled = [], []
     for answer, key in items:
         found = [row for row in _matching(translated, key) if row["answer"] == answer]
-        grids.append(maps.tabulate(found, picture.x, along, value))
+        grids.append(maps.tabulate(found, picture.x, along, value, over))
         calm = [row for row in found if row.get("diverged_at") is None]
-        settled.append(maps.tabulate(calm, picture.x, along, value))
+        settled.append(maps.tabulate(calm, picture.x, along, value, over))
     predicted = contoured(experiment, names)
     norm = maps.choose_norm(settled)
     levels = maps.choose_levels(norm)

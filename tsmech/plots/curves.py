@@ -336,7 +336,11 @@ def _draw_theory(
         ax.plot(at, means, **{**line, **DASH})
         return
     # An infinite value breaks the line, which then leaves the picture on both sides of it.
-    ax.plot(at, np.where(np.isfinite(means) & _on_axis(ax, at), _sunk(means, limits), np.nan), **line)
+    drawn = np.isfinite(means) & _on_axis(ax, at)
+    ax.plot(at, np.where(drawn, _sunk(means, limits), np.nan), **line)
+    lone = drawn & ~np.append(False, drawn[:-1]) & ~np.append(drawn[1:], False)
+    if lone.any():  # between places that have no such answer
+        ax.plot(at[lone], means[lone], **{**line, **DASH})
 
 
 def _sunk(means: NDArray[np.float64], limits: Range) -> NDArray[np.float64]:

@@ -63,7 +63,8 @@ def _value(
     alone: bool,
 ) -> "Line2D":
     """Return the entry of a value of ``by``, or of an observable, which looks as the answers that have it."""
-    found = shown[value] if picture.together else [row for rows in shown.values() for row in rows]
+    every = shown[value] if picture.together else [row for rows in shown.values() for row in rows]
+    found = [row for row in every if picture.together or row[str(picture.by)] == value]
     label = experiment.system.observables[observable_of(value)].label if picture.together else ""
     label = label or key_words(experiment.system, {str(picture.by): value})
     return entry(experiment, label, curves.look(value, values), {row["answer"] for row in found}, alone)

@@ -53,13 +53,34 @@ class Lines:
             What the line shows, and the values of the other axes.
         at, means
             The values of the sweep, increasing.
+
+        Returns
+        -------
+        places, values
+            NaN where the problem has no such answer: a line is not drawn across it.
         """
-        found = self._found.get(self._place(column, answer, key))
-        if not found or len(at) < 2:
+        found = self._found.get(self._place(column, answer, key), {})
+        gaps = dict.fromkeys(self._gaps(answer, key, at), math.nan)
+        if not (found or gaps) or len(at) < 2:
             return at, means
-        whole = {x: value for x, value in found.items() if at[0] < x < at[-1]} | dict(zip(at, means, strict=True))
+        whole = {x: value for x, value in found.items() if at[0] < x < at[-1]} | gaps
+        whole |= dict(zip(at, means, strict=True))
         places = np.array(sorted(whole))
         return places, np.array([whole[x] for x in places])
+
+    def _gaps(self, answer: str, key: Row, at: Array) -> list[float]:
+        """Return the values of the sweep along x, those of a line between them, at which there is no such answer."""
+        if not self._experiment.may_lack(answer) or self._x not in self._experiment.axes:
+            return []
+        found = []
+        for x in self._experiment.axes[self._x]:
+            place = self._translation.number(self._x, float(x), [key])
+            inside = (
+                place is not None and at[0] < place < at[-1] and not np.isclose(at, place, rtol=1e-9, atol=0.0).any()
+            )
+            if place is not None and inside and self._point(key, x).lacks(answer):
+                found.append(place)
+        return found
 
     def poles(self, column: str, key: Row, answers: Mapping[str, Sequence[Row]]) -> list[float]:
         """Return where along x predictions are infinite; what the system says of it where no finer line is stored.
@@ -87,10 +108,15 @@ class Lines:
         system, axes = self._experiment.system, self._experiment.axes
         if system.poles is System.poles or self._x not in axes:
             return []
+        poles = self._point(key, axes[self._x][0]).poles(self._x)
         others = {name: key[name] for name in axes if name in key}
-        poles = system(**self._experiment.fixed, **others, **{self._x: axes[self._x][0]}).poles(self._x)
         found = (self._translation.number(self._x, pole, [others]) for pole in poles)
         return [pole for pole in found if pole is not None]
+
+    def _point(self, key: Row, x: Any) -> System:
+        """Return the problem at a value of x and the values of the other axes."""
+        others = {name: key[name] for name in self._experiment.axes if name in key}
+        return self._experiment.system(**self._experiment.fixed, **others, **{self._x: x})
 
     def _place(self, column: str, answer: str, row: Row) -> tuple[Any, ...]:
         return (column, answer, *(row[name] for name in self._groups))

@@ -29,9 +29,10 @@ FEW = 4
 
 Array = NDArray[np.float64]
 Grid = tuple[Array, Array, Array]
+NOWHERE: Mapping[str, Iterable[float]] = {}
 
 
-def tabulate(rows: Iterable[Row], x: str, y: str, value: str) -> Grid:
+def tabulate(rows: Iterable[Row], x: str, y: str, value: str, over: Mapping[str, Iterable[float]] = NOWHERE) -> Grid:
     """Return the values of both axes and the table of what rows hold over them.
 
     Parameters
@@ -40,6 +41,9 @@ def tabulate(rows: Iterable[Row], x: str, y: str, value: str) -> Grid:
         Summary rows of one answer, at most one a place.
     x, y, value
         Names of columns.
+    over
+        By the name of an axis values that it has wherever the rows are: those of a sweep, some of whose points lack the
+        answer.
 
     Returns
     -------
@@ -49,15 +53,11 @@ def tabulate(rows: Iterable[Row], x: str, y: str, value: str) -> Grid:
         Shape (m, n); NaN where there is no row.
     """
     places = np.array([(row[x], row[y], row[value]) for row in rows], dtype=float).reshape(-1, 3)
-    return tabulate_columns(*places.T)
-
-
-def tabulate_columns(x: Array, y: Array, value: Array) -> Grid:
-    """Return the same of columns of places, each of shape (n,)."""
-    xs, column = np.unique(x, return_inverse=True)
-    ys, line = np.unique(y, return_inverse=True)
+    across, up, values = places.T
+    xs = np.union1d(across, np.array([*over.get(x, ())], dtype=float))
+    ys = np.union1d(up, np.array([*over.get(y, ())], dtype=float))
     table = np.full((len(ys), len(xs)), np.nan)
-    table[line, column] = value
+    table[np.searchsorted(ys, up), np.searchsorted(xs, across)] = values
     return xs, ys, table
 
 
@@ -113,6 +113,7 @@ def draw_map(
     ax.set_facecolor("0.7")
     ax.grid(False)
     if not (xs.size and ys.size):
+        ax.set_axis_off()
         return
     for axis, values in (("x", xs), ("y", ys)):
         if is_logarithmic(picture, axis, values):

@@ -3,6 +3,7 @@
 import math
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,10 @@ def _words(value: Any) -> str:
 
 
 def answer_names(experiment: Experiment, shown: Mapping[str, list[Row]]) -> dict[str, str]:
-    """Return what the points that are shown call each answer, each name once."""
+    """Return what the points that are shown call each answer, each name once, in the system's order."""
     rows = [row for found in shown.values() for row in found]
-    answers = list(dict.fromkeys(row["answer"] for row in rows))
+    known = {row["answer"] for row in rows}
+    answers = [answer for answer in experiment.system.answers if answer in known]
     if experiment.system.answer_label is System.answer_label:
         return {answer: answer for answer in answers}
     names: dict[str, dict[str, None]] = {answer: {} for answer in answers}
@@ -168,7 +170,8 @@ def notes(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pictu
         marks = {name: number for name, number in picture.mark if name in axes}
         found += [f"dotted: {key_words(system, marks)}"] if marks else []
         found += ["hatched: infinite, or diverged" if diverged else "hatched: infinite"] if infinite else []
-        found += ["grey: no value"] if coordinate in axes and diverged else []
+        lacking = coordinate not in axes and len({*Counter(row["answer"] for row in rows).values()}) > 1
+        found += ["grey: no value"] if lacking or (coordinate in axes and diverged) else []
     return [*found, *diverged]
 
 

@@ -12,7 +12,7 @@ from tsmech.machine.memory import shortage
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import Numbers, parameter
 from tsmech.problem.reports import Reports, times_with_step
-from tsmech.problem.stopping import first_above
+from tsmech.problem.stopping import half_learnt
 
 if TYPE_CHECKING:
     from tsmech.sims.deep_network import FirstWeights, Teacher
@@ -24,6 +24,8 @@ STARTS = ("balanced", "unbalanced", "small", "orthogonal", "pretrained")
 ALIGNED = ("balanced", "unbalanced")
 """Starts whose modes fit the teacher's, so that each is learnt by itself."""
 
+ALIKE = 1e-9
+"""Relative difference of two modes' strengths up to which neither is the stronger: a decomposition rounds them."""
 LARGEST_STRENGTH = 1e6
 """Largest strength of a mode, and the inverse of the least: weaker and stronger ones are learnt never and at once."""
 
@@ -87,7 +89,7 @@ class DeepNetwork(Reports):
         "h", "step of gradient descent; 0 is gradient flow", default=0.0, minimum=0, range=(0.0, 0.1)
     )
     nonlinearity: str = parameter(
-        "φ", "hidden units: linear, or tanh (direct alone)", default="linear", choices=("linear", "tanh")
+        "φ", "hidden units: linear, or tanh (answered by direct alone)", default="linear", choices=("linear", "tanh")
     )
     duration: float = parameter(
         "t_end",
@@ -150,17 +152,15 @@ class DeepNetwork(Reports):
             raise InputError(f"layer_strengths = {most:g} is not allowed: it must be at most {LARGEST_STRENGTH:g}")
 
     def _check_aligned(self) -> None:
-        s, fits = self.mode_strengths(), self.rank
+        s = self.mode_strengths()
         start, layers = self.listed("initial_strengths"), self.listed("layer_strengths")
         if self.initial == "balanced":
             if len(start) not in (1, s.size):
                 raise InputError(
                     f"initial_strengths has {len(start)} values: give one, or one for each of {s.size} modes"
                 )
-            if len(start) > fits and len(start) > 1:
-                raise InputError(
-                    f"initial_strengths has {len(start)} values: width = {self.width} lets {fits} modes through"
-                )
+            if len(start) > 1:
+                self._check_bottleneck("initial_strengths", np.asarray(start))
             each = self._initial_strengths(s)
             if (wrong := np.flatnonzero(each > s)).size:
                 place = int(wrong[0])
@@ -173,6 +173,19 @@ class DeepNetwork(Reports):
                 raise InputError(f"initial = unbalanced is not allowed with depth = {self.depth}: it has two layers")
             if len(layers) not in (2, 2 * s.size):
                 raise InputError(f"layer_strengths has {len(layers)} values: give 2, or 2 for each of {s.size} modes")
+            if len(layers) > 2:
+                self._check_bottleneck("layer_strengths", np.asarray(layers).reshape(2, -1))
+
+    def _check_bottleneck(self, name: str, each: Array) -> None:
+        """Refuse strengths that are given, mode by mode, to modes that the width does not let through."""
+        shut = np.zeros(each.shape, bool)
+        shut[..., self.mode_order()[self.rank :]] = True
+        if (wrong := np.flatnonzero(shut & (each != 0))).size:
+            place = int(wrong[0])
+            raise InputError(
+                f"{name}[{place}] = {each.flat[place]:g} is not allowed: it must be 0, "
+                f"as width = {self.width} lets {self.rank} modes through"
+            )
 
     def _check_scales(self) -> None:
         if self.initial not in ALIGNED and self.initial_scale == 0:
@@ -211,10 +224,13 @@ class DeepNetwork(Reports):
         from tsmech.theory.deep_network import largest_step
 
         if self.initial == "unbalanced":
-            (first, second), s = self._two_layers(), self.mode_strengths()
+            (first, second), s = self._two_layers()[:, : self.rank], self.mode_strengths()[: self.rank]
             return float((2.0 / np.hypot(2.0 * s, first**2 - second**2)).min())
         start = self.initial_scale**self.depth if self.initial == "orthogonal" else 0.0
-        return largest_step(max(self.strongest(), start), self.depth)
+        strongest = max(self.strongest(), start)
+        return (
+            2.0 / math.hypot(2.0 * strongest, self.imbalance) if self.imbalance else largest_step(strongest, self.depth)
+        )
 
     def times(self) -> Array:
         """Return the times of the report: with a step those at which one ends."""
@@ -226,14 +242,19 @@ class DeepNetwork(Reports):
 
     # Answers
 
+    @property
+    def curved(self) -> bool:
+        """Whether there are hidden units that are not linear."""
+        return self.nonlinearity != "linear" and self.depth > 1
+
     def no_exact_theory(self) -> str | None:
         """Return why gradient flow of this start is not known, where the correlations are, or None."""
-        if self.nonlinearity != "linear":
+        if self.curved:
             return f"{self.nonlinearity} units have none"
         if self.initial in ALIGNED or self.depth == 1:
             return None
         if self.initial == "small":
-            small = f"from small random weights it is of depth 1 and 2, not {self.depth}"
+            small = "from small random weights it is of depth 1 and 2"
             return f"{small}: deeper layers do not align before they learn" if self.depth > 2 else None
         if self.initial == "pretrained":
             return "pretrained layers are not quite balanced"
@@ -241,22 +262,28 @@ class DeepNetwork(Reports):
             return f"orthogonal layers are balanced up to a width of {min(self.sizes())}"
         if self.start_seed is None:
             return "an orthogonal start needs start_seed, which says what it is"
-        if self.depth > 2:
-            inputs, outputs = self.sizes()
-            return shortage(8.0 * (inputs * outputs) ** 2, "the flow of the product")  # its Jacobian matrix
-        from tsmech.theory.deep_network import held
+        return None
 
-        return shortage(8.0 * held(len(self.mode_strengths()), self.width, *self.sizes()), "the Riccati solution")
+    def exact_theory_too_large(self) -> str | None:
+        """Return that what gradient flow of an orthogonal start is solved by does not fit into memory, or None."""
+        if self.initial != "orthogonal" or self.depth == 1:
+            return None
+        from tsmech.theory.deep_network import held, product_held
+
+        modes = len(self.mode_strengths())
+        if self.depth > 2:
+            return shortage(8.0 * product_held(self.depth, modes, *self.sizes()), "the flow of the layers")
+        return shortage(8.0 * held(modes, self.width, *self.sizes()), "the Riccati solution")
 
     def no_reduction(self) -> str | None:
         """Return why the modes do not decouple, or None where they do."""
-        if self.nonlinearity != "linear":
+        if self.curved:
             return f"modes of {self.nonlinearity} units do not decouple"
         if self.initial not in ALIGNED:
             return f"modes of a start that is not aligned with the teacher ({self.initial}) do not decouple"
         return None
 
-    def too_large(self, examples: int = 0) -> str | None:
+    def network_too_large(self, examples: int = 0) -> str | None:
         """Return that the network, and examples if any are drawn, do not fit into memory, or None where they do."""
         inputs, outputs = self.sizes()
         units = self.width * max(self.depth - 1, 0) + outputs
@@ -287,11 +314,11 @@ class DeepNetwork(Reports):
 
         if self.initial not in ALIGNED:
             raise InputError("half_times is of aligned starts: run for learning_time")
-        s, layers = self.mode_strengths(), self.layers(self.mode_strengths())
+        s = self.mode_strengths()
         if self.initial == "unbalanced":
-            found = unbalanced_half_times(s, *layers)
+            found = unbalanced_half_times(s, *self._two_layers())
         else:
-            found = half_times(s, layers[0] ** self.depth, self.depth)
+            found = half_times(s, np.minimum(self._initial_strengths(s), s), self.depth)
         return np.where(np.arange(s.size) < self.rank, found, np.nan)
 
     def layers(self, strengths: Array) -> Array:
@@ -335,18 +362,21 @@ class DeepNetwork(Reports):
 
         times, s = self.times(), self.mode_strengths()
         if self.initial in ALIGNED:
-            return theory.aligned_curve(times, s, self.layers(s), self.rank)
+            return theory.aligned_curve(times, s, self.layers(s), self.rank)._replace(half=self.half_times())
         known = None if teacher is None or weights is None else (teacher, weights.layers)
         if self.depth == 1:
-            return theory.one_layer_curve(times, s, *self._one_layer(known))
+            initial, rest = self._one_layer(known)
+            return theory.one_layer_curve(times, s, initial, rest)._replace(half=theory.half_times(s, initial, 1))
         if self.initial == "small":
             if known is None:
                 initial = np.full(s.shape, theory.effective_start(self.initial_scale, self.width))
             else:
                 grown = known[1][0] @ known[0].inputs + known[1][1].T @ known[0].outputs
                 initial = (grown**2).sum(axis=0) / 4.0
-            both = np.repeat(np.sqrt(np.minimum(initial, s))[None], 2, axis=0)
-            return theory.aligned_curve(times, s, both, self.rank)
+            start = np.minimum(initial, s)
+            half = np.where(np.arange(s.size) < self.rank, theory.half_times(s, start, 2), np.nan)
+            both = np.repeat(np.sqrt(start)[None], 2, axis=0)
+            return theory.aligned_curve(times, s, both, self.rank)._replace(half=half)
         assert known is not None
         if self.depth > 2:
             return theory.product_curve(times, *known)
@@ -373,17 +403,22 @@ class DeepNetwork(Reports):
 
         s = self.mode_strengths()
         if half is None:
-            pairs = zip(strengths.T, s, strict=True)
-            half = np.array([first_above(times, one, strength / 2) for one, strength in pairs])
+            half = half_learnt(times, strengths, s, self.depth)
         steps = float(half.max()) / largest_step(float(s.max()), self.depth)
         return {"learning_time": half, "training_steps": steps, "total_steps": steps + pretraining}
 
     def saddle_index(self, strengths: Array) -> Array:
-        """Return the index of the saddle whose learnt modes are those that are more than half learnt, shape (T,)."""
+        """Return the index of the saddle whose learnt modes are those that are more than half learnt, shape (T,).
+
+        A mode that is learnt before a stronger one adds a negative curvature, along which it makes room (eq. 32).
+        """
         s = self.mode_strengths()
         if self.depth == 1:
             return np.zeros(len(strengths))
-        learnt = np.minimum((strengths > s / 2).sum(axis=1), self.rank)
+        known = strengths > s / 2
+        learnt = np.minimum(known.sum(axis=1), self.rank)
         if self.depth == 2:
-            return np.asarray((s.size - learnt) * (self.width - learnt), dtype=float)
+            stronger = s[:, None] > s * (1.0 + ALIKE)  # the first than the second
+            passed = ((~known @ stronger.astype(float)) * known).sum(axis=1)
+            return np.asarray((s.size - learnt) * (self.width - learnt) + passed, dtype=float)
         return np.asarray(s.size - learnt, dtype=float)

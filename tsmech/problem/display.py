@@ -58,7 +58,7 @@ def picture(system: Any) -> str:
 
     It runs along the coordinate where there is one, else along a parameter that has no default.
     """
-    found = next((name for name, one in system.answers.items() if one.predicts and system.lacks(name) is None), None)
+    found = next((name for name, one in system.answers.items() if one.predicts and system.refusal(name) is None), None)
     name = next((one for one in [*system.pictured, *system.observables] if _is_number(system.observables[one])), "")
     if found is None or not name:
         return "no prediction"

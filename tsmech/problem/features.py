@@ -122,12 +122,16 @@ class FeatureNetwork(System):
         """Return why this problem has no such answer."""
         if answer == "reduced":
             return f"{self.name} has no reduced answer: no exact reduction of nonlinear features is known"
+        return super().lacks(answer)
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return that the network does not fit into memory, or None where it does."""
         if answer == "direct":
             numbers = self._numbers_of_direct()
             short = shortage(8.0 * numbers, f"a network of {self.units:.6g} features of {self.examples:.6g} examples")
             if short:
                 return f"{self.name} has no direct answer here: {short}: lower alpha, features or dimension"
-        return super().lacks(answer)
+        return super().obstacle(answer)
 
     def _numbers_of_direct(self) -> float:
         """Return how many numbers the direct simulation holds at once."""

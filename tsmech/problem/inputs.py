@@ -128,12 +128,23 @@ class GaussianInputs(System):
         return _power_law(self.exponent, count, self.signal)
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: no reduction of anisotropic inputs, or too little memory."""
-        predicts = answer in self.answers and self.answers[answer].predicts
+        """Return why this problem has no such answer: no reduction of anisotropic inputs, or none of a direction."""
         if answer == "reduced" and not self.isotropic:
             return f"{self.name} has no reduced answer for an anisotropic spectrum: it breaks the rotation invariance"
         few = self._too_few() if answer == "direct" else None
-        return few or (None if predicts else self._too_large(answer)) or super().lacks(answer)
+        return few or super().lacks(answer)
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return that a simulation of P = alpha N examples does not fit into memory, or None where it does."""
+        if self.answers[answer].predicts:
+            return super().obstacle(answer)
+        N, P = float(self.dimension), max(1.0, self.alpha * self.dimension)
+        if answer == "direct":
+            short = shortage(8 * N * P, f"the training set of {P:.6g} x {N:.6g} numbers")
+        else:
+            short = shortage(8 * min(N, P), f"a reduction to {min(N, P):.6g} numbers")
+        reason = f"{self.name} has no {answer} answer here: {short}: lower alpha or dimension" if short else None
+        return reason or super().obstacle(answer)
 
     def _refuse_what_has_no_effect(self) -> None:
         declared = self.parameters()
@@ -196,15 +207,6 @@ class GaussianInputs(System):
                 "one of the two eigenvalues without a direction"
             )
         return None
-
-    def _too_large(self, answer: str) -> str | None:
-        """Return why a simulation of P = alpha N examples does not fit into memory, or None where it does."""
-        N, P = float(self.dimension), max(1.0, self.alpha * self.dimension)
-        if answer == "direct":
-            short = shortage(8 * N * P, f"the training set of {P:.6g} x {N:.6g} numbers")
-        else:
-            short = shortage(8 * min(N, P), f"a reduction to {min(N, P):.6g} numbers")
-        return f"{self.name} has no {answer} answer here: {short}: lower alpha or dimension" if short else None
 
 
 @functools.lru_cache(maxsize=64)

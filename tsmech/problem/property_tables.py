@@ -1,22 +1,26 @@
-"""Tables of items and their properties in text files: a header of property names, and a row for each named item."""
+"""Tables of items and their properties in files: a header of property names, and a row for each named item."""
 
 import csv
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.problem.files import check_regular
+from tsmech.problem import text_tables
+from tsmech.problem.columns import index_by_name
+from tsmech.problem.files import UNREADABLE, check_regular, read_table
 from tsmech.problem.parameters import LARGEST, nearest
 from tsmech.words import printable, shown
 
 Array = NDArray[np.float64]
 
+ARRAYS = (".npy", ".npz")
 LARGEST_FILE = 1 << 26
-"""Bytes of the largest table that is read."""
+"""Bytes of the largest table that is read, and characters of one that is packed."""
 FORBIDDEN = ",[]"
 """Characters that columns of results use between and around names."""
 
@@ -55,7 +59,10 @@ def find(name: str, given: str | None, known: tuple[str, ...]) -> int | None:
 
 
 def read_property_table(path: str, name: str) -> PropertyTable:
-    """Return the table in a file whose cells are separated by commas, semicolons or tabs.
+    """Return the table in a file: text, as it is usually written and packed, or an array of NumPy.
+
+    A text has a header of property names, and a row for each item that begins with its name; an index before the names
+    is left out.  Items and properties of an array are named by their numbers, from 0.
 
     Raises
     ------
@@ -63,56 +70,84 @@ def read_property_table(path: str, name: str) -> PropertyTable:
         With the row and the column of what is wrong: a ragged row, a cell that is no number, an item or property that
         comes twice, a property that is the same for all items.
     """
-    try:
-        found = os.stat(path)
-        check_regular(found.st_mode, f"{name} = {path} cannot be read")
-        if found.st_size > LARGEST_FILE:
-            raise InputError(f"{name} = {path} is not allowed: it has {found.st_size} bytes, at most {LARGEST_FILE}")
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = [line for line in file if line.strip() and not line.lstrip().startswith("#")]
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{name} = {path} cannot be read: {reason}") from None
-    if len(lines) < 3:
-        raise InputError(f"{name} = {path} holds {len(lines)} lines: a header and two items are needed")
-    separator = max("\t;,", key=lines[0].count)
-    try:
-        header, *rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
-    except csv.Error as error:
-        raise InputError(f"{name} = {path} cannot be read: {error}") from None
-    table = _tabulate(header, rows, f"{name} = {path}")
-    _refuse_twins(table, f"{name} = {path}")
+    what = f"{name} = {path}"
+    if Path(path).suffix.lower() in ARRAYS:
+        values = read_table(path, name)
+        table = PropertyTable(values, *(tuple(map(str, range(count))) for count in values.shape))
+    else:
+        table = _tabulate(*_cells(path, what), what)
+    if len(table.items) < 2:
+        raise InputError(f"{what} holds {len(table.items)} items: two are needed")
+    _refuse_twins(table, what)
     return table
 
 
+def _cells(path: str, what: str) -> tuple[list[str], list[list[str]]]:
+    """Return the cells of the header, with one for the column of names, and of each row."""
+    try:
+        found = os.stat(path)
+        check_regular(found.st_mode, f"{what} cannot be read")
+        if found.st_size > LARGEST_FILE:
+            raise InputError(f"{what} is not allowed: it has {found.st_size} bytes, at most {LARGEST_FILE}")
+        lines, length = [], 0
+        for line in text_tables.lines_of(path):
+            lines.append(line)
+            if (length := length + len(line)) > LARGEST_FILE:
+                raise InputError(f"{what} is not allowed: it holds more than {LARGEST_FILE} characters")
+        if len(lines) < 3:
+            raise InputError(f"{what} holds {len(lines)} lines: a header and two items are needed")
+        separator = text_tables.separator_of(lines[: text_tables.SAMPLE])
+        if separator == " ":
+            header, *rows = (text_tables.split(line, separator) for line in lines)
+        else:
+            header, *rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    except InputError:
+        raise
+    except UNREADABLE as error:
+        reason = error.strerror or error if isinstance(error, OSError) else error
+        raise InputError(f"{what} cannot be read: {reason}") from None
+    header = [cell.strip() for cell in header]
+    if len(header) > 1 and all(len(row) == len(header) + 1 for row in rows):
+        header = ["", *header]  # as R writes row names: without one of their own
+    indexed = not header[0] or index_by_name(header[0])
+    if indexed and len(header) > 2 and all(len(row) == len(header) for row in rows):
+        first, second = ([row[column] for row in rows] for column in (0, 1))
+        if text_tables.counts(first) and not any(map(text_tables.like_number, second)):
+            header, rows = header[1:], [row[1:] for row in rows]  # as pandas writes the index of a column of names
+    return header, rows
+
+
 def _tabulate(header: list[str], rows: list[list[str]], what: str) -> PropertyTable:
-    properties = [cell.strip() for cell in header[1:]]
+    properties = header[1:]
     if not properties:
         raise InputError(f"{what} has no properties: its first row must name them, from the second cell on")
+    counted = text_tables.counts(properties) and (not header[0] or len(properties) > 2)  # as pandas counts columns
+    if all(map(text_tables.like_number, properties)) and not counted:
+        shown_first = ",".join(header[:3]) + (",..." if len(header) > 3 else "")
+        raise InputError(f"{what} begins with {shown_first}: its first row must name the properties, in words")
     items, values = [], np.empty((len(rows), len(properties)))
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise InputError(f"{what} is ragged: row {number} has {len(row)} cells, the header {len(header)}")
         items.append(row[0].strip())
-        for column, cell in enumerate(row[1:]):
-            try:
-                values[number - 2, column] = float(cell)
-            except ValueError:
-                raise InputError(
-                    f"{what} holds {shown(cell)} in row {number}, column {column + 2}: no number"
-                ) from None
+        for column, cell in enumerate(map(str.strip, row[1:])):
+            if not text_tables.is_number(cell):
+                comma = ", a decimal comma: write decimals with a point" if text_tables.like_number(cell) else ""
+                fault = comma or ": no number"
+                raise InputError(f"{what} holds {shown(cell)} in row {number}, column {column + 2}{fault}")
+            values[number - 2, column] = float(cell)
     wrong = np.argwhere(~(np.abs(values) <= LARGEST))
     if wrong.size:
         row_of, column_of = wrong[0]
         raise InputError(f"{what} holds {values[row_of, column_of]} in row {row_of + 2}, column {column_of + 2}")
     for kind, names in (("item", items), ("property", properties)):
+        seen: set[str] = set()
         for place, one in enumerate(names):
             if not one or printable(one) != one or any(letter in one for letter in FORBIDDEN):
                 raise InputError(f"{what} names {kind} {place + 1} {shown(one)}: a printable name without {FORBIDDEN}")
-            if one in names[:place]:
+            if one in seen:
                 raise InputError(f"{what} has the {kind} {shown(one)} twice")
+            seen.add(one)
     return PropertyTable(values, tuple(items), tuple(properties))
 
 

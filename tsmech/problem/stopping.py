@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from tsmech.errors import InputError
 from tsmech.problem.observables import Observable
 
+ROUNDING = 1e-9
+"""Relative accuracy of what a simulation has learnt."""
+
 SUMMARY = {
     "early_stopping_time": Observable("t*", "best time to stop", summary=True),
     "early_stopping_error": Observable("ε*", "test error at the best time to stop", summary=True),
@@ -90,6 +93,51 @@ def first_below(times: NDArray[np.float64], values: NDArray[np.float64], level: 
     before, after = math.log(values[first - 1]), math.log(max(values[first], 1e-300))
     share = (before - math.log(level)) / (before - after)
     return float(times[first - 1] + share * (times[first] - times[first - 1]))
+
+
+def half_learnt(
+    times: NDArray[np.float64], strengths: NDArray[np.float64], ends: NDArray[np.float64], depth: int
+) -> NDArray[np.float64]:
+    """Return when modes of a deep network first reach half of their ends, shape (modes,); NaN where they do not.
+
+    Where one is beyond it at the first time, it is not known when it came there, or never did: NaN.
+
+    Parameters
+    ----------
+    times, strengths
+        Shapes (T,) and (T, modes).
+    ends
+        What is to be learnt of each mode, shape (modes,), above 0.
+    depth
+        Layers of weights.
+
+    Notes
+    -----
+    Between two times what is missing is taken to decay exponentially in one layer, what is learnt over what is missing
+    to grow exponentially in more: what they do in one and two layers that are balanced.
+    """
+    found = np.full(ends.size, math.nan)
+    for mode, share in enumerate((strengths / ends).T):
+        above = np.flatnonzero(share >= 0.5)
+        if above.size and above[0] > 0:
+            first = int(above[0])
+            part = _clock_share(share[first - 1 : first + 1], depth)
+            found[mode] = times[first - 1] + part * (times[first] - times[first - 1])
+        elif above.size and share[0] <= 0.5 * (1.0 + ROUNDING):
+            found[mode] = times[0]
+    return found
+
+
+def _clock_share(shares: NDArray[np.float64], depth: int) -> float:
+    """Return how far between two times, at which these shares of a mode are learnt, one half is."""
+    before, after = (float(min(one, 1.0 - ROUNDING)) for one in shares)
+    if depth == 1:
+        start, half, end = (-math.log1p(-one) for one in (before, 0.5, after))
+    elif before > 0.0:
+        start, half, end = (math.log(one / (1.0 - one)) for one in (before, 0.5, after))
+    else:
+        start, half, end = before, 0.5, after
+    return (half - start) / (end - start)
 
 
 def first_above(times: NDArray[np.float64], values: NDArray[np.float64], level: float) -> float:

@@ -149,8 +149,16 @@ class System:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer, or None where it has it."""
+        """Return why this problem has no such answer, or None where it has it: by its parameters, on any machine."""
         return None if has(type(self), answer) else f"{self.name} has no {answer} answer"
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return why this machine cannot compute an answer that the problem has (memory, a package), or None."""
+        return None
+
+    def refusal(self, answer: str) -> str | None:
+        """Return why an answer cannot be had here: :meth:`lacks`, or else :meth:`obstacle`; None where it can."""
+        return self.lacks(answer) or self.obstacle(answer)
 
     def remark(self) -> str | None:
         """Return a warning for readers of the answers, such as an approximation of the theory, or None."""
@@ -193,14 +201,13 @@ class System:
         Raises
         ------
         InputError
-            Where this problem has no such answer.
+            Where this problem has no such answer, or this machine cannot compute it.
         TypeError
             Where the answer returns what the system does not declare.
         ArithmeticError
             Where it returns NaN as an observable that is always defined.
         """
-        reason = self.lacks(answer)
-        if reason:
+        if reason := self.refusal(answer):
             raise InputError(reason)
         declared = self.answers[answer]
         method = getattr(self, f"{answer}_curve")
@@ -227,7 +234,7 @@ class System:
         method, single, whole = (_owner(cls, name) for name in (f"{answer}_points", f"{answer}_curve", "curve"))
         if method is None or single is None or not issubclass(method, single) or whole is not System:
             return None
-        if any(point.lacks(answer) for point in points):
+        if any(point.refusal(answer) for point in points):
             return None
         found = getattr(cls, f"{answer}_points")(points)
         if found is None or any(len(values) != len(points) for values in found.values()):

@@ -52,17 +52,17 @@ def read(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading
     if not wanted:
         raise ValueError("it holds an index alone")
     headings = [Heading(i, (layout.names[i] if layout.names else "") or str(i)) for i in wanted]
-    with closing(_lines(path)) as lines:
+    with closing(lines_of(path)) as lines:
         numbers = itertools.islice(lines, layout.header, None)
         first = next(numbers, None)
         if first is None:
             return np.empty((0, len(wanted))), headings
-        cells = _split(first, layout.separator)
+        cells = split(first, layout.separator)
         alike = len(cells) == layout.width
         words = columns.with_words(layout.names, layout.width) if alike else []
-        words = [column for column in words if not _is_number(cells[column])]
+        words = [column for column in words if not is_number(cells[column])]
         numeric = [column for column in wanted if column not in words]
-        whole = alike and all(_is_number(cells[column]) for column in numeric)
+        whole = alike and all(is_number(cells[column]) for column in numeric)
         if layout.mixed and whole:
             raise ValueError("its first row may be a header or numbers: name the columns in words")
         try:
@@ -78,14 +78,18 @@ def read(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading
     return table, headings
 
 
-def _lines(path: str, comments: bool = False) -> Generator[str]:
+def lines_of(path: str, comments: bool = False) -> Generator[str]:
     """Yield the non-empty lines, without comments (#) unless these are asked for."""
     with _opened(path) as file:
-        for line in iter(lambda: file.readline(LONGEST_LINE), ""):
-            if len(line) == LONGEST_LINE:
-                raise ValueError(f"it has a line of {LONGEST_LINE} characters or more")
-            if line.strip() and (comments or not line.lstrip().startswith("#")):
-                yield line
+        try:
+            for line in iter(lambda: file.readline(LONGEST_LINE), ""):
+                if len(line) == LONGEST_LINE:
+                    raise ValueError(f"it has a line of {LONGEST_LINE} characters or more")
+                if line.strip() and (comments or not line.lstrip().startswith("#")):
+                    yield line
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            raise ValueError(f"it is not text in UTF-8 (a byte is {byte:#x}): save it in that encoding") from None
 
 
 def _opened(path: str) -> IO[str]:
@@ -148,7 +152,7 @@ def _numbers(lines: io.TextIOBase, layout: Layout, wanted: Sequence[int], words:
 
 def _layout(path: str) -> Layout:
     remark, sample = "", []
-    with closing(_lines(path, comments=True)) as lines:
+    with closing(lines_of(path, comments=True)) as lines:
         for line in lines:
             if not line.lstrip().startswith("#"):
                 sample.append(line)
@@ -158,35 +162,36 @@ def _layout(path: str) -> Layout:
                 break
     if not sample:
         raise ValueError("it is empty")
-    separator = _separator(sample)
-    first, *rows = (_split(line, separator) for line in sample)
-    if rows and all(len(row) == len(first) + 1 for row in rows) and (_words(first) or _counts(first)):
+    separator = separator_of(sample)
+    first, *rows = (split(line, separator) for line in sample)
+    if rows and all(len(row) == len(first) + 1 for row in rows) and (_words(first) or counts(first)):
         first = ["", *first]  # as R writes row names: without one of their own
-    numbered = len(first) > 1 and not _like_number(first[0]) and _counts(first[1:])
+    numbered = len(first) > 1 and not like_number(first[0]) and counts(first[1:])
     if numbered or _words(first) or (rows and _is_header_of_numbers(first, rows)):
         return Layout(separator, 1, first, len(first), numbered=numbered)
-    names = _split(remark.lstrip().lstrip("#"), separator) if remark else []
+    names = split(remark.lstrip().lstrip("#"), separator) if remark else []
     named = len(names) == len(first) and _words(names)
-    words = [column for column, cell in enumerate(first) if not _like_number(cell)]
+    words = [column for column, cell in enumerate(first) if not like_number(cell)]
     mixed = bool(words) and not any(row[i : i + 1] == [first[i]] for row in rows for i in words)
     return Layout(separator, 0, names if named else None, len(first), mixed=mixed)
 
 
-def _separator(sample: Sequence[str]) -> str:
+def separator_of(sample: Sequence[str]) -> str:
     """Return the separator that splits all rows into equally many cells, most of them numbers."""
     best, most = "", -1.0
     for separator in SEPARATORS:
-        first, *rows = (_split(line, separator) for line in sample)
+        first, *rows = (split(line, separator) for line in sample)
         lengths = {len(row) for row in rows}
         if max(lengths, default=len(first)) > 1 and (not rows or lengths in ({len(first)}, {len(first) + 1})):
             cells = [cell for row in rows or [first] for cell in row]
-            share = sum(map(_like_number, cells)) / len(cells)
+            share = sum(map(like_number, cells)) / len(cells)
             if share > most:
                 best, most = separator, share
-    return best or next((s for s in SEPARATORS if len(_split(sample[0], s)) > 1), ",")
+    return best or next((s for s in SEPARATORS if len(split(sample[0], s)) > 1), ",")
 
 
-def _split(line: str, separator: str) -> list[str]:
+def split(line: str, separator: str) -> list[str]:
+    """Return the cells of a line."""
     if separator == " ":
         line = " ".join(line.split())
     if separator not in line and len(line) > csv.field_size_limit():
@@ -195,23 +200,24 @@ def _split(line: str, separator: str) -> list[str]:
 
 
 def _words(cells: Sequence[str]) -> bool:
-    return not any(map(_like_number, cells))
+    return not any(map(like_number, cells))
 
 
-def _counts(cells: Sequence[str], start: int = 0) -> bool:
+def counts(cells: Sequence[str], start: int = 0) -> bool:
+    """Return whether the cells are the numbers from this one on."""
     return list(cells) == [str(number) for number in range(start, start + len(cells))]
 
 
 def _is_header_of_numbers(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Return whether a first row 0, 1, 2, ... is a header written by pandas; refuse it where that is unclear."""
     start = int(first[0]) if first[0].isascii() and first[0].isdigit() and len(first[0]) < 10 else None
-    if start is None or not _counts(first, start) or (start > 0 and len(first) < 3):
+    if start is None or not counts(first, start) or (start > 0 and len(first) < 3):
         return False
     below = [row[0] for row in rows]
-    whole = all(cell.lstrip("+-").isdigit() for row in rows for cell in row if _like_number(cell))
+    whole = all(cell.lstrip("+-").isdigit() for row in rows for cell in row if like_number(cell))
     if start > 0 and whole:
         return False
-    column = [float(first[0]), *(float(cell) if _is_number(cell) else -np.inf for cell in below)]
+    column = [float(first[0]), *(float(cell) if is_number(cell) else -np.inf for cell in below)]
     if start == 0 and not whole and column != sorted(column):
         return True
     shown = ",".join(first[:3]) + (",..." if len(first) > 3 else "")
@@ -226,8 +232,8 @@ def _has_index(path: str, layout: Layout, columns: Columns) -> bool:
         return True
     if layout.names[0]:
         return False
-    with closing(_lines(path)) as lines:
-        cells = (_split(line, layout.separator)[0] for line in itertools.islice(lines, layout.header, None))
+    with closing(lines_of(path)) as lines:
+        cells = (split(line, layout.separator)[0] for line in itertools.islice(lines, layout.header, None))
         try:
             values = np.fromiter(map(float, cells), dtype=float)
         except ValueError:
@@ -242,9 +248,9 @@ def _has_index(path: str, layout: Layout, columns: Columns) -> bool:
 
 def _fault(path: str, layout: Layout, wanted: Sequence[int]) -> ValueError | None:
     """Return the error for the first cell of the chosen columns that holds no number, or None."""
-    with closing(_lines(path)) as lines:
+    with closing(lines_of(path)) as lines:
         for number, line in enumerate(lines, start=1):
-            cells = _split(line, layout.separator)
+            cells = split(line, layout.separator)
             if number <= layout.header:
                 continue
             if len(cells) != layout.width:
@@ -258,15 +264,16 @@ def _fault(path: str, layout: Layout, wanted: Sequence[int]) -> ValueError | Non
 
 def _wrong(cell: str, place: str) -> str | None:
     shown = cell if len(cell) <= 40 else cell[:37] + "..."
-    if not _is_number(cell):
-        comma = ", a decimal comma: write decimals with a point" if _like_number(cell) else ""
+    if not is_number(cell):
+        comma = ", a decimal comma: write decimals with a point" if like_number(cell) else ""
         return f"{place} holds {shown!r}{comma}"
     if not abs(float(cell)) <= LARGEST:
         return f"{shown} in {place}: numbers must be finite and at most {LARGEST:g}"
     return None
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Return whether a cell is a number as usual writers format it."""
     try:
         float(cell)
     except ValueError:
@@ -274,6 +281,6 @@ def _is_number(cell: str) -> bool:
     return cell.isascii() and "_" not in cell
 
 
-def _like_number(cell: str) -> bool:
+def like_number(cell: str) -> bool:
     """Return whether a cell is a number, also with a decimal comma."""
-    return _is_number(cell) or _is_number(cell.replace(",", ".", 1))
+    return is_number(cell) or is_number(cell.replace(",", ".", 1))

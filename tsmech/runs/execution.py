@@ -13,7 +13,6 @@ from tsmech.engine.executors import Pool
 from tsmech.engine.place import needs_script, open_pool, place
 from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechError
 from tsmech.experiment import Experiment, Task, build, find_file, from_file
-from tsmech.machine import compilation
 from tsmech.machine.threads import cores, one_thread_here
 from tsmech.problem.system import System
 from tsmech.runs import merging
@@ -135,13 +134,12 @@ def carry_out(
 def _perform(pool: Pool, work: Work, tasks: Iterable[Task], report: Callable[[Progress], None]) -> None:
     """Perform tasks and write what comes of them."""
 
-    def tell(compiling: bool) -> None:
-        work.progress.remark = compilation.WORDS if compiling else ""
+    def tell(words: str) -> None:
+        work.progress.remark = words
         report(work.progress)
 
     report(work.progress)
-    driven = engine.drive(pool, tasks, work.seed)
-    with contextlib.closing(driven) as batches, compilation.telling(tell):
+    with contextlib.closing(engine.drive(pool, tasks, work.seed, tell)) as batches:
         for outcomes in batches:
             work.done(outcomes)
             report(work.progress)
@@ -259,7 +257,7 @@ def run(
         drawn = directory is not None
         store = carry_out(experiment, directory, shard=share, pictured=drawn, report=meter.show, **places)
     with store:
-        for words in filter(None, (store.notice, store.surplus)):
+        for words in filter(None, (store.notice, store.surplus, *experiment.absences())):
             warnings.warn(words, stacklevel=2)
         publish(store)
         error = failure(store)

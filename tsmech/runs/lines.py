@@ -52,7 +52,7 @@ def tasks(experiment: Experiment, x: str) -> list[Task]:
             points = list(_points(experiment.system, place, x, along))
         except TsmechError:
             continue
-        found += [Task(point, answer, 0) for point in points for answer in answers]
+        found += [Task(point, answer, 0) for point in points for answer in answers if point.lacks(answer) is None]
         if len(found) > MOST * len(answers):
             return []
     return found

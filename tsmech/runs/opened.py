@@ -96,7 +96,7 @@ class OpenRun:
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader of the run must know: approximations, divergences, the error that was reached."""
+        """What a reader must know: answers that points lack, approximations, divergences, the error reached."""
         with Store.open(self.directory) as store:
             return report.remarks(store)
 

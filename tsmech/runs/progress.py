@@ -2,6 +2,7 @@
 
 import math
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,6 +14,8 @@ QUIET_SECONDS = 10.0
 """Time between lines where stderr is no terminal."""
 NOTEBOOK_SECONDS = 0.5
 """Time between changes of the line in a notebook."""
+BEAT = 1.0
+"""Time after which what is known is shown again, though nothing new be: one task may take minutes."""
 
 
 @dataclass
@@ -50,7 +53,10 @@ def _is_notebook() -> bool:
 
 
 class Meter:
-    """A context in which :meth:`show` displays the progress of a run, ended by a line of totals where any was."""
+    """A context in which :meth:`show` displays the progress of a run, ended by a line of totals where any was.
+
+    Between two calls a thread shows the latest progress again, for the time that goes by in a single task.
+    """
 
     def __init__(self, name: str, quiet: bool = False) -> None:
         self._name = name
@@ -61,13 +67,25 @@ class Meter:
         self._task: Any = None
         self._length = 0
         self._shown: Progress | None = None
+        self._latest: Progress | None = None
+        self._one_at_a_time, self._ended = threading.RLock(), threading.Event()
 
     def __enter__(self) -> "Meter":
+        if not self._quiet:
+            threading.Thread(target=self._beat, daemon=True).start()
         return self
+
+    def _beat(self) -> None:
+        while not self._ended.wait(BEAT):
+            with self._one_at_a_time:
+                if self._latest is not None and not self._ended.is_set():
+                    self.show(self._latest)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with self._one_at_a_time:
+            self._ended.set()
         if self._bar is not None:
             self._bar.stop()
         if self._length:
@@ -77,6 +95,11 @@ class Meter:
 
     def show(self, progress: Progress) -> None:
         """Display the progress."""
+        with self._one_at_a_time:
+            self._latest = progress
+            self._show(progress)
+
+    def _show(self, progress: Progress) -> None:
         now = time.monotonic()
         compiles = progress.remark == compilation.WORDS
         if compiles:

@@ -34,9 +34,9 @@ class Table(NamedTuple):
 
 
 def remarks(store: Store) -> list[str]:
-    """Return what a reader of a run must know: approximations, and which answers diverged."""
+    """Return what a reader of a run must know: approximations, answers that points lack, and which diverged."""
     experiment = store.experiment
-    lines = experiment.remarks()
+    lines = [*experiment.absences(), *experiment.remarks()]
     diverged: dict[str, list[Mapping[str, Any]]] = {}
     for entry in store.divergences():
         diverged.setdefault(entry["answer"], []).append(entry)
@@ -99,7 +99,9 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> Table:
             if observable in found:
                 line[answer] = tables.to_words(found[observable], found.get(f"{observable}_sem"))
         point = experiment.system(**experiment.fixed, **{name: line[name] for name in experiment.axes})
-        apart = deviation(_comparable(point, answers), observable)
+        whole = curves[_without(place, running)].values()
+        scale = max((abs(value) for value in whole if value is not None and math.isfinite(value)), default=0.0)
+        apart = deviation(_comparable(point, answers), observable, scale)
         if apart is not None and _near_pole(point):
             near, apart = True, None
         words = "" if apart is None else f"{apart:.1f} σ" if apart < math.inf else "> 37 σ"

@@ -42,19 +42,11 @@ class Shard:
 
     def tasks(self, experiment: Experiment) -> Iterator[Task]:
         """Yield its share of an experiment's tasks."""
+        first = self.number - 1
         if experiment.target_error is None:
-            return itertools.islice(experiment.tasks(), self.number - 1, None, self.count)
-        numbered = enumerate(experiment.tasks())
-        return (task for index, task in numbered if self._has_point(index // experiment.tasks_a_point))
-
-    def _has_point(self, index: int) -> bool:
-        return index % self.count == self.number - 1
-
-    def size(self, experiment: Experiment) -> int:
-        """Return how many tasks that are."""
-        task = 1 if experiment.target_error is None else experiment.tasks_a_point
-        all_of_them = experiment.size * experiment.tasks_a_point // task
-        return task * len(range(self.number - 1, all_of_them, self.count))
+            return experiment.tasks(first, self.count)
+        points = itertools.islice(experiment.points(), first, None, self.count)
+        return itertools.chain.from_iterable(map(experiment.tasks_at, points))
 
 
 WHOLE = Shard(1, 1)

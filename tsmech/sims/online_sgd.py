@@ -32,7 +32,7 @@ from tsmech.kernels.steps import completed_steps
 from tsmech.sims.streams import LAWS, no_lanes, seed_lanes
 from tsmech.sims.two_layer.blocks import Matrix
 from tsmech.sims.two_layer.chain import follow_chain, make_chain
-from tsmech.sims.two_layer.network import ROWS, follow_network, make_network
+from tsmech.sims.two_layer.network import ROWS, follow_network, follow_rows, make_network
 from tsmech.sims.two_layer.rule import Problem
 from tsmech.sims.two_layer.starts import check_dimension, coordinates, semidefinite_factor
 from tsmech.sims.two_layer.units import compile_unit, specialise
@@ -203,7 +203,8 @@ def run_direct(
     noise_rng = noise_rng or rng.spawn(1)[0]
     network = make_network(student, orthonormal.T, problem, law, data, lanes, precision, rng, noise_rng)
     recorded_v = np.empty((problem.record_at.size, K))
-    reached, step = specialise(follow_network, problem.rule)(problem, network, second_layer, recorded_v)
+    train = follow_rows if law == ROWS else follow_network
+    reached, step = specialise(train, problem.rule)(problem, network, second_layer, recorded_v)
     recorded = from_records(network.along, network.rest, reached)
     error = network.error if law == ROWS else None
     return make_trajectory(problem, alphas, reached, step, recorded, recorded_v, error)

@@ -222,7 +222,7 @@ def write_origin(connection: sqlite3.Connection, stored: Mapping[str, str]) -> N
 def write_experiment(connection: sqlite3.Connection, experiment: Experiment, identity: Mapping[str, Any]) -> None:
     """Describe what the run has been asked for."""
     described = {
-        "experiment": json.dumps({**experiment.describe(), "name": experiment.name}),
+        "experiment": json.dumps({**experiment.describe(), "name": experiment.name, "lacking": experiment.lacking}),
         "identity": json.dumps(identity),
     }
     described["checksum"] = description_checksum(described)

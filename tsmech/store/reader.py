@@ -90,9 +90,10 @@ class Reader:
     def lacks(self, experiment: Experiment) -> tuple[int, int] | None:
         """Return how many tasks of an experiment are not finished, and how many points they belong to.
 
-        None where that cannot be told without going through them: the run has points that the experiment has not.
+        None where that cannot be told without going through them: the run has points that the experiment has not, or
+        points lack answers that others have.
         """
-        if self.experiment.parameters != experiment.parameters:
+        if self.experiment.parameters != experiment.parameters or experiment.lacking != {}:
             return None
         answers = ", ".join(f"'{answer}'" for answer in experiment.answers)
         query = (

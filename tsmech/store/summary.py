@@ -107,7 +107,8 @@ def relative_error(found: Sequence[Curve], system: type[System], observable: str
     worst = 0.0
     for row in summarise(found, system, predicts=False) if found else ():
         for column, value in row.items():
-            if observable_of(column) != observable or value is None or math.isinf(value):
+            is_mean = observable_of(column) == observable and f"{column}_sem" in row
+            if not is_mean or value is None or math.isinf(value):
                 continue
             error = row[f"{column}_sem"]
             if error is None:

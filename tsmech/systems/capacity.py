@@ -98,25 +98,29 @@ class Capacity(System):
         return max(1, round(self.alpha * self.dimension))
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: no exact count, or too much to enumerate or to store."""
+        """Return why this problem has no such answer: no exact count, or too much to enumerate."""
         from tsmech.sims.enumeration import LARGEST
 
         if answer in ("exact", "reduced") and (self.weights == "binary" or self.margin > 0.0):
             return f"capacity has no {answer} answer here: Cover's count holds for spherical weights with margin = 0"
+        if answer == "direct" and self.weights == "binary" and self.dimension > LARGEST:
+            return (
+                f"dimension = {self.dimension} is not allowed with weights = binary: direct enumerates them, and "
+                f"takes at most {LARGEST}"
+            )
+        return super().lacks(answer)
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
         P, N = float(self.examples), float(self.dimension)
         if answer == "reduced" and (short := shortage(2.0 * P, f"{P:g} coins")):
             return f"capacity has no reduced answer here: {short}: lower dimension"
         if answer == "direct" and self.weights == "binary":
-            if self.dimension > LARGEST:
-                return (
-                    f"dimension = {self.dimension} is not allowed with weights = binary: direct enumerates them, and "
-                    f"takes at most {LARGEST}"
-                )
             if short := shortage(32.0 * P * 2.0 ** (N / 2.0 + 1.0), f"the fields of {P:g} examples"):
                 return f"capacity has no direct answer here: {short}: lower alpha"
         elif answer == "direct" and (short := shortage(24.0 * P * N, f"a training set of {P:g} x {N:g}")):
             return f"capacity has no direct answer here: {short}: lower dimension"
-        return super().lacks(answer)
+        return super().obstacle(answer)
 
     def line_points(self) -> int:
         """Return at how many values of a parameter a picture computes theory: its step needs many."""

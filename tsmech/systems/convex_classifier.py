@@ -120,15 +120,19 @@ class ConvexClassifier(GaussianInputs):
             raise InputError("teacher_weights: the teacher's field must vary, or there are no labels")
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: no reduction is known, or the solvers are not installed."""
+        """Return why this problem has no such answer: no reduction is known."""
         if answer == "reduced":
             return "convex_classifier has no reduced answer: the loss is no quadratic form of the examples"
+        return super().lacks(answer)
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return that the solvers are not installed, or what does not fit into memory."""
         if answer == "direct" and self.loss != "hinge" and importlib.util.find_spec("sklearn") is None:
             return (
                 f"convex_classifier has no direct answer for loss = {self.loss} without scikit-learn: install "
                 "tsmech[classifiers]"
             )
-        return super().lacks(answer)
+        return super().obstacle(answer)
 
     def line_points(self) -> int:
         """Return at how many values of a parameter a picture computes theory."""

@@ -1,5 +1,6 @@
 """Deep linear networks: the modes of a teacher are learnt one after another."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
 from tsmech.problem.curve import Curve
-from tsmech.problem.deep_network import ALIGNED, LEARNING, STRENGTHS, DeepNetwork
+from tsmech.problem.deep_network import LEARNING, STRENGTHS, DeepNetwork
 from tsmech.problem.files import read_table
 from tsmech.problem.observables import Observable
 from tsmech.problem.parameters import Numbers, parameter
@@ -52,8 +53,9 @@ class DeepLinear(DeepNetwork):
     ``reduced`` follows the modes alone, which start aligned with ``initial`` balanced or unbalanced; the network of
     ``direct`` has its modes in random directions.  ``saddle_index`` is the number of negative curvatures at the saddle
     whose learnt modes the network has (more than half); with ``hessian`` that of the network itself, measured.
-    ``learning_time`` of simulations is interpolated between the times reported; ``training_steps`` is that of the
-    slowest mode in units of the largest stable step, and ``total_steps`` counts the pretraining too.
+    ``learning_time`` of simulations, and of theory with noise or of several layers in any directions, is interpolated
+    between the times reported, NaN where these begin later; ``training_steps`` is that of the slowest mode in units of
+    the largest stable step, and ``total_steps`` counts the pretraining too.
 
     Examples
     --------
@@ -95,11 +97,24 @@ class DeepLinear(DeepNetwork):
             arxiv="1809.10374",
         ),
         Reference(
+            "F. Benaych-Georges, R. R. Nadakuditi",
+            2012,
+            "The singular values and vectors of low rank perturbations of large rectangular random matrices",
+            "J. Multivariate Anal. 111, 120",
+            arxiv="1103.2221",
+        ),
+        Reference(
             "S. Arora, N. Cohen, E. Hazan",
             2018,
             "On the optimization of deep networks: implicit acceleration by overparameterization",
             "ICML 2018",
             arxiv="1802.06509",
+        ),
+        Reference(
+            "L. Braun, C. C. J. Dominé, J. E. Fitzgerald, A. M. Saxe",
+            2022,
+            "Exact learning dynamics of deep linear networks with prior knowledge",
+            "NeurIPS 2022",
         ),
         Reference(
             "C. C. J. Dominé, N. Anguita, A. M. Proca, L. Braun, D. Kunin, P. A. M. Mediano, A. M. Saxe",
@@ -143,6 +158,14 @@ class DeepLinear(DeepNetwork):
             "alpha": 2.0,
             "noise": 0.5,
             "initial_strengths": (0.01,),
+            "duration": 3.0,
+            "samples": (0.6, 1.4, 3.0),
+        },
+        {
+            "depth": 3,
+            "initial": "orthogonal",
+            "initial_scale": 0.5,
+            "start_seed": 1,
             "duration": 3.0,
             "samples": (0.6, 1.4, 3.0),
         },
@@ -262,14 +285,21 @@ class DeepLinear(DeepNetwork):
             reason = self._no_noisy_theory() if self.noisy else self.no_exact_theory()
         elif answer == "reduced":
             reason = self.no_reduction()
-        elif answer == "direct":
-            reason = self.too_large(self.examples)
-        if reason is None and self.report_weights:
-            reason = shortage(8.0 * 3 * len(self.times()) * self.weight_count, "the report of all weights")
         return f"deep_linear has no {answer} answer here: {reason}" if reason else super().lacks(answer)
 
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
+        reason = None
+        if answer == "theory" and not self.noisy:
+            reason = self.exact_theory_too_large()
+        elif answer == "direct":
+            reason = self.network_too_large(self.examples)
+        if reason is None and self.report_weights:
+            reason = shortage(8.0 * 3 * len(self.times()) * self.weight_count, "the report of all weights")
+        return f"deep_linear has no {answer} answer here: {reason}" if reason else super().obstacle(answer)
+
     def _no_noisy_theory(self) -> str | None:
-        if self.nonlinearity != "linear" or self.initial != "balanced":
+        if self.curved or self.initial != "balanced":
             return "with noise it is of linear units and a balanced start"
         if self.depth > 1 and self.width < min(self.sizes()):
             return f"with noise it needs a width of all training modes, {min(self.sizes())}"
@@ -328,10 +358,12 @@ class DeepLinear(DeepNetwork):
             from tsmech.theory.deep_network import aligned_weights
 
             weights = aligned_weights(first.along, found.layers)
-        half = self.half_times() if self.initial in ALIGNED else None
+        # how long layers are pretrained depends on the draw
+        unknown = math.nan if self.initial == "pretrained" else 0.0
+        pretraining = unknown if first is None else first.pretraining
         residual = self._residual() / 2
         record = Record(found.strengths, found.error, found.error + residual, found.gradient_norm, weights=weights)
-        return self._curve(record, half=half)
+        return self._curve(record, half=found.half, pretraining=pretraining)
 
     def _noisy_theory(self, times: Array) -> Curve:
         from tsmech.sims.deep_linear import Record

@@ -169,15 +169,19 @@ class IsingPerceptron(System):
         return "tempering" if self.temperature < COLD else "metropolis"
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: no reduction is known, or too little memory."""
+        """Return why this problem has no such answer: no reduction is known."""
         if answer == "reduced":
             return "ising_perceptron has no reduced answer: no symmetry of binary weights makes coordinates superfluous"
+        return super().lacks(answer)
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
         if answer == "direct":
             P, N = float(self.examples), float(self.dimension)
             tables = 16.0 * P * 2.0 ** (N / 2.0 + 1.0) if self.samples_by == "enumeration" else 24.0 * P * N
             if short := shortage(tables, f"a training set of {P:g} x {N:g}"):
                 return f"ising_perceptron has no direct answer here: {short}: lower dimension or alpha"
-        return super().lacks(answer)
+        return super().obstacle(answer)
 
     def remark(self) -> str | None:
         """Return that theory is asked for an approximation, or that a branch is unphysical."""

@@ -174,15 +174,19 @@ class KernelRegression(System):
         return sorted({degree for power in powers.tolist() for degree in range(power, -1, -2)})
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: no reduction, or too little memory."""
+        """Return why this problem has no such answer: no reduction is known."""
         if answer == "reduced":
             return "kernel_regression has no reduced answer: no exact reduction of nonlinear kernels is known"
+        return super().lacks(answer)
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
         if answer == "direct":
             P, T = float(self.examples), float(self.test_examples)
             short = shortage(8 * (4 * P * P + 3 * P * T + (P + T) * self.dimension), f"a kernel of {P:.6g} examples")
             if short:
                 return f"kernel_regression has no direct answer here: {short}: lower examples or test_examples"
-        return super().lacks(answer)
+        return super().obstacle(answer)
 
     def line_points(self) -> int:
         """Return at how many values of a parameter a picture computes theory."""

@@ -244,12 +244,18 @@ class LearningCurve(System):
                 return "learning_curve has no direct answer without rows that are held out: raise held_out"
             if self.sizes()[0] > pool.size:
                 return f"learning_curve has no direct answer here: all fractions ask for more than {pool.size} rows"
+        return super().lacks(answer)
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
+        if answer == "direct":
+            held, pool, _ = self._split_rows()
             rows = min(int(self.sizes()[-1]), pool.size)
             columns = self._map().number(self.table().inputs.shape[1], pool.size + held.size)
             side = rows * columns if self.penalty == "cross_validated" else min(rows, columns) * (columns + columns)
             if short := shortage(4.0 * 8 * side, f"training on {rows} rows of {columns} columns"):
                 return f"learning_curve has no direct answer here: {short}: lower fractions"
-        return super().lacks(answer)
+        return super().obstacle(answer)
 
     def remark(self) -> str | None:
         """Return what is odd about the table: why theory may be wrong on it."""

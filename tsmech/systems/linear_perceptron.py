@@ -83,15 +83,15 @@ class LinearPerceptron(System):
         """Number of training examples."""
         return max(1, round(self.alpha * self.dimension))
 
-    def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: too little memory."""
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
         P, N = float(self.examples), float(self.dimension)
         needed = {"direct": 8.0 * (2.0 * P * N + 4.0 * N * N), "reduced": 200.0 * N}
         if self.prior == "spherical":
             needed["reduced"] += 16.0 * min(P, N) ** 2 + 2000.0 * N
         if answer in needed and (short := shortage(needed[answer], f"a training set of {P:g} x {N:g}")):
             return f"linear_perceptron has no {answer} answer here: {short}: lower dimension"
-        return super().lacks(answer)
+        return super().obstacle(answer)
 
     def theory_curve(self) -> Curve:
         """Return the replica-symmetric state, which is exact here."""

@@ -14,7 +14,7 @@ from tsmech.problem.observables import Observable
 from tsmech.problem.parameters import Numbers, parameter
 from tsmech.problem.references import SAXE_DEEP, Reference
 from tsmech.problem.reports import Reports, times_with_step
-from tsmech.problem.stopping import first_above
+from tsmech.problem.stopping import half_learnt
 from tsmech.problem.system import Convergence
 
 if TYPE_CHECKING:
@@ -203,8 +203,12 @@ class Multitasking(Reports):
         return self.width - self.common_units
 
     def largest_step(self) -> float:
-        """Return a stable step: of the common pathway alone, with balanced strengths, the steepest solution (eq. 5)."""
-        return 1.0 / float(self.mode_strengths().max() * np.sqrt(self.domains))
+        """Return the largest stable step of the steepest solution with balanced strengths (eq. 5).
+
+        That is where common pathways have learnt alone, and with no common unit the only one.
+        """
+        together = self.domains if self.common_units else 1
+        return 1.0 / float(self.mode_strengths().max() * np.sqrt(together))
 
     def times(self) -> Array:
         """Return the times of the report: with a step those at which one ends."""
@@ -216,13 +220,18 @@ class Multitasking(Reports):
 
     def lacks(self, answer: str) -> str | None:
         """Return why this problem has no such answer."""
-        reason = None
         if answer == "reduced" and self.initial == "small":
             reason = "pathways of a start that is not aligned with the tasks do not decouple"
+            return f"multitasking has no reduced answer here: {reason}"
+        return super().lacks(answer)
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
+        reason = None
         if answer == "direct":
             units = self.common_units * (1 + self.domains) + 2 * self.domains * self.own_units
             reason = shortage(8.0 * 12 * self.domains * units * max(self.inputs, self.outputs), "the network")
-        return f"multitasking has no {answer} answer here: {reason}" if reason else super().lacks(answer)
+        return f"multitasking has no {answer} answer here: {reason}" if reason else super().obstacle(answer)
 
     def remark(self) -> str | None:
         """Return what theory leaves out."""
@@ -253,13 +262,13 @@ class Multitasking(Reports):
 
     def theory_curve(self) -> Curve:
         """Return the prediction: the race of both pathways, mode by mode."""
-        from tsmech.theory.multitasking import Pathways, race
+        from tsmech.theory.multitasking import Pathways, half_times, race
 
         times, s = self.times(), self.mode_strengths()
         found = race(times, s, Pathways(*self.start(self.domains)), self.domains)
         after = Pathways(found.encoder[-1], *self.start(1)[1:])
-        new = race(times, s, after, 1)
-        return self._curve(found.total, found.common, None, None, new.total)
+        half = half_times(s, Pathways(*self.start(self.domains)), self.domains), half_times(s, after, 1)
+        return self._curve(found.total, found.common, half)
 
     def reduced_curve(self, rng: np.random.Generator) -> Curve:
         """Return the strengths of aligned pathways, step by step, each output domain by itself."""
@@ -274,7 +283,8 @@ class Multitasking(Reports):
             new = _read(race(after, s, 1, times, self.step), 1)[0].mean(axis=1)
         error = ((s - total) ** 2).sum(axis=2).mean(axis=1) / 2
         crosstalk = (common**2).sum(axis=2).mean(axis=1) / 2
-        return self._curve(total.mean(axis=1), common.mean(axis=1), error, crosstalk, new)
+        half = self._half(total.mean(axis=1), new)
+        return self._curve(total.mean(axis=1), common.mean(axis=1), half, error, crosstalk)
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         """Return one training of all weights, and then of a task to a new output domain."""
@@ -292,7 +302,8 @@ class Multitasking(Reports):
                 states[-1], self._weights(added, second, 1), added, aligned=self.initial == "aligned"
             )
             new = sims.measure(sims.train(weights, added, self.times(), self.step), added).strengths
-        return self._curve(found.strengths, found.common, found.error, found.crosstalk, new)
+        half = self._half(found.strengths, new)
+        return self._curve(found.strengths, found.common, half, found.error, found.crosstalk)
 
     def _weights(self, mapping: "Mapping", rng: np.random.Generator, tasks: int) -> "Weights":
         from tsmech.sims import multitasking as sims
@@ -302,17 +313,29 @@ class Multitasking(Reports):
             return sims.random_weights(mapping, self.initial_scale, self.width, *units, rng)
         return sims.aligned_weights(mapping, self.start(tasks), *units, rng)
 
-    def _curve(self, total: Array, common: Array, error: Array | None, crosstalk: Array | None, new: Array) -> Curve:
+    def _half(self, total: Array, new: Array) -> tuple[Array, Array]:
+        """Return when the tasks, and new ones afterwards, are half learnt, each of shape (modes,)."""
+        s, times = self.mode_strengths(), self.times()
+        return half_learnt(times[: len(total)], total, s, 2), half_learnt(times[: len(new)], new, s, 2)
+
+    def _curve(
+        self,
+        total: Array,
+        common: Array,
+        half: tuple[Array, Array],
+        error: Array | None = None,
+        crosstalk: Array | None = None,
+    ) -> Curve:
         """Return the curve of an answer; errors that are not given are those of the modes.
 
         Parameters
         ----------
         total, common
             Strengths of a task and of its common pathway, shape (T, modes).
+        half
+            When tasks are half learnt, and new ones afterwards, each of shape (modes,).
         error, crosstalk
             Of one task alone, and of what a common pathway sends where it should not, shape (T,).
-        new
-            Strengths of a task that is learnt afterwards, shape (T', modes).
         """
         s, every = self.mode_strengths(), self.times()
         times = every[: len(total)]
@@ -328,12 +351,7 @@ class Multitasking(Reports):
             "multitask_error": error + others * crosstalk,
             "interference": others * crosstalk,
         }
-        summaries = {
-            name: np.array(
-                [first_above(every[: len(one)], values, half) for values, half in zip(one.T, s / 2, strict=True)]
-            )
-            for name, one in (("learning_time", total), ("transfer_time", new))
-        }
+        summaries = dict(zip(("learning_time", "transfer_time"), half, strict=True))
         ended = float(every[len(total)]) if len(total) < len(every) else None
         return Curve.along("time", times, found, summaries=summaries, diverged_at=ended)
 

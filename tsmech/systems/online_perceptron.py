@@ -131,12 +131,12 @@ class OnlinePerceptron(Reports):
         """Return the number of steps of a simulation."""
         return self.duration * self.dimension
 
-    def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: the network needs memory."""
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
         short = shortage(28.0 * self.dimension, f"a network of {self.dimension} weights")
         if answer == "direct" and short:
             return f"online_perceptron has no direct answer here: {short}: lower dimension"
-        return super().lacks(answer)
+        return super().obstacle(answer)
 
     def theory_curve(self) -> Curve:
         """Return the solution of the equations for the angle to the teacher and the length of the weights."""

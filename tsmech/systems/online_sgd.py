@@ -172,13 +172,13 @@ class OnlineSGD(TwoLayerNetwork, Reports):
         """Return the number of steps of a simulation."""
         return self.duration * self.dimension / self.batch
 
-    def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: the network needs memory."""
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
         vectors = self.student_units + self.teacher_units
         short = shortage(8.0 * vectors * self.dimension, f"a network of {vectors} x {self.dimension} weights")
         if answer == "direct" and short:
             return f"online_sgd has no direct answer here: {short}: lower dimension"
-        return super().lacks(answer)
+        return super().obstacle(answer)
 
     def remark(self) -> str | None:
         """Return that theory assumes Gaussian inputs where they are not, and small batches where they are large."""

@@ -186,12 +186,16 @@ class Perceptron(System):
         return max(1, round(self.alpha * self.dimension))
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: no reduction is known, an approximation, or too little memory."""
+        """Return why this problem has no such answer: no reduction is known."""
         if answer == "reduced" and self.rule not in REDUCED:
             return (
                 f"perceptron has no reduced answer for rule = {self.rule}: the student depends on the scalar products "
                 "of all examples, not on a few of their sums"
             )
+        return super().lacks(answer)
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
         if answer == "direct":
             P, N = float(self.examples), float(self.dimension)
             sampled = P * P + 2.0 * self.sweeps * N if self.rule in SAMPLED else 0.0
@@ -199,7 +203,7 @@ class Perceptron(System):
                 return f"perceptron has no direct answer here: {short}: lower dimension"
         if answer == "reduced" and (short := shortage(48.0 * self.examples, f"{self.examples:g} fields")):
             return f"perceptron has no reduced answer here: {short}: lower dimension"
-        return super().lacks(answer)
+        return super().obstacle(answer)
 
     def remark(self) -> str | None:
         """Return that theory is asked for an approximation, or that replica symmetry is broken."""

@@ -208,19 +208,28 @@ class SampleReuse(TwoLayerNetwork, Reports):
         return self.duration * self.examples / self.batch
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: no reduction is known, or it does not fit into memory."""
+        """Return why this problem has no such answer: no reduction is known, or too many steps for theory."""
+        if answer == "reduced" and not self.large_steps:
+            return (
+                f"sample_reuse has no reduced answer with order = {self.order}: a student that meets its examples "
+                "one by one again depends on each of them (full and sampled have one)"
+            )
         if answer == "theory" and self.mean_field:
             from tsmech.theory.sample_reuse import too_long
 
-            reason = too_long(self.student_units, self.steps, self.batch_share)
+            if reason := too_long(self.student_units, self.steps):
+                return f"sample_reuse has no theory answer here: {reason}"
+        return super().lacks(answer)
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
+        if answer == "theory" and self.mean_field:
+            from tsmech.theory.sample_reuse import paths_too_large
+
+            reason = paths_too_large(self.student_units, self.steps, self.batch_share)
         elif answer == "reduced":
             from tsmech.sims.sample_reuse import too_many_directions
 
-            if not self.large_steps:
-                return (
-                    f"sample_reuse has no reduced answer with order = {self.order}: a student that meets its examples "
-                    "one by one again depends on each of them (full and sampled have one)"
-                )
             units = self.student_units, self.teacher_units
             reason = too_many_directions(self.examples, self.dimension, *units, self.steps)
         elif answer == "direct":
@@ -228,8 +237,8 @@ class SampleReuse(TwoLayerNetwork, Reports):
 
             reason = too_large(self.examples, self.dimension)
         else:
-            return super().lacks(answer)
-        return f"sample_reuse has no {answer} answer here: {reason}" if reason else None
+            reason = None
+        return f"sample_reuse has no {answer} answer here: {reason}" if reason else super().obstacle(answer)
 
     @property
     def steps(self) -> int:
@@ -243,7 +252,7 @@ class SampleReuse(TwoLayerNetwork, Reports):
 
     def remark(self) -> str | None:
         """Return what the theory leaves out, and why there is no simulation where there is none."""
-        remarks = [self.lacks("direct"), None if self.large_steps else self._left_out()]
+        remarks = [self.obstacle("direct"), None if self.large_steps else self._left_out()]
         if not self.large_steps:
             remarks.append(remark_on_batch(self.batch, self.dimension))
         return "; ".join(filter(None, remarks)) or None

@@ -220,11 +220,14 @@ class SemanticDevelopment(DeepNetwork):
                 reason = "the limit is that of a balanced start"
         elif answer == "reduced":
             reason = self.no_reduction()
-        elif answer == "direct":
-            reason = self.too_large()
-        items = self.sizes()[0]
-        reason = reason or shortage(8.0 * 4 * len(self.times()) * items**2, "the similarity of items at all times")
         return f"semantic_development has no {answer} answer here: {reason}" if reason else super().lacks(answer)
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
+        items = self.sizes()[0]
+        reason = self.network_too_large() if answer == "direct" else None
+        reason = reason or shortage(8.0 * 4 * len(self.times()) * items**2, "the similarity of items at all times")
+        return f"semantic_development has no {answer} answer here: {reason}" if reason else super().obstacle(answer)
 
     def _no_theory(self) -> str | None:
         if self.initial in ALIGNED or (self.initial == "small" and self.depth <= 2):
@@ -307,7 +310,7 @@ class SemanticDevelopment(DeepNetwork):
         """Return the similarity matrix of the items at each time of one answer, to compare with other data."""
         import pandas as pd
 
-        if reason := self.lacks(answer):
+        if reason := self.refusal(answer):
             raise InputError(reason)
         found = self._theory() if answer == "theory" else self._simulate(answer, np.random.default_rng(rng))
         names = list(self.items_and_properties().items)
@@ -317,8 +320,11 @@ class SemanticDevelopment(DeepNetwork):
     # Answers
 
     def _theory(self) -> "Knowledge":
+        return self._foretell(self._learnt(), self.teacher())
+
+    def _learnt(self) -> "LearningCurve":
         start = None if self.start_seed is None else self._start(np.random.default_rng(0))
-        return self._foretell(self.exact_theory(None if start is None else self.teacher(), start), self.teacher())
+        return self.exact_theory(None if start is None else self.teacher(), start)
 
     def _foretell(self, found: "LearningCurve", teacher: "Teacher") -> "Knowledge":
         """Return what aligned modes say."""
@@ -351,8 +357,8 @@ class SemanticDevelopment(DeepNetwork):
 
     def theory_curve(self) -> Curve:
         """Return the prediction from the modes of the table."""
-        half = self.half_times() if self.initial in ALIGNED else None
-        return self._curve(self._theory(), half=half)
+        found = self._learnt()
+        return self._curve(self._foretell(found, self.teacher()), half=found.half)
 
     def limit_curve(self) -> Curve:
         """Return the prediction for infinitely many properties of a regular tree: strengths and similarity."""

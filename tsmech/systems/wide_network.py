@@ -279,33 +279,41 @@ class WideNetwork(Reports):
         )
 
     def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer: a step that is not stable, or too little memory."""
-        P, T, n = float(self.examples), float(self.test_examples), float(self.width)
+        """Return why this problem has no such answer: no reduction is known, or a step is not stable."""
         if answer == "reduced":
             return "wide_network has no reduced answer: no exact reduction of trained hidden layers is known"
-        if answer == "theory":
-            short = shortage(24 * (P + T) ** 2, f"kernels of {P + T:.6g} inputs")
-            if short:
-                return f"wide_network has no theory answer here: {short}: lower examples or test_examples"
-            if self.step > 0 and self.step > (largest := self._largest_step()):
-                return (
-                    f"wide_network has no theory answer at step = {self.step:g}: gradient descent of an infinitely "
-                    f"wide network is stable up to {largest:.6g}"
-                )
+        known = answer == "theory" and self.step > 0 and not self.obstacle("theory")  # of kernels that fit into memory
+        if known and self.step > (largest := self._largest_step()):
+            return (
+                f"wide_network has no theory answer at step = {self.step:g}: gradient descent of an infinitely "
+                f"wide network is stable up to {largest:.6g}"
+            )
+        return super().lacks(answer)
+
+    def obstacle(self, answer: str) -> str | None:
+        """Return what does not fit into memory."""
+        P, T, n = float(self.examples), float(self.test_examples), float(self.width)
+        if answer == "theory" and (short := shortage(24 * (P + T) ** 2, f"kernels of {P + T:.6g} inputs")):
+            return f"wide_network has no theory answer here: {short}: lower examples or test_examples"
         if answer == "direct":
             weights = n * (self.dimension + 1) + (self.hidden_layers - 1) * n * (n + 1)
             numbers = 12 * weights + 4 * self.hidden_layers * (P + T) * n + 6 * (P + T) * P
             if short := shortage(8 * numbers, f"training of {weights:.6g} weights on {P:.6g} examples"):
                 return f"wide_network has no direct answer here: {short}: lower width, examples or test_examples"
-        return super().lacks(answer)
+        return super().obstacle(answer)
 
     def simulation_steps(self) -> float:
-        """Return how many thousands of weights meet an example; of gradient flow about so many."""
+        """Return how many thousands of weights meet an example; of gradient flow about so many.
+
+        Where output_scale √width is below one the weights grow until the output is of order one, and the kernel with
+        them: between that number and its square in the inverse (14 to 33 times at .08, 2000 times at .008).
+        """
         if self.step > 0:
             gradients = self.duration / self.step
         else:
             typical = np.ones((1, self.dimension))  # of length √D: no eigenvalue of Θ/P is larger than Θ there
-            gradients = 2.0 * self.duration * float(self._kernel(typical)[0, 0])
+            growth = max(1.0, 1.0 / (self.output_scale * math.sqrt(self.width))) ** 2
+            gradients = 2.0 * self.duration * float(self._kernel(typical)[0, 0]) * growth
         weights = self.width * (self.dimension + 1.0) + (self.hidden_layers - 1) * self.width * (self.width + 1.0)
         return gradients * max(LEAST_WORK, self.examples * weights / 1000.0)
 

@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 Learnt = Callable[[Array], Array]
 """Strengths a(t), shape (T, n), of training modes of singular values x, shape (n,)."""
 
-NODES = (64, 128, 256, 512, 1024, 2048, 4096)
+NODES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 """Nodes of the quadrature over the bulk, doubled until two rules agree."""
 ACCURACY = 1e-8
 """Difference of two rules, as a share of the largest value, at which the finer one is taken."""

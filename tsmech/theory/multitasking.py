@@ -6,7 +6,7 @@ Derivations and equation numbers: ``theory/multitasking.md``.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,8 @@ from tsmech.errors import ConvergenceError, InputError
 Array = NDArray[np.float64]
 
 RTOL = 1e-10
+NODES = 20
+"""Nodes of the quadrature of half times for each factor e of growth."""
 
 
 class Pathways(NamedTuple):
@@ -101,6 +103,57 @@ def race(times: ArrayLike, strengths: ArrayLike, start: Pathways, tasks: int) ->
     if said["message"] != "Integration successful.":
         raise ConvergenceError(f"the race could not be integrated: {said['message']}")
     return Pathways(*found[1:].reshape(t.size, 4, s.size).transpose(1, 0, 2))
+
+
+def half_times(strengths: ArrayLike, start: Pathways, tasks: int) -> Array:
+    r"""Return when each mode of a task is half learnt, shape (modes,); NaN where it never is or was from the start.
+
+    .. math::
+        t_{1/2} = \int_0^{\theta_{1/2}} \frac{d\theta}{s - a(\theta)} , \qquad a(\theta_{1/2}) = \frac s2 ,
+        \qquad d\theta = (s - a)\, dt
+
+    Parameters
+    ----------
+    strengths, start, tasks
+        As in :func:`race`.
+
+    Notes
+    -----
+    In θ the race is linear: common pathways grow as :math:`e^{\pm\sqrt K \theta}`, a task's own as
+    :math:`e^{\pm\theta}`.
+
+    References
+    ----------
+    theory/multitasking.md, eq. 9.
+    """
+    from scipy.optimize import brentq
+
+    s = np.atleast_1d(np.asarray(strengths, float))
+    every = np.stack([np.broadcast_to(np.asarray(one, float), s.shape) for one in start])
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    found = np.full(s.shape, np.nan)
+    for mode, end in enumerate(s):
+        first = Pathways(*every[:, mode])
+        if not first.total <= end / 2 or not every[:, mode].any():
+            continue
+        last = 1.0
+        while _at(last, first, tasks) < end / 2:
+            last *= 2.0
+        last = brentq(lambda theta, first, end: _at(theta, first, tasks) - end / 2, 0.0, last, (first, end), 1e-14)
+        panels = math.ceil(last * math.sqrt(tasks)) or 1  # the integrand changes by factors over 1/√K
+        theta = last / panels * (np.arange(panels)[:, None] + (nodes + 1.0) / 2.0)
+        found[mode] = last / panels / 2.0 * float((weights / (end - _at(theta, first, tasks))).sum())
+    return found
+
+
+def _at(theta: Any, first: Pathways, tasks: int) -> Any:
+    """Return the strength of a task after the clock has gone by θ (eq. 9)."""
+    root = math.sqrt(tasks)
+    even, odd = np.cosh(root * theta), np.sinh(root * theta)
+    common = (first.encoder * even + root * first.decoder * odd) * (first.decoder * even + first.encoder / root * odd)
+    even, odd = np.cosh(theta), np.sinh(theta)
+    own = (first.own_encoder * even + first.own_decoder * odd) * (first.own_decoder * even + first.own_encoder * odd)
+    return common + own
 
 
 def typical_start(scale: float, width: int, common: int, own: int, tasks: int) -> tuple[float, float, float, float]:

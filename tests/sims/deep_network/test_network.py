@@ -139,3 +139,13 @@ def test_orthogonal_layers_have_one_singular_value() -> None:
     layers = sims.orthogonal_layers([(3, 5), (6, 3)], (0.5, 0.2), np.random.default_rng(7))
     assert np.linalg.svd(layers[0], compute_uv=False) == pytest.approx(np.full(3, 0.5))
     assert np.linalg.svd(layers[1], compute_uv=False) == pytest.approx(np.full(3, 0.2))
+
+
+def test_hidden_units_are_tanh_to_the_last_digits() -> None:
+    """The velocity of a second layer of zeros is what the units answer: to two units in the last place."""
+    fields = np.random.default_rng(0).standard_normal(20_000) * np.geomspace(1e-300, 30.0, 20_000)
+    fields[:6] = 0.0, -0.0, 1e-320, 1e300, -1e300, 19.97
+    network = Network([fields[:, None], np.zeros((1, fields.size))], Task(np.ones((1, 1)), tanh=True))
+    found, known = network.velocity()[fields.size :], np.tanh(fields.astype(np.longdouble)).astype(float)
+    assert (abs(found - known) <= 3 * np.spacing(abs(known))).all()
+    assert (np.sign(found) == np.sign(fields)).all()

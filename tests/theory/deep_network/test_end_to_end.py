@@ -1,10 +1,10 @@
-"""The flow of the product of balanced layers: aligned modes, which have closed forms, and what it refuses."""
+"""Balanced layers of any directions: aligned modes and two layers, which have closed forms, and what is refused."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tsmech.errors import InputError
+from tsmech.errors import ConvergenceError, InputError
 from tsmech.theory.deep_network import balanced_modes, half_times, product_curve, two_layer_curve
 
 Array = NDArray[np.float64]
@@ -19,12 +19,19 @@ def orthonormal(rows: int, columns: int, seed: int) -> Array:
 MODES = orthonormal(5, 2, 1), STRENGTHS, orthonormal(4, 2, 2)
 
 
-@pytest.mark.parametrize("depth", [1, 3, 5])
+def turned(initial: Array, depth: int, ends: list[Array] | None = None) -> list[Array]:
+    """Return balanced layers whose product has these singular values, in random or given directions."""
+    between = [orthonormal(5, initial.size, 10 + layer) for layer in range(depth - 1)]
+    first, last = ends or [orthonormal(4, initial.size, 8), orthonormal(5, initial.size, 9)]
+    along = [first, *between, last]
+    return [(along[n + 1] * initial ** (1 / depth)) @ along[n].T for n in range(depth)]
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
 def test_aligned_modes_follow_their_own_equation(depth: int) -> None:
     """Two modes in layers of rank two, of which the inputs and outputs have more directions."""
     initial = np.array([0.02, 0.1])
-    along = [MODES[2], *(orthonormal(3, 2, 10 + layer) for layer in range(depth - 1)), MODES[0]]
-    start = [(along[n + 1] * initial ** (1 / depth)) @ along[n].T for n in range(depth)]
+    start = turned(initial, depth, [MODES[2], MODES[0]])
     modes = balanced_modes(TIMES, STRENGTHS, initial, depth)
     found = product_curve(TIMES, MODES, start)
     assert found.strengths == pytest.approx(modes.learnt, abs=1e-8)
@@ -40,14 +47,61 @@ def test_two_layers_in_any_directions_are_those_of_the_riccati_equation() -> Non
         assert one == pytest.approx(another, abs=1e-8)
 
 
-@pytest.mark.parametrize("depth", [1, 3])
-def test_what_the_teacher_does_not_reach_fades_alone(depth: int) -> None:
-    """Orthogonal layers of 9 units and a teacher of two modes, against gradient flow of all weights."""
+def test_weak_directions_keep_their_digits_past_saddles() -> None:
+    """A thousandth and a millionth of the strongest, to times at which all is learnt, against the Riccati equation."""
+    start, times = turned(np.array([1.0, 1e-3, 1e-6]), 2), np.concatenate([[0.0], np.geomspace(0.01, 300.0, 40)])
+    found, other = product_curve(times, MODES, start), two_layer_curve(times, MODES, start)
+    for one, another in zip(found[:3], other[:3], strict=True):
+        assert one == pytest.approx(another, abs=1e-11)
+
+
+@pytest.mark.parametrize("depth", [3, 6])
+def test_aligned_modes_of_very_different_strengths_are_each_accurate(depth: int) -> None:
+    """The strong are learnt, and taken out, long before the weak; nothing takes short steps for a long time."""
+    s, initial = np.array([100.0, 1.0, 0.01]), np.array([1e-2, 1e-5, 1e-7])
+    ends = [orthonormal(4, 3, 1), orthonormal(5, 3, 2)]
+    half = half_times(s, initial, depth)  # increasing: the strong mode is the first
+    found = product_curve([*half, 1e9], (ends[1], s, ends[0]), turned(initial, depth, ends))
+    steepness = half * depth * s ** (2 - 2 / depth) / 2  # d ln a / d ln t, up to a thousand
+    assert (abs(2 * np.diag(found.strengths[:3]) / s - 1) < 1e-12 * steepness).all()
+    assert found.strengths[:2, 2] == pytest.approx(balanced_modes(half[:2], s[2:], initial[2:], depth).learnt[:, 0])
+    assert found.strengths[3] == pytest.approx(s, rel=1e-10)
+
+
+def test_a_mode_that_does_not_fit_is_not_learnt_and_what_remains_fades() -> None:
+    """A width of one and a teacher of two modes: the stronger, and nothing else, for ever."""
+    start = turned(np.array([0.3]), 3)
+    found = product_curve([0.0, 50.0, 1e12], MODES, start)
+    assert found.strengths[1:] == pytest.approx(np.array([[2.0, 0.0]] * 2), abs=1e-10)
+    assert found.error[1:] == pytest.approx(0.5)
+    assert (found.gradient_norm[1:] < 1e-9).all()
+
+
+def test_times_may_be_few_many_or_late() -> None:
+    start = turned(np.array([0.3, 0.2]), 3)
+    many = product_curve(np.linspace(0.0, 4.0, 2001), MODES, start)
+    assert product_curve([0.0], MODES, start).error == pytest.approx(many.error[:1], rel=1e-12)
+    assert product_curve([1.0, 3.0], MODES, start).strengths == pytest.approx(many.strengths[[500, 1500]], abs=1e-11)
+    assert product_curve([1.0, 3.0], MODES, start).error == pytest.approx(many.error[[500, 1500]], abs=1e-11)
+
+
+def test_layers_too_large_for_floating_point_are_refused() -> None:
+    start = turned(np.array([1e200, 1e200]), 3)
+    with pytest.raises(ConvergenceError, match="their gradient is too large"):
+        product_curve(TIMES, MODES, start)
+
+
+@pytest.mark.parametrize(("depth", "scale", "end"), [(2, 0.6, 6.0), (3, 0.6, 6.0), (3, 0.02, 90.0)])
+def test_what_the_teacher_does_not_reach_fades_alone(depth: int, scale: float, end: float) -> None:
+    """Orthogonal layers of 9 units and a teacher of two modes, against gradient flow of all weights.
+
+    From small layers a saddle is left late, and what is inaccurate before is much so after it.
+    """
     from scipy.integrate import solve_ivp
 
     modes = orthonormal(9, 2, 1), STRENGTHS, orthonormal(9, 2, 2)
     target = (modes[0] * modes[1]) @ modes[2].T
-    start = np.stack([0.6 * orthonormal(9, 9, 20 + layer) for layer in range(depth)])
+    start = np.stack([scale * orthonormal(9, 9, 20 + layer) for layer in range(depth)])
 
     def descent(_: float, flat: Array) -> Array:
         layers = flat.reshape(start.shape)
@@ -58,8 +112,8 @@ def test_what_the_teacher_does_not_reach_fades_alone(depth: int) -> None:
         missing = target - below[depth]
         return np.stack([above[depth - 1 - n].T @ missing @ below[n].T for n in range(depth)]).ravel()
 
-    times = TIMES[::3]
-    weights = solve_ivp(descent, (0.0, times[-1]), start.ravel(), "DOP853", times, rtol=1e-11, atol=1e-12).y.T
+    times = end * np.array([0.0, 0.25, 27.5 / 90.0, 0.5, 57.5 / 90.0, 0.8, 1.0])  # in both transitions of the last
+    weights = solve_ivp(descent, (0.0, end), start.ravel(), "DOP853", times, rtol=1e-13, atol=1e-16).y.T
     found = product_curve(times, modes, list(start))
     for n, flat in enumerate(weights):
         product = np.eye(9)

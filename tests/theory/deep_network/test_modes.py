@@ -71,6 +71,38 @@ def test_half_learning_is_where_the_curves_say() -> None:
             assert balanced_modes([0.0, at], [strength], [start], depth).learnt[-1, 0] == pytest.approx(strength / 2)
 
 
+@pytest.mark.parametrize("depth", [3, 10, 50])
+def test_a_long_plateau_ends_when_it_ends(depth: int) -> None:
+    """From a₀/s = 1e-6 on: the half time, by the hypergeometric clock, and the last decay by its rate from there.
+
+    An integrator in time is off by 3e-5 at ten layers; rounding of the time alone makes 1e-10.
+    """
+    (half,) = half_times([1.7], [1.7e-6], depth)
+    found = balanced_modes([0.0, half, half + 1.0, half + 2.0], [1.7], [1.7e-6], depth)
+    assert found.learnt[1, 0] == pytest.approx(0.85, rel=2e-9)
+    (_, later), missing = half_times([1.7, 1.7], [1.7e-6, 0.85e-3], depth), found.missing
+    again = balanced_modes([later, later + 1.0, later + 2.0], [1.7], [0.85e-3], depth).missing
+    assert missing[1:] == pytest.approx(again, rel=2e-8)
+
+
+def test_starts_at_half_and_at_the_end_are_what_they_are() -> None:
+    """... though a root and its power round."""
+    for depth in (2, 3, 7, 30):
+        for s in (1e-6, 0.7, 1.3, 3.0, 1e6):
+            layers = np.full((depth, 1), s ** (1 / depth))
+            assert aligned_curve([0.0, 1.0], [s], layers, 1).error == pytest.approx(0.0, abs=1e-24 * s**2)
+            assert half_times([s], [s / 2], depth) == pytest.approx(0.0, abs=1e-300)
+    with pytest.raises(InputError, match="between 0 and these"):
+        aligned_curve([0.0, 1.0], [1.0], np.full((3, 1), 1.001), 1)
+
+
+def test_equal_layers_beyond_their_end_come_down() -> None:
+    found = aligned_curve(TIMES, [1.0, 2.0], np.array([[1.5, 0.1], [1.5, 0.1]]), 2)
+    layers = integrate(np.array([1.5, 1.5]), 1.0, TIMES)
+    assert found.strengths[:, 0] == pytest.approx(layers.prod(axis=1), rel=1e-8)
+    assert found.strengths[:, 1] == pytest.approx(balanced_modes(TIMES, [2.0], [0.01], 2).learnt[:, 0], rel=1e-12)
+
+
 def test_published_half_times() -> None:
     """Saxe et al. 2014: a shallow network at ln 2 for every mode; two layers at (1/2s) ln(s/a₀ - 1)."""
     assert half_times([5.0, 1.0, 0.1], 0.0, 1) == pytest.approx(np.log(2))

@@ -45,25 +45,23 @@ def into_strips(rows: Matrix) -> Numbers:
 
 @kernel
 def draw_strip(
-    law: int,
-    data: Matrix,
-    chosen: NDArray[np.int64],
-    rng: Generator,
-    lanes: NDArray[np.uint32],
-    begin: int,
-    end: int,
-    strip: Numbers,
+    law: int, count: int, rng: Generator, lanes: NDArray[np.uint32], begin: int, end: int, strip: Numbers
 ) -> None:
-    """Draw the columns begin ... end - 1 of as many examples as there are chosen rows, and zeros beyond ``end``."""
-    if law == ROWS:
-        for i in range(chosen.size):
-            row = data[chosen[i], begin:end]
-            for c in range(row.size):
-                strip[i, c] = row[c]
-    else:
-        needed = -(-chosen.size * strip.shape[1] // QUANTUM) * QUANTUM
-        fill(law, lanes, rng, strip.reshape(-1)[:needed])
-        strip[:, end - begin :] = 0.0
+    """Draw the columns begin ... end - 1 of so many examples, and zeros beyond ``end``."""
+    needed = -(-count * strip.shape[1] // QUANTUM) * QUANTUM
+    fill(law, lanes, rng, strip.reshape(-1)[:needed])
+    for i in range(strip.shape[0]):
+        for c in range(end - begin, strip.shape[1]):
+            strip[i, c] = 0.0
+
+
+@kernel
+def read_strip(data: Matrix, rows: NDArray[np.int64], begin: int, end: int, strip: Numbers) -> None:
+    """Copy the columns begin ... end - 1 of rows of the data."""
+    for i in range(rows.size):
+        row, out = data[rows[i]], strip[i]
+        for c in range(end - begin):
+            out[c] = row[begin + c]
 
 
 @kernel
@@ -98,20 +96,26 @@ def record_network(
     K, M = along.shape
     along[:] = 0.0
     rest[:] = 0.0
+    moved = np.empty((K, student.shape[2]), dtype=student.dtype)
     for outside in (False, True):
         for s in range(student.shape[0]):
-            moved = student[s, :K].copy()
+            copy_rows(student[s], moved)
             add_pushes(moved, shrink, scale, pushes, inputs[s])
-            for k in range(K):
-                if outside:
-                    for m in range(M):
-                        moved[k] -= along[k, m] * basis[s, m]
-                    for j in range(k + 1):
-                        rest[k, j] += np.sum(moved[k] * moved[j])
-                        rest[j, k] = rest[k, j]
-                else:
-                    for m in range(M):
-                        along[k, m] += np.sum(moved[k] * basis[s, m])
+            for k in range(K):  # loops: products of whole rows would take seconds to compile, with their words of error
+                for m in range(M):
+                    total = 0.0
+                    for c in range(moved.shape[1]):
+                        if outside:
+                            moved[k, c] -= along[k, m] * basis[s, m, c]
+                        else:
+                            total += moved[k, c] * basis[s, m, c]
+                    along[k, m] += total
+                for j in range(k + 1 if outside else 0):
+                    total = 0.0
+                    for c in range(moved.shape[1]):
+                        total += moved[k, c] * moved[j, c]
+                    rest[k, j] += total
+                    rest[j, k] = rest[k, j]
 
 
 @inlined
@@ -129,7 +133,7 @@ def error_over_rows(problem: Any, network: Any, v: Any) -> Any:
         fields[:] = 0.0
         for s in range(network.moved.shape[0]):
             end = min(problem.N, (s + 1) * width)
-            draw_strip(ROWS, data, rows, network.rng, network.lanes, s * width, end, network.read[s])
+            read_strip(data, rows, s * width, end, network.read[s])
             add_products(network.moved[s], network.read[s], fields)
         ask_teacher(quiet, problem.factor, problem.A, fields[K:], rows.size, network.rng, labels)
         for i in range(rows.size):
@@ -157,6 +161,8 @@ class Network(NamedTuple):
     """GAUSSIAN, BINARY, UNIFORM or ROWS."""
     data: Matrix
     """For ROWS, shape (rows, N)."""
+    chosen: NDArray[np.int64]
+    """For ROWS those of a block, shape (BLOCK,)."""
     inputs: Numbers
     """Shape (strips, BLOCK, columns), single precision if there are lanes."""
     narrowed: Numbers
@@ -200,6 +206,7 @@ def make_network(
         weights[:, :K].copy() if problem.rule.batch > BLOCK else weights,
         law,
         data,
+        np.zeros(BLOCK, dtype=np.int64),
         inputs,
         np.zeros((K, BLOCK), dtype=precision),
         np.zeros((weights.shape[1], BLOCK)),
@@ -217,25 +224,52 @@ def make_network(
 
 @inlined
 def _next_block(problem: Any, network: Any, progress: Any, count: Any, pushes: Any, labels: Any) -> None:
-    weights, ahead, inputs, rule, N = network.weights, network.ahead, network.inputs, problem.rule, problem.N
-    K, width = pushes.shape[0], weights.shape[2]
-    step_ends = rule.batch > BLOCK and progress[1] == 0
     scale = narrow(pushes, network.narrowed)
-    chosen = np.zeros(count, dtype=np.int64)
-    if network.law == ROWS:
-        for i in range(count):
-            chosen[i] = network.rng.integers(0, network.data.shape[0])
     network.fields[:] = 0.0
     network.gram[:] = 0.0
-    for s in range(weights.shape[0]):
-        add_pushes(ahead[s, :K], progress[2], scale, network.narrowed, inputs[s])
-        if step_ends:
-            copy_rows(ahead[s], weights[s, :K])
-        end = min(N, (s + 1) * width)
-        draw_strip(network.law, network.data, chosen, network.rng, network.lanes, s * width, end, inputs[s])
-        add_products(weights[s], inputs[s], network.fields)
-        add_gram(inputs[s], network.gram)
-    ask_teacher(rule, problem.factor, problem.A, network.fields[K:], count, network.noise_rng, labels)
+    for s in range(network.weights.shape[0]):
+        _write_steps(problem, network, progress, scale, s)
+        begin = s * network.weights.shape[2]
+        end = min(problem.N, begin + network.weights.shape[2])
+        draw_strip(network.law, count, network.rng, network.lanes, begin, end, network.inputs[s])
+        _multiply(network, s)
+    _ask(problem, network, count, labels)
+
+
+@inlined
+def _next_rows(problem: Any, network: Any, progress: Any, count: Any, pushes: Any, labels: Any) -> None:
+    scale, chosen = narrow(pushes, network.narrowed), network.chosen[:count]
+    for i in range(count):
+        chosen[i] = network.rng.integers(0, network.data.shape[0])
+    network.fields[:] = 0.0
+    network.gram[:] = 0.0
+    for s in range(network.weights.shape[0]):
+        _write_steps(problem, network, progress, scale, s)
+        begin = s * network.weights.shape[2]
+        end = min(problem.N, begin + network.weights.shape[2])
+        read_strip(network.data, chosen, begin, end, network.inputs[s])
+        _multiply(network, s)
+    _ask(problem, network, count, labels)
+
+
+@inlined
+def _write_steps(problem: Any, network: Any, progress: Any, scale: Any, s: Any) -> None:
+    """Let the weights of a strip make the steps of the block before."""
+    add_pushes(network.ahead[s, : network.narrowed.shape[0]], progress[2], scale, network.narrowed, network.inputs[s])
+    if problem.rule.batch > BLOCK and progress[1] == 0:
+        copy_rows(network.ahead[s], network.weights[s, : network.narrowed.shape[0]])
+
+
+@inlined
+def _multiply(network: Any, s: Any) -> None:
+    add_products(network.weights[s], network.inputs[s], network.fields)
+    add_gram(network.inputs[s], network.gram)
+
+
+@inlined
+def _ask(problem: Any, network: Any, count: Any, labels: Any) -> None:
+    along = network.fields[network.narrowed.shape[0] :]
+    ask_teacher(problem.rule, problem.factor, problem.A, along, count, network.noise_rng, labels)
 
 
 @inlined
@@ -243,12 +277,17 @@ def _record(problem: Any, network: Any, v: Any, shrink: Any, pushes: Any, row: A
     scale, narrowed, inputs = narrow(pushes, network.narrowed), network.narrowed, network.inputs
     basis = network.weights[:, v.size : v.size + problem.A.size]
     record_network(network.ahead, basis, shrink, scale, narrowed, inputs, network.along[row], network.rest[row])
-    if network.law == ROWS:
-        for s in range(network.weights.shape[0]):
-            copy_rows(network.weights[s], network.moved[s])
-            copy_rows(network.ahead[s, : v.size], network.moved[s, : v.size])
-            add_pushes(network.moved[s, : v.size], shrink, scale, narrowed, inputs[s])
-        network.error[row] = error_over_rows(problem, network, v)
+
+
+@inlined
+def _record_rows(problem: Any, network: Any, v: Any, shrink: Any, pushes: Any, row: Any) -> None:
+    _record(problem, network, v, shrink, pushes, row)
+    scale = narrow(pushes, network.narrowed)
+    for s in range(network.weights.shape[0]):
+        copy_rows(network.weights[s], network.moved[s])
+        copy_rows(network.ahead[s, : v.size], network.moved[s, : v.size])
+        add_pushes(network.moved[s, : v.size], shrink, scale, network.narrowed, network.inputs[s])
+    network.error[row] = error_over_rows(problem, network, v)
 
 
 @inlined
@@ -260,7 +299,8 @@ def squares_of_network(problem: Any, network: Any, shrink: Any, pushes: Any, out
         moved = network.ahead[s, : out.size].copy()
         add_pushes(moved, shrink, scale, network.narrowed, network.inputs[s])
         for k in range(out.size):
-            out[k] += np.sum(moved[k] * moved[k])
+            for c in range(moved.shape[1]):
+                out[k] += moved[k, c] * moved[k, c]
 
 
 @merged
@@ -273,4 +313,17 @@ def _follow(problem: Problem, network: Network, v: Matrix, recorded_v: Matrix) -
 def follow_network(problem: Problem, network: Network, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
     """Train the network and record it: see :func:`tsmech.sims.two_layer.rule.follow`."""
     result: tuple[int, int] = _follow(borrowed(problem), borrowed(network), borrowed(v), borrowed(recorded_v))
+    return result
+
+
+@merged
+def _follow_rows(problem: Problem, network: Network, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
+    result: tuple[int, int] = follow(problem, network, v, recorded_v, _next_rows, _record_rows, squares_of_network)
+    return result
+
+
+@kernel
+def follow_rows(problem: Problem, network: Network, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
+    """Train a network whose inputs are rows of a matrix: a kernel of its own, which few compile."""
+    result: tuple[int, int] = _follow_rows(borrowed(problem), borrowed(network), borrowed(v), borrowed(recorded_v))
     return result

@@ -13,7 +13,7 @@ from tsmech.theory.deep_network.curves import (
     two_layer_curve,
     two_layers,
 )
-from tsmech.theory.deep_network.end_to_end import product_curve
+from tsmech.theory.deep_network.end_to_end import product_curve, product_held
 from tsmech.theory.deep_network.modes import (
     balanced_modes,
     half_times,
@@ -38,6 +38,7 @@ __all__ = [
     "layer_strengths",
     "one_layer_curve",
     "product_curve",
+    "product_held",
     "two_layer_curve",
     "two_layers",
     "unbalanced_half_times",

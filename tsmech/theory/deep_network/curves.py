@@ -16,6 +16,9 @@ from tsmech.theory.deep_network.unaligned import LANES, Modes, in_blocks, modes_
 
 Array = NDArray[np.float64]
 
+ROUNDING = 1e-15
+"""Relative rounding of a root, and for each layer of the power that takes it back."""
+
 
 class LearningCurve(NamedTuple):
     """What a network without noise has learnt at the times."""
@@ -28,6 +31,8 @@ class LearningCurve(NamedTuple):
     """Length of the loss's gradient in the space of all weights, shape (T,)."""
     layers: Array | None = None
     """Strengths of the layers where the modes are aligned, shape (T, depth, modes): as many modes as the width has."""
+    half: Array | None = None
+    """When each mode is half learnt, shape (modes,), NaN where it never is; None where that is read off the curve."""
 
 
 class TwoLayers(NamedTuple):
@@ -55,7 +60,7 @@ def aligned_curve(times: ArrayLike, strengths: ArrayLike, layers: Array, rank: i
     strengths : array_like, shape (modes,)
         s > 0 of the teacher.
     layers : ndarray, shape (depth, modes)
-        Strengths w_l of the layers at the start: all alike in a mode, or of two layers any.
+        Strengths w_l of the layers at the start: all alike in a mode with a product of at most s, or of two layers any.
     rank : int
         How many modes fit through the network, from the first: the others are never learnt (eq. 4).
 
@@ -76,11 +81,13 @@ def aligned_curve(times: ArrayLike, strengths: ArrayLike, layers: Array, rank: i
     depth = len(layers)
     fits, w = s[:rank], layers[:, :rank]
     alike = bool((w == w[0]).all())
-    if depth == 2 and not alike:
+    if depth == 2 and not (alike and (w[0] * w[1] <= fits).all()):
         modes = unbalanced_modes(times, fits, w[0], w[1])
         parts = np.stack(layer_strengths(modes.learnt, w[0], w[1]), axis=1)
     elif alike:
-        modes = balanced_modes(times, fits, w[0] ** depth, depth)
+        start = w[0] ** depth
+        rounded = (start > fits) & (start <= fits * (1.0 + ROUNDING * depth))  # of a start at its end
+        modes = balanced_modes(times, fits, np.where(rounded, fits, start), depth)
         parts = np.repeat(modes.learnt[:, None] ** (1.0 / depth), depth, axis=1)
     else:
         raise InputError("layers of different strengths have a theory at depth 2 alone")

@@ -1,4 +1,4 @@
-r"""What balanced layers compute together, at any depth and from any directions: a flow of their product alone.
+r"""What balanced layers learn, at any depth and from any directions: gradient flow of a network as small as it can be.
 
 It needs layers that are balanced, :math:`W_{l+1}^T W_{l+1} = W_l W_l^T`, which gradient flow conserves.  Derivation
 and equation numbers: ``theory/deep_linear.md``, section 5.
@@ -12,33 +12,42 @@ from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import ConvergenceError, InputError
 from tsmech.theory.deep_network.curves import LearningCurve
+from tsmech.theory.deep_network.series import ORDER, Series
 from tsmech.theory.deep_network.unaligned import Modes, imbalance
 
 Array = NDArray[np.float64]
 
-RTOL = 1e-10
-"""Relative accuracy of the integration."""
+LEARNT = 1e-11
+"""What may be missing of a mode that counts as learnt, as a share of it."""
 DECOUPLED = 1e-12
 """Largest share of the product that couples directions which count as not coupled."""
 BALANCED = 1e-9
 """Largest δ of neighbouring layers, as a share of their weights' mean square."""
+STEPS = 20_000
+"""Most series, one after another."""
+BLOCK = 1000
+"""Times at which a series is evaluated together."""
+
+
+def product_held(depth: int, modes: int, inputs: int, outputs: int) -> int:
+    """Return how many numbers :func:`product_curve` holds at once, of orthogonal layers."""
+    return 6 * inputs * outputs + (6 * ORDER + BLOCK) * depth * min(2 * modes, max(inputs, outputs)) ** 2
 
 
 def product_curve(times: ArrayLike, modes: Modes, start: Sequence[Array]) -> LearningCurve:
-    r"""Return learning of balanced layers from the flow of their product P.
+    r"""Return learning of balanced layers of any directions.
 
     .. math::
-        \dot P = \sum_{l=1}^{D} (P P^T)^{(D - l)/D}\, (\Sigma - P)\, (P^T P)^{(l - 1)/D}, \qquad
-        |\nabla E|^2 = \operatorname{tr} (\Sigma - P)^T \dot P
+        \dot W_l = (W_D \cdots W_{l+1})^T (\Sigma - W_D \cdots W_1) (W_{l-1} \cdots W_1)^T
 
     Parameters
     ----------
     times : array_like, shape (T,)
-        Increasing from 0.
+        Increasing, from 0 or later.
     modes : tuple of ndarray, shapes (outputs, modes), (modes,) and (inputs, modes)
         The teacher's left singular vectors, singular values and right singular vectors.
     start : sequence of ndarray
-        The layers W₁, ..., W_D at the start.
+        The layers W₁, ..., W_D at the start, D >= 2.
 
     Returns
     -------
@@ -49,70 +58,153 @@ def product_curve(times: ArrayLike, modes: Modes, start: Sequence[Array]) -> Lea
     InputError
         If the layers are not balanced.
     ConvergenceError
-        If the integration stops short.
+        If the gradient is too large for floating point, or too many steps are needed.
 
     Notes
     -----
-    Exact.  Integrated to a relative accuracy of 1e-10 of the weakest direction at the start; a singular value
-    decomposition at each evaluation, of P between the directions that the teacher reaches.
+    Exact.  Of orthogonal layers and a teacher of m modes it is a network of at most 2m units, whatever the width.  Its
+    layers are expanded in powers of the time, to 1e-13 of the weights that still learn.  A mode that is learnt is taken
+    out, so that weak modes are not followed in the short steps that strong ones need.  Some ten steps a mode, each of
+    O(depth size³).
 
     References
     ----------
-    theory/deep_linear.md, eq. 33.  S. Arora, N. Cohen, E. Hazan 2018, arXiv:1802.06509, theorem 1.
+    theory/deep_linear.md, eqs. 2 and 33-33b.  S. Arora, N. Cohen, E. Hazan 2018, arXiv:1802.06509, theorem 1.
     """
-    from scipy.integrate import odeint  # LSODA: between its steps it is as accurate as at them
-    from scipy.linalg.lapack import dgesdd
-
     for below, above in itertools.pairwise(start):
         delta = imbalance(below, above)
         if delta is None or abs(delta) > BALANCED * (np.sum(below**2) + np.sum(above**2)) / len(below):
             raise InputError("the layers are not balanced: W_(l+1).T W_(l+1) must be W_l W_l.T for all l")
-    t, (left, s, right), depth = np.asarray(times, float), modes, len(start)
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            return _follow(np.asarray(times, float), *_reduced(modes, start))
+    except ArithmeticError:
+        raise ConvergenceError("the layers could not be followed: their gradient is too large") from None
+
+
+def _follow(t: Array, network: "_Network", alone: Array) -> LearningCurve:
+    """Return learning of a network, beside directions that fade alone."""
+    depth, size = network.layers.shape[:2]
+    strengths = np.tile(network.strengths, (t.size, 1))
+    error, squared = _fading(alone, t, depth)
+    series, now, done, unit = Series(depth, size), 0.0, 0, network.unit()
+    for _ in range(STEPS):
+        if network.take_out_learnt():
+            unit = network.unit()
+        if not network.modes.any():
+            rest = _fading(network.sizes(), t[done:] - now, depth)
+            error[done:] += rest[0]
+            squared[done:] += rest[1]
+            break
+        unit = series.expand(network.layers, network.target, unit)  # and the next series is as long, about
+        ahead = done + int(np.searchsorted(t[done:], now + unit, side="right"))
+        for first in range(done, ahead, BLOCK):
+            rows = slice(first, min(first + BLOCK, ahead))
+            missing, squares = series.outcome(t[rows] - now)
+            strengths[rows, network.modes] -= network.along(missing)
+            error[rows] += 0.5 * np.einsum("toi,toi->t", missing, missing)
+            squared[rows] += squares
+        if ahead == t.size:
+            break
+        network.layers, now, done = series.layers(unit), now + unit, ahead
+    else:
+        raise ConvergenceError(f"the layers could not be followed beyond t = {now:.6g} in {STEPS} steps")
+    return LearningCurve(strengths, error, np.sqrt(squared))
+
+
+class _Network:
+    """Balanced layers between the directions that the teacher reaches, and those of its modes that are not learnt.
+
+    Parameters
+    ----------
+    layers : ndarray, shape (depth, size, size)
+    left, s, right : ndarray, shapes (size, modes), (modes,) and (size, modes)
+        The teacher in the same directions.
+    """
+
+    def __init__(self, layers: Array, left: Array, s: Array, right: Array) -> None:
+        self.layers, self.strengths, self._left, self._right = layers, s, left, right
+        self.modes = np.ones(s.size, dtype=bool)
+        self._aim()
+
+    def _aim(self) -> None:
+        left, right = self._left[:, self.modes], self._right[:, self.modes]
+        self.target = (left * self.strengths[self.modes]) @ right.T
+        self._dyads = (left[:, None] * right).reshape(len(left) ** 2, left.shape[1])
+
+    def missing(self) -> Array:
+        """Return Σ - W_D...W_1."""
+        product = self.layers[0]
+        for layer in self.layers[1:]:
+            product = layer.dot(product)
+        return np.asarray(self.target - product)
+
+    def sizes(self) -> Array:
+        """Return the singular values of Σ - W_D...W_1."""
+        return np.asarray(np.linalg.svd(self.missing(), compute_uv=False), float)
+
+    def along(self, matrices: Array) -> Array:
+        """Return the components of matrices, shape (T, size, size), along the modes that are not learnt."""
+        return np.asarray(matrices.reshape(len(matrices), -1) @ self._dyads)
+
+    def unit(self) -> float:
+        """Return a time in which the layers change by a share of themselves."""
+        depth, w, lacks = len(self.layers), *(float(np.linalg.norm(one, 2)) for one in (self.layers[0], self.missing()))
+        rate = (depth - 1) * w ** (depth - 2) * lacks + depth * w ** (2 * depth - 2)
+        return 1.0 / rate if rate > 0.0 else 1.0
+
+    def take_out_learnt(self) -> bool:
+        """Take the modes that are learnt out of layers, target and ``modes``, and return whether there were any.
+
+        Such a mode is a singular vector of each layer, and couples to the others in the second order of what it lacks.
+        """
+        missing, least = self.missing(), (LEARNT * self.strengths) ** 2
+        learnt = self.modes & (((missing @ self._right) ** 2).sum(axis=0) <= least)
+        if learnt.any():
+            learnt &= ((missing.T @ self._left) ** 2).sum(axis=0) <= least
+        if not learnt.any():
+            return False
+        here, layers = self._right[:, learnt], self.layers.copy()
+        for layer, found in zip(self.layers, layers, strict=True):
+            above = np.linalg.qr(layer @ here)[0]
+            found -= above @ (above.T @ layer)
+            found -= (found @ here) @ here.T
+            here = above
+        self.layers, self.modes = layers, self.modes & ~learnt
+        self._aim()
+        return True
+
+
+def _reduced(modes: Modes, start: Sequence[Array]) -> tuple[_Network, Array]:
+    """Return the network between the teacher's directions and those that they reach, filled up with zeros to squares.
+
+    With it the singular values of the product in all other directions.
+    """
+    left, s, right = modes
     rank, product = min(map(min, (layer.shape for layer in start))), start[0]
     for layer in start[1:]:
         product = layer @ product
     outputs, inputs, alone = _coupled(product, left, right, rank)
-    product, left, right, rank = outputs.T @ product @ inputs, outputs.T @ left, inputs.T @ right, rank - len(alone)
-    target = (left * s) @ right.T
+    here, parts = inputs, []
+    for layer in start[:-1]:
+        moved = layer @ here
+        u, x, _ = np.linalg.svd(moved, full_matrices=False)
+        here = u[:, x > DECOUPLED * x[0]]
+        parts.append(here.T @ moved)
+    parts.append(outputs.T @ (start[-1] @ here))
+    size = max(max(part.shape) for part in parts)
+    layers, (first, last) = np.zeros((len(parts), size, size)), np.zeros((2, size, s.size))
+    for layer, part in zip(layers, parts, strict=True):
+        layer[: part.shape[0], : part.shape[1]] = part
+    last[: outputs.shape[1]], first[: inputs.shape[1]] = outputs.T @ left, inputs.T @ right
+    return _Network(layers, last, s, first), alone
 
-    upward = np.arange(depth, dtype=float)
 
-    def factors(x: Array) -> Array:
-        roots = np.zeros((*x.shape[:-1], max(target.shape), 1))
-        roots[..., :rank, 0] = x[..., :rank] ** (2.0 / depth)
-        rows, columns = roots[..., : target.shape[0], :] ** upward[::-1], roots[..., : target.shape[1], :] ** upward
-        return np.asarray(rows @ columns.swapaxes(-1, -2))
-
-    def change(_: float, flat: Array) -> Array:
-        P = flat.reshape(target.shape)
-        right, x, left, failed = dgesdd(P.T)  # of Pᵀ, which lies in memory as LAPACK wants it
-        if failed:
-            raise ConvergenceError("the product of the layers could not be integrated: its singular values diverge")
-        return np.asarray(left.T @ (factors(x) * (left @ (target - P) @ right)) @ right.T).ravel()
-
-    first = 0 if t[0] == 0.0 else 1  # times from 0, where the start is
-    found, said = odeint(
-        change,
-        product.ravel(),
-        np.concatenate([[0.0] * first, t]),
-        rtol=RTOL,
-        atol=RTOL * float(np.linalg.norm(product, 2)),
-        tfirst=True,
-        full_output=True,
-        mxstep=100_000,
-    )
-    if said["message"] != "Integration successful.":
-        raise ConvergenceError(f"the product of the layers could not be integrated: {said['message']}")
-    products = found[first:].reshape(-1, *target.shape)
-    missing = target - products
-    u, x, v = np.linalg.svd(products)
-    falls = (factors(x) * (u.swapaxes(1, 2) @ missing @ v.swapaxes(1, 2)) ** 2).sum(axis=(1, 2))
-    strengths = np.einsum("om,toi,im->tm", left, products, right, optimize=True)
+def _fading(x: Array, times: Array, depth: int) -> tuple[Array, Array]:
+    """Return E and the square of its gradient's length from singular values x where nothing is to be learnt (33a)."""
     q = 2.0 - 2.0 / depth
-    fading = alone * (np.exp(-t[:, None]) if depth == 1 else (1 + q * depth * alone**q * t[:, None]) ** (-1 / q))
-    error = 0.5 * ((missing**2).sum(axis=(1, 2)) + (fading**2).sum(axis=1))
-    falls += depth * (fading ** (2 + q)).sum(axis=1)
-    return LearningCurve(strengths, error, np.sqrt(np.maximum(falls, 0.0)))
+    left = x * (1.0 + q * depth * x**q * times[:, None]) ** (-1.0 / q)
+    return 0.5 * (left**2).sum(axis=1), depth * (left ** (2.0 + q)).sum(axis=1)
 
 
 def _coupled(product: Array, left: Array, right: Array, rank: int) -> tuple[Array, Array, Array]:

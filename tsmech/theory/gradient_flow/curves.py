@@ -325,7 +325,7 @@ def prepare(
     if rank == 1 and (s == s[0]).all() and (t == t[0]).all():
         sample = marchenko_pastur.isotropic(alpha, t[0], scales, s[0])
     else:
-        sample = marchenko_pastur.anisotropic(alpha, seen, scales)
+        sample = marchenko_pastur.anisotropic(alpha, seen, scales, upper=() if step == 0 else None)
     stable = 2 / (sample.high + shift)
     if step > stable:
         raise InputError(f"step = {step!r}: gradient descent is stable for steps up to {stable:.10g}")

@@ -2,7 +2,7 @@
 
 from tsmech.theory.sample_reuse.first_epoch import first_epoch, unstable, without_replacement
 from tsmech.theory.sample_reuse.linear import LinearCurve, linear_unit
-from tsmech.theory.sample_reuse.paths import MeanField, mean_field, too_long
+from tsmech.theory.sample_reuse.paths import MeanField, mean_field, paths_too_large, too_long
 
 __all__ = [
     "LinearCurve",
@@ -10,6 +10,7 @@ __all__ = [
     "first_epoch",
     "linear_unit",
     "mean_field",
+    "paths_too_large",
     "too_long",
     "unstable",
     "without_replacement",

@@ -133,7 +133,8 @@ def mean_field(
     Raises
     ------
     InputError
-        If a value is out of range, or there are more steps than memory and time allow: see :func:`too_long`.
+        If a value is out of range, or there are more steps than time (:func:`too_long`) and memory allow
+        (:func:`paths_too_large`).
 
     Notes
     -----
@@ -153,7 +154,8 @@ def mean_field(
         raise InputError(f"share = {share:g} is not allowed: it must be above 0 and at most 1")
     Q, R, T, v, A = (np.array(each, dtype=np.float64) for each in (Q, R, T, v, A))
     training = _Training.of(Q, R, T, v, A, rule, alpha, share)
-    if reason := too_long(len(training.start), int(at[-1]), share):
+    units, steps = len(training.start), int(at[-1])
+    if reason := too_long(units, steps) or paths_too_large(units, steps, share):
         raise InputError(reason)
     count = paths or paths_for(len(training.start), int(at[-1]), share)
     while True:
@@ -184,11 +186,16 @@ def paths_for(units: int, steps: int, share: float = 1.0) -> int:
     return max(more * LEAST_PATHS, 1 << math.ceil(math.log2(PATHS_A_DIRECTION * 2 * more * max(1, units * steps))))
 
 
-def too_long(units: int, steps: int, share: float = 1.0) -> str | None:
-    """Return why so many steps of K units are not followed, or None where they are: memory O(paths · steps · K)."""
+def too_long(units: int, steps: int) -> str | None:
+    """Return why so many steps of K units are not followed, or None where they are."""
+    if units * steps <= MOST_DIRECTIONS:
+        return None
+    return f"{steps} full steps of {units} units are too many: units times steps can be {MOST_DIRECTIONS}"
+
+
+def paths_too_large(units: int, steps: int, share: float = 1.0) -> str | None:
+    """Return that the paths of so many steps do not fit into memory, O(paths · steps · K), or None where they do."""
     directions = units * steps
-    if directions > MOST_DIRECTIONS:
-        return f"{steps} full steps of {units} units are too many: units times steps can be {MOST_DIRECTIONS}"
     numbers = max(MOST_PATHS, paths_for(units, steps, share)) * (2 * directions + 8 * units + SOBOL) + directions**2
     return shortage(8.0 * numbers, f"paths of {steps} steps")
 
