@@ -173,6 +173,12 @@ class Tab:
 
         Select(self.one(f".{css}").shadow_root.find_element("css selector", "select")).select_by_value(value)
 
+    def save(self, kind: str, path: Path) -> bytes:
+        """Press the button that saves a file, and return what the browser has saved."""
+        self.one(f".save-{kind}").shadow_root.find_element("css selector", "button, a").click()
+        self.wait(path.exists, f"no {path.name}")
+        return path.read_bytes()
+
     def numbers(self, source: str, column: str) -> list[Any]:
         """Return a column of the first sources that have some column, as the browser has it."""
         found = [

@@ -31,8 +31,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tsmech.run("ridge", **sweep, answers="theory,reduced", workers=1, out=place / "several")
     from tsmech.runs import resolve
 
-    asked = resolve("double_descent", {})
-    tsmech.run("double_descent", answers="theory", workers=1, out=place / f"runs/double_descent-{asked.digest()}")
+    for name, more in (
+        ("double_descent", {}),
+        ("ridge_phase_diagram", {"alpha": "0.5:2:6", "penalty": "log:0.01:1:6"}),
+    ):
+        saved = place / f"runs/{name}-{resolve(name, {}).digest()}"
+        tsmech.run(name, answers="theory", workers=1, out=saved, **more)
     return place
 
 
@@ -203,12 +207,26 @@ def test_matrices_and_trajectories_are_a_choice_and_tell_their_numbers_where_the
     tab.wait(lambda: len(tab.numbers("x0", "along")) == 2)
 
 
-def test_axes_can_have_the_symbols_of_a_paper(driver: Any, site: str) -> None:
+def test_axes_can_have_the_symbols_of_a_paper_and_files_that_are_saved_have_them_too(
+    driver: Any, site: str, tmp_path: Path
+) -> None:
     tab = Tab(driver, f"{site}/ridge?answers=theory&alpha=0.5:4:8&penalty=0.1")
     ours = shown(tab)
     tab.choose("convention", "Hastie et al. 2022")
     tab.wait(lambda: theory(tab) != ours)
     tab.wait(lambda: "convention=Hastie" in driver.current_url)
+    tab.wait(lambda: "--convention 'Hastie et al. 2022'" in tab.text(".way-command"))
+    driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    files = {kind: tab.save(kind, tmp_path / f"ridge.{kind}") for kind in ("png", "svg", "csv")}
+    assert files["png"].startswith(b"\x89PNG")
+    assert b"<svg" in files["svg"]
+    header, first = files["csv"].decode().splitlines()[:2]
+    row = dict(zip(header.split(","), first.split(","), strict=True))
+    assert float(row["alpha as γ of Hastie et al. 2022"]) == 1 / float(row["alpha"])
+    tab.type("alpha", "")
+    tab.wait(lambda: "ridge needs alpha" in tab.text(".error-alpha"))
+    assert tab.save("png", tmp_path / "ridge.txt") == b"there is nothing to save"
+    tab.wait(lambda: "there is nothing to save" in tab.text(".status"))
 
 
 def test_an_experiment_opens_with_its_saved_run_under_it(driver: Any, site: str) -> None:
@@ -217,6 +235,9 @@ def test_an_experiment_opens_with_its_saved_run_under_it(driver: Any, site: str)
     tab.wait(lambda: "pale: the saved run" in tab.text(".status"))
     tab.wait(lambda: 0.3 in tab.numbers("ys", "alpha"))
     assert tab.words("penalty") == "0,0.25"
+    tab = Tab(driver, f"{site}/ridge_phase_diagram?answers=theory")
+    tab.wait(lambda: "beside: the saved run" in tab.text(".status"))
+    tab.wait(lambda: len(tab.all(".bk-Figure")) == 2 and tab.numbers("image", "dw"))
 
 
 def test_a_run_is_shown_in_small_multiples_and_says_when_it_is_gone(driver: Any, site: str, place: Path) -> None:
@@ -225,6 +246,10 @@ def test_a_run_is_shown_in_small_multiples_and_says_when_it_is_gone(driver: Any,
     assert len(tab.all(".bk-Figure")) == 4
     tab.choose("axis-x", "train_error")
     tab.wait(lambda: tab.text(".status") == "ready" and tab.numbers("x0", "along"))
+    assert tab.text(".way-command") == "tsmech plot several --x train_error"
+    tab.wait(lambda: "plot.x=train_error" in driver.current_url)
+    driver.refresh()
+    tab.wait(lambda: tab.numbers("x0", "along"))
     shutil.move(place / "several", place / "moved")
     try:
         tab.wait(lambda: "is not there any more" in tab.text(".status"))
@@ -239,6 +264,15 @@ def test_what_a_link_says_wrong_is_said_in_a_sentence(driver: Any, site: str) ->
     tab.wait(lambda: "nosie, which ridge has not: did you mean noise?" in tab.text(".status"))
     tab = Tab(driver, f"{site}/online_sgd?learning_rate=1000&activation=linear&duration=5&answers=theory")
     tab.wait(lambda: "theory: diverged, the first at alpha" in tab.text(".status"), seconds=LONG)
+
+
+@pytest.mark.parametrize(("rates", "lines"), [("2,3", 0), ("0.5,2", 1)])
+def test_a_solver_that_gives_up_is_said_and_what_it_finds_is_drawn(
+    driver: Any, site: str, rates: str, lines: int
+) -> None:
+    tab = Tab(driver, f"{site}/stubborn?answers=exact&plot.y=memory&plot.by=rate&rate={rates}")
+    tab.wait(lambda: "theory: no fixed point was found at rate = 2" in tab.text(".status"), seconds=LONG)
+    tab.wait(lambda: len(theory(tab)) == lines)
 
 
 def test_an_address_that_is_no_page_says_so_and_leads_to_the_list(site: str) -> None:

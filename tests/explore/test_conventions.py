@@ -8,7 +8,9 @@ import pytest
 import tsmech
 from tsmech.errors import InputError
 from tsmech.experiment import build
-from tsmech.explore.translation import Translation
+from tsmech.explore.products import file
+from tsmech.plots import draw
+from tsmech.plots.translation import Translation
 from tsmech.systems import REGISTRY, find
 
 pytest.importorskip("panel")
@@ -68,11 +70,52 @@ def test_an_error_is_scaled_like_its_value_and_the_test_error_agrees_with_the_ge
 
 
 def test_a_paper_that_is_not_there_is_refused() -> None:
-    with pytest.raises(InputError, match="has no convention Nobody"):
-        Translation(build("ridge", {"alpha": 1}), "Nobody 1900")
+    for wrong in ("Hastie et al. 2023", "Nobody", 3):
+        with pytest.raises(InputError, match=r"plot convention .* is unknown: "):
+            build("ridge", {"alpha": 1}, plot={"convention": wrong})
+    with pytest.raises(InputError, match="capacity has our own symbols alone"):
+        build("capacity", {"alpha": 1}, plot={"convention": "Nobody"})
 
 
 def test_without_a_paper_nothing_is_changed() -> None:
     row = {"alpha": 2.0, "test_error": 0.3}
     assert Translation(build("ridge", {"alpha": 1})).row(row, "alpha", "test_error") is row
     assert not tsmech.SampleReuse.conventions
+
+
+def test_a_picture_on_paper_has_the_numbers_that_the_page_shows() -> None:
+    """Theory runs to γ = 1/alpha from the right, its peak and marks with it; what colour says stays ours."""
+    plot = {"x": "alpha", "y": ["test_error"], "mark": {"alpha": 2.0}, "reference": {"floor": 0.125}}
+    experiment = build("ridge", {"alpha": "0.5:4:8", "noise": 0.5, "penalty": [0.1, 1.0]}, answers="theory", plot=plot)
+    rows = tsmech.run(experiment, workers=1).to_dict("records")
+    ax = draw(experiment, rows, convention="Hastie et al. 2022").axes[0]
+    line, mark, floor = (ax.lines[n] for n in (0, -2, -1))
+    at, values = line.get_data()
+    ours = sorted((row["alpha"], row["test_error"]) for row in rows if row["penalty"] == 0.1)
+    np.testing.assert_allclose(at, sorted(1 / alpha for alpha, _ in ours))
+    np.testing.assert_allclose(values, [2 * error - 0.25 for _, error in reversed(ours)])
+    assert mark.get_xdata()[0] == 0.5
+    assert floor.get_ydata()[0] == 0.0
+    assert ax.get_xlabel().startswith("γ   (ours: α, ")
+    assert draw(experiment, rows).axes[0].get_xlabel().startswith("α   (")
+    kept = build("ridge", {"alpha": [0.5, 1, 2]}, answers="theory", plot={"convention": "Hastie et al. 2022"})
+    (again,) = (draw(kept, tsmech.run(kept, workers=1).to_dict("records"), convention=one) for one in ["tsmech"])
+    assert again.axes[0].get_xlabel().startswith("α   (")
+
+
+def test_a_map_on_paper_is_scaled_like_that_of_the_page() -> None:
+    asked = {"alpha": [0.5, 1, 2, 4], "noise": [0.1, 0.2, 0.3], "penalty": 0.1}
+    plot = {"value": "test_error", "x": "alpha", "y": "noise", "convention": "Hastie et al. 2022"}
+    experiment = build("ridge", asked, answers="theory", plot=plot)
+    ax = draw(experiment, tsmech.run(experiment, workers=1).to_dict("records")).axes[0]
+    assert ax.get_xlim() == pytest.approx((0.25, 2.0))
+    assert ax.get_xlabel().startswith("γ   (ours: α")
+
+
+def test_a_table_that_is_saved_has_the_columns_of_the_paper_beside_ours() -> None:
+    experiment = build("ridge", {"alpha": [0.5, 2]}, plot={"convention": "Hastie et al. 2022"})
+    rows = [{"answer": "reduced", "alpha": 2.0, "test_error": 0.3, "test_error_sem": 0.01}]
+    header, row = file(experiment, rows, "csv").getvalue().decode().splitlines()
+    assert header.startswith("answer,alpha,test_error,test_error_sem,alpha as γ of Hastie et al. 2022,")
+    assert header.endswith('test_error as R_X of Hastie et al. 2022,"test_error as R_X of Hastie et al. 2022, sem"')
+    assert [float(one) for one in row.split(",")[4:]] == pytest.approx([0.5, 0.35, 0.02])

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("panel")
 
+
 import tsmech
 from tests.systems.test_every_kind import TwoTasks
 from tsmech.errors import InputError
@@ -17,20 +18,20 @@ from tsmech.explore.frame import Pictures
 from tsmech.explore.heat import PIXELS, CellCanvas, _pixels
 from tsmech.explore.series import MOST_CURVES, draw
 from tsmech.explore.stages import levels_of, predictions
-from tsmech.explore.translation import Translation
+from tsmech.explore.underlay import with_saved
 from tsmech.plots.curves import MOST_MARKERS
 
 Row = dict[str, float]
 
 
-def drawn(paper: str = "", **asked: object) -> tuple[Experiment, list[Row], Drawing]:
+def drawn(**asked: object) -> tuple[Experiment, list[Row], Drawing]:
     """Return an experiment, its rows, and what a page shows of them."""
     plot = asked.pop("plot")
     system = asked.pop("system", TwoTasks)
     answers = asked.pop("answers", None)
     experiment = build(system, asked, replicates=3, plot=plot, answers=answers)
     rows = tsmech.run(experiment, workers=1).to_dict("records")
-    return experiment, rows, draw(experiment, rows, Translation(experiment, paper))
+    return experiment, rows, draw(experiment, rows)
 
 
 def test_a_matrix_has_the_entries_of_the_table_with_their_errors_the_first_row_on_top() -> None:
@@ -70,8 +71,9 @@ def test_maps_share_their_axes_though_one_is_not_full_yet() -> None:
 def test_a_map_in_the_symbols_of_a_paper_is_scaled_where_its_cells_stay_in_rows_and_lines(up: str) -> None:
     """Hastie et al. have γ = 1/alpha, and a penalty that is ours over alpha: over alpha that is no grid."""
     plot = {"x": "alpha", "y": up, "value": "test_error"}
-    asked = {"system": "ridge", "alpha": [0.5, 2, 4], up: [0.1, 0.2], "answers": "theory", "plot": plot}
-    ours, theirs = (drawn(paper, **asked)[2].panels[0] for paper in ("", "Hastie et al. 2022"))
+    asked = {"system": "ridge", "alpha": [0.5, 2, 4], up: [0.1, 0.2], "answers": "theory"}
+    papers = ("tsmech", "Hastie et al. 2022")
+    ours, theirs = (drawn(**asked, plot={**plot, "convention": paper})[2].panels[0] for paper in papers)
     assert ours.cells is not None
     assert theirs.cells is not None
     if up == "penalty":
@@ -94,7 +96,7 @@ def test_of_many_curves_evenly_spaced_ones_are_drawn_and_that_is_said() -> None:
 def test_what_is_not_there_is_refused_in_a_line() -> None:
     experiment = build(TwoTasks, {"rate": 0.5}, plot={"matrix": "C"})
     with pytest.raises(InputError, match="C cannot be drawn"):
-        draw(experiment, [{"answer": "exact", "task": "first", "time": 0.0}], Translation(experiment))
+        draw(experiment, [{"answer": "exact", "task": "first", "time": 0.0}])
 
 
 @pytest.mark.parametrize("logarithmic", [False, True])
@@ -144,3 +146,23 @@ def test_levels_begin_with_few_values_and_end_with_all(count: int) -> None:
     assert min(count, 5) <= len(coarse) <= 21
     assert {*levels.values()} == {*range(max(levels.values()) + 1)}
     assert math.isclose(max(coarse), count - 1)
+
+
+def test_a_saved_map_stands_beside_the_live_one_in_the_same_colours_and_trails_lie_under_theirs() -> None:
+    asked = {"system": "ridge", "alpha": [0.5, 1, 2], "penalty": [0.1, 0.2], "answers": "theory"}
+    plot = {"x": "alpha", "y": "penalty", "value": "test_error"}
+    live, saved = (drawn(**asked, noise=noise, plot=plot)[2] for noise in (0.5, 1.0))
+    laid, count = with_saved(live, saved.panels)
+    assert [panel.title for panel in laid.panels] == ["theory", "saved: theory"]
+    assert count == 1
+    one, other = (panel.cells for panel in laid.panels)
+    assert one is not None
+    assert other is not None
+    assert one.colours == other.colours
+    assert (one.colours.low, one.colours.high) == (one.table.min(), other.table.max())
+    line = {"x": "memory", "y": ["m[0]"]}
+    trails = drawn(rate=0.5, plot=line)[2]
+    laid, count = with_saved(trails, drawn(rate=0.7, plot=line)[2].panels)
+    assert count == len(trails.panels) == len(laid.panels)
+    assert all(panel.trails is not None and len(panel.trails.under) == 2 for panel in laid.panels)
+    assert with_saved(trails, saved.panels) == (trails, 0)

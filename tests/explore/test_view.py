@@ -1,6 +1,7 @@
 """What a page says of itself: its link, its command, its file and its call ask for the same experiment."""
 
 import contextlib
+import dataclasses
 import shlex
 from collections.abc import Iterator
 from urllib.parse import parse_qsl
@@ -11,8 +12,9 @@ import tsmech
 from tests.commands import command
 from tsmech.errors import InputError
 from tsmech.experiment import experiments, from_file
-from tsmech.explore.view import View, mapped, matrices, open_view, opening
+from tsmech.explore.view import View, coloured, mapped, matrices, open_view, opening
 from tsmech.explore.wording import several, to_words
+from tsmech.plots.picture import choose
 from tsmech.runs import resolve
 from tsmech.systems import REGISTRY, find
 
@@ -69,6 +71,45 @@ def test_the_command_the_file_and_the_call_ask_for_the_same(name: str, tmp_path:
 
     exec(compile(call, "call", "exec"), {"asked": ask})
     assert dense(asked[0]) == dense(experiment)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "double_descent",
+        "ising_perceptron_phases",
+        "learning_curve_few",
+        "perceptron_asymptotes",
+        "semantic_development_embedding",
+        "semantic_development_similarity",
+    ],
+)
+def test_the_command_draws_what_the_page_shows(name: str) -> None:
+    first = open_view(name)
+    papers = [one.paper for one in first.system.conventions]
+    others = [*coloured(first.system)[:1], ""]
+    views = [first, *(first.with_axis("by", one) for one in others), *(first.with_axis("x", one) for one in others)]
+    views += [first.with_map(one) for one in (*mapped(first.system)[:1], *matrices(first.system)[:1], "")]
+    views += [dataclasses.replace(first, plot={**first.plot, "log": "none"})]
+    views += [dataclasses.replace(first, plot={**first.plot, "convention": paper}) for paper in papers[:1]]
+    shown = [(view, view.experiment()) for view in views if view.is_allowed()]
+    assert len(shown) > 2
+    for view, asked in shown:
+        what, given = _typed(view.command(asked).splitlines()[0])
+        run = resolve(what, {key: words for key, words in given.items() if key not in OPTIONS})
+        drawn = _typed(view.command(asked).partition("\n")[2])[1]
+        assert choose(run, None, **drawn) == choose(asked)
+        assert run.parameters == asked.parameters
+
+
+OPTIONS = ("answers", "replicates", "seed", "out")
+
+
+def _typed(line: str) -> tuple[str, dict[str, str]]:
+    """Return what a line of the command runs, and its options by name; no switches are among them."""
+    words = shlex.split(line)
+    pairs = zip(words[3::2], words[4::2], strict=True)
+    return (words[2] if words else ""), {flag[2:].replace("-", "_"): said for flag, said in pairs}
 
 
 def _along(name: str) -> Iterator[tuple[View, tsmech.Experiment]]:

@@ -213,6 +213,10 @@ def plot(
     log: Annotated[
         str | None, typer.Option(help="logarithmic axes: x, y, x,y or none (default: as the values are spread)")
     ] = None,
+    convention: Annotated[
+        str | None,
+        typer.Option(help="axes in the symbols and scalings of a paper, or of tsmech", metavar="PAPER"),
+    ] = None,
     out: Annotated[
         Path | None, path_option("write OUT.png and OUT.svg, or a file .png, .svg or .pdf (default: the run's figure)")
     ] = None,
@@ -230,7 +234,7 @@ def plot(
         if out:
             check_out(directory / f"{stem}.{formats[-1]}")
         choice: dict[str, Any] = {"x": x, "y": y or None, "by": by, "value": value, "together": together, "log": log}
-        choice |= {"matrix": matrix, "at": at, "spread": spread}
+        choice |= {"matrix": matrix, "at": at, "spread": spread, "convention": convention}
         if words := lacks_lines(store, **choice):
             say(f"tsmech: {words}")
         for path in draw(store, directory, stem, formats, **choice):

@@ -10,11 +10,12 @@ from tsmech.experiment.experiment import (
     restore,
     whole,
 )
-from tsmech.experiment.plot import is_family, read_plot, split_names
+from tsmech.experiment.plot import OURS, is_family, read_plot, split_names
 from tsmech.experiment.toml_files import experiments, find_file, from_file
 
 __all__ = [
     "LARGEST_SEED",
+    "OURS",
     "REPLICATES",
     "Experiment",
     "Task",

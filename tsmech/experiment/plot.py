@@ -15,7 +15,9 @@ OUTSIDE = re.compile(r",(?![^\[\]]*\])")
 """A comma that is not between brackets."""
 ENTRY = re.compile(r"([^\[\]]*)\[([^\[\]]*)\]")
 """An entry of a vector or a matrix: its name, and its indices between brackets."""
-KEYS = ("x", "y", "by", "value", "matrix", "at", "together", "spread", "log", "mark", "reference")
+KEYS = ("x", "y", "by", "value", "matrix", "at", "together", "spread", "log", "mark", "reference", "convention")
+OURS = "tsmech"
+"""The convention that is our own, where a picture is to have it again."""
 
 
 def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot ") -> dict[str, Any]:
@@ -34,6 +36,9 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
 
     ``log`` names the axes that are logarithmic (``x``, ``y``, both or ``none``), ``mark`` numbers that a vertical line
     marks, by parameter, and ``reference`` numbers that a horizontal line marks, by label.
+
+    ``convention`` names the paper whose symbols and scalings the axes have: one of the system's ``conventions``, or
+    ``tsmech``.
     """
     declared = system.parameters()
     seen = list(system.observables)
@@ -57,6 +62,8 @@ def read_plot(given: Mapping[str, Any], system: type[System], mark: str = "plot 
             plot[key] = _read_references(value, mark)
         elif key == "at":
             plot[key] = _read_times(value, mark)
+        elif key == "convention":
+            plot |= _read_convention(value, system, mark)
         elif key in ("together", "spread"):
             if not isinstance(value, bool):
                 raise InputError(f"{mark}{key} = {shown(repr(value))} is not allowed: it must be true or false")
@@ -163,6 +170,14 @@ def _read_times(value: Any, mark: str) -> list[float]:
     if not times or not all(map(math.isfinite, times)):
         raise InputError(f"{mark}at {shown(value)} is not allowed: it must be numbers, such as 0,10,100")
     return times
+
+
+def _read_convention(value: Any, system: type[System], mark: str) -> dict[str, str]:
+    papers = [OURS, *(convention.paper for convention in system.conventions)]
+    if value not in papers:
+        has = nearest(str(value), papers) if len(papers) > 1 else f"{system.name} has our own symbols alone"
+        raise InputError(f"{mark}convention {shown(value)} is unknown: {has}")
+    return {} if value == OURS else {"convention": value}
 
 
 def _read_log(value: Any, mark: str) -> list[str]:

@@ -1,7 +1,6 @@
 """A panel in the browser: a Bokeh figure that is made once for a kind of panel and then given new numbers."""
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from tsmech.explore.drawing import Colours, Panel, Series
+from tsmech.explore.drawing import Colours, Panel
 
 WIDTH, HEIGHT = 470, 350
 LETTERS = 44
@@ -55,11 +54,9 @@ class Canvas:
     ----------
     panel
         The first panel.
-    under
-        Series of a saved run that lie under it.
     """
 
-    def __init__(self, panel: Panel, under: Sequence[Series] = ()) -> None:
+    def __init__(self, panel: Panel) -> None:
         self._kind = self.kind_of(panel)
         kinds = {axis: "log" if log else "linear" for axis, log in (("x", panel.x_log), ("y", panel.y_log))}
         self.figure = figure(
@@ -92,7 +89,7 @@ class Canvas:
         self._set: dict[str, tuple[float, float]] = {}
         self.figure.on_event(Reset, lambda event: self._forget())
         self._make(panel)
-        self.show(panel, under)
+        self.show(panel)
 
     @classmethod
     def kind_of(cls, panel: Panel) -> tuple[Any, ...]:
@@ -103,13 +100,13 @@ class Canvas:
         """Return whether a panel, drawn by that class, can be shown by new numbers alone."""
         return self._kind == cls.kind_of(panel)
 
-    def show(self, panel: Panel, under: Sequence[Series] = ()) -> None:
-        """Show a panel, with the series of a saved run under it."""
+    def show(self, panel: Panel) -> None:
+        """Show a panel."""
         self.figure.title.text = panel.title or panel.note
         self.figure.xaxis.axis_label, self.figure.yaxis.axis_label = wrapped(panel.x_label), wrapped(panel.y_label)
         for axis, limits in (("x", panel.x_range), ("y", panel.y_range)):
             self._range(axis, limits)
-        self._fill(panel, under)
+        self._fill(panel)
 
     def watch(self) -> None:
         """Do what a person's zooming asks for; called now and then."""
@@ -118,7 +115,7 @@ class Canvas:
         """Put into the figure what panels of this kind have."""
         raise NotImplementedError
 
-    def _fill(self, panel: Panel, under: Sequence[Series]) -> None:
+    def _fill(self, panel: Panel) -> None:
         """Give what is there the numbers of a panel."""
         raise NotImplementedError
 

@@ -13,15 +13,16 @@ from tsmech.explore.drawing import (
     Colours,
     Drawing,
     Panel,
+    axis_words,
     column,
     key_words,
     matching,
     plain_symbol,
     spread_range,
 )
-from tsmech.explore.translation import Translation
 from tsmech.plots import maps, matrices
 from tsmech.plots.picture import Picture, Row, is_logarithmic, visible
+from tsmech.plots.translation import Translation
 
 ABOVE = "pale: above the scale, or infinite"
 MISSING = "grey: no value"
@@ -54,10 +55,11 @@ def tabulate(places: Sequence[Sequence[Array]]) -> list[Grid]:
     return grids
 
 
-def draw_maps(experiment: Experiment, rows: Sequence[Row], picture: Picture, translation: Translation) -> Drawing:
+def draw_maps(experiment: Experiment, rows: Sequence[Row], picture: Picture) -> Drawing:
     """Return the maps of the answers that rows hold."""
     (value,), up = picture.observables, str(picture.y)
-    shown, translated = translation.rows(visible(experiment, picture, rows, value), (picture.x, up), value)
+    ours, asked = visible(experiment, picture, rows, value), Translation(experiment, picture.convention)
+    shown, translation = asked.of_map(ours, (picture.x, up), value)
     answers = list(dict.fromkeys(row["answer"] for row in shown))
     places = [(answer, key) for answer in answers for key in picture.keys(experiment)]
     places = [(answer, key) for answer, key in places if matching(shown, {"answer": answer, **key})]
@@ -66,7 +68,9 @@ def draw_maps(experiment: Experiment, rows: Sequence[Row], picture: Picture, tra
     found = [matching(shown, {"answer": answer, **key}) for answer, key in places]
     names = (picture.x, up, value, f"{value}_sem")
     grids = tabulate([[column(rows, name) for name in names] for rows in found])
-    return map_drawing(experiment, picture, places, grids, translated)
+    drawing = map_drawing(experiment, picture, places, grids, translation)
+    whose = asked.remark(picture, ours)
+    return drawing._replace(notes=[*([whose] if whose else []), *drawing.notes])
 
 
 def map_drawing(
@@ -83,24 +87,24 @@ def map_drawing(
     if not any(np.isfinite(grid.table).any() for grid in grids):
         raise InputError(f"{value} cannot be drawn: there are no numbers of it over {picture.x} and {up}")
     norm = maps.choose_norm([grid[:3] for grid in grids])
-    label = translation.label(value)
+    label = axis_words(experiment.system, value, translation)
     low, high = float(norm.vmin or 0.0), float(norm.vmax or 1.0)
     colours = Colours(low, high, isinstance(norm, LogNorm), maps.COLOURS, label)
     panels = []
     for (answer, key), (xs, ys, table, errors) in zip(places, grids, strict=True):
         x_log = bool(xs.size) and is_logarithmic(picture, "x", xs)
         y_log = bool(ys.size) and is_logarithmic(picture, "y", ys)
-        across, down = (xs > 0) | (not x_log), (ys > 0) | (not y_log)
-        inside = np.ix_(down, across)
-        cells = Cells(xs[across], ys[down], table[inside], errors[inside], colours)
+        kept = (xs > 0) | (not x_log), (ys > 0) | (not y_log)
+        inside = np.ix_(*reversed(kept))
+        cells = Cells(xs[kept[0]], ys[kept[1]], table[inside], errors[inside], colours)
         ranges = spread_range(cells.xs, x_log, 0.0), spread_range(cells.ys, y_log, 0.0)
         title = ", ".join(filter(None, (answer, key_words(experiment.system, key))))
-        labels = translation.label(picture.x), translation.label(up)
-        panels.append(Panel(title, *labels, x_log, y_log, *ranges, cells=cells))
-    return Drawing(panels, [], label, [], [], _notes(panels))
+        across, down = (axis_words(experiment.system, name, translation) for name in (picture.x, up))
+        panels.append(Panel(title, across, down, x_log, y_log, *ranges, cells=cells))
+    return Drawing(panels, [], label, [], [], cell_notes(panels))
 
 
-def draw_matrices(experiment: Experiment, rows: Sequence[Row], picture: Picture, translation: Translation) -> Drawing:
+def draw_matrices(experiment: Experiment, rows: Sequence[Row], picture: Picture) -> Drawing:
     """Return a panel for each answer, each value of what is left of the sweep, and each time."""
     system, (name,) = experiment.system, picture.observables
     columns = [one for one in dict.fromkeys(one for row in rows for one in row) if _is_of(one, name)]
@@ -115,7 +119,7 @@ def draw_matrices(experiment: Experiment, rows: Sequence[Row], picture: Picture,
     found = [matrices.find_row(experiment, shown, picture, at, answer=answer, **key) for key, answer, at in places]
     tables = [matrices.tabulate(columns, row) for row in found]
     norm, palette = matrices.choose_scale(tables)
-    colours = Colours(float(norm.vmin or 0.0), float(norm.vmax or 1.0), False, palette, translation.own_label(name))
+    colours = Colours(float(norm.vmin or 0.0), float(norm.vmax or 1.0), False, palette, axis_words(system, name))
     down, right = matrices.labels(columns)
     kind = system.observables[name].axes
     panels = []
@@ -128,14 +132,15 @@ def draw_matrices(experiment: Experiment, rows: Sequence[Row], picture: Picture,
         ranges = (-0.5, len(right) - 0.5), (-0.5, len(down) - 0.5)
         names, beside = tuple(right), tuple(reversed(down))
         panels.append(Panel(title, kind[1], kind[0], False, False, *ranges, names, cells=cells, y_names=beside))
-    return Drawing(panels, [], colours.label, [], [], _notes(panels))
+    whose = Translation(experiment, picture.convention).remark(picture)
+    return Drawing(panels, [], colours.label, [], [], [*([whose] if whose else []), *cell_notes(panels)])
 
 
 def _is_of(column: str, name: str) -> bool:
     return column.startswith(f"{name}[") and column.endswith("]")
 
 
-def _notes(panels: Sequence[Panel]) -> list[str]:
+def cell_notes(panels: Sequence[Panel]) -> list[str]:
     """Return what colours outside the scale say, where there are any."""
     found = [panel.cells for panel in panels if panel.cells is not None and panel.cells.table.size]
     above = any((cells.table > cells.colours.high * (1 + 1e-9)).any() for cells in found)

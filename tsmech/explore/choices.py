@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tsmech.experiment import OURS
 from tsmech.explore import frame
 from tsmech.explore.view import coloured, horizontal, mapped, matrices, running_axes
 from tsmech.problem.system import System
 
-LOGS = {"as the values are spread": "", "none": "none", "x": "x", "y": "y", "x and y": "x,y"}
+LOGS = {"by the values": "", "none": "none", "x": "x", "y": "y", "x and y": "x,y"}
 
 
 class Choices:
@@ -18,8 +19,8 @@ class Choices:
     system
         Whose picture it is.
     tell
-        Called with ``x``, ``by``, ``value`` (of a map or a matrix), ``up`` (the vertical axis of a map), ``at`` or
-        ``log`` and words, or with ``y`` and the names of observables.
+        Called with ``x``, ``by``, ``value`` (of a map or a matrix), ``up`` (the vertical axis of a map), ``at``,
+        ``log`` or ``convention`` and words, or with ``y`` and the names of observables.
     swept
         The parameters and coordinates that can be axes; None where all can.
     """
@@ -35,6 +36,7 @@ class Choices:
 
         nothing = {"–": ""} if swept is None else {"as it is": ""}
         shown = [*mapped(system), *matrices(system)]
+        papers = [convention.paper for convention in system.conventions]
         self._widgets: dict[str, Any] = {
             "x": frame.select("horizontal axis", {**nothing, **_same(had(horizontal(system)))}, "axis-x"),
             "by": frame.select("colours", {**nothing, **_same(had(coloured(system)))}, "axis-by"),
@@ -43,7 +45,9 @@ class Choices:
             "value": frame.select("map or matrix of", {"–": "", **_same(shown)}, "map-value"),
             "up": frame.select("map: vertical axis", {**nothing, **_same(had(running_axes(system)))}, "map-y"),
             "at": frame.words("matrix: at", "first, middle, last", "matrix-at"),
+            "convention": frame.select("symbols of", {OURS: "", **_same(papers)}, "convention"),
         }
+        self._widgets["convention"].visible = bool(papers)
         for key, widget in self._widgets.items():
             widget.param.watch(lambda event, key=key: None if self._quiet else tell(key, event.new), "value")
 
@@ -55,7 +59,7 @@ class Choices:
     def show(self, plot: Mapping[str, Any], observables: Sequence[str]) -> None:
         """Show what a picture is, by the words of its ``[plot]`` and what has panels, without telling of it."""
         is_map, is_matrix = bool(plot.get("value")), bool(plot.get("matrix"))
-        settings: dict[str, Any] = {key: plot.get(key, "") for key in ("x", "by", "log", "at")}
+        settings: dict[str, Any] = {key: plot.get(key, "") for key in ("x", "by", "log", "at", "convention")}
         settings["value"] = plot.get("value") or plot.get("matrix") or ""
         settings["up"] = plot.get("y", "") if is_map else ""
         self._quiet = True

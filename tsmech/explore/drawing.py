@@ -1,5 +1,6 @@
 """What a page draws, without how: panels of curves, of cells or of trails, with their axes in words."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.plots.picture import Row
+from tsmech.plots.translation import Translation
 from tsmech.problem.observables import observable_of
 from tsmech.problem.system import System
 
@@ -24,6 +26,9 @@ class Series(NamedTuple):
     x: Array
     y: Array
     error: Array
+    """Standard errors."""
+    width: Array
+    """How far to both sides of its mean a simulation is shown: its standard error, or the spread of draws."""
     colour: str
     marker: str
     dashes: str
@@ -87,10 +92,11 @@ class Trail(NamedTuple):
 
 
 class Trails(NamedTuple):
-    """The trails of one panel, coloured by where on the curve they are."""
+    """The trails of one panel, coloured by where on the curve they are, and those of a saved run under them."""
 
     trails: Sequence[Trail]
     colours: Colours
+    under: Sequence[Trail] = ()
 
 
 class Panel(NamedTuple):
@@ -106,6 +112,8 @@ class Panel(NamedTuple):
     names: tuple[str, ...] = ()
     """The values of a horizontal axis that has names."""
     series: Sequence[Series] = ()
+    under: Sequence[Series] = ()
+    """What a saved run has of it, which lies below."""
     cells: Cells | None = None
     trails: Trails | None = None
     y_names: tuple[str, ...] = ()
@@ -142,6 +150,22 @@ def spread_range(values: Array, logarithmic: bool, margin: float) -> tuple[float
     if high == low:
         return low - (abs(low) or 1.0) * 0.1, high + (abs(high) or 1.0) * 0.1
     return low - margin * (high - low), high + margin * (high - low)
+
+
+def axis_words(system: type[System], name: str, translation: Translation | None = None) -> str:
+    """Return what an axis is called: its symbol and its words, a paper's symbol with ours behind."""
+    symbol, words = plain_entry(system, name), _words(system, name)
+    unit = getattr(system.coordinates.get(name), "unit", "")
+    words = f"{words}, in units of {unit}" if unit else words
+    theirs = None if translation is None else translation.symbol(name)
+    return f"{symbol}   ({words})" if theirs is None else f"{theirs}   (ours: {symbol}, {words})"
+
+
+def _words(system: type[System], name: str) -> str:
+    if name in system.parameters():
+        return re.split("[;(]", system.parameters()[name].help)[0].strip()
+    known: Mapping[str, Any] = {**system.coordinates, **system.observables}
+    return str(known[observable_of(name)].label)
 
 
 def plain_symbol(system: type[System], name: str) -> str:

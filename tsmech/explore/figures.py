@@ -50,8 +50,8 @@ class CurveCanvas(Canvas):
         plot.add_tools(HoverTool(renderers=[marks, places], tooltips=told, attachment="horizontal"))
         plot.add_tools(HoverTool(renderers=rules, tooltips=[("", "@label"), ("at", "@at")], visible=False))
 
-    def _fill(self, panel: Panel, under: Sequence[Series]) -> None:
-        for name, data in _sources([(panel.series, 1.0), (under, UNDER)]).items():
+    def _fill(self, panel: Panel) -> None:
+        for name, data in _sources([(panel.under, UNDER), (panel.series, 1.0)]).items():
             given(self._sources[name], **data)
         for axis, source in self._rules.items():
             found = [(number, label) for of, number, label in panel.rules if of == axis]
@@ -73,7 +73,7 @@ def _sources(found: Sequence[tuple[Sequence[Series], float]]) -> Mapping[str, Nu
                 lines["ys"].append(np.where(finite, one.y, np.nan))
                 for name, value in (("colour", one.colour), ("dash", DASHES[one.dashes]), ("alpha", alpha)):
                     lines[name].append(value)
-            x, y, error = one.x[finite], one.y[finite], one.error[finite]
+            x, y, error, width = (values[finite] for values in (one.x, one.y, one.error, one.width))
             into = places if one.joined and len(one.x) > 1 else marks
             count = len(x)
             told = {"x": x, "y": y, "at": [f"{value:.5g}" for value in x], "value": with_errors(y, error)}
@@ -85,8 +85,8 @@ def _sources(found: Sequence[tuple[Sequence[Series], float]]) -> Mapping[str, Nu
                 looks |= {"fill": one.colour if filled else "rgba(0,0,0,0)", "colour": one.colour}
                 told |= {name: [value] * count for name, value in looks.items()}
                 bars["x"].extend(x)
-                bars["low"].extend(y - error)
-                bars["high"].extend(y + error)
+                bars["low"].extend(y - width)
+                bars["high"].extend(y + width)
                 bars["colour"].extend([one.colour] * count)
                 bars["alpha"].extend([alpha] * count)
             for name, values in told.items():

@@ -7,17 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import panel as pn
-from bokeh.models import Row
+from bokeh.models import Column, Row
 from tornado.ioloop import IOLoop
 
 from tsmech.errors import TsmechError
-from tsmech.experiment import Experiment
 from tsmech.explore.canvas import Canvas
-from tsmech.explore.drawing import Drawing, Panel, Series
+from tsmech.explore.drawing import Drawing, Panel
 from tsmech.explore.figures import CurveCanvas
 from tsmech.explore.heat import CellCanvas
 from tsmech.explore.paths import TrailCanvas
-from tsmech.explore.view import View
+from tsmech.words import one_line
 
 PARTS = """
 :host { font-family: system-ui, sans-serif; }
@@ -40,6 +39,7 @@ NARROW = """
 """
 """On a narrow screen pictures stand above the controls."""
 FADED = {"opacity": "0.3", "transition": "opacity 0.2s"}
+WRAPPED = {"flex-wrap": "wrap"}
 CLEAR = {"opacity": "1", "transition": "opacity 0.1s"}
 SIGNS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚", "*": "★"}
 KINDS = {"png": "PNG", "svg": "SVG", "csv": "table (CSV)"}
@@ -104,17 +104,28 @@ def lay_out(
     return pn.Row(column, right, sizing_mode="stretch_width", stylesheets=[NARROW])
 
 
-def downloads(make: Callable[[str], Any], stem: str) -> list[Any]:
-    """Return the buttons that save the picture and the table."""
+def downloads(make: Callable[[str], Any], stem: str, refuse: Callable[[str], None]) -> list[Any]:
+    """Return the buttons that save the picture and the table.
+
+    Where there is none the page says why, and the browser, which has asked for a file, gets that sentence as a text.
+    """
 
     def of(kind: str) -> Any:
         button: Any = None
 
         def produce() -> Any:
             try:
-                return make(kind)
+                made = make(kind)
             except TsmechError as error:
-                return io.BytesIO(str(error).encode())
+                words = str(error)
+            except Exception as error:  # a bug: the page says so and goes on
+                words = f"this is a bug: {type(error).__name__}: {one_line(str(error))}"
+            else:
+                button.filename = f"{stem}.{kind}"
+                return made
+            button.filename = f"{stem}.txt"
+            refuse(words)
+            return io.BytesIO(words.encode())
 
         button = pn.widgets.FileDownload(
             callback=produce, filename=f"{stem}.{kind}", label=KINDS[kind], width=120, css_classes=[f"save-{kind}"]
@@ -124,6 +135,12 @@ def downloads(make: Callable[[str], Any], stem: str) -> list[Any]:
     return [pn.Row(text("save:", margin=(14, 0, 0, 10)), *(of(kind) for kind in KINDS))]
 
 
+def query() -> dict[str, str]:
+    """Return what the link of the page says after its question mark."""
+    found = {name: values[0].decode("utf-8", "replace") for name, values in pn.state.session_args.items()}
+    return {name: words for name, words in found.items() if not name.startswith("bokeh-")}
+
+
 class Pictures:
     """The panels of a page, and what their colours and marks say."""
 
@@ -131,7 +148,7 @@ class Pictures:
         self._canvases: list[Canvas] = []
         self._legend = text("", css_classes=["legend"], margin=(2, 10))
         # Figures and their numbers must reach the browser in order, so that both go by Bokeh's own way.
-        self._panels = Row(children=[], sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
+        self._panels = Column(children=[], sizing_mode="stretch_width")
         panels = pn.pane.Bokeh(self._panels, sizing_mode="stretch_width")
         self._whole = pn.Column(panels, sizing_mode="stretch_width", css_classes=["pictures"])
         self.layout = pn.Column(self._legend, self._whole, sizing_mode="stretch_width")
@@ -140,20 +157,22 @@ class Pictures:
         """Show that the picture is not the latest question's."""
         self._whole.styles = FADED
 
-    def show(self, drawing: Drawing, under: Sequence[Sequence[Series]] = ()) -> None:
+    def show(self, drawing: Drawing) -> None:
         """Show a drawing; panels of the same kind are given new numbers, others are made anew."""
-        below = [*under, *[()] * (len(drawing.panels) - len(under))]
         canvases = []
-        for one, saved, known in itertools.zip_longest(drawing.panels, below, self._canvases[: len(drawing.panels)]):
+        for one, known in itertools.zip_longest(drawing.panels, self._canvases[: len(drawing.panels)]):
             kind = canvas_of(one)
             if known is not None and known.fits(one, kind):
-                known.show(one, saved)
+                known.show(one)
             else:
-                known = kind(one, saved)
+                known = kind(one)
             canvases.append(known)
         if canvases != self._canvases:
             self._canvases = canvases
-            self._panels.children = [canvas.figure for canvas in canvases]
+            self._panels.children = [
+                Row(children=[canvas.figure for canvas in line], sizing_mode="stretch_width", styles=WRAPPED)
+                for line in lines(canvases, drawing.panels)
+            ]
         self._legend.object = legend(drawing)
         self._whole.styles = CLEAR
 
@@ -161,6 +180,14 @@ class Pictures:
         """Paint maps anew where a person has zoomed."""
         for canvas in self._canvases:
             canvas.watch()
+
+
+def lines(canvases: Sequence[Canvas], panels: Sequence[Panel]) -> list[list[Canvas]]:
+    """Return what stands side by side: small multiples of one observable, or else all panels."""
+    found: dict[str, list[Canvas]] = {}
+    for canvas, panel in zip(canvases, panels, strict=True):
+        found.setdefault(panel.y_label, []).append(canvas)
+    return [*found.values()] if len(found) > 1 and min(map(len, found.values())) > 1 else [list(canvases)]
 
 
 def canvas_of(panel: Panel) -> type[Canvas]:
@@ -192,15 +219,12 @@ class Ways:
             *((name, pane) for name, pane in self._panes.items()), css_classes=["ways"], sizing_mode="stretch_width"
         )
 
-    def show(self, view: View, experiment: Experiment | None) -> None:
-        """Show the ways to a view; what is refused has a link alone."""
-        location = pn.state.location
+    def show(self, query: str, said: Mapping[str, str]) -> None:
+        """Let the address say what is shown, and show the ways to it; what is refused has a link alone."""
+        location, search = pn.state.location, f"?{query}" if query else ""
+        if location is not None and location.search != search:
+            location.search = search
         address = "" if location is None else f"{location.protocol}//{location.hostname}:{location.port}"
-        path = "" if location is None else location.pathname
-        query = view.query()
-        said = {"link": f"{address}{path}{'?' if query else ''}{query}"}
-        if experiment is not None:
-            said |= {"command": view.command(experiment), "Python": view.python(experiment)}
-            said["TOML"] = experiment.to_toml()
+        said = {**said, "link": f"{address}{'' if location is None else location.pathname}{search}"}
         for name, pane in self._panes.items():
             pane.object = f"<pre>{html.escape(said[name])}</pre>" if name in said else "nothing: it is refused"

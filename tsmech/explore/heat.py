@@ -1,6 +1,5 @@
 """Panels of cells as Bokeh figures: maps and matrices, as many cells as a screen has, finer where a person zooms."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ from bokeh.models import ColumnDataSource, CustomJSHover, HoverTool
 from numpy.typing import NDArray
 
 from tsmech.explore.canvas import Canvas, given
-from tsmech.explore.drawing import Array, Cells, Panel, Series
+from tsmech.explore.drawing import Array, Cells, Panel
 
 PIXELS = 320
 """Width and height of a large map's picture, in pixels of the nearest cells."""
@@ -61,7 +60,7 @@ class CellCanvas(Canvas):
         formats = {"$x": names[0], "$y": names[1], "@image": number, "@error": number}
         plot.add_tools(HoverTool(renderers=[image], tooltips=told, formatters=formats))
 
-    def _fill(self, panel: Panel, under: Sequence[Series]) -> None:
+    def _fill(self, panel: Panel) -> None:
         cells = panel.cells
         assert cells is not None
         self._cells = cells

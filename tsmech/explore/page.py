@@ -13,12 +13,10 @@ from tsmech.experiment import Experiment
 from tsmech.explore import frame, products
 from tsmech.explore.choices import Choices, show
 from tsmech.explore.controls import Control
-from tsmech.explore.drawing import Series
 from tsmech.explore.frame import Pictures
 from tsmech.explore.lanes import Lane, News, Question
 from tsmech.explore.series import draw
 from tsmech.explore.stages import draws, predictions
-from tsmech.explore.translation import Translation
 from tsmech.explore.underlay import Underlay
 from tsmech.explore.view import View, shown_observables
 from tsmech.explore.wording import whole_words
@@ -31,7 +29,7 @@ FADE = 150
 SETTLE = 400
 """Milliseconds of rest before simulations start."""
 WATCH = 500
-REFUSALS = ("link", "question", "picture")
+REFUSALS = ("link", "question", "picture", "file")
 """What a page says that refuses something."""
 ALONE = 20
 """Watches without a connection after which the processes of a tab are ended."""
@@ -70,9 +68,6 @@ class Page:
         self._answers = frame.checks(self.view.known(), "answers")
         self._replicates = frame.number("replicates", "replicates")
         self._seed = frame.number("seed", "seed")
-        papers = {"tsmech": "", **{one.paper: one.paper for one in system.conventions}}
-        self._convention = frame.select("symbols of", papers, "convention")
-        self._convention.visible = len(papers) > 1
         self._stop = pn.widgets.Button(name="Stop simulations", width=140, css_classes=["stop"], margin=(18, 5, 5, 5))
         self._stop.on_click(lambda event: self._press())
         self._status, self._remarks = frame.line("status"), frame.line("remarks")
@@ -81,27 +76,24 @@ class Page:
             (self._answers, lambda new: self._more(answers=tuple(one for one in self.view.known() if one in new))),
             (self._replicates, lambda new: self._whole("replicates", new)),
             (self._seed, lambda new: self._whole("seed", new)),
-            (self._convention, lambda new: self._more(convention=new)),
         ]
         for widget, act in watched:
             widget.param.watch(lambda event, act=act: None if self._quiet else act(event.new), "value")
-        files = frame.downloads(self._file, self.view.system.name)
-        picture = [*self._choices.widgets, self._convention]
+        stem = self.view.base.name if self.view.base is not None else system.name
+        files = frame.downloads(self._file, stem, lambda words: self._say("file", words))
         self.layout = frame.lay_out(
             title=self.view.base.title if self.view.base is not None else system.title,
             about=f"{system.name}" + (f", experiment {self.view.base.name}" if self.view.base is not None else ""),
             side=[control.layout for control in self._controls.values()],
-            top=[*picture, self._answers, self._replicates, self._seed, self._stop],
+            top=[*self._choices.widgets, self._answers, self._replicates, self._seed, self._stop],
             main=[self._status, self.pictures.layout, self._remarks, *files, self._ways.layout],
         )
 
     def start(self) -> None:
         """Begin: the view that the link asks for, beside the one that is opened."""
-        query = {name: values[0].decode("utf-8", "replace") for name, values in pn.state.session_args.items()}
-        query = {name: value for name, value in query.items() if not name.startswith("bokeh-")}
         words = ""
         try:
-            self.view = self.view.read(query)
+            self.view = self.view.read(frame.query())
         except InputError as error:
             words = str(error)
         pn.state.add_periodic_callback(self._watch, WATCH)
@@ -174,14 +166,13 @@ class Page:
         self._document.add_timeout_callback(lambda: self._settled(number), SETTLE)
         try:
             experiment = view.experiment()
-            translation = Translation(experiment, view.convention)
         except InputError as error:
             self._experiment = None
             self._theory.cancel()
             self._busy["theory"] = False
             self._refuse(str(error))
             return
-        self._experiment, self._translation = experiment, translation
+        self._experiment = experiment
         self._refuse("")
         self._busy["theory"] = any(not experiment.simulates(answer) for answer in experiment.answers)
         if self._busy["theory"]:
@@ -198,10 +189,9 @@ class Page:
         if number != self._question or self._gone:
             return
         with pn.io.hold(self._document):
-            location = pn.state.location
-            if location is not None and location.search != (search := self.view.search()):
-                location.search = search
-            self._ways.show(self.view, self._experiment)
+            view, asked = self.view, self._experiment
+            said = {} if asked is None else {"command": view.command(asked), "Python": view.python(asked)}
+            self._ways.show(view.query(), said if asked is None else {**said, "TOML": asked.to_toml()})
             self._simulate()
 
     def _simulate(self) -> None:
@@ -235,7 +225,6 @@ class Page:
                 (self._answers, list(view.answers)),
                 (self._replicates, view.replicates),
                 (self._seed, view.seed),
-                (self._convention, view.convention),
             ):
                 show(widget, value)
         finally:
@@ -302,14 +291,14 @@ class Page:
         if experiment is None or not rows:
             return
         try:
-            under: Sequence[Sequence[Series]] = ()
-            drawing = draw(experiment, rows, self._translation)
-            if self._underlay is not None:
-                under = self._underlay.series(experiment, self._translation, drawing)
-            self.pictures.show(drawing, under)
+            drawing = draw(experiment, rows)
+            self.pictures.show(drawing if self._underlay is None else self._underlay.lay(experiment, drawing))
             self._said.pop("picture", None)
         except InputError as error:
             self._said["picture"] = str(error)
+            self.pictures.fade()
+        except Exception as error:  # a bug: the page says so and goes on
+            self._said["picture"] = f"this is a bug: {type(error).__name__}: {one_line(str(error))}"
             self.pictures.fade()
         self._drawn = self._question
 

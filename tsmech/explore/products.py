@@ -7,24 +7,31 @@ from typing import Any
 from tsmech import plots
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment
+from tsmech.plots.picture import choose
 from tsmech.plots.style import own_style
+from tsmech.plots.translation import Translation
 from tsmech.runs import tables
 
 Row = Mapping[str, Any]
 
 
-def file(experiment: Experiment, rows: Sequence[Row], kind: str) -> io.BytesIO:
-    """Return a file of what is shown: ``png`` or ``svg`` of the picture, ``csv`` of the table."""
+def file(experiment: Experiment, rows: Sequence[Row], kind: str, lines: Sequence[Row] = ()) -> io.BytesIO:
+    """Return a file of what is shown: ``png`` or ``svg`` of the picture, ``csv`` of the table.
+
+    The table has our columns; where the picture has the symbols of a paper, what that paper has otherwise stands in
+    columns beside them, named by its symbol and the paper.
+    """
     if not rows:
         raise InputError("there is nothing to save yet")
     if kind == "csv":
-        return io.BytesIO(tables.to_csv(rows).encode("utf-8"))
-    return io.BytesIO(_paper(experiment, rows, kind))
+        translation = Translation(experiment, choose(experiment).convention)
+        return io.BytesIO(tables.to_csv(translation.columns(rows)).encode("utf-8"))
+    return io.BytesIO(_paper(experiment, rows, lines, kind))
 
 
-def _paper(experiment: Experiment, rows: Sequence[Row], kind: str) -> bytes:
+def _paper(experiment: Experiment, rows: Sequence[Row], lines: Sequence[Row], kind: str) -> bytes:
     """Return the picture as ``tsmech plot`` draws it."""
-    figure = plots.draw(experiment, rows)
+    figure = plots.draw(experiment, rows, lines=lines)
     out = io.BytesIO()
     with own_style():
         figure.savefig(out, format=kind, metadata=plots.FORMATS[kind])

@@ -1,5 +1,6 @@
 """What a page draws of summary rows, by the decisions that pictures on paper are made by; curves here."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from tsmech.explore.drawing import (
     Drawing,
     Panel,
     Series,
+    axis_words,
     column,
     key_words,
     plain_entry,
@@ -20,7 +22,6 @@ from tsmech.explore.drawing import (
     spread_range,
 )
 from tsmech.explore.trails import draw_trails
-from tsmech.explore.translation import Translation
 from tsmech.plots import curves, families
 from tsmech.plots.lines import Lines
 from tsmech.plots.picture import (
@@ -28,6 +29,7 @@ from tsmech.plots.picture import (
     Row,
     apart,
     choose,
+    errors,
     named_coordinates,
     names_in,
     pictured,
@@ -36,6 +38,7 @@ from tsmech.plots.picture import (
     visible,
 )
 from tsmech.plots.style import own_style
+from tsmech.plots.translation import Translation
 from tsmech.problem.system import System
 
 MOST_MARKERS = curves.MOST_MARKERS
@@ -66,7 +69,7 @@ class _Axes:
         self.limits = bottom, top
 
 
-def draw(experiment: Experiment, rows: Sequence[Row], translation: Translation) -> Drawing:
+def draw(experiment: Experiment, rows: Sequence[Row]) -> Drawing:
     """Return what a page shows of rows.
 
     Raises
@@ -77,12 +80,12 @@ def draw(experiment: Experiment, rows: Sequence[Row], translation: Translation) 
     picture = choose(experiment, names_in(experiment.system, rows))
     with own_style():
         if picture.matrix:
-            return draw_matrices(experiment, rows, picture, translation)
+            return draw_matrices(experiment, rows, picture)
         if picture.y:
-            return draw_maps(experiment, rows, picture, translation)
+            return draw_maps(experiment, rows, picture)
         if picture.along:
-            return draw_trails(experiment, rows, picture, translation)
-        return _draw_curves(experiment, rows, picture, translation)
+            return draw_trails(experiment, rows, picture)
+        return _draw_curves(experiment, rows, picture)
 
 
 def shown_codes(experiment: Experiment, picture: Picture) -> list[Any] | None:
@@ -93,17 +96,18 @@ def shown_codes(experiment: Experiment, picture: Picture) -> list[Any] | None:
     return spread(values, MOST_CURVES) if len(values) > MOST_CURVES else None
 
 
-def _draw_curves(experiment: Experiment, rows: Sequence[Row], picture: Picture, translation: Translation) -> Drawing:
-    system = experiment.system
+def _draw_curves(experiment: Experiment, rows: Sequence[Row], picture: Picture) -> Drawing:
+    system, translation = experiment.system, Translation(experiment, picture.convention)
     chosen = pictured(experiment, picture.observables, {"y": experiment.plot.get("y")})
-    notes = []
+    notes = [whose] if (whose := translation.remark(picture)) else []
     if (kept := shown_codes(experiment, picture)) is not None:
         rows = [row for row in rows if row[str(picture.by)] in kept]
-        notes = [f"{len(kept)} of the {len(experiment.axes[str(picture.by)])} values of {picture.by} are drawn"]
+        notes += [f"{len(kept)} of the {len(experiment.axes[str(picture.by)])} values of {picture.by} are drawn"]
     drawn = {name: families.columns(system, name, rows) for name in chosen}
+    if picture.by is not None and families.spread(system, drawn):  # colour tells the entries apart
+        picture = dataclasses.replace(picture, by=None, panels=(picture.by, *picture.panels))
     shown = {name: visible(experiment, picture, rows, name) for columns in drawn.values() for name in columns}
-    if translation.active:
-        shown = {name: [translation.row(row, picture.x, name) for row in found] for name, found in shown.items()}
+    shown = {name: translation.along(found, picture.x, name) for name, found in shown.items()}
     every = [row for found in shown.values() for row in found]
     codes = curves.codes(picture, every)
     groups = apart(experiment, picture.x)
@@ -117,8 +121,8 @@ def _draw_curves(experiment: Experiment, rows: Sequence[Row], picture: Picture, 
             panels.append(_empty(system, names, picture, translation))
             continue
         axes = _Axes()
-        between = Lines(experiment, picture, [], [])
-        limits = curves.choose_scales(axes, experiment, whole, picture, between)
+        ruled = translation.rules(picture, names[0], [row for found in whole.values() for row in found])
+        limits = curves.choose_scales(axes, experiment, whole, ruled, Lines(experiment, picture, [], []))
         styles = families.styles(system, columns) if any(is_family(system, name) for name in names) else {}
         for key in picture.keys(experiment):
             series = []
@@ -129,15 +133,17 @@ def _draw_curves(experiment: Experiment, rows: Sequence[Row], picture: Picture, 
                     look = styles[one].look if one in styles else curves.look(code, codes or [None])
                     label = _said(system, one, place, key, picture, bool(styles))
                     for answer, members in answers.items():
-                        series.append(_series(experiment, picture.x, one, answer, members, look, label))
+                        series.append(_series(experiment, picture, one, answer, members, look, label))
                     words = plain_entry(system, one) if styles or picture.together else _code(system, picture, code)
                     if words:
                         legend[_hex(look[0]), look[1], words] = None
-            panels.append(_panel(system, names, key, picture, axes, limits, series, translation))
+            panels.append(_panel(system, names, key, ruled, axes, limits, series, translation))
     shades = list(legend)
     if curves.has_bar(codes) or len(shades) > 12:
         shades = [shades[round(i * (len(shades) - 1) / 5)] for i in range(6)]
     seen = list(dict.fromkeys(row["answer"] for row in every))
+    if picture.spread and any(row.get("replicates", 1) > 1 for row in every):
+        notes.append("bars of simulations: one standard deviation between draws")
     marks = [
         "—" if not experiment.simulates(answer) else "○" if curves.is_network(experiment, answer) else "●"
         for answer in seen
@@ -146,19 +152,21 @@ def _draw_curves(experiment: Experiment, rows: Sequence[Row], picture: Picture, 
 
 
 def _series(
-    experiment: Experiment, x: str, name: str, answer: str, rows: Sequence[Row], look: curves.Look, label: str
+    experiment: Experiment, picture: Picture, name: str, answer: str, rows: Sequence[Row], look: curves.Look, label: str
 ) -> Series:
+    x = picture.x
     ordered = sorted(rows, key=lambda row: float(row[x]))
     predicts = not experiment.simulates(answer)
     joined = predicts and x not in named_coordinates(experiment.system)
-    at, means, errors = column(ordered, x), column(ordered, name), column(ordered, f"{name}_sem", 0.0)
+    at, means, sem = column(ordered, x), column(ordered, name), column(ordered, f"{name}_sem", 0.0)
+    width = errors(picture, ordered, name)
     most = MOST_LINE if joined else MOST_MARKERS
     if len(at) > most:
         kept = np.isin(at, thinned(at.tolist(), most))
-        at, means, errors = at[kept], means[kept], errors[kept]
+        at, means, sem, width = at[kept], means[kept], sem[kept], width[kept]
     colour, marker, dashes = look
     network = curves.is_network(experiment, answer)
-    return Series(name, answer, at, means, errors, _hex(colour), marker, dashes, label, joined, predicts, network)
+    return Series(name, answer, at, means, sem, width, _hex(colour), marker, dashes, label, joined, predicts, network)
 
 
 def _hex(colour: Any) -> str:
@@ -183,14 +191,16 @@ def _panel(
     x_range = (-0.5, len(named) - 0.5) if named else spread_range(at, x_log, 0.02)
     y_range = axes.limits
     if y_range is None:
-        values = [np.concatenate([one.y, one.y - one.error, one.y + one.error]) for one in series]
+        values = [np.concatenate([one.y, one.y - one.width, one.y + one.width]) for one in series]
         found = np.concatenate(values) if values else np.empty(0)
         y_range = spread_range(found, y_log, 0.05)
         if math.isfinite(limits.top) and not y_log:
             y_range = y_range[0], limits.top
-    label = translation.label(names[0]) if len(names) == 1 else ",  ".join(plain_symbol(system, one) for one in names)
-    x_label, title = translation.label(picture.x), key_words(system, key)
-    rules = [("x", number, plain_symbol(system, name)) for name, number in picture.mark if name == picture.x]
+    label = ",  ".join(translation.symbol(one) or plain_symbol(system, one) for one in names)
+    label = axis_words(system, names[0], translation) if len(names) == 1 else label
+    x_label, title = axis_words(system, picture.x, translation), key_words(system, key)
+    marks = [number for name, number in picture.mark if name == picture.x]
+    rules = [("x", number, translation.symbol(picture.x) or plain_symbol(system, picture.x)) for number in marks]
     rules += [("y", number, words) for words, number in picture.reference]
     names_along = tuple(map(str, named))
     return Panel(title, x_label, label, x_log, y_log, x_range, y_range, names_along, series, rules=rules)
@@ -198,8 +208,8 @@ def _panel(
 
 def _empty(system: type[System], names: Sequence[str], picture: Picture, translation: Translation) -> Panel:
     note = f"{', '.join(names)}: no values here"
-    label = translation.label(names[0])
-    return Panel("", translation.label(picture.x), label, False, False, (0.0, 1.0), (0.0, 1.0), note=note)
+    x_label, y_label = (axis_words(system, name, translation) for name in (picture.x, names[0]))
+    return Panel("", x_label, y_label, False, False, (0.0, 1.0), (0.0, 1.0), note=note)
 
 
 def _code(system: type[System], picture: Picture, code: Any) -> str:

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import panel as pn
+from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
+from tornado.websocket import WebSocketClosedError
 
 from tsmech.errors import InputError, TsmechError
 from tsmech.experiment import experiments, toml_files
 from tsmech.explore import frame
 from tsmech.explore.page import Page
+from tsmech.explore.reading import RunFile
 from tsmech.explore.saved import SavedPage
 from tsmech.explore.view import open_view
 from tsmech.systems import REGISTRY, find
@@ -32,7 +35,7 @@ class Target:
 
     def __init__(self, name: str | None) -> None:
         self.path = ""
-        self.run: Path | None = None
+        self.run: RunFile | None = None
         self.file: str | None = None
         if name is None:
             return
@@ -43,10 +46,8 @@ class Target:
             open_view(name)  # refused now, if it is to be refused
             self.file, self.path = name, "file"
         elif Path(name).is_dir():
-            from tsmech.store import Store
-
-            with Store.open(Path(name)):
-                self.run, self.path = Path(name), "run"
+            self.run, self.path = RunFile(Path(name)), "run"
+            self.run.open().close()  # refused now, if it is to be refused
         else:
             from tsmech.problem.parameters import nearest
 
@@ -109,6 +110,7 @@ def serve(
             raise
         raise _in_use(number) from None
     logging.getLogger("bokeh").setLevel(logging.ERROR)  # that a tab was closed is no news
+    server.io_loop.asyncio_loop.set_exception_handler(_report)
     ready(address)
     if open_browser:
         server.io_loop.add_callback(server.show, f"/{target.path}")
@@ -116,6 +118,12 @@ def serve(
         server.io_loop.start()
     finally:
         server.stop(wait=False)
+
+
+def _report(loop: Any, context: dict[str, Any]) -> None:
+    """Report what a task of the server raised, but for what was still to be written to a tab that was closed."""
+    if not isinstance(context.get("exception"), (WebSocketClosedError, StreamClosedError)):
+        loop.default_exception_handler(context)
 
 
 class Unknown(RequestHandler):
@@ -158,9 +166,9 @@ def live(name: str) -> Any:
     return page.layout
 
 
-def saved(directory: Path) -> Any:
+def saved(run: RunFile) -> Any:
     """Return the page of a run directory."""
-    page = SavedPage(directory)
+    page = SavedPage(run)
     pn.state.onload(page.start)
     return page.layout
 

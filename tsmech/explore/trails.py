@@ -14,15 +14,17 @@ from tsmech.explore.drawing import (
     Panel,
     Trail,
     Trails,
+    axis_words,
     column,
     key_words,
     matching,
     plain_entry,
     spread_range,
 )
-from tsmech.explore.translation import Translation
 from tsmech.plots import curves, families
 from tsmech.plots.picture import Picture, Row, beside, is_logarithmic, thinned, visible
+from tsmech.plots.translation import Translation
+from tsmech.problem.system import System
 
 NEAR = 0.06
 """Distance of two trails' ends, as a share of each axis, within which their names are written together."""
@@ -32,23 +34,23 @@ MOST_PLACES = 1000
 """Places of one trail of a prediction; of a longer one evenly spaced ones are drawn."""
 
 
-def draw_trails(experiment: Experiment, rows: Sequence[Row], picture: Picture, translation: Translation) -> Drawing:
+def draw_trails(experiment: Experiment, rows: Sequence[Row], picture: Picture) -> Drawing:
     """Return a panel for each observable and each value of what is left of the sweep; for ``R[*, 0]`` one for all."""
     from matplotlib.colors import LogNorm
 
     system, along = experiment.system, str(picture.along)
+    translation = Translation(experiment, picture.convention)
     columns = [one for name in picture.observables for one in families.columns(system, name, rows)]
     shown: dict[str, list[Row]] = {}
     for name in columns:
         across = beside(picture.x, name)
-        found = visible(experiment, picture, rows, name)
-        shown[name] = [translation.row(row, across, name) for row in found] if translation.active else found
+        shown[name] = [translation.row(row, across, name) for row in visible(experiment, picture, rows, name)]
     places = [float(row[along]) for found in shown.values() for row in found]
     if not places:
         raise InputError(f"{', '.join(picture.observables)} cannot be drawn: there are no values against {picture.x}")
     norm = curves.colour_norm(places)
     low, high = float(norm.vmin or 0.0), float(norm.vmax or 1.0)
-    colours = Colours(low, high, isinstance(norm, LogNorm), curves.COLOURS, translation.own_label(along))
+    colours = Colours(low, high, isinstance(norm, LogNorm), curves.COLOURS, axis_words(system, along))
     together = "*" in picture.x
     panels = []
     for names in [tuple(shown)] if together else [(name,) for name in shown]:
@@ -61,12 +63,13 @@ def draw_trails(experiment: Experiment, rows: Sequence[Row], picture: Picture, t
                     one = _trail(experiment, matching(part, {"answer": answer}), of, name, answer, together)
                     trails.append(one._replace(name="") if place else one)  # the first answer that there is is named
             drawn, words = Trails(trails, colours), key_words(system, key)
-            panels.append(_panel(picture, names, words, drawn, translation))
+            panels.append(_panel(system, picture, names, words, drawn, translation))
     answers = list(dict.fromkeys(row["answer"] for found in shown.values() for row in found))
     marks = [
         "—" if not experiment.simulates(one) else "○" if curves.is_network(experiment, one) else "●" for one in answers
     ]
-    return Drawing(panels, [], "", answers, marks)
+    whose = translation.remark(picture)
+    return Drawing(panels, [], "", answers, marks, [whose] if whose else [])
 
 
 def _trail(experiment: Experiment, rows: Sequence[Row], picture: Picture, name: str, answer: str, named: bool) -> Trail:
@@ -85,6 +88,7 @@ def _trail(experiment: Experiment, rows: Sequence[Row], picture: Picture, name: 
 
 
 def _panel(
+    system: type[System],
     picture: Picture,
     names: Sequence[str],
     title: str,
@@ -101,9 +105,10 @@ def _panel(
         ranges.append(
             spread_range(finite, log, 0.16 if axis == "x" and any(one.name for one in found.trails) else 0.05)
         )
-    y_label = translation.label(picture.observables[0] if len(names) > 1 else names[0])
+    x_label = axis_words(system, picture.x, translation)
+    y_label = axis_words(system, picture.observables[0] if len(names) > 1 else names[0], translation)
     found = found._replace(trails=_named_together(found.trails, ranges))
-    return Panel(title, translation.label(picture.x), y_label, logs[0], logs[1], ranges[0], ranges[1], trails=found)
+    return Panel(title, x_label, y_label, logs[0], logs[1], ranges[0], ranges[1], trails=found)
 
 
 def _near(found: Trails, axis: str, values: Array) -> Array:

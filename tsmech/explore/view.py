@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tsmech.errors import InputError
-from tsmech.experiment import Experiment, build, is_family, split_names
+from tsmech.experiment import OURS, Experiment, build, is_family, split_names
 from tsmech.experiment.toml_files import from_file
 from tsmech.explore.wording import (
     COLOURED,
@@ -21,9 +21,9 @@ from tsmech.explore.wording import (
     whole_words,
     word,
 )
-from tsmech.plots.picture import named_coordinates
+from tsmech.plots.picture import choose, named_coordinates
 from tsmech.problem.observables import observable_of
-from tsmech.problem.parameters import nearest, plain
+from tsmech.problem.parameters import nearest
 from tsmech.problem.system import System, has
 from tsmech.words import shown
 
@@ -34,7 +34,7 @@ MAP_POINTS = 24
 MOST_POINTS = 20_000
 """Points of a sweep that a page asks for at the most."""
 REPLICATES = 10
-PLOT = ("x", "y", "by", "value", "matrix", "at", "log")
+PLOT = ("x", "y", "by", "value", "matrix", "at", "log", "convention")
 """What a link says of the picture, each under ``plot.``: the keys of an experiment's ``[plot]``."""
 
 
@@ -56,8 +56,8 @@ class View:
         As of any experiment.
     base
         The experiment that the page was opened with, whose parameters have no place in a link where they are tables.
-    convention
-        Name of the paper whose symbols the axes have; empty for our own.
+    name
+        What a command calls that experiment: its name, or the path of its file.
     """
 
     system: type[System]
@@ -67,7 +67,7 @@ class View:
     replicates: int = REPLICATES
     seed: int = 0
     base: Experiment | None = None
-    convention: str = ""
+    name: str = ""
 
     def experiment(self) -> Experiment:
         """Return the experiment that is asked for, checked.
@@ -83,18 +83,20 @@ class View:
         if self.plot.get("matrix"):
             plot.pop("together", None)
         plot |= {key: value for key, value in given.items() if value}
-        said = {} if self.base is None else self.base.plot
-        if any(said.get(key) not in (None, plot.get(key)) for key in ("x", "y", "matrix")):
+        said = {} if self.base is None else plot_words(self.base.plot)
+        if any(said.get(key) not in (None, plot.get(key)) for key in ("y", "matrix")):
             plot.pop("reference", None)
         self._limit()
-        named = {} if self.base is None else {"name": self.base.name, "title": self.base.title}
+        named: dict[str, Any] = {}
+        if self.base is not None:
+            kept = ("name", "title", "source", "target_error", "max_replicates")
+            named = {key: getattr(self.base, key) for key in kept}
         experiment = build(
             self.system,
             {**self._tables(), **self.words},
             replicates=self.replicates,
             seed=self.seed,
             plot=plot,
-            source="" if self.base is None else self.base.source,
             **named,
         )
         answers = tuple(answer for answer in self.answers if answer in experiment.answers)
@@ -132,7 +134,7 @@ class View:
 
     def query(self) -> str:
         """Return the part of a link after its question mark."""
-        start = opening(self.system, self.base)
+        start = opening(self.system, self.base, self.name)
         found = [(name, words) for name, words in self.words.items() if words != start.words.get(name)]
         found += [(name, "") for name in start.words if name not in self.words]
         found += [(f"plot.{key}", self.plot.get(key, "")) for key in PLOT if self.plot.get(key) != start.plot.get(key)]
@@ -140,15 +142,10 @@ class View:
             found.append(("answers", ",".join(self.answers)))
         found += [
             (key, str(getattr(self, key)))
-            for key in ("replicates", "seed", "convention")
+            for key in ("replicates", "seed")
             if getattr(self, key) != getattr(start, key)
         ]
         return urlencode(found)
-
-    def search(self) -> str:
-        """Return the part of a link from its question mark on."""
-        query = self.query()
-        return f"?{query}" if query else ""
 
     def read(self, query: Mapping[str, str]) -> "View":
         """Return the view that a link asks for, by what it says beside what this one shows.
@@ -175,8 +172,6 @@ class View:
                 more["answers"] = tuple(name for name in self.known() if name in asked)
             elif key in ("replicates", "seed"):
                 more[key] = whole_words(key, value)
-            elif key == "convention":
-                more["convention"] = value
             else:
                 raise InputError(
                     f"the link says {shown(key)}, which {self.system.name} has not: {nearest(key, declared)}"
@@ -189,30 +184,58 @@ class View:
 
     def command(self, experiment: Experiment) -> str:
         """Return the lines of the command line that compute and draw what is shown."""
-        words = ["tsmech", "run", self.system.name]
+        what, given, picture = self._asked(experiment)
+        words = ["tsmech", "run", what]
         declared = self.system.parameters()
-        for name, value in self.words.items():
+        for name, value in given.items():
             flag = "--" + name.replace("_", "-")
             if declared[name].kinds == ("bool",) and value in ("true", "false"):
                 words.append(flag if value == "true" else f"--no-{flag[2:]}")
             else:
                 words += [flag, value]
-        answers = ",".join(experiment.answers)
-        words += ["--answers", answers, "--replicates", str(self.replicates), "--seed", str(self.seed)]
-        if self._tables():
-            return f"{shlex.join(words)}  # and {', '.join(self._tables())} from a file"
-        place = f"runs/{self.system.name}-{experiment.digest()}"
-        picture = [word for key in PLOT if self.plot.get(key) for word in (f"--{key}", self.plot[key])]
-        return f"{shlex.join([*words, '--out', place])}\n{shlex.join(['tsmech', 'plot', place, *picture])}"
+        words += ["--answers", ",".join(experiment.answers)]
+        words += ["--replicates", str(self.replicates), "--seed", str(self.seed)]
+        place = f"runs/{experiment.name}-{experiment.digest()}"
+        drawn = [word for key, value in picture.items() for word in (f"--{key}", value)]
+        lines = [[*words, "--out", place], *([["tsmech", "plot", place, *drawn]] if drawn else [])]
+        return "\n".join(map(shlex.join, lines))
 
     def python(self, experiment: Experiment) -> str:
         """Return the call of Python that computes and draws what is shown."""
-        given = {**{name: plain(value) for name, value in self._tables().items()}, **self.words}
-        parts = [f'"{self.system.name}"', *(f"{name}={value!r}" for name, value in given.items())]
+        what, given, picture = self._asked(experiment)
+        parts = [repr(what), *(f"{name}={value!r}" for name, value in given.items())]
         parts += [f"answers={','.join(experiment.answers)!r}", f"replicates={self.replicates}", f"seed={self.seed}"]
         lines = ["import tsmech", "", "table = tsmech.run(", *(f"    {part}," for part in parts), ")"]
-        picture = ", ".join(["table", *(f"{key}={self.plot[key]!r}" for key in PLOT if self.plot.get(key))])
-        return "\n".join([*lines, f"tsmech.draw({picture})"])
+        drawn = ", ".join(["table", *(f"{key}={value!r}" for key, value in picture.items())])
+        return "\n".join([*lines, f"tsmech.draw({drawn})"])
+
+    def _asked(self, experiment: Experiment) -> tuple[str, Mapping[str, str], Mapping[str, str]]:
+        """Return what a command runs, and which parameters and which words of its picture have to be said.
+
+        What the experiment says that the page was opened with need not be said again.
+        """
+        start = opening(self.system, self.base, self.name)
+        picture = choose(experiment)
+        names = ",".join(picture.observables)
+        drawn = {"matrix": names} if picture.matrix else {"x": picture.x, "y": picture.y or names}
+        drawn |= {"value": names} if picture.y else {}
+        drawn |= {key: self.plot[key] for key in ("at", "log", "convention") if self.plot.get(key)}
+        if (by := self.plot.get("by", "")) and by in (picture.by, *picture.panels):
+            drawn["by"] = by
+        whole = self.system.name, self.words, drawn
+        if self.base is None:
+            return whole
+        defaults = {name: default_words(self.system.parameters()[name]) for name in start.words}
+        words = {**{name: defaults[name] for name in start.words if name not in self.words}, **self.words}
+        changed = {name: said for name, said in words.items() if said != start.words.get(name)}
+        if not all(changed.values()):  # no words take back what the experiment says of a parameter without a default
+            return whole
+        if self.plot == start.plot:
+            return self.name, changed, {}
+        if not self.plot.get("convention") and start.plot.get("convention"):
+            drawn["convention"] = OURS
+        same = {**self.plot, "convention": ""} == {**start.plot, "convention": ""}
+        return self.name, changed, {"convention": drawn["convention"]} if same else drawn
 
     def with_words(self, name: str, words: str) -> "View":
         """Return the view with another value of a parameter; no words are its default."""
@@ -252,7 +275,7 @@ class View:
         """Return the view with single numbers drawn against another observable."""
         singles = [one for one in shown_observables(self) if one != name and not is_family(self.system, one)]
         singles = singles or [one for one in mapped(self.system) if one != name][:1]
-        kept = {key: said for key, said in plot.items() if key in ("x", "by")}
+        kept = {key: said for key, said in plot.items() if key in ("x", "by", "convention")}
         return dataclasses.replace(self, plot={**kept, "y": ",".join(singles)})
 
     def with_map(self, value: str) -> "View":
@@ -265,19 +288,20 @@ class View:
         for name in (self.plot.get("x"), self.plot.get("by"), self.plot.get("y")):
             if name in declared and is_swept(self.words.get(name, "")):
                 view = view.with_words(name, single(declared[name], self.words[name]))
-        view = dataclasses.replace(view, plot={})
+        kept = {key: said for key, said in self.plot.items() if key == "convention"}
+        view = dataclasses.replace(view, plot=kept)
         if matrix:
-            return dataclasses.replace(view, plot={"matrix": value})
+            return dataclasses.replace(view, plot={**kept, "matrix": value})
         start = opening(self.system, self.base).plot
         if not value:
             if start.get("value") or start.get("matrix"):
                 start = opening(self.system).plot
-            return dataclasses.replace(view, plot={"y": start.get("y", "")}).with_axis("x", start.get("x", ""))
+            return dataclasses.replace(view, plot={**kept, "y": start.get("y", "")}).with_axis("x", start.get("x", ""))
         ranged = [name for name, one in declared.items() if one.numeric and one.range]
         running = [name for name in (self.system.running(), *ranged) if name]
         x = str(self.plot.get("x"))
         x = x if x in running else running[0] if running else ""
-        across = dataclasses.replace(view, plot={"value": value}).with_axis("x", x)
+        across = dataclasses.replace(view, plot={**kept, "value": value}).with_axis("x", x)
         maps = [across.with_axis("y", name) for name in running if name != x]
         return next((one for one in maps if one.is_allowed()), maps[0] if maps else across)
 
@@ -290,7 +314,7 @@ class View:
         return True
 
 
-def opening(system: type[System], base: Experiment | None = None) -> View:
+def opening(system: type[System], base: Experiment | None = None, name: str = "") -> View:
     """Return what a page shows first: the experiment as it is, or the system along what it runs along."""
     known = tuple(name for name in system.answers if has(system, name))
     declared = system.parameters()
@@ -300,13 +324,7 @@ def opening(system: type[System], base: Experiment | None = None) -> View:
             for name, values in base.parameters.items()
             if not is_table(values) and (found := to_words(declared[name], values)) != default_words(declared[name])
         }
-        said = base.plot
-        log = {"log": ",".join(said["log"]) or "none"} if "log" in said else {}
-        y = {"y": ",".join(said["y"]) if isinstance(said.get("y"), list) else said.get("y", "")}
-        at = {"at": ",".join(map(word, said["at"]))} if "at" in said else {}
-        plot = {key: str(said[key]) for key in ("x", "by", "value", "matrix") if key in said} | y | at | log
-        plot = {key: value for key, value in plot.items() if value}
-        return View(system, words, plot, base.answers, base.replicates, base.seed, base)
+        return View(system, words, plot_words(base.plot), base.answers, base.replicates, base.seed, base, name)
     words = {}
     x = system.running() or next(iter(named_coordinates(system)), None)
     if x is None:
@@ -343,7 +361,17 @@ def open_view(name: str) -> View:
     if file is None:
         raise InputError(f"{shown(name)} is neither a system nor an experiment")
     experiment = from_file(file)
-    return opening(experiment.system, experiment)
+    return opening(experiment.system, experiment, name)
+
+
+def plot_words(plot: Mapping[str, Any]) -> dict[str, str]:
+    """Return those keys of a ``[plot]`` in words that a link can say."""
+    found = {"log": ",".join(plot["log"]) or "none"} if "log" in plot else {}
+    for key in PLOT:
+        if key in plot and key != "log":
+            listed = plot[key] if isinstance(plot[key], (list, tuple)) else [plot[key]]
+            found[key] = ",".join(map(word, listed))
+    return {key: found[key] for key in PLOT if found.get(key)}
 
 
 def horizontal(system: type[System]) -> list[str]:

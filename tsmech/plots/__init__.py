@@ -17,6 +17,7 @@ from tsmech.plots.lines import Lines
 from tsmech.plots.picture import Picture, Row, beside, choose, names_in, pictured, visible
 from tsmech.plots.style import STYLE as STYLE
 from tsmech.plots.style import own_style, place_ticks, printable
+from tsmech.plots.translation import Translation
 from tsmech.plots.words import answer_names, axis_label, contoured, key_words, notes, symbols, title
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def draw(
     reference: Mapping[str, float] | None = None,
     matrix: str | None = None,
     at: str | Sequence[float] | None = None,
+    convention: str | None = None,
 ) -> "Figure":
     """Return a figure of a run: curves, with a ``value`` a map, with a ``matrix`` that matrix at some times.
 
@@ -84,6 +86,8 @@ def draw(
         Numbers that a horizontal line marks, by what the legend calls them: a bound, an asymptote.
     matrix, at
         A matrix, and the values of the coordinate at which it is shown.
+    convention
+        The paper whose symbols and scalings the axes have: one of the system's ``conventions``, or ``tsmech``.
 
     Raises
     ------
@@ -91,7 +95,7 @@ def draw(
         Where the run does not hold what is to be drawn.
     """
     asked: dict[str, Any] = {"x": x, "y": y, "by": by, "value": value, "together": together, "log": log, "mark": mark}
-    asked |= {"reference": reference, "matrix": matrix, "at": at, "spread": spread}
+    asked |= {"reference": reference, "matrix": matrix, "at": at, "spread": spread, "convention": convention}
     return figure_of(draw_panels(experiment, rows, lines, **asked)[0])
 
 
@@ -120,11 +124,10 @@ def draw_panels(
                 raise InputError(f"{name} cannot be drawn: the run has no {what} of it{along}")
             del drawn[name]
             shown = {column: found for column, found in shown.items() if column not in columns}
-    between = Lines(experiment, picture, lines, shown)
     if ax is not None:
-        return _draw(experiment, drawn, shown, picture, between, ax).panels
+        return _draw(experiment, drawn, shown, picture, lines, ax).panels
     with own_style():
-        canvas = _draw(experiment, drawn, shown, picture, between, None)
+        canvas = _draw(experiment, drawn, shown, picture, lines, None)
         figure = canvas.figure
         width = figure.get_figwidth()
         figure.suptitle(title(experiment, int(10 * width)))
@@ -153,7 +156,7 @@ def _draw(
     drawn: Mapping[str, list[str]],
     shown: Mapping[str, list[Row]],
     picture: Picture,
-    between: Lines,
+    lines: Iterable[Row],
     given: "Sequence[Axes] | None",
 ) -> Canvas:
     """Draw a picture of the kind that it is."""
@@ -163,7 +166,7 @@ def _draw(
         return _draw_maps(experiment, shown, picture, given)
     if picture.along:
         return _draw_trajectories(experiment, shown, picture, given)
-    return _draw_curves(experiment, drawn, shown, picture, between, given)
+    return _draw_curves(experiment, drawn, shown, picture, lines, given)
 
 
 def _draw_curves(
@@ -171,11 +174,13 @@ def _draw_curves(
     drawn: Mapping[str, list[str]],
     shown: Mapping[str, list[Row]],
     picture: Picture,
-    between: Lines,
+    lines: Iterable[Row],
     given: "Sequence[Axes] | None",
 ) -> Canvas:
     """Draw a row of panels for each observable, a column for each value of what is left of the sweep."""
-    system = experiment.system
+    system, translation = experiment.system, Translation(experiment, picture.convention)
+    shown = {column: translation.along(found, picture.x, column) for column, found in shown.items()}
+    between = Lines(experiment, picture, lines, shown)
     keys = picture.keys(experiment)
     kinds = [tuple(drawn)] if picture.together else [(name,) for name in drawn]
     items = [(kind, key) for kind in kinds for key in keys]
@@ -185,28 +190,31 @@ def _draw_curves(
     coded = curves.codes(picture, [row for found in shown.values() for row in found])
     ys, off = [], False
     legends: list[list[Line2D]] = []
+    every = {kind: [row for name in kind for column in drawn[name] for row in shown[column]] for kind in kinds}
+    ruled = {kind: translation.rules(picture, kind[0], found) for kind, found in every.items()}
+    picture = translation.lined(picture, [*ruled.values()])
     for ax, (kind, key) in zip(canvas.panels, items, strict=True):
         columns = [column for name in kind for column in drawn[name]]
         whole = {column: shown[column] for column in columns}
-        limits = curves.choose_scales(ax, experiment, whole, picture, between)
+        limits = curves.choose_scales(ax, experiment, whole, ruled[kind], between)
         part = {column: _matching(found, key) for column, found in whole.items()}
         family = several and families.spread(system, {name: drawn[name] for name in kind})
         styles = families.styles(system, columns) if family else {}
         off |= curves.draw_curves(ax, experiment, part, picture, limits, between, families.looks(styles), coded)
-        for name, number in picture.mark:
+        for name, number in ruled[kind].mark:
             if name == picture.x:
                 ax.axvline(number, zorder=1.5, **MARK)
-        for place, (_, number) in enumerate(picture.reference):
-            ax.axhline(number, zorder=1.5, **reference_style(place))
+        for label, number in ruled[kind].reference:
+            ax.axhline(number, zorder=1.5, **reference_style(picture, label))
         place_ticks(ax)
         if named := dict(picture.names).get(picture.x):
             ax.set_xticks(range(len(named)), [printable(name) for name in named])
             ax.set_xlim(-0.5, len(named) - 0.5)
         legends.append(_entries(experiment, part, picture, styles))
-        ys.append(axis_label(system, kind[0]) if len(kind) == 1 else symbols(system, kind))
+        ys.append(axis_label(system, kind[0], translation) if len(kind) == 1 else symbols(system, kind, translation))
         if key:
             ax.set_title(key_words(system, key), fontsize="medium")
-    canvas.label(axis_label(system, picture.x), ys)
+    canvas.label(axis_label(system, picture.x, translation), ys)
     told = dataclasses.replace(picture, together=False) if several else picture
     values = curves.codes(told, [row for found in shown.values() for row in found])
     if curves.has_bar(values):
@@ -233,7 +241,10 @@ def _draw_trajectories(
     experiment: Experiment, shown: Mapping[str, list[Row]], picture: Picture, given: "Sequence[Axes] | None"
 ) -> Canvas:
     """Draw a row of panels for each observable, a column for each value of what is left of the sweep."""
-    keys = picture.keys(experiment)
+    keys, translation = picture.keys(experiment), Translation(experiment, picture.convention)
+    shown = {
+        name: [translation.row(row, beside(picture.x, name), name) for row in found] for name, found in shown.items()
+    }
     together = "*" in picture.x  # a path for each index in one panel
     kinds = [tuple(shown)] if together else [(name,) for name in shown]
     items = [(kind, key) for kind in kinds for key in keys]
@@ -248,14 +259,15 @@ def _draw_trajectories(
             trajectories.draw_trajectories(ax, experiment, _matching(shown[name], key), one, name, norm, size)
         if together:
             trajectories.name_paths(ax, {name: _matching(shown[name], key) for name in kind}, picture)
-        for place, (_, number) in enumerate(picture.reference):
-            ax.axhline(number, zorder=1.5, **reference_style(place))
+        ruled = translation.rules(picture, kind[0], [row for name in kind for row in shown[name]])
+        for label, number in ruled.reference:
+            ax.axhline(number, zorder=1.5, **reference_style(picture, label))
         place_ticks(ax)
         if key:
             ax.set_title(key_words(experiment.system, key), fontsize="medium")
-    label = axis_label(experiment.system, picture.x)
+    label = axis_label(experiment.system, picture.x, translation)
     patterns = [picture.observables if together else kind for kind, _ in items]
-    canvas.label(label, [axis_label(experiment.system, names[0]) for names in patterns])
+    canvas.label(label, [axis_label(experiment.system, names[0], translation) for names in patterns])
     canvas.bar(along, norm, curves.COLOURS, axis_label(experiment.system, str(picture.along)))
     canvas.legend(handles(experiment, shown, picture, False), [[] for _ in items])
     return canvas
@@ -306,12 +318,16 @@ def _draw_maps(
     names = answer_names(experiment, shown)
     keys = picture.keys(experiment)
     items = [(answer, key) for answer in names for key in keys]
-    over = {name: {row[name] for row in shown[value]} for name in (picture.x, along) if name in experiment.axes}
+    asked = Translation(experiment, picture.convention)
+    whole, translation = asked.of_map(shown[value], (picture.x, along), value)
+    over = {name: {row[name] for row in whole} for name in (picture.x, along) if name in experiment.axes}
+    reached = [row for row in shown[value] if not _diverged(row, experiment, picture)]
+    translated = translation.of_map(reached, (picture.x, along), value)[0]
+    ruled = translation.rules(picture, value, translated)
     grids, settled = [], []
     for answer, key in items:
-        found = [row for row in _matching(shown[value], key) if row["answer"] == answer]
-        kept = [row for row in found if not _diverged(row, experiment, picture)]
-        grids.append(maps.tabulate(kept, picture.x, along, value, over))
+        found = [row for row in _matching(translated, key) if row["answer"] == answer]
+        grids.append(maps.tabulate(found, picture.x, along, value, over))
         calm = [row for row in found if row.get("diverged_at") is None]
         settled.append(maps.tabulate(calm, picture.x, along, value, over))
     predicted = contoured(experiment, names)
@@ -323,13 +339,13 @@ def _draw_maps(
     for ax, (answer, key), grid in zip(canvas.panels, items, grids, strict=True):
         other = None if answer == predicted or predicted is None else grids[items.index((predicted, key))]
         maps.draw_map(ax, grid, norm, levels, picture, other)
-        for name, number in picture.mark:
+        for name, number in ruled.mark:
             if name in (picture.x, along):
                 mark = ax.axvline if name == picture.x else ax.axhline
                 mark(number, **{**MARK, "color": "white", "linewidth": 1.6})
         words = (names[answer], key_words(experiment.system, key))
         ax.set_title(", ".join(filter(None, words)), fontsize="medium")
-    horizontal, vertical = (axis_label(experiment.system, name) for name in (picture.x, along))
+    horizontal, vertical = (axis_label(experiment.system, name, translation) for name in (picture.x, along))
     canvas.label(horizontal, [vertical] * len(items))
     largest = float(norm.vmax or 0.0)
     above = any(np.any(np.isfinite(table) & (table > largest)) for _, _, table in grids)
@@ -337,7 +353,7 @@ def _draw_maps(
     bar = canvas.figure.colorbar(mappable, ax=canvas.panels, extend="max" if above else "neither", ticks=levels)
     bar.ax.minorticks_off()
     bar.ax.set_yticks(levels, [f"{level:.4g}" for level in levels])
-    bar.set_label(axis_label(experiment.system, value))
+    bar.set_label(axis_label(experiment.system, value, translation))
     return canvas
 
 

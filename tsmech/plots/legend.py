@@ -30,15 +30,16 @@ def handles(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pic
     for name, number in picture.mark:
         if name == picture.x:
             entries.append(_line(key_words(experiment.system, {name: number}), **MARK))
-    entries += [_line(printable(label), **reference_style(place)) for place, (label, _) in enumerate(picture.reference)]
+    entries += [_line(printable(label), **reference_style(picture, label)) for label, _ in picture.reference]
     if off:
         style = {"marker": "^", "markersize": 8, "markerfacecolor": "none", "linestyle": ""}
         entries.append(_line("off the scale", color="0.3", **style))
     return entries
 
 
-def reference_style(place: int) -> dict[str, Any]:
-    """Return how the line of one of the reference numbers looks."""
+def reference_style(picture: Picture, label: str) -> dict[str, Any]:
+    """Return how the line of one of a picture's reference numbers looks."""
+    place = [known for known, _ in picture.reference].index(label)
     return {**MARK, "linestyle": REFERENCES[place % len(REFERENCES)]}
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tsmech.experiment import Experiment
 from tsmech.plots.picture import Picture, Row, apart, visible
+from tsmech.plots.translation import Translation
 from tsmech.problem.system import System
 
 Array = NDArray[np.float64]
@@ -35,9 +36,11 @@ class Lines:
         self._x = picture.x
         self._groups = apart(experiment, picture.x)
         self._found: dict[tuple[Any, ...], dict[float, float]] = {}
+        self._translation = Translation(experiment, picture.convention)
         listed = list(rows)
         for column in columns:
-            for row in visible(experiment, picture, listed, column) if listed else ():
+            shown = visible(experiment, picture, listed, column) if listed else []
+            for row in self._translation.along(shown, picture.x, column):
                 at = self._place(column, row["answer"], row)
                 self._found.setdefault(at, {})[float(row[self._x])] = row[column]
 
@@ -69,8 +72,15 @@ class Lines:
         """Return the values of the sweep along x, those of a line between them, at which there is no such answer."""
         if not self._experiment.may_lack(answer) or self._x not in self._experiment.axes:
             return []
-        between = [x for x in self._experiment.axes[self._x] if at[0] < x < at[-1] and x not in at]
-        return [float(x) for x in between if self._point(key, x).lacks(answer)]
+        found = []
+        for x in self._experiment.axes[self._x]:
+            place = self._translation.number(self._x, float(x), [key])
+            inside = (
+                place is not None and at[0] < place < at[-1] and not np.isclose(at, place, rtol=1e-9, atol=0.0).any()
+            )
+            if place is not None and inside and self._point(key, x).lacks(answer):
+                found.append(place)
+        return found
 
     def poles(self, column: str, key: Row, answers: Mapping[str, Sequence[Row]]) -> list[float]:
         """Return where along x predictions are infinite; what the system says of it where no finer line is stored.
@@ -98,7 +108,10 @@ class Lines:
         system, axes = self._experiment.system, self._experiment.axes
         if system.poles is System.poles or self._x not in axes:
             return []
-        return list(self._point(key, axes[self._x][0]).poles(self._x))
+        poles = self._point(key, axes[self._x][0]).poles(self._x)
+        others = {name: key[name] for name in axes if name in key}
+        found = (self._translation.number(self._x, pole, [others]) for pole in poles)
+        return [pole for pole in found if pole is not None]
 
     def _point(self, key: Row, x: Any) -> System:
         """Return the problem at a value of x and the values of the other axes."""

@@ -56,6 +56,8 @@ class Picture:
         Whether a matrix is shown, entry by entry.
     at
         Where on the curve a matrix is shown; None leaves it open.
+    convention
+        The paper whose symbols and scalings the axes have; empty for our own.
     """
 
     x: str
@@ -72,6 +74,7 @@ class Picture:
     along: str | None = None
     matrix: bool = False
     at: tuple[float, ...] | None = None
+    convention: str = ""
 
     def values(self, experiment: Experiment, name: str) -> Sequence[Any]:
         """Return the values of an axis of the sweep, or of a coordinate of names, in order."""
@@ -114,7 +117,13 @@ def choose(experiment: Experiment, names: Mapping[str, Sequence[str]] | None = N
         mark=mark,
         reference=reference,
         spread=bool(plan.get("spread")) and not (picture.y or picture.matrix),
+        convention=plan.get("convention", ""),
     )
+
+
+def plan_of(experiment: Experiment, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``[plot]`` of what is asked of a run: with what its experiment says, as far as that fits to it."""
+    return read_plot({**_unopposed(experiment, asked), **asked}, experiment.system, "--")
 
 
 def errors(picture: Picture, rows: Sequence[Row], column: str) -> NDArray[np.float64]:
@@ -132,7 +141,7 @@ def _choose(
 ) -> tuple[Picture, Mapping[str, Any]]:
     """Return what a picture shows, and the plan that it follows."""
     system, axes, coordinate = experiment.system, experiment.axes, experiment.system.running()
-    plan = read_plot({**_unopposed(experiment, asked), **asked}, system, "--")
+    plan = plan_of(experiment, asked)
     named = named_coordinates(system)
     numeric = [name for name in axes if system.parameters()[name].numeric]
     if not plan.keys() & {"y", "by", "value", "together", "matrix"} and not system.coordinates:
@@ -229,9 +238,10 @@ def _unopposed(experiment: Experiment, asked: Mapping[str, Any]) -> dict[str, An
     # a matrix shows means alone.
     dropped = ["log"] if asked.keys() & {"x", "y", "value", "matrix"} else []
     dropped += ["spread"] if asked.keys() & {"value", "matrix"} else []
-    dropped += ["reference"] if asked.keys() & {"y", "value", "matrix"} else []
+    other = "y" in asked and list(listed or []) != said.get("y")
+    dropped += ["reference"] if other or asked.keys() & {"value", "matrix"} else []
     if "matrix" in asked:
-        return {key: value for key, value in said.items() if key in ("by", "mark")}
+        return {key: value for key, value in said.items() if key in ("by", "mark", "convention")}
     if said.get("matrix") and asked.keys() & {"x", "y", "value", "together"}:
         dropped += ["matrix", "at"]
     if _observable(asked.get("x")) in seen and "value" not in asked:

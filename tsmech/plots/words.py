@@ -12,6 +12,7 @@ from tsmech.experiment import Experiment
 from tsmech.plots.maps import FEWEST_CONTOURED
 from tsmech.plots.picture import Picture, Row, is_logarithmic
 from tsmech.plots.style import printable
+from tsmech.plots.translation import Translation
 from tsmech.problem.observables import Coordinate, observable_of
 from tsmech.problem.parameters import Parameter
 from tsmech.problem.reports import REPORTS
@@ -22,8 +23,12 @@ BAND = 0.01
 """Relative standard error of a prediction from which on its band can be seen."""
 
 
-def axis_label(system: type[System], name: str) -> str:
-    """Return the symbol and the words of a parameter, an observable or the coordinate."""
+def axis_label(system: type[System], name: str, translation: Translation | None = None) -> str:
+    """Return the symbol and the words of a parameter, an observable or the coordinate: a paper's, with ours behind."""
+    theirs = None if translation is None else translation.symbol(name)
+    if theirs is not None:
+        symbol, _, words = axis_label(system, name).partition("   (")
+        return f"{mathematical(theirs)}   (ours: {symbol}, {words}"
     if observable_of(name) in system.observables:
         return f"{entry_symbol(system, name)}   ({system.observables[observable_of(name)].label})"
     if name in system.coordinates:
@@ -39,9 +44,10 @@ def wrapped(label: str, inches: float) -> str:
     return symbol + gap + textwrap.fill(words, int(12 * inches) - 4) if gap else label
 
 
-def symbols(system: type[System], observables: Iterable[str]) -> str:
-    """Return the symbols of observables that share a panel."""
-    return ",   ".join(entry_symbol(system, observable) for observable in observables)
+def symbols(system: type[System], observables: Iterable[str], translation: Translation) -> str:
+    """Return the symbols of observables that share a panel, a paper's where it has others."""
+    found = ((translation.symbol(name), entry_symbol(system, name)) for name in observables)
+    return ",   ".join(ours if theirs is None else mathematical(theirs) for theirs, ours in found)
 
 
 def entry_symbol(system: type[System], name: str) -> str:
@@ -139,6 +145,8 @@ def notes(experiment: Experiment, shown: Mapping[str, list[Row]], picture: Pictu
     remarks = experiment.remarks() if answers != {*simulations(system)[-1:]} else []
     words = setting(experiment, shown, picture)
     found = [*([words] if words else []), *(printable(remark) for remark in remarks)]
+    if whose := Translation(experiment, picture.convention).remark(picture, rows):
+        found.insert(0, printable(whose))
     coordinate, axes = system.running(), (picture.x, picture.y)
     summaries = all(system.observables[observable_of(name)].summary for name in shown)
     if coordinate not in (None, picture.along, *axes) and not summaries and not picture.matrix:

@@ -54,7 +54,7 @@ def draw(
         Matplotlib axes to draw into, as many as the picture has panels; they keep the style that they have.  Where
         there are none a figure is made, which is ``ax.figure`` of what is returned.
     **more
-        ``together``, ``spread``, ``log``, ``mark`` and ``reference``, as in an experiment's ``[plot]``.
+        ``together``, ``spread``, ``log``, ``mark``, ``reference`` and ``convention``, as in an experiment's ``[plot]``.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def draw(
     1
     """
     choice = {"x": x, "y": y, "by": by, "value": value, "matrix": matrix, "at": at, **more}
-    if unknown := more.keys() - {"together", "spread", "log", "mark", "reference"}:
+    if unknown := more.keys() - {"together", "spread", "log", "mark", "reference", "convention"}:
         raise InputError(f"draw has no argument {shown(min(unknown))}")
     given: Sequence[Any] | None = None
     if ax is not None:

@@ -4,9 +4,9 @@ import dataclasses
 import itertools
 import json
 import operator
+import re
 import sqlite3
-from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,14 +16,25 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, Task, in_order
 from tsmech.problem.curve import Curve, Stop
-from tsmech.problem.parameters import PLAIN, plain
+from tsmech.problem.parameters import plain
 from tsmech.problem.system import System
 from tsmech.store.checksums import DamageError, curve_checksum, meta, reason
 from tsmech.store.schema import OF_THE_SWEEP
-from tsmech.store.summary import Row, summarise, summarise_point, summary_columns, summary_entries, unpack
+from tsmech.store.summary import (
+    Row,
+    length,
+    point_columns,
+    summarise,
+    summarise_point,
+    summary_columns,
+    summary_entries,
+    unpack,
+)
 
 STRETCH = 10_000
 """Points whose places are held at a time."""
+BLOCK = 2_000
+"""Points that are read at a time where no rows are made of them: few stay in the processor's caches."""
 
 
 class _Stored(NamedTuple):
@@ -144,6 +155,15 @@ class Reader:
         query = f"SELECT answer, count(*) FROM curves WHERE {OF_THE_SWEEP} GROUP BY answer"
         return dict(self._connection.execute(query))
 
+    def row_count(self) -> int:
+        """Return about how many rows :meth:`rows` yields: as if each curve were whole."""
+        query = (
+            "SELECT layouts.layout, count(*), 1 + max(replicate) FROM curves "
+            f"JOIN layouts ON layouts.id = curves.layout WHERE {OF_THE_SWEEP} GROUP BY answer, curves.layout"
+        )
+        found = self._connection.execute(query)
+        return sum(-(-count // replicates) * length(layout) for layout, count, replicates in found)
+
     def line_points(self) -> int:
         """Return how many points between those of the sweep are stored, which are on the lines of a picture."""
         (count,) = self._connection.execute("SELECT count(*) FROM points WHERE line").fetchone()
@@ -215,29 +235,85 @@ class Reader:
 
     def _read_order(self, line: str | None) -> _Order:
         axes = self.experiment.axes
-        others = [name for name in axes if name != line] if line is not None else []
-        known = {name: {in_order(plain(value)) for value in axes[name]} for name in others}
-        numbers, places = array("q"), [array("q") for _ in axes]
         values: list[list[Any]] = [[] for _ in axes]
         codes: list[dict[Any, int]] = [{} for _ in axes]
+        spelt: list[dict[str, int]] = [{} for _ in axes]  # the codes by how a value is written; -1 of those left out
+        known = [None if line in (None, name) else {*map(in_order, plain(axes[name]))} for name in axes]
+        written = _writing(self.experiment)
+        parts: list[tuple[NDArray[np.int64], ...]] = []
         query = "SELECT parameters, id FROM points WHERE line = ? ORDER BY id"
-        for text, number in self._connection.execute(query, (bool(line),)):
-            parameters = json.loads(text)
-            if any(in_order(parameters[name]) not in allowed for name, allowed in known.items()):
-                continue
-            numbers.append(number)
-            for name, at, listed, coded in zip(axes, places, values, codes, strict=True):
-                value = parameters[name]
-                hashable = value if type(value) in PLAIN else in_order(value)
-                if hashable not in coded:
-                    coded[hashable] = len(listed)
-                    listed.append(value)
-                at.append(coded[hashable])
-        order = np.array(numbers, dtype=np.int64)
-        found = [np.array(at, dtype=np.int64) for at in places]
-        keys = [_ranks(listed)[at] for listed, at in zip(values, found, strict=True) if listed]
+        found = self._connection.execute(query, (bool(line),))
+        while rows := found.fetchmany(BLOCK):
+            texts, numbers = zip(*rows, strict=True)
+            columns = zip(*map(written, texts), strict=True) if axes else ()
+            places = []
+            for n, column in enumerate(columns):
+                for words in dict.fromkeys(column):
+                    if words in spelt[n]:
+                        continue
+                    value = json.loads(words)
+                    key, allowed = in_order(value), known[n]
+                    if allowed is not None and key not in allowed:  # it belongs to no line
+                        spelt[n][words] = -1
+                        continue
+                    spelt[n][words] = codes[n].setdefault(key, len(values[n]))
+                    values[n] += [value] if len(values[n]) < len(codes[n]) else []
+                places.append(np.fromiter(map(spelt[n].__getitem__, column), np.int64, len(rows)))
+            kept = np.all([place >= 0 for place in places], axis=0) if places else np.ones(len(rows), bool)
+            parts.append(tuple(column[kept] for column in (np.array(numbers, dtype=np.int64), *places)))
+        order, *places = (
+            (np.concatenate(column) for column in zip(*parts, strict=True))
+            if parts
+            else (np.empty(0, np.int64) for _ in range(1 + len(axes)))
+        )
+        keys = [_ranks(listed)[at] for listed, at in zip(values, places, strict=True) if listed]
         sorting = np.lexsort([order, *reversed(keys)])
-        return _Order(order[sorting], [at[sorting] for at in found], values)
+        return _Order(order[sorting], [at[sorting] for at in places], values)
+
+    def blocks(self, answer: str, names: Collection[str]) -> Iterator[dict[str, NDArray[Any]]] | None:
+        """Return the columns of a prediction as arrays, block by block in no order, and without making rows.
+
+        None where it is not one number a point, or where a curve ended early: :meth:`rows` has these.
+
+        Parameters
+        ----------
+        answer
+            The prediction.
+        names
+            Its axes and columns, as the summary table calls them.
+        """
+        if self.experiment.simulates(answer):
+            return None
+        query = "SELECT min(layout), max(layout), count(stop), max(replicate) FROM curves WHERE answer = ?"
+        first, last, stopped, replicate = self._connection.execute(query, (answer,)).fetchone()
+        if first is None or first != last or stopped or replicate:
+            return None
+        (layout,) = self._connection.execute("SELECT layout FROM layouts WHERE id = ?", (first,)).fetchone()
+        columns = point_columns(layout, self.experiment.system)
+        return self._blocks(answer, names, columns) if columns else None
+
+    def _blocks(self, answer: str, names: Collection[str], columns: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
+        order = self._order(None)
+        by_number = np.argsort(order.numbers)
+        numbers = order.numbers[by_number]
+        axes = {
+            name: (np.array(values), places)
+            for name, values, places in zip(self.experiment.axes, order.values, order.places, strict=True)
+            if name in names
+        }
+        query = "SELECT point, data FROM curves WHERE answer = ? ORDER BY point"
+        found = self._connection.execute(query, (answer,))
+        try:
+            while rows := found.fetchmany(BLOCK):
+                points, data = zip(*rows, strict=True)
+                table = np.frombuffer(b"".join(data), "<f8").reshape(len(rows), len(columns))
+                at = np.searchsorted(numbers, points).clip(max=len(numbers) - 1)
+                kept = numbers[at] == points  # the others lie between the points of the sweep
+                places = by_number[at[kept]]
+                block = {name: values[codes[places]] for name, (values, codes) in axes.items()}
+                yield block | {name: table[kept, n] for n, name in enumerate(columns) if name in names}
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise damaged(self.directory, reason(error)) from None
 
     def columns(self) -> list[str]:
         """Return the names of all columns of :meth:`rows`, without making them."""
@@ -262,17 +338,20 @@ class Reader:
         for _, layout in self._layouts_found():
             yield from summary_entries(layout, self.experiment.system)
 
-    def rows(self, only: Collection[tuple[Any, ...]] | None = None) -> Iterator[Row]:
+    def rows(
+        self, only: Collection[tuple[Any, ...]] | None = None, answers: Collection[str] | None = None
+    ) -> Iterator[Row]:
         """Yield the summary table's rows: system, answer, varied parameters, coordinate, observables.
 
-        ``only`` names points by the values of the axes, for their rows alone.
+        ``only`` names points by the values of the axes, for their rows alone, and ``answers`` those that are read.
 
         A simulation's observable ``X`` is the mean over ``replicates`` draws, ``X_sem`` the standard error of
         that mean (None where one draw leaves it undefined).  Where draws diverged, ``diverged_at`` is the first
         coordinate at which one did, and each row counts the ``replicates`` that had not diverged by then.
         """
         for place, answer, stored in self._stored(only=only):
-            yield from self._summary(place, answer, stored)
+            if answers is None or answer in answers:
+                yield from self._summary(place, answer, stored)
 
     def lines(self, x: str) -> Iterator[Row]:
         """Yield rows of the predictions between the points of the sweep along a parameter, in the order of the axes.
@@ -315,6 +394,21 @@ class Reader:
             | {"answer": answer, "diverged": count, "diverged_at": first}
             for parameters, answer, count, first in self._connection.execute(query)
         ]
+
+
+def _writing(experiment: Experiment) -> Callable[[str], Sequence[str]]:
+    """Return what finds how the values of a run's axes are written, in the parameters of one of its points."""
+    declared = experiment.system.parameters()
+    numbers = all({*declared[name].kinds} <= {"int", "float", "bool"} for name in experiment.axes)
+    pattern = re.compile(".*?".join(f'"{name}": ([^,}}]+)' for name in experiment.axes))
+
+    def find(text: str) -> Sequence[str]:
+        if numbers and (found := pattern.search(text)) is not None:
+            return found.groups()
+        parameters = json.loads(text)
+        return [json.dumps(parameters[name]) for name in experiment.axes]
+
+    return find
 
 
 def _ranks(values: Sequence[Any]) -> NDArray[np.int64]:

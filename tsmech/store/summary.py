@@ -38,14 +38,19 @@ def summarise_point(layout: str, data: bytes, system: type[System]) -> Row | Non
     """Return the row of a prediction that is a single point, from its bytes; None where it is something else."""
     known = _POINTS.setdefault(system, {}).get(layout)
     if known is None:
-        described = json.loads(layout)
-        single = not (described["coordinates"] or described["errors"])
-        columns = summary_columns(layout, system, predicts=True) if single else []
+        columns = point_columns(layout, system)
         known = _POINTS[system][layout] = (columns, struct.Struct(f"<{len(columns)}d"))
     if not known[0]:
         return None
     values = known[1].unpack(data)
     return {column: None if value != value else value for column, value in zip(known[0], values, strict=True)}
+
+
+def point_columns(layout: str, system: type[System]) -> list[str]:
+    """Return the columns of a prediction that is a single point, as its bytes have them; none for something else."""
+    described = json.loads(layout)
+    single = not (described["coordinates"] or described["errors"])
+    return summary_columns(layout, system, predicts=True) if single else []
 
 
 _POINTS: weakref.WeakKeyDictionary[type[System], dict[str, tuple[list[str], struct.Struct]]]
@@ -62,6 +67,12 @@ def _aligned(found: Sequence[Curve]) -> Iterator[tuple[tuple[Any, ...], list[tup
             places.setdefault(place, []).append((draw, row))
     for place, members in places.items():
         yield place, sorted(members)
+
+
+def length(layout: str) -> int:
+    """Return how many rows a curve of a layout has."""
+    coordinates = json.loads(layout)["coordinates"].values()
+    return next((len(values) if isinstance(values, list) else values for values in coordinates), 1)
 
 
 def summary_columns(layout: str, system: type[System], *, predicts: bool) -> list[str]:
