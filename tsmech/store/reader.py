@@ -4,9 +4,8 @@ import dataclasses
 import itertools
 import json
 import operator
-import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.experiment import Experiment, Task, in_order
+from tsmech.experiment import Experiment, Task
 from tsmech.problem.curve import Curve, Stop
-from tsmech.problem.parameters import plain
 from tsmech.problem.system import System
 from tsmech.store.checksums import DamageError, curve_checksum, meta, reason
+from tsmech.store.order import BLOCK, Order, read_order
 from tsmech.store.schema import OF_THE_SWEEP
 from tsmech.store.summary import (
     Row,
@@ -31,11 +30,6 @@ from tsmech.store.summary import (
     unpack,
 )
 
-STRETCH = 10_000
-"""Points whose places are held at a time."""
-BLOCK = 2_000
-"""Points that are read at a time where no rows are made of them: few stay in the processor's caches."""
-
 
 class _Stored(NamedTuple):
     """A curve as the file has it."""
@@ -47,28 +41,6 @@ class _Stored(NamedTuple):
 
     def curve(self) -> Curve:
         return _curve(*self)
-
-
-class _Order(NamedTuple):
-    """The points of a run, or of its lines, in the order of its axes: their numbers in the file and their places."""
-
-    numbers: NDArray[np.int64]
-    places: list[NDArray[np.int64]]
-    """By axis the position of each point's value among the ``values``."""
-    values: list[list[Any]]
-
-    def between(self, first: int, last: int) -> list[tuple[Any, ...]]:
-        """Return the values of the axes at the points of some positions, both ends among them."""
-        if not self.values:
-            return [()] * (last - first + 1)
-        columns = (
-            map(values.__getitem__, places[first : last + 1].tolist())
-            for values, places in zip(self.values, self.places, strict=True)
-        )
-        return list(zip(*columns, strict=True))
-
-    def part(self, positions: list[int]) -> "_Order":
-        return _Order(self.numbers[positions], [places[positions] for places in self.places], self.values)
 
 
 class Reader:
@@ -197,12 +169,12 @@ class Reader:
             if only is not None:
                 places = order.between(0, len(order.numbers) - 1)
                 order = order.part([n for n, place in enumerate(places) if place in only])
-            for first, last in _stretches(order.numbers):
+            for first, last in order.stretches():
                 yield from self._stretch(order, first, last)
         except (sqlite3.DatabaseError, ValueError, LookupError) as error:
             raise damaged(self.directory, reason(error)) from None
 
-    def _stretch(self, order: _Order, first: int, last: int) -> Iterator[tuple[Row, str, list[_Stored]]]:
+    def _stretch(self, order: Order, first: int, last: int) -> Iterator[tuple[Row, str, list[_Stored]]]:
         """Yield what is stored of points that follow one another in the file as they do along the axes."""
         axes, seed = list(self.experiment.axes), self.experiment.seed
         query = (
@@ -224,51 +196,14 @@ class Reader:
                 if answer in found:
                     yield place, answer, found[answer]
 
-    def _order(self, line: str | None) -> _Order:
+    def _order(self, line: str | None) -> Order:
         """Return the points in order; what was found is kept until the file changes."""
         state = (line, self._connection.total_changes, self._connection.execute("PRAGMA data_version").fetchone())
         if self._ordered is None or self._ordered[0] != state:
-            self._ordered = (state, self._read_order(line))
+            self._ordered = (state, read_order(self._connection, self.experiment, line))
         return self._ordered[1]
 
-    _ordered: tuple[Any, _Order] | None = None
-
-    def _read_order(self, line: str | None) -> _Order:
-        axes = self.experiment.axes
-        values: list[list[Any]] = [[] for _ in axes]
-        codes: list[dict[Any, int]] = [{} for _ in axes]
-        spelt: list[dict[str, int]] = [{} for _ in axes]  # the codes by how a value is written; -1 of those left out
-        known = [None if line in (None, name) else {*map(in_order, plain(axes[name]))} for name in axes]
-        written = _writing(self.experiment)
-        parts: list[tuple[NDArray[np.int64], ...]] = []
-        query = "SELECT parameters, id FROM points WHERE line = ? ORDER BY id"
-        found = self._connection.execute(query, (bool(line),))
-        while rows := found.fetchmany(BLOCK):
-            texts, numbers = zip(*rows, strict=True)
-            columns = zip(*map(written, texts), strict=True) if axes else ()
-            places = []
-            for n, column in enumerate(columns):
-                for words in dict.fromkeys(column):
-                    if words in spelt[n]:
-                        continue
-                    value = json.loads(words)
-                    key, allowed = in_order(value), known[n]
-                    if allowed is not None and key not in allowed:  # it belongs to no line
-                        spelt[n][words] = -1
-                        continue
-                    spelt[n][words] = codes[n].setdefault(key, len(values[n]))
-                    values[n] += [value] if len(values[n]) < len(codes[n]) else []
-                places.append(np.fromiter(map(spelt[n].__getitem__, column), np.int64, len(rows)))
-            kept = np.all([place >= 0 for place in places], axis=0) if places else np.ones(len(rows), bool)
-            parts.append(tuple(column[kept] for column in (np.array(numbers, dtype=np.int64), *places)))
-        order, *places = (
-            (np.concatenate(column) for column in zip(*parts, strict=True))
-            if parts
-            else (np.empty(0, np.int64) for _ in range(1 + len(axes)))
-        )
-        keys = [_ranks(listed)[at] for listed, at in zip(values, places, strict=True) if listed]
-        sorting = np.lexsort([order, *reversed(keys)])
-        return _Order(order[sorting], [at[sorting] for at in places], values)
+    _ordered: tuple[Any, Order] | None = None
 
     def blocks(self, answer: str, names: Collection[str]) -> Iterator[dict[str, NDArray[Any]]] | None:
         """Return the columns of a prediction as arrays, block by block in no order, and without making rows.
@@ -394,34 +329,6 @@ class Reader:
             | {"answer": answer, "diverged": count, "diverged_at": first}
             for parameters, answer, count, first in self._connection.execute(query)
         ]
-
-
-def _writing(experiment: Experiment) -> Callable[[str], Sequence[str]]:
-    """Return what finds how the values of a run's axes are written, in the parameters of one of its points."""
-    declared = experiment.system.parameters()
-    numbers = all({*declared[name].kinds} <= {"int", "float", "bool"} for name in experiment.axes)
-    pattern = re.compile(".*?".join(f'"{name}": ([^,}}]+)' for name in experiment.axes))
-
-    def find(text: str) -> Sequence[str]:
-        if numbers and (found := pattern.search(text)) is not None:
-            return found.groups()
-        parameters = json.loads(text)
-        return [json.dumps(parameters[name]) for name in experiment.axes]
-
-    return find
-
-
-def _ranks(values: Sequence[Any]) -> NDArray[np.int64]:
-    """Return the place of each value when all of them are in order."""
-    ordered = sorted(range(len(values)), key=lambda position: in_order(values[position]))
-    return np.argsort(ordered)
-
-
-def _stretches(numbers: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Yield the first and last positions of stretches of numbers that follow one another, none of them too long."""
-    ends = np.flatnonzero((np.diff(numbers) != 1) | (np.arange(1, max(len(numbers), 1)) % STRETCH == 0))
-    firsts, lasts = np.append(0, ends + 1), np.append(ends, len(numbers) - 1)
-    return zip(firsts.tolist(), lasts.tolist(), strict=True) if len(numbers) else iter(())
 
 
 def _curve(reason: Any, at: float | None, layout: str, data: bytes) -> Curve:

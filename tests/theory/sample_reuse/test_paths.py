@@ -9,7 +9,7 @@ from tsmech.errors import InputError
 from tsmech.kernels.rule import Rule
 from tsmech.kernels.schedules import constant
 from tsmech.theory.overlaps import generalization_error
-from tsmech.theory.sample_reuse import linear_unit, mean_field, too_long
+from tsmech.theory.sample_reuse import linear_unit, mean_field, paths_too_large, too_long
 from tsmech.theory.sample_reuse.paths import SETS, _Set
 
 Q, R, T = np.array([[0.35, 0.08], [0.08, 0.21]]), np.array([[0.3, 0.1], [0.0, 0.2]]), np.eye(2)
@@ -179,4 +179,5 @@ def test_bad_values_are_named(options, says):
 
 def test_memory_is_estimated_before_it_is_taken(monkeypatch):
     monkeypatch.setattr("tsmech.machine.memory.available", lambda *_: 10**7)
-    assert "paths of 500 steps" in str(too_long(2, 500))
+    assert too_long(2, 500) is None
+    assert "paths of 500 steps" in str(paths_too_large(2, 500))
