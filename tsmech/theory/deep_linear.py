@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 Learnt = Callable[[Array], Array]
 """Strengths a(t), shape (T, n), of training modes of singular values x, shape (n,)."""
 
-NODES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
+NODES = (24, 48, 96, 192, 384, 768, 1536, 3072)
 """Nodes of the quadrature over the bulk, doubled until two rules agree."""
 ACCURACY = 1e-8
 """Difference of two rules, as a share of the largest value, at which the finer one is taken."""
@@ -117,7 +117,7 @@ def noisy_modes(strengths: ArrayLike, sizes: Sizes, learnt: Learnt) -> NoisyMode
     Notes
     -----
     N, C → ∞ at fixed c and s/g, the terms of order one of the sums included: what is left is of order 1/N.  The
-    network is at least min(N, C) wide.  O(T) for each of 64 nodes or more.
+    network is at least min(N, C) wide.  O(T) for each of 48 nodes or more.
 
     References
     ----------
@@ -159,7 +159,7 @@ def _averages(s: Array, sizes: Sizes, learnt: Learnt, nodes: int) -> NoisyModes:
     value, overlap = outlier(s, sizes)
     beyond = overlap > 0.0
 
-    bulk, ends, peaks = learnt(x), learnt(edges), learnt(value)
+    bulk, ends, peaks = np.split(learnt(np.concatenate([x, edges, value])), [nodes, nodes + 2], axis=1)
 
     def total(f: Callable[[Array, Array], Array]) -> Array:
         inner = f(x, bulk) @ (weights * density)
