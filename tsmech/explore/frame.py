@@ -10,13 +10,12 @@ import panel as pn
 from bokeh.models import Column, Row
 from tornado.ioloop import IOLoop
 
-from tsmech.errors import TsmechError
 from tsmech.explore.canvas import Canvas
 from tsmech.explore.drawing import Drawing, Panel
 from tsmech.explore.figures import CurveCanvas
 from tsmech.explore.heat import CellCanvas
 from tsmech.explore.paths import TrailCanvas
-from tsmech.words import one_line
+from tsmech.explore.wording import sentence
 
 PARTS = """
 :host { font-family: system-ui, sans-serif; }
@@ -116,10 +115,8 @@ def downloads(make: Callable[[str], Any], stem: str, refuse: Callable[[str], Non
         def produce() -> Any:
             try:
                 made = make(kind)
-            except TsmechError as error:
-                words = str(error)
-            except Exception as error:  # a bug: the page says so and goes on
-                words = f"this is a bug: {type(error).__name__}: {one_line(str(error))}"
+            except Exception as error:  # whatever it is, also a bug, the page says it and goes on
+                words = sentence(error)
             else:
                 button.filename = f"{stem}.{kind}"
                 return made

@@ -19,7 +19,7 @@ from tsmech.explore.series import draw
 from tsmech.explore.stages import draws, predictions
 from tsmech.explore.underlay import Underlay
 from tsmech.explore.view import View, shown_observables
-from tsmech.explore.wording import whole_words
+from tsmech.explore.wording import sentence, whole_words
 from tsmech.problem.system import System
 from tsmech.runs import LONG_STEPS, most_steps
 from tsmech.words import one_line
@@ -294,11 +294,8 @@ class Page:
             drawing = draw(experiment, rows)
             self.pictures.show(drawing if self._underlay is None else self._underlay.lay(experiment, drawing))
             self._said.pop("picture", None)
-        except InputError as error:
-            self._said["picture"] = str(error)
-            self.pictures.fade()
-        except Exception as error:  # a bug: the page says so and goes on
-            self._said["picture"] = f"this is a bug: {type(error).__name__}: {one_line(str(error))}"
+        except Exception as error:  # whatever it is, also a bug, the page says it and goes on
+            self._said["picture"] = sentence(error)
             self.pictures.fade()
         self._drawn = self._question
 

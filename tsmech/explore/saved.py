@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import panel as pn
 
-from tsmech.errors import InputError, TsmechError
+from tsmech.errors import InputError
 from tsmech.experiment import Experiment
 from tsmech.explore import frame, products
 from tsmech.explore.choices import Choices
@@ -21,6 +21,7 @@ from tsmech.explore.drawing import Drawing
 from tsmech.explore.frame import Pictures
 from tsmech.explore.reading import HELD, Held, RunFile, draw_large
 from tsmech.explore.view import PLOT, matrices, plot_words
+from tsmech.explore.wording import sentence
 from tsmech.plots.picture import choose, plan_of
 from tsmech.problem.observables import observable_of
 from tsmech.problem.parameters import nearest
@@ -140,12 +141,10 @@ class SavedPage:
 
                 drawing, notes = self._read(asked, heard)
                 say("ready", lambda: self._draw(drawing, notes))
-            except TsmechError as error:
-                say(str(error), self.pictures.fade)
             except OSError as error:
                 say(f"{self._directory} cannot be read: {error.strerror}", self.pictures.fade)
-            except Exception as error:  # a bug: the page says so and goes on
-                say(f"this is a bug: {type(error).__name__}: {one_line(str(error))}", self.pictures.fade)
+            except Exception as error:  # whatever it is, also a bug, the page says it and goes on
+                say(sentence(error), self.pictures.fade)
 
         threading.Thread(target=work, daemon=True).start()
 

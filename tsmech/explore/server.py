@@ -14,13 +14,14 @@ from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 from tornado.websocket import WebSocketClosedError
 
-from tsmech.errors import InputError, TsmechError
+from tsmech.errors import InputError
 from tsmech.experiment import experiments, toml_files
 from tsmech.explore import frame
 from tsmech.explore.page import Page
 from tsmech.explore.reading import RunFile
 from tsmech.explore.saved import SavedPage
 from tsmech.explore.view import open_view
+from tsmech.explore.wording import sentence
 from tsmech.systems import REGISTRY, find
 from tsmech.words import one_line, printable
 
@@ -148,10 +149,8 @@ def guarded(make: Callable[[], Any]) -> Callable[[], Any]:
     def page() -> Any:
         try:
             return make()
-        except TsmechError as error:
-            words = str(error)
-        except Exception as error:  # a bug: the page says so, and the others go on
-            words = f"this is a bug: {type(error).__name__}: {one_line(str(error))}"
+        except Exception as error:  # whatever it is, also a bug, the page says it, and the others go on
+            words = sentence(error)
         return frame.text(
             f'<div class="refused" role="alert">{html.escape(words)}</div>', margin=20, css_classes=["refused-page"]
         )

@@ -1,16 +1,23 @@
-"""Values of parameters in words, as a person types them and a control shows them."""
+"""What pages say: values of parameters as a person types them, and errors in one line."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from tsmech.errors import InputError
+from tsmech.errors import InputError, TsmechError
 from tsmech.problem.parameters import Parameter
-from tsmech.words import printable, shown
+from tsmech.words import one_line, printable, shown
 
 COLOURED = 3
 """Values of a number that tells curves apart, where its control chooses them."""
 LEAST_OF_LOGARITHM = 1e-3
 """Share of the upper end at which a logarithmic slider begins whose range begins at 0."""
+
+
+def sentence(error: Exception) -> str:
+    """Return an error in one line: as it says of itself, or that it is a bug."""
+    if isinstance(error, TsmechError):
+        return str(error)
+    return f"this is a bug: {type(error).__name__}: {one_line(str(error))}"
 
 
 def interval(parameter: Parameter) -> tuple[float, float] | None:

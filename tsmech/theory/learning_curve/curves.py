@@ -149,7 +149,7 @@ class _AtSize:
             factors,
         )
         wander, training = found.slopes.at(found.log_kappa[kept], target)
-        unknown = np.log1p(found.open[kept, target])  # below the path
+        unknown = np.log1p(found.open[kept, target])  # what the curve is raised by is no luck
         choice = choose(curve, wander - unknown, share * training)
         penalties = self.penalties[kept]
         chosen, (low, high) = penalties[choice.place], np.log(penalties[[choice.lower, choice.upper]])
