@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from tsmech.theory.deep_linear import Sizes, noisy_curve, noisy_modes, outlier, overtraining
 from tsmech.theory.deep_network import balanced_modes
+from tsmech.theory.deep_network.modes import Modes
 
 Array = NDArray[np.float64]
 
@@ -28,33 +29,35 @@ def test_outliers_and_their_overlaps_are_those_of_a_large_matrix() -> None:
     assert value[2] == pytest.approx(x[2], abs=0.03)
 
 
-@pytest.mark.parametrize("shape", [(60, 40), (40, 40), (40, 80)])
-def test_averages_are_those_of_draws(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("shape", "initial"), [((60, 40), 1e-3), ((40, 40), 0.2), ((40, 80), 1e-3)])
+def test_averages_are_those_of_draws(shape: tuple[int, int], initial: float) -> None:
     """Means over draws of learning at five times; what is left is of order 1/N, a fiftieth of the terms of order one.
+
+    In the second case a third of the noise's modes are weaker than the start.
 
     The negative control leaves the terms of order one out, by taking them from a problem a thousand times as large.
     """
     sizes, s = Sizes(*shape, 2 * shape[0], 0.5), [2.0, 0.3]
     times = np.array([0.0, 1.0, 2.0, 4.0, 8.0])
 
-    def learnt(x: Array) -> Array:
-        return balanced_modes(times, np.maximum(x, 1e-9), np.minimum(1e-3, np.maximum(x, 1e-9)), 2).learnt
+    def learnt(t: Array, x: Array) -> Modes:
+        return balanced_modes(t, np.maximum(x, 1e-9), np.minimum(initial, np.maximum(x, 1e-9)), 2)
 
     rng = np.random.default_rng(1)
     strengths, squared, missing = [], [], []
     for _ in range(300):
         left, x, right = draw(s, sizes, rng)
-        a = learnt(x)
+        a = learnt(times, x).learnt
         strengths.append(np.stack([a @ (left[k] * right[:, k]) for k in range(2)], axis=1))
         squared.append((a**2).sum(axis=1))
         missing.append(((x - a) ** 2).sum(axis=1))
-    found = noisy_modes(s, sizes, learnt)
+    found = noisy_modes(times, s, sizes, learnt, initial)
     for draws, predicted in ((strengths, found.strengths), (squared, found.squared), (missing, found.missing)):
         mean, error = np.mean(draws, axis=0), np.std(draws, axis=0) / np.sqrt(300)
         scale = max(1.0, float(np.abs(mean).max()))
         assert mean == pytest.approx(predicted, abs=float(4 * error.max() + scale / sizes.inputs / 3))
     large = Sizes(1000 * sizes.inputs, 1000 * sizes.outputs, 1000 * sizes.examples, sizes.noise)
-    bulk = noisy_modes(s, large, learnt).squared[-1] / 1000
+    bulk = noisy_modes(times, s, large, learnt, initial).squared[-1] / 1000
     assert abs(np.mean(squared, axis=0)[-1] - bulk) > 3.0  # the teacher's own 2², above all
 
 
@@ -68,8 +71,10 @@ def test_in_the_end_the_network_has_the_teachers_strengths() -> None:
 def test_without_training_modes_that_differ_nothing_is_counted_twice() -> None:
     """With a = 1 for all modes, |W|² is their number, min(N, C): masses of (26) and (27) are -1 and 0."""
     for shape in ((50, 40), (40, 40), (30, 50)):
-        found = noisy_modes([2.0, 0.2], Sizes(*shape, 100, 0.5), lambda x: np.ones((1, x.size)))
-        assert found.squared[0] == pytest.approx(min(shape), rel=1e-7)
+        ones = noisy_modes(
+            [0.0], [2.0, 0.2], Sizes(*shape, 100, 0.5), lambda _, x: Modes(0 * x[None] + 1, x[None] - 1), 0.0
+        )
+        assert ones.squared[0] == pytest.approx(min(shape), rel=1e-7)
 
 
 def test_little_noise_is_none() -> None:

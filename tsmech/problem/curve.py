@@ -182,8 +182,10 @@ def _disorder(curve: Curve, coordinates: Mapping[str, Coordinate]) -> str | None
     for name in numeric:
         if not np.isfinite(np.asarray(curve.coordinates[name], dtype=float)).all():
             return f"has values of {name} that are not finite"
+    last = np.asarray(curve.coordinates[numeric[-1]], dtype=float) if numeric else np.empty(0)
+    if numeric and (np.diff(last) > 0.0).all():  # then it does so where the names are equal
+        return None
     listed = [list(curve.coordinates[name]) for name in [*named, *numeric[:-1]]]
-    last = [float(value) for value in curve.coordinates[numeric[-1]]] if numeric else []
     for row in range(curve.rows if coordinates else 0):
         key = tuple(values[row] for values in listed)
         if key in latest and not (numeric and last[row] > latest[key]):

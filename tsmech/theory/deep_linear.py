@@ -6,6 +6,7 @@ the law of Marchenko and Pastur, and modes of the teacher above a threshold have
 Derivations and equation numbers: ``theory/deep_linear.md``, section 6.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,16 +15,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tsmech.errors import ConvergenceError
-from tsmech.theory.deep_network.modes import balanced_modes
+from tsmech.theory.deep_network.modes import Modes, balanced_modes
+from tsmech.theory.smooth import interpolated
 
 Array = NDArray[np.float64]
-Learnt = Callable[[Array], Array]
-"""Strengths a(t), shape (T, n), of training modes of singular values x, shape (n,)."""
+Learnt = Callable[[Array, Array], Modes]
+"""Training modes of singular values x, shape (n,), at times of shape (T,)."""
 
-NODES = (24, 48, 96, 192, 384, 768, 1536, 3072)
-"""Nodes of the quadrature over the bulk, doubled until two rules agree."""
-ACCURACY = 1e-8
-"""Difference of two rules, as a share of the largest value, at which the finer one is taken."""
+INTERVALS = tuple(n * 2**k for k in range(8) for n in (64, 96))
+"""Intervals of the quadrature over the bulk, tried one after another until half of them agree."""
+ACCURACY = 1e-7
+"""Difference of the rules, as a share of the largest value, at which the finer one is taken, which is off by about
+the square of that."""
+PROBE = 16
+"""One of so many times is used to find out how many intervals are needed."""
 
 
 class Sizes(NamedTuple):
@@ -38,6 +43,11 @@ class Sizes(NamedTuple):
     def unit(self) -> float:
         """Return g = σ √(N/P): the noise's singular values lie between g abs(1 - √c) and g (1 + √c)."""
         return self.noise * math.sqrt(self.inputs / self.examples)
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        """Return the least and the largest singular value of the noise alone."""
+        return self.unit * abs(1.0 - math.sqrt(self.ratio)), self.unit * (1.0 + math.sqrt(self.ratio))
 
     @property
     def ratio(self) -> float:
@@ -87,7 +97,7 @@ def outlier(strengths: ArrayLike, sizes: Sizes) -> tuple[Array, Array]:
     return value, np.where(above, (s**4 - c * g**4) / (s**3 * value), 0.0)
 
 
-def noisy_modes(strengths: ArrayLike, sizes: Sizes, learnt: Learnt) -> NoisyModes:
+def noisy_modes(times: ArrayLike, strengths: ArrayLike, sizes: Sizes, learnt: Learnt, initial: float) -> NoisyModes:
     r"""Return what a network has learnt from noisy correlations, each of whose modes it learns by itself.
 
     Averages of functions f of the training modes' singular values x and directions are
@@ -98,12 +108,16 @@ def noisy_modes(strengths: ArrayLike, sizes: Sizes, learnt: Learnt) -> NoisyMode
 
     Parameters
     ----------
+    times : array_like, shape (T,)
+        Increasing.
     strengths : array_like, shape (modes,)
         s > 0, singular values of the teacher: few against N and C.
     sizes : Sizes
         With noise > 0.
     learnt : callable
-        The strengths a(t) of training modes of singular values x, shape (n,) to (T, n).
+        Training modes in time, from t, shape (T,), and x, shape (n,): smooth in both, for x above
+    initial : float
+        The strength up to which training modes are at their end from the start, a = x.
 
     Returns
     -------
@@ -117,37 +131,69 @@ def noisy_modes(strengths: ArrayLike, sizes: Sizes, learnt: Learnt) -> NoisyMode
     Notes
     -----
     N, C → ∞ at fixed c and s/g, the terms of order one of the sums included: what is left is of order 1/N.  The
-    network is at least min(N, C) wide.  O(T) for each of 48 nodes or more.
+    network is at least min(N, C) wide.  The bulk's part is smooth in time, and computed at about a hundred times by 63
+    nodes or more.
 
     References
     ----------
     theory/deep_linear.md, eqs. 20-28.
     """
-    s = np.atleast_1d(np.asarray(strengths, float))
-    found: NoisyModes | None = None
-    for nodes in NODES:
-        finer = _averages(s, sizes, learnt, nodes)
-        if found is not None:
-            scale = max(float(abs(finer.squared).max()), float(abs(finer.missing).max()))
-            if all(abs(one - other).max() <= ACCURACY * scale for one, other in zip(found, finer, strict=True)):
-                return finer
-        found = finer
-    raise ConvergenceError(f"the average over the noise's modes does not settle with {NODES[-1]} nodes")
+    t, s = np.asarray(times, float), np.atleast_1d(np.asarray(strengths, float))
+    (low, high), (value, overlap) = sizes.edges, outlier(s, sizes)
+    bend = math.acos(min(max(1.0 - 2.0 * (initial - low) * (initial + low) / (high - low) / (high + low), -1.0), 1.0))
+    alone = np.concatenate([[low, high], value])
+    along, counted = np.zeros((alone.size, s.size)), np.concatenate([[0.25, 0.25], overlap > 0.0])  # eq. 27
+    along[2:] = np.diag(overlap)
+    found = _sums(learnt(t, alone), along, counted[:, None])
+    if bend > 0.0:
+        found += _Bulk(s, sizes, lambda _, x: Modes(x[None], np.zeros((1, x.size))), (0.0, bend)).sums(t[:1])
+    if bend < math.pi:
+        found += interpolated(t, _Bulk(s, sizes, learnt, (bend, math.pi)).sums)
+    return NoisyModes(found[:, : s.size], found[:, -2], found[:, -1])
 
 
-def _averages(s: Array, sizes: Sizes, learnt: Learnt, nodes: int) -> NoisyModes:
+def _sums(modes: Modes, along: Array, counted: Array) -> Array:
+    """Return sums over modes of a, along those of the teacher, of a² and of (x - a)², side by side."""
+    return np.hstack([modes.learnt @ along, modes.learnt**2 @ counted, modes.missing**2 @ counted])
+
+
+class _Bulk:
+    """Averages over a part of the bulk at any times, by as many nodes as these have needed."""
+
+    def __init__(self, s: Array, sizes: Sizes, learnt: Learnt, part: tuple[float, float]) -> None:
+        self._problem, self._learnt, self._finer = (s, sizes, *part), learnt, iter(INTERVALS)
+        self._rule = _rule(next(self._finer), *self._problem)
+
+    def sums(self, times: Array) -> Array:
+        """Return the part's share of the sums, shape (T, modes + 2)."""
+        self._settled(times[::PROBE])
+        return self._settled(times)
+
+    def _settled(self, times: Array) -> Array:
+        while True:
+            x, along, counted = self._rule
+            both = _sums(self._learnt(times, x), along, counted)
+            fine, coarse = both[:, ::2], both[:, 1::2]
+            if (abs(fine - coarse).max(axis=0) <= ACCURACY * abs(fine).max(axis=0)).all():
+                return fine
+            if (intervals := next(self._finer, None)) is None:
+                raise ConvergenceError(f"the average over the noise's modes does not settle with {len(x)} nodes")
+            self._rule = _rule(intervals, *self._problem)
+
+
+def _rule(intervals: int, s: Array, sizes: Sizes, begin: float, end: float) -> tuple[Array, Array, Array]:
+    """Return x at nodes in a part of the bulk, and the weights there of strengths and of sums, shape (nodes, columns).
+
+    The weights of every second column are those of half as many intervals.
+    """
     g, c = sizes.unit, sizes.ratio
-    low, high = (1.0 - math.sqrt(c)) ** 2, (1.0 + math.sqrt(c)) ** 2
-    abscissae, weights = np.polynomial.legendre.leggauss(nodes)
-    theta = math.pi / 2 * (abscissae + 1.0)
-    weights = math.pi / 2 * weights  # of θ; ζ = x²/g² = (high + low)/2 + (high - low)/2 cos θ
-    half = (high - low) / 2.0
-    zeta = (high + low) / 2.0 + half * np.cos(theta)
-    x = g * np.sqrt(zeta)
-    root = half * np.sin(theta)  # √((high - ζ)(ζ - low)) = dζ/dθ
-    smaller = min(sizes.inputs, sizes.outputs)
+    low, high = (edge / g for edge in sizes.edges)
+    nodes, rules = _fejer(intervals)
+    theta, weights = begin + (end - begin) * nodes, (end - begin) * rules
+    zeta = low**2 + (high**2 - low**2) * np.sin(theta / 2.0) ** 2  # x²/g²
+    root = (high**2 - low**2) / 2.0 * np.sin(theta)  # √((high² - ζ)(ζ - low²)) = dζ/dθ
 
-    density = smaller * root**2 / (2.0 * math.pi * min(c, 1.0) * zeta)  # eq. 21, times dζ/dθ
+    density = min(sizes.inputs, sizes.outputs) * root**2 / (2.0 * math.pi * min(c, 1.0) * zeta)  # eq. 21
     density -= 1.0 / (2.0 * math.pi)  # eq. 27
     D = (zeta - 1.0 - c - 1j * root) / (2.0 * c)
     slope = D**2 / (c * D**2 - 1.0)
@@ -155,18 +201,20 @@ def _averages(s: Array, sizes: Sizes, learnt: Learnt, nodes: int) -> NoisyModes:
     ratio = 1.0 / (1.0 - spikes**2 * D)
     density += (np.imag(spikes**2 * slope * ratio) * root / math.pi).sum(axis=0)  # eq. 26
     overlaps = -np.imag(spikes * D * ratio) * root / math.pi / np.sqrt(zeta)  # eq. 23
-    edges = np.array([g * math.sqrt(high), g * math.sqrt(low)])
-    value, overlap = outlier(s, sizes)
-    beyond = overlap > 0.0
+    along = (overlaps.T[:, :, None] * weights[:, None]).reshape(theta.size, -1)
+    return g * np.sqrt(zeta), along, density[:, None] * weights
 
-    bulk, ends, peaks = np.split(learnt(np.concatenate([x, edges, value])), [nodes, nodes + 2], axis=1)
 
-    def total(f: Callable[[Array, Array], Array]) -> Array:
-        inner = f(x, bulk) @ (weights * density)
-        return np.asarray(inner + f(edges, ends) @ [0.25, 0.25] + f(value, peaks)[:, beyond].sum(axis=1))
-
-    strengths = bulk @ (weights * overlaps).T + peaks * overlap
-    return NoisyModes(strengths, total(lambda _, a: a**2), total(lambda x, a: (x - a) ** 2))
+@functools.cache
+def _fejer(intervals: int) -> tuple[Array, Array]:
+    """Return Fejér's nodes in (0, 1), and weights by all of them and by every second one, shape (nodes, 2)."""
+    rules = np.zeros((intervals - 1, 2))
+    for column, n in enumerate((intervals, intervals // 2)):
+        odd = np.zeros(2 * n)
+        odd[1:n:2] = 1.0 / np.arange(1, n, 2)
+        sums = -np.fft.fft(odd).imag[1:n]  # of sin((2j - 1) θ)/(2j - 1)
+        rules[column :: column + 1, column] = 2.0 / n * np.sin(math.pi * np.arange(1, n) / n) * sums
+    return np.sin(math.pi * np.arange(1, intervals) / (2 * intervals)) ** 2, rules
 
 
 def noisy_curve(times: ArrayLike, strengths: ArrayLike, sizes: Sizes, initial: float, depth: int) -> NoisyModes:
@@ -175,11 +223,11 @@ def noisy_curve(times: ArrayLike, strengths: ArrayLike, sizes: Sizes, initial: f
     A mode that is weaker than this starts at its own end.  See :func:`noisy_modes`.
     """
 
-    def learnt(x: Array) -> Array:
+    def learnt(t: Array, x: Array) -> Modes:
         positive = np.maximum(x, 1e-12 * float(np.max(x)))
-        return balanced_modes(times, positive, np.minimum(initial, positive), depth).learnt
+        return balanced_modes(t, positive, np.minimum(initial, positive), depth)
 
-    return noisy_modes(strengths, sizes, learnt)
+    return noisy_modes(times, strengths, sizes, learnt, initial)
 
 
 class Overtraining(NamedTuple):

@@ -6,7 +6,9 @@ where s is the singular value of the correlations and time is in units of the le
 Derivations and equation numbers: ``theory/deep_linear.md``.
 """
 
+import functools
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +20,8 @@ Array = NDArray[np.float64]
 
 SPACING = 0.01
 """Spacing of the table of times at depths without a closed form: a cubic between two places is off by 3e-11."""
-FAR = 36.0
-"""Distance of ξ from 0 beyond which 1 + exp(-abs(ξ)) is 1 to rounding."""
+FAR = 37.0
+"""Distance of ξ from 0 beyond which 1 + exp(-abs(ξ)) is 1 to rounding, and no start but a₀ = s lies."""
 
 
 class Modes(NamedTuple):
@@ -78,80 +80,82 @@ def balanced_modes(times: ArrayLike, strengths: ArrayLike, initial: ArrayLike, d
     with np.errstate(divide="ignore"):
         start = np.log(a) - np.log(s - a)  # the logarithm of a/(s - a)
     x = start + 2.0 * s * t[:, None] if depth == 2 else _reached(t, s, start, depth)
-    return Modes(s * _logistic(x), s * _logistic(-x))
-
-
-def _logistic(x: Array) -> Array:
-    from scipy.special import expit
-
-    return np.asarray(expit(x), dtype=float)
+    rest = np.exp(-abs(x))
+    more, less = s / (1.0 + rest), s * rest / (1.0 + rest)
+    most = x > 0.0
+    return Modes(np.where(most, more, less), np.where(most, less, more))
 
 
 def _reached(t: Array, s: Array, start: Array, depth: int) -> Array:
     """Return log(a/(s - a)) at the times: the table of the clock (10) is read backwards."""
-    x = np.broadcast_to(start, (t.size, s.size)).copy()
-    moving, later = np.isfinite(start), t > 0.0  # what is neither nothing nor everything is learnt on
-    if moving.any() and later.any():
-        power, first = 1.0 - 2.0 / depth, start[moving]
-        low, high = max(float(first.min()), -FAR) - SPACING, max(float(first.max()), FAR)
-        numbers = np.arange(math.floor(low / SPACING), math.ceil(high / SPACING) + 1, dtype=float)
-        table = _tabulate(numbers * SPACING, power)
-        # What is lost here would be lost for good: a plateau ends where two large numbers cancel.
-        early = depth * (_clock(_logistic(np.minimum(first, 0.0)), depth) - _clock(np.array(0.5), depth))
-        begun = np.where(first < 0.0, early, _hermite(first, *table))
-        clock = begun + depth * s[moving] ** (2.0 - 2.0 / depth) * t[later, None]
-        x[np.ix_(later, moving)] = _read_back(clock, table, power)
+    from scipy.special import expit
+
+    moving, table = np.isfinite(start), _table(depth)  # where neither nothing nor everything is learnt
+    first = np.where(moving, start, 0.0)
+    # What is lost here would be lost for good: a plateau ends where two large numbers cancel.
+    early = depth * (_clock(expit(np.minimum(first, 0.0)), depth) - _clock(np.array(0.5), depth))
+    begun = np.where(first < 0.0, early, table.forwards(np.maximum(first, 0.0)))
+    x = table.backwards(begun + depth * s ** (2.0 - 2.0 / depth) * t[:, None])
+    x[:, ~moving] = start[~moving]
+    x[t == 0.0] = start
     return x
 
 
-class _Table(NamedTuple):
-    """The clock F of eq. 10 at even places of ξ, 0 at ξ = 0, and its slopes there."""
+class _Table:
+    """The clock F of eq. 10, 0 at ξ = 0, from even places of ξ."""
 
-    places: Array
-    clock: Array
-    slopes: Array
+    def __init__(self, power: float) -> None:
+        last = round(FAR / SPACING)
+        places = SPACING * np.arange(-last, last + 1, dtype=float)
+        # Gauss's rule of two points from place to place: all terms have one sign.
+        middles, apart = (places[1:] + places[:-1]) / 2.0, SPACING / (2.0 * math.sqrt(3.0))
+        slopes, below, above = ((1.0 + np.exp(-x)) ** power for x in (places, middles - apart, middles + apart))
+        steps, zero = SPACING / 2.0 * (below + above), len(middles) // 2
+        # From ξ = 0 both ways, so that the small numbers near 0 are not lost beside the large ones of early times.
+        before = -np.cumsum(steps[:zero][::-1])[::-1]
+        clock = np.concatenate([before, [0.0], np.cumsum(steps[zero:])])
+        self._power = power
+        self.forwards, self._inner = _cubics(places, clock, slopes), _cubics(clock, places, 1.0 / slopes)
+        self._first, self._last = (places[0], clock[0]), (places[-1], clock[-1])
 
-
-def _tabulate(places: Array, power: float) -> _Table:
-    """Integrate (1 + e^-ξ)^power from place to place by Gauss's rule of two points: all terms have one sign."""
-    middles = (places[1:] + places[:-1]) / 2.0
-    apart = SPACING / (2.0 * math.sqrt(3.0))
-    steps = SPACING / 2.0 * (_slope(middles - apart, power) + _slope(middles + apart, power))
-    # From ξ = 0 both ways, so that the small numbers near 0 are not lost beside the large ones of early times.
-    zero = int(np.searchsorted(places, -SPACING / 2.0))
-    before = -np.cumsum(steps[:zero][::-1])[::-1]
-    return _Table(places, np.concatenate([before, [0.0], np.cumsum(steps[zero:])]), _slope(places, power))
-
-
-def _slope(x: Array, power: float) -> Array:
-    return np.asarray((1.0 + np.exp(-x)) ** power)
-
-
-def _read_back(clock: Array, table: _Table, power: float) -> Array:
-    """Return where the clock shows this: before the table it goes as e^-ξ to this power alone, after it as ξ."""
-    inside = np.clip(clock, table.clock[0], table.clock[-1])
-    found = _hermite(inside, table.clock, table.places, 1.0 / table.slopes)
-    if (early := clock < table.clock[0]).any():
-        start = np.exp(-power * table.places[0]) + power * (table.clock[0] - clock[early])
-        found[early] = -np.log(start) / power
-    if (late := clock > table.clock[-1]).any():
-        found[late] = table.places[-1] + (clock[late] - table.clock[-1])
-    return found
+    def backwards(self, clock: Array) -> Array:
+        """Return where the clock shows this: before the table it goes as e^-ξ to its power alone, after it as ξ."""
+        (low, earliest), (high, latest) = self._first, self._last
+        found = high + (clock - latest)
+        if (still := clock < latest).any():
+            shown = clock[still]
+            inner = self._inner(np.maximum(shown, earliest))
+            if (early := shown < earliest).any():
+                inner[early] = (
+                    -np.log(np.exp(-self._power * low) + self._power * (earliest - shown[early])) / self._power
+                )
+            found[still] = inner
+        return np.asarray(found)
 
 
-def _hermite(x: Array, nodes: Array, values: Array, slopes: Array) -> Array:
-    """Return the cubics through the values and slopes of neighbouring nodes, at places between the first and last."""
+@functools.lru_cache(maxsize=16)
+def _table(depth: int) -> _Table:
+    return _Table(1.0 - 2.0 / depth)
+
+
+def _cubics(nodes: Array, values: Array, slopes: Array) -> Callable[[Array], Array]:
+    """Return the cubics through the values and slopes of neighbouring nodes, for places between the first and last."""
     width = np.diff(nodes)
     rise = np.diff(values) / width
     second = (3.0 * rise - 2.0 * slopes[:-1] - slopes[1:]) / width
     third = (slopes[:-1] + slopes[1:] - 2.0 * rise) / width**2
-    i = np.minimum(np.searchsorted(nodes[1:], x), nodes.size - 2)
-    u = x - nodes[i]
-    found = third[i]
-    for coefficient in (second, slopes, values):
-        found *= u
-        found += coefficient[i]
-    return np.asarray(found)
+    inner = nodes[1:-1]
+
+    def interpolate(x: Array) -> Array:
+        i = np.searchsorted(inner, x)
+        u = x - nodes[i]
+        found = third[i]
+        for coefficient in (second, slopes, values):
+            found *= u
+            found += coefficient[i]
+        return np.asarray(found)
+
+    return interpolate
 
 
 def unbalanced_modes(times: ArrayLike, strengths: ArrayLike, first: ArrayLike, second: ArrayLike) -> Modes:
