@@ -51,7 +51,7 @@ def test_coefficients_are_those_of_the_plain_sums(depth: int) -> None:
         assert series.layers(float(time)) == pytest.approx(plain, rel=1e-13)
     missing, squares = series.outcome(times)
     product = np.linalg.multi_dot(list(layers[::-1]))
-    assert missing[0] == pytest.approx(target - product, rel=1e-13)
+    assert missing[0] == pytest.approx((target - product).ravel(), rel=1e-13)
     assert squares[0] == pytest.approx(sum((each[1] ** 2).sum() for each in known), rel=1e-13)
 
 

@@ -85,7 +85,7 @@ def product_curve(times: ArrayLike, modes: Modes, start: Sequence[Array]) -> Lea
 def _follow(t: Array, network: "_Network", alone: Array) -> LearningCurve:
     """Return learning of a network, beside directions that fade alone."""
     depth, size = network.layers.shape[:2]
-    strengths = np.tile(network.strengths, (t.size, 1))
+    strengths, dyads = np.tile(network.strengths, (t.size, 1)), network.dyads()
     error, squared = _fading(alone, t, depth)
     series, now, done, unit = Series(depth, size), 0.0, 0, network.unit()
     for _ in range(STEPS):
@@ -101,8 +101,8 @@ def _follow(t: Array, network: "_Network", alone: Array) -> LearningCurve:
         for first in range(done, ahead, BLOCK):
             rows = slice(first, min(first + BLOCK, ahead))
             missing, squares = series.outcome(t[rows] - now)
-            strengths[rows, network.modes] -= network.along(missing)
-            error[rows] += 0.5 * np.einsum("toi,toi->t", missing, missing)
+            strengths[rows] -= missing @ dyads
+            error[rows] += 0.5 * np.einsum("ti,ti->t", missing, missing)
             squared[rows] += squares
         if ahead == t.size:
             break
@@ -130,7 +130,6 @@ class _Network:
     def _aim(self) -> None:
         left, right = self._left[:, self.modes], self._right[:, self.modes]
         self.target = (left * self.strengths[self.modes]) @ right.T
-        self._dyads = (left[:, None] * right).reshape(len(left) ** 2, left.shape[1])
 
     def missing(self) -> Array:
         """Return Σ - W_D...W_1."""
@@ -143,9 +142,9 @@ class _Network:
         """Return the singular values of Σ - W_D...W_1."""
         return np.asarray(np.linalg.svd(self.missing(), compute_uv=False), float)
 
-    def along(self, matrices: Array) -> Array:
-        """Return the components of matrices, shape (T, size, size), along the modes that are not learnt."""
-        return np.asarray(matrices.reshape(len(matrices), -1) @ self._dyads)
+    def dyads(self) -> Array:
+        """Return u vᵀ of all modes as columns, shape (size², modes)."""
+        return np.asarray((self._left[:, None] * self._right).reshape(self._left.shape[0] ** 2, -1))
 
     def unit(self) -> float:
         """Return a time in which the layers change by a share of themselves."""

@@ -33,7 +33,8 @@ class _Order(NamedTuple):
     """Arrays and, after each, what is filled with it: before the products upwards, and before those for gradients."""
     up: list[Product]
     down: list[Product]
-    gradients: list[Product]
+    inner: tuple[Array, Array]
+    """Rows and columns of the gradients of all layers but the first, one product a layer."""
     layers: Array
     """The layers' next order, shape (depth, size²)."""
 
@@ -62,10 +63,13 @@ class Series:
         ahead, below, below_turned, above, above_turned = (np.empty(stacks) for _ in range(5))
         self._excess = above[-1]
 
-        def products(left: Array, right: Array, filled: list[Array], k: int) -> list[Product]:
+        def factors(left: Array, right: Array, k: int) -> tuple[Array, Array]:
             rows = left[:, : k + 1].reshape(depth - 1, -1, size).swapaxes(1, 2)
-            columns = right[:, ORDER - 1 - k :].reshape(depth - 1, -1, size)
-            return [(row.dot, column, out) for row, column, out in zip(rows, columns, filled, strict=True)]
+            return rows, right[:, ORDER - 1 - k :].reshape(depth - 1, -1, size)
+
+        def products(left: Array, right: Array, filled: list[Array], k: int) -> list[Product]:
+            each = zip(*factors(left, right, k), filled, strict=True)
+            return [(row.dot, column, out) for row, column, out in each]
 
         self._orders = []
         for k in range(ORDER):
@@ -77,7 +81,7 @@ class Series:
                     copies=(*first, *turned, *both),
                     up=products(ahead, below, [*below[1:, at], self._excess[at]], k),
                     down=products(self._layers[:0:-1], above[::-1], [*above[-2::-1, at], self._gradients[0]], k),
-                    gradients=products(above_turned, below_turned, list(self._gradients[1:]), k),
+                    inner=factors(above_turned, below_turned, k),
                     layers=self._layers.reshape(depth, ORDER + 1, -1)[:, k + 1],
                 )
             )
@@ -100,7 +104,7 @@ class Series:
         """
         found, gradients, self._unit = self._layers, self._gradients.reshape(len(layers), -1), unit
         found[:, 0] = layers
-        for k, (copies, up, down, inner, following) in enumerate(self._orders):
+        for k, (copies, up, down, (rows, columns), following) in enumerate(self._orders):
             first, in_column, ahead, turned, below, below_turned, above, above_turned = copies
             in_column[...] = first
             turned[...] = ahead
@@ -112,8 +116,7 @@ class Series:
                 dot(factor, filled)
             below_turned[...] = below
             above_turned[...] = above
-            for dot, factor, filled in inner:
-                dot(factor, filled)
+            np.matmul(rows, columns, self._gradients[1:])
             np.multiply(gradients, -unit / (k + 1), following)
         ends = found[:, ENDS]
         begun, *last = np.einsum("lkij,lkij->k", ends, ends).tolist()
@@ -130,9 +133,9 @@ class Series:
         return np.asarray((powers @ self._layers.reshape(depth, ORDER + 1, -1)).reshape(depth, size, size))
 
     def outcome(self, times: Array) -> tuple[Array, Array]:
-        """Return Σ - W_D...W_1, shape (T, size, size), and the square of the gradient's length at times after t₀."""
-        depth, _, size, _ = self._layers.shape
+        """Return Σ - W_D...W_1, shape (T, size²), and the square of the gradient's length at times after t₀."""
+        depth = len(self._layers)
         powers = (times[:, None] / self._unit) ** POWERS[:-1]
         missing = powers[:, ::-1] @ -self._excess.reshape(ORDER, -1)
         slopes = (powers * (POWERS[1:] / self._unit)) @ self._layers[:, 1:].reshape(depth, ORDER, -1)
-        return missing.reshape(-1, size, size), np.einsum("lti,lti->t", slopes, slopes)
+        return missing, np.einsum("lti,lti->t", slopes, slopes)
