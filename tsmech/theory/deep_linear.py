@@ -27,8 +27,12 @@ INTERVALS = tuple(n * 2**k for k in range(8) for n in (64, 96))
 ACCURACY = 1e-7
 """Difference of the rules, as a share of the largest value, at which the finer one is taken, which is off by about
 the square of that."""
+ROUNDING = 1e-13
+"""Such a difference as a share of what stands alone: few modes, those of (27) subtracted, may add up to nothing."""
 PROBE = 16
 """One of so many times is used to find out how many intervals are needed."""
+BLOCK = 16_384
+"""Numbers that are computed together, few enough for a processor's cache."""
 
 
 class Sizes(NamedTuple):
@@ -145,10 +149,12 @@ def noisy_modes(times: ArrayLike, strengths: ArrayLike, sizes: Sizes, learnt: Le
     along, counted = np.zeros((alone.size, s.size)), np.concatenate([[0.25, 0.25], overlap > 0.0])  # eq. 27
     along[2:] = np.diag(overlap)
     found = _sums(learnt(t, alone), along, counted[:, None])
+    rounding = ROUNDING * abs(found).max(axis=0)
     if bend > 0.0:
-        found += _Bulk(s, sizes, lambda _, x: Modes(x[None], np.zeros((1, x.size))), (0.0, bend)).sums(t[:1])
+        still = _Bulk(s, sizes, lambda _, x: Modes(x[None], np.zeros((1, x.size))), (0.0, bend), rounding)
+        found += still.sums(t[:1])
     if bend < math.pi:
-        found += interpolated(t, _Bulk(s, sizes, learnt, (bend, math.pi)).sums)
+        found += interpolated(t, _Bulk(s, sizes, learnt, (bend, math.pi), rounding).sums)
     return NoisyModes(found[:, : s.size], found[:, -2], found[:, -1])
 
 
@@ -160,8 +166,9 @@ def _sums(modes: Modes, along: Array, counted: Array) -> Array:
 class _Bulk:
     """Averages over a part of the bulk at any times, by as many nodes as these have needed."""
 
-    def __init__(self, s: Array, sizes: Sizes, learnt: Learnt, part: tuple[float, float]) -> None:
-        self._problem, self._learnt, self._finer = (s, sizes, *part), learnt, iter(INTERVALS)
+    def __init__(self, s: Array, sizes: Sizes, learnt: Learnt, part: tuple[float, float], rounding: Array) -> None:
+        self._problem, self._learnt, self._rounding = (s, sizes, *part), learnt, rounding
+        self._finer = iter(INTERVALS)
         self._rule = _rule(next(self._finer), *self._problem)
 
     def sums(self, times: Array) -> Array:
@@ -172,9 +179,11 @@ class _Bulk:
     def _settled(self, times: Array) -> Array:
         while True:
             x, along, counted = self._rule
-            both = _sums(self._learnt(times, x), along, counted)
+            blocks = np.array_split(times, -(-times.size * x.size // BLOCK))
+            both = np.vstack([_sums(self._learnt(block, x), along, counted) for block in blocks])
             fine, coarse = both[:, ::2], both[:, 1::2]
-            if (abs(fine - coarse).max(axis=0) <= ACCURACY * abs(fine).max(axis=0)).all():
+            enough = np.maximum(ACCURACY * abs(fine).max(axis=0), self._rounding)
+            if (abs(fine - coarse).max(axis=0) <= enough).all():
                 return fine
             if (intervals := next(self._finer, None)) is None:
                 raise ConvergenceError(f"the average over the noise's modes does not settle with {len(x)} nodes")
@@ -190,17 +199,14 @@ def _rule(intervals: int, s: Array, sizes: Sizes, begin: float, end: float) -> t
     low, high = (edge / g for edge in sizes.edges)
     nodes, rules = _fejer(intervals)
     theta, weights = begin + (end - begin) * nodes, (end - begin) * rules
-    zeta = low**2 + (high**2 - low**2) * np.sin(theta / 2.0) ** 2  # x²/g²
-    root = (high**2 - low**2) / 2.0 * np.sin(theta)  # √((high² - ζ)(ζ - low²)) = dζ/dθ
-
-    density = min(sizes.inputs, sizes.outputs) * root**2 / (2.0 * math.pi * min(c, 1.0) * zeta)  # eq. 21
-    density -= 1.0 / (2.0 * math.pi)  # eq. 27
-    D = (zeta - 1.0 - c - 1j * root) / (2.0 * c)
-    slope = D**2 / (c * D**2 - 1.0)
-    spikes = s[:, None] / g
-    ratio = 1.0 / (1.0 - spikes**2 * D)
-    density += (np.imag(spikes**2 * slope * ratio) * root / math.pi).sum(axis=0)  # eq. 26
-    overlaps = -np.imag(spikes * D * ratio) * root / math.pi / np.sqrt(zeta)  # eq. 23
+    width, spikes = (high - low) * (high + low), (s[:, None] / g) ** 2
+    above, below = width * np.cos(theta / 2.0) ** 2, width * np.sin(theta / 2.0) ** 2
+    zeta = low**2 + below  # x²/g²
+    beyond = (spikes - math.sqrt(c)) ** 2 / spikes + above  # of the outlier's square, eq. 24
+    product = above * below  # (dζ/dθ)²
+    density = min(sizes.inputs, sizes.outputs) * product / (2.0 * math.pi * min(c, 1.0) * zeta)  # eq. 21
+    density += (((zeta - 1.0 - c - 2.0 * spikes) / beyond).sum(axis=0) - 1.0) / (2.0 * math.pi)  # eqs. 26, 27
+    overlaps = product / (2.0 * math.pi * np.sqrt(spikes * zeta) * beyond)  # eq. 23
     along = (overlaps.T[:, :, None] * weights[:, None]).reshape(theta.size, -1)
     return g * np.sqrt(zeta), along, density[:, None] * weights
 
