@@ -91,11 +91,13 @@ def test_theory(benchmark, depth):
 
 
 @pytest.mark.benchmark(group="whole prediction at 1000 times (targets: depth 2 < 2 ms, others < 10 ms)")
-@pytest.mark.parametrize("start", ["balanced", "unbalanced", "orthogonal", "depth 3", "orthogonal, depth 3", "noisy"])
-def test_prediction(benchmark, start):
-    turned = {"depth": 3, "initial": "orthogonal"}
-    named = {"depth 3": {"depth": 3}, "orthogonal, depth 3": turned, "noisy": {"alpha": 2.0, "noise": 0.3}}
-    more = named.get(start, {"initial": start})
-    system = DeepLinear(samples=999, start_seed=0, **more)
+@pytest.mark.parametrize("depth", [2, 3, 5, 8])
+@pytest.mark.parametrize("start", ["balanced", "unbalanced", "orthogonal", "noisy", "noisier"])
+def test_prediction(benchmark, start, depth):
+    if start == "unbalanced" and depth > 2:
+        pytest.skip("two layers alone")
+    noise = {"noisy": {"alpha": 2.0, "noise": 0.3}, "noisier": {"alpha": 1.0, "noise": 0.4, "duration": 30.0}}
+    more = noise.get(start, {"initial": start, "initial_scale": 1.0})
+    system = DeepLinear(samples=999, start_seed=0, depth=depth, **more)
     curve = benchmark(system.theory_curve)
     assert curve.rows == 1000
