@@ -81,8 +81,8 @@ def balanced_modes(times: ArrayLike, strengths: ArrayLike, initial: ArrayLike, d
         start = np.log(a) - np.log(s - a)  # the logarithm of a/(s - a)
     x = start + 2.0 * s * t[:, None] if depth == 2 else _reached(t, s, start, depth)
     rest = np.exp(-abs(x))
-    more, less = s / (1.0 + rest), s * rest / (1.0 + rest)
-    most = x > 0.0
+    more = s / (1.0 + rest)
+    less, most = rest * more, x > 0.0
     return Modes(np.where(most, more, less), np.where(most, less, more))
 
 
