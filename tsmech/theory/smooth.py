@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-NODES = 32
+NODES = 26
 """Nodes of a panel."""
 PANELS = 4
 """Panels at first."""
