@@ -61,6 +61,42 @@ def test_averages_are_those_of_draws(shape: tuple[int, int], initial: float) -> 
     assert abs(np.mean(squared, axis=0)[-1] - bulk) > 3.0  # the teacher's own 2², above all
 
 
+@pytest.mark.parametrize(("shape", "initial", "depth"), [((16, 12), 1e-3, 2), ((8, 8), 0.3, 3), ((8, 20), 1e-12, 2)])
+def test_averages_at_a_thousand_times_are_those_at_each(shape: tuple[int, int], initial: float, depth: int) -> None:
+    """... by adaptive quadrature of the complex (22), (23) and (26) in θ, broken where modes start at their end."""
+    from scipy.integrate import quad
+
+    s, sizes, times = np.array([2.0, 0.3]), Sizes(*shape, shape[0], 0.6), np.linspace(0.0, 40.0, 1000)
+    found = noisy_curve(times, s, sizes, initial, depth)
+    (low, high), c = np.array(sizes.edges) / sizes.unit, sizes.ratio
+    middle, half = (low**2 + high**2) / 2, (high**2 - low**2) / 2
+    value, overlap = outlier(s, sizes)
+
+    def modes(x: Array, t: float) -> Array:
+        return balanced_modes([0.0, t], x, np.minimum(initial, x), depth).learnt[1]
+
+    for k in (0, 130, 555, 999):
+
+        def integrand(theta: float, what: int, t: float = times[k]) -> float:
+            zeta, root = middle - half * np.cos(theta), half * np.sin(theta)
+            D, x = (zeta - 1 - c - 1j * root) / (2 * c), np.array([sizes.unit * np.sqrt(zeta)])
+            squares, (a,) = (s / sizes.unit) ** 2, modes(x, t)
+            shift = (squares * D**2 / (c * D**2 - 1) / (1 - squares * D)).imag.sum() / np.pi
+            rho = min(shape) * root / (2 * np.pi * min(c, 1.0) * zeta) + shift - 1 / (2 * np.pi * root)
+            along = -(np.sqrt(squares) * D / (1 - squares * D)).imag / np.pi / np.sqrt(zeta)
+            return float(root * [along[0] * a, along[1] * a, rho * a**2, rho * (x[0] - a) ** 2][what])
+
+        kink = np.arccos(np.clip((middle - (initial / sizes.unit) ** 2) / half, -1.0, 1.0))
+        ends = modes(np.maximum(sizes.edges, 1e-12), times[k])
+        peaks, beyond = modes(value, times[k]), overlap > 0
+        known = [*(overlap * peaks), ends @ ends / 4 + (peaks**2) @ beyond]
+        known.append(((sizes.edges - ends) ** 2).sum() / 4 + ((value - peaks) ** 2) @ beyond)
+        for what, alone in enumerate(known):
+            parts = [(a, b) for a, b in ((0.0, kink), (kink, np.pi)) if b > a]
+            known[what] = alone + sum(quad(integrand, a, b, (what,), epsabs=1e-11, limit=500)[0] for a, b in parts)
+        assert [*found.strengths[k], found.squared[k], found.missing[k]] == pytest.approx(known, rel=1e-8, abs=1e-10)
+
+
 def test_in_the_end_the_network_has_the_teachers_strengths() -> None:
     """The sum rule below (25), above and below the threshold."""
     found = noisy_curve([0.0, 1e6], [2.0, 0.2], Sizes(50, 40, 100, 0.5), 1e-3, 2)
