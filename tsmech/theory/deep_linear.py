@@ -119,7 +119,7 @@ def noisy_modes(times: ArrayLike, strengths: ArrayLike, sizes: Sizes, learnt: Le
     sizes : Sizes
         With noise > 0.
     learnt : callable
-        Training modes in time, from t, shape (T,), and x, shape (n,): smooth in both, for x above
+        Training modes of singular values x, shape (n,), at times t, shape (T,): smooth where x is above ``initial``.
     initial : float
         The strength up to which training modes are at their end from the start, a = x.
 
@@ -144,7 +144,8 @@ def noisy_modes(times: ArrayLike, strengths: ArrayLike, sizes: Sizes, learnt: Le
     """
     t, s = np.asarray(times, float), np.atleast_1d(np.asarray(strengths, float))
     (low, high), (value, overlap) = sizes.edges, outlier(s, sizes)
-    bend = math.acos(min(max(1.0 - 2.0 * (initial - low) * (initial + low) / (high - low) / (high + low), -1.0), 1.0))
+    share = (initial - low) * (initial + low) / ((high - low) * (high + low))
+    bend = 2.0 * math.asin(math.sqrt(min(max(share, 0.0), 1.0)))  # θ of the strength up to which nothing moves
     alone = np.concatenate([[low, high], value])
     along, counted = np.zeros((alone.size, s.size)), np.concatenate([[0.25, 0.25], overlap > 0.0])  # eq. 27
     along[2:] = np.diag(overlap)
