@@ -79,6 +79,19 @@ def test_gradient_flow_of_all_three_is_one() -> None:
                     assert found[name] == pytest.approx(theory[name], abs=2e-6), (parameters, name)
 
 
+@pytest.mark.parametrize(("depth", "initial"), [(2, 1e-12), (3, 1e-12), (6, 1e-12), (10, 1e-9), (10, 1e-12)])
+def test_the_end_of_a_long_plateau_is_known_to_rounding(depth: int, initial: float) -> None:
+    """Which the plateau multiplies by (s/a₀)^(1 - 2/D) (theory/deep_linear.md, below eq. 10)."""
+    network: dict[str, Any] = {"depth": depth, "teacher_strengths": 1.0, "initial_strengths": initial, "width": 1}
+    half = float(DeepLinear(**network).half_times()[0])
+    system = DeepLinear(**network, samples=[half - 0.5, half, half + 0.5], duration=half + 0.5)
+    theory = observed(system, "theory")["strengths"]
+    assert np.ptp(theory) > 0.2
+    for answer in ("reduced", "direct"):
+        found = observed(system, answer, 0)["strengths"]
+        assert found == pytest.approx(theory, abs=1e-13 + 1e-14 * initial ** (2 / depth - 1))
+
+
 def test_all_weights_of_an_aligned_start_are_known() -> None:
     """One by one, with their names; gradient flow of the network from the same start, at depth 1, 2 and 3."""
     for depth in (1, 2, 3):

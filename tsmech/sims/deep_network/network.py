@@ -17,8 +17,8 @@ from tsmech.kernels.jit import inlined_kernel, kernel
 
 Array = NDArray[np.float64]
 
-RTOL = 1e-9
-"""Relative accuracy of a step of gradient flow."""
+RTOL = 2.5e-14
+"""Relative accuracy of a step of gradient flow, the best there is: a plateau multiplies an error at its beginning."""
 LARGEST_GROWTH = 1e6
 """A network has diverged when its weights are this many times the largest of their start and their targets."""
 
@@ -68,6 +68,7 @@ class Network:
         self.flat = np.concatenate([one.ravel() for one in weights])
         units, columns = int(self.sizes[1:].sum()), task.targets.shape[1]
         self._work = np.empty(units * columns), np.empty(units * columns), np.empty(self.flat.size)
+        self._pace = 0.0
         self._bound = LARGEST_GROWTH * max(1.0, float(abs(self.flat).max()), float(abs(task.targets).max()))
 
     def layers(self) -> list[Array]:
@@ -109,25 +110,26 @@ class Network:
         ConvergenceError
             If the integration stops short.
         """
-        from scipy.integrate import solve_ivp
+        from scipy.integrate import DOP853
 
         if duration == 0.0:
             return
         # Weights that start small grow by factors: what is accurate is small against the smallest of layers' sizes.
         size = min(float(np.sqrt(np.mean(one**2))) for one in self.layers())
-        floor = RTOL * max(min(size, 1.0), 1e-12)
-        found = solve_ivp(
+        solver = DOP853(
             lambda _, flat: self._velocity(flat).copy(),
-            (0.0, duration),
+            0.0,
             self.flat,
-            method="RK45",
-            t_eval=[duration],
+            duration,
+            first_step=min(self._pace, duration) if self._pace else None,
             rtol=RTOL,
-            atol=floor,
+            atol=RTOL * max(min(size, 1.0), 1e-12),
         )
-        if not found.success:
-            raise ConvergenceError(f"gradient flow could not be followed: {found.message}")
-        self.flat[:] = found.y[:, -1]
+        while solver.status == "running":
+            message = solver.step()
+        if solver.status == "failed":
+            raise ConvergenceError(f"gradient flow could not be followed: {message}")
+        self.flat[:], self._pace = solver.y, solver.h_abs
 
     def _velocity(self, flat: Array) -> Array:
         task, (activity, errors, gradient) = self.task, self._work
