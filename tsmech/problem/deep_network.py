@@ -28,6 +28,8 @@ ALIKE = 1e-9
 """Relative difference of two modes' strengths up to which neither is the stronger: a decomposition rounds them."""
 LARGEST_STRENGTH = 1e6
 """Largest strength of a mode, and the inverse of the least: weaker and stronger ones are learnt never and at once."""
+DRAWN = 3
+"""Starts by which the largest step is judged where each network draws its own."""
 
 TIME = Coordinate("t", "time", "inverse learning rate")
 STRENGTHS = Observable("a", "strength of a mode", axes=("mode",))
@@ -117,7 +119,7 @@ class DeepNetwork(Reports):
         self._check_aligned()
         self._check_scales()
         if self.step > 0:
-            if self.step > (largest := self.largest_step()):
+            if self.step > (largest := min(self.largest_step(), self._first_largest_step())):
                 raise InputError(f"step = {self.step:g} is not allowed: gradient descent is stable up to {largest:.6g}")
             self.times()
 
@@ -130,6 +132,10 @@ class DeepNetwork(Reports):
 
     def sizes(self) -> tuple[int, int]:
         """Return the numbers of inputs and outputs."""
+        raise NotImplementedError
+
+    def drawn(self, rng: np.random.Generator) -> "tuple[Array, FirstWeights]":
+        """Return the input-output correlations that one network learns, and its first weights."""
         raise NotImplementedError
 
     def mode_order(self) -> NDArray[np.intp]:
@@ -224,13 +230,33 @@ class DeepNetwork(Reports):
         from tsmech.theory.deep_network import largest_step
 
         if self.initial == "unbalanced":
-            (first, second), s = self._two_layers()[:, : self.rank], self.mode_strengths()[: self.rank]
-            return float((2.0 / np.hypot(2.0 * s, first**2 - second**2)).min())
-        start = self.initial_scale**self.depth if self.initial == "orthogonal" else 0.0
-        strongest = max(self.strongest(), start)
+            return 2.0 / self._two_layers_sharpness()
+        strongest = self.strongest()
         return (
             2.0 / math.hypot(2.0 * strongest, self.imbalance) if self.imbalance else largest_step(strongest, self.depth)
         )
+
+    def _two_layers_sharpness(self) -> float:
+        """Return the largest curvature on the way of two aligned layers, which it has at one of the ends (eq. 15a)."""
+        s, (first, second) = self.mode_strengths(), self._two_layers()[:, : self.rank] ** 2
+        missing = abs(s[: self.rank] - np.sqrt(first * second))
+        total, apart = np.hypot(2.0 * s[: self.rank], first - second), first - second
+        begun = first.max() + second.max() + missing.max()
+        return float(max(begun, ((total + apart).max() + (total - apart).max()) / 2.0))
+
+    def _first_largest_step(self) -> float:
+        """Return the largest stable step at the start: without a seed, the middle one of those of some starts."""
+        if self.initial in ALIGNED or self.depth == 1 or self.network_too_large():
+            return math.inf  # no steeper than what it leads to
+        from tsmech.sims.deep_network import Network, Task, sharpness
+
+        found = []
+        for seed in range(DRAWN if self.start_seed is None else 1):
+            correlations, weights = self.drawn(np.random.default_rng(seed))
+            network = Network(weights.layers, Task(correlations, tanh=self.nonlinearity == "tanh"))
+            found.append(sharpness(network.velocity_at, network.flat))
+        steepest = float(np.median(found))
+        return 2.0 / steepest if steepest > 0.0 else math.inf
 
     def times(self) -> Array:
         """Return the times of the report: with a step those at which one ends."""

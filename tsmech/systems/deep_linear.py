@@ -21,7 +21,7 @@ from tsmech.problem.system import Convergence
 
 if TYPE_CHECKING:
     from tsmech.sims.deep_linear import Record, Start
-    from tsmech.sims.deep_network import Teacher
+    from tsmech.sims.deep_network import FirstWeights, Teacher
     from tsmech.theory.deep_linear import Overtraining, Sizes
 
 Array = NDArray[np.float64]
@@ -333,6 +333,11 @@ class DeepLinear(DeepNetwork):
             return sims.Start(teacher, training, self.first_weights(teacher, weights))
         training = sims.show_examples(teacher, self.examples, self.noise, examples)
         return sims.Start(teacher, training, self.first_weights(teacher_of(training.correlations), weights))
+
+    def drawn(self, rng: np.random.Generator) -> "tuple[Array, FirstWeights]":
+        """Return the training correlations and the first weights of one network."""
+        start = self.start(rng)
+        return start.training.correlations, start.weights
 
     def _draw_teacher(self, rng: np.random.Generator) -> "Teacher":
         from tsmech.sims.deep_network import draw_teacher

@@ -323,7 +323,7 @@ class SemanticDevelopment(DeepNetwork):
         return self._foretell(self._learnt(), self.teacher())
 
     def _learnt(self) -> "LearningCurve":
-        start = None if self.start_seed is None else self._start(np.random.default_rng(0))
+        start = None if self.start_seed is None else self.drawn(np.random.default_rng(0))[1]
         return self.exact_theory(None if start is None else self.teacher(), start)
 
     def _foretell(self, found: "LearningCurve", teacher: "Teacher") -> "Knowledge":
@@ -343,9 +343,10 @@ class SemanticDevelopment(DeepNetwork):
             said.backward,
         )
 
-    def _start(self, rng: np.random.Generator) -> "FirstWeights":
+    def drawn(self, rng: np.random.Generator) -> "tuple[Array, FirstWeights]":
+        """Return the correlations of the table and the first weights of one network."""
         shared = rng if self.start_seed is None else np.random.default_rng(self.start_seed)
-        return self.first_weights(self.teacher(), shared.spawn(1)[0])
+        return self.teacher().correlations, self.first_weights(self.teacher(), shared.spawn(1)[0])
 
     def _simulate(self, answer: str, rng: np.random.Generator) -> "Knowledge":
         from tsmech.sims import semantic_development as sims
@@ -353,7 +354,7 @@ class SemanticDevelopment(DeepNetwork):
         asked = self.teacher(), self.question(), self.times(), self.step
         if answer == "reduced":
             return sims.decouple(self.layers(self.mode_strengths())[:, : self.rank], *asked)
-        return sims.learn(self._start(rng).layers, *asked, tanh=self.nonlinearity == "tanh")
+        return sims.learn(self.drawn(rng)[1].layers, *asked, tanh=self.nonlinearity == "tanh")
 
     def theory_curve(self) -> Curve:
         """Return the prediction from the modes of the table."""
@@ -382,7 +383,7 @@ class SemanticDevelopment(DeepNetwork):
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         """Return one training of the whole network."""
-        start = self._start(np.random.default_rng(0)).pretraining if self.start_seed is not None else 0.0
+        start = self.drawn(np.random.default_rng(0))[1].pretraining if self.start_seed is not None else 0.0
         return self._curve(self._simulate("direct", rng), pretraining=start)
 
     def _curve(self, known: "Knowledge", *, half: Array | None = None, pretraining: float = 0.0) -> Curve:

@@ -91,7 +91,7 @@ class Network:
 
     def velocity(self) -> Array:
         """Return minus the gradient of the loss, shape (weights,): the velocity of gradient flow."""
-        return self._velocity(self.flat).copy()
+        return self.velocity_at(self.flat)
 
     def diverged(self) -> bool:
         """Return whether the weights have grown beyond all bounds."""
@@ -117,7 +117,7 @@ class Network:
         # Weights that start small grow by factors: what is accurate is small against the smallest of layers' sizes.
         size = min(float(np.sqrt(np.mean(one**2))) for one in self.layers())
         solver = DOP853(
-            lambda _, flat: self._velocity(flat).copy(),
+            lambda _, flat: self.velocity_at(flat),
             0.0,
             self.flat,
             duration,
@@ -131,12 +131,13 @@ class Network:
             raise ConvergenceError(f"gradient flow could not be followed: {message}")
         self.flat[:], self._pace = solver.y, solver.h_abs
 
-    def _velocity(self, flat: Array) -> Array:
+    def velocity_at(self, flat: Array) -> Array:
+        """Return minus the gradient at other weights, shape (weights,)."""
         task, (activity, errors, gradient) = self.task, self._work
         _descend(  # a step of length 0
             flat, self.sizes, task.matrix, task.targets, task.whitened, task.tanh, activity, errors, gradient, 0.0, 1
         )
-        return gradient
+        return gradient.copy()
 
 
 _POINTS_PER_ONE, _LARGEST = 16, 20.0
