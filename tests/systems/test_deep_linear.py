@@ -423,8 +423,8 @@ def dense_sharpness(network: Network) -> float:
 
 
 def drawn_network(system: DeepLinear) -> Network:
-    correlations, weights = system.drawn(np.random.default_rng(0))
-    return Network(weights.layers, Task(correlations, tanh=system.nonlinearity == "tanh"))
+    modes, weights = system.drawn(np.random.default_rng(0))
+    return Network(weights.layers, Task(modes.correlations, tanh=system.nonlinearity == "tanh"))
 
 
 @pytest.mark.parametrize(
