@@ -35,6 +35,7 @@ def aligned(layers: Array, training: Training) -> Start:
 def test_modes_of_an_aligned_start_are_the_networks_own(depth: int, step: float) -> None:
     """... to rounding, with a step and in gradient flow."""
     layers = np.random.default_rng(2).uniform(0.1, 0.6, (depth, 3))
+    layers[:, 2] = 0.0  # a saddle, but of one layer
     training = Training(TEACHER.correlations, 0.3)
     network = train(aligned(layers, training), TIMES, step)
     modes = run_modes(layers, TEACHER.strengths, 0.3, TIMES, step)

@@ -71,9 +71,9 @@ def _expand(state: Array, before: Array, after: Array, strength: float) -> tuple
             error[0] += strength
             if abs(error[0]) <= ROUNDING * depth * strength:
                 error[0] = 0.0
-            speed = abs(error[0]) * np.sqrt(np.sum(others[:, 0] ** 2))
-            if speed > 0.0:
-                unit = np.sqrt(np.sum(state[:, 0] ** 2)) / speed
+            length, speed = np.sqrt(np.sum(state[:, 0] ** 2)), abs(error[0]) * np.sqrt(np.sum(others[:, 0] ** 2))
+            if length > 0.0 and speed > 0.0:
+                unit = length / speed
         for layer in range(depth):
             state[layer, k + 1] = unit / (k + 1) * _convolved(error, others[layer], k)
     reach = np.inf
