@@ -93,6 +93,23 @@ def test_the_end_of_a_long_plateau_is_known_to_rounding(depth: int, initial: flo
         assert found == pytest.approx(theory, abs=1e-13 + 1e-14 * initial ** (2 / depth - 1))
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"duration": 1e6, "samples": 1},
+        {"duration": 1e-9, "samples": 3, "initial": "unbalanced", "layer_strengths": [1e5, 0.0]},
+        {"duration": 1.0, "samples": 2, "depth": 100, "initial_strengths": 0.9, "width": 3},
+    ],
+)
+def test_flow_of_very_different_rates_is_followed(parameters: dict[str, Any]) -> None:
+    """Long after all is learnt, along one steep layer, through a hundred layers."""
+    theory, *others = (
+        observed(DeepLinear(**parameters), one, 0)["strengths"] for one in ("theory", "reduced", "direct")
+    )
+    for found in others:
+        assert found == pytest.approx(theory, abs=1e-10)
+
+
 def test_all_weights_of_an_aligned_start_are_known() -> None:
     """One by one, with their names; gradient flow of the network from the same start, at depth 1, 2 and 3."""
     for depth in (1, 2, 3):

@@ -225,6 +225,16 @@ def test_tables_of_other_numbers_are_learnt_but_have_no_illusions(tmp_path: Path
         system.illusory()
 
 
+def test_illusions_need_a_theory_and_something_that_items_lack() -> None:
+    with pytest.raises(InputError, match="no theory answer here: with initial = small at depth 3"):
+        SemanticDevelopment(initial="small", depth=3).illusory()
+    alike = SemanticDevelopment(levels=1, properties=1, table_seed=next(
+        seed for seed in range(20)
+        if (SemanticDevelopment(levels=1, properties=1, table_seed=seed).items_and_properties().values == 1).all()
+    ))  # fmt: skip
+    assert alike.illusory().empty
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 
 ALIKE = 1e-9
 """Relative difference of two modes' strengths up to which neither is the stronger: a decomposition rounds them."""
+FAR = 1e100
+"""Strength of a drawn network beyond which it makes no difference."""
 DRAWN = 3
 """Starts by which the largest step is judged where each network draws its own."""
 
@@ -131,7 +133,13 @@ class DeepNetwork(FirstLayers, Reports):
 
     def simulation_steps(self) -> float:
         """Return the number of steps of a simulation; of gradient flow about as many as it takes."""
-        return self.duration / (self.step if self.step > 0 else 0.3 * self.largest_step())
+        from tsmech.theory.deep_network import largest_step
+
+        if self.step > 0:
+            return self.duration / self.step
+        drawn = 0.0 if self.initial in (*ALIGNED, "pretrained") else self.initial_scale**self.depth
+        steepest = largest_step(max(self.strongest(), min(drawn, FAR)), self.depth)
+        return self.duration / (0.3 * min(self.largest_step(), steepest))
 
     # Answers
 

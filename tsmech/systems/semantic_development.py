@@ -194,10 +194,12 @@ class SemanticDevelopment(ItemTable, DeepNetwork):
         Raises
         ------
         InputError
-            Where the table holds values other than 0 and 1, or -1 and 1.
+            Where there is no theory, or the table holds values other than 0 and 1, or -1 and 1.
         """
         import pandas as pd
 
+        if reason := self.refusal("theory"):
+            raise InputError(reason)
         table, times = self.items_and_properties(), self.times()
         if not table.binary:
             row, column = np.argwhere(~np.isin(table.values, (0.0, 1.0)))[0]

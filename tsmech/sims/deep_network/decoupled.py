@@ -71,9 +71,10 @@ def _expand(state: Array, before: Array, after: Array, strength: float) -> tuple
             error[0] += strength
             if abs(error[0]) <= ROUNDING * depth * strength:
                 error[0] = 0.0
-            length, speed = np.sqrt(np.sum(state[:, 0] ** 2)), abs(error[0]) * np.sqrt(np.sum(others[:, 0] ** 2))
-            if length > 0.0 and speed > 0.0:
-                unit = length / speed
+            pull, length = np.sum(others[:, 0] ** 2), np.sum(state[:, 0] ** 2)
+            rate = pull + abs(error[0]) * np.sqrt(pull / max(length, 1e-300))
+            if length > 0.0 and rate > 0.0:
+                unit = 1.0 / rate
         for layer in range(depth):
             state[layer, k + 1] = unit / (k + 1) * _convolved(error, others[layer], k)
     reach = np.inf

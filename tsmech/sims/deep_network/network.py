@@ -125,8 +125,12 @@ class Network:
             rtol=RTOL,
             atol=RTOL * max(min(size, 1.0), 1e-12),
         )
+        errors = self._work[1][-self.task.targets.size :]
+        learnt = RTOL * float(np.linalg.norm(self.task.targets))
         while solver.status == "running":
             message = solver.step()
+            if np.linalg.norm(errors) <= learnt:
+                break
         if solver.status == "failed":
             raise ConvergenceError(f"gradient flow could not be followed: {message}")
         self.flat[:], self._pace = solver.y, solver.h_abs
