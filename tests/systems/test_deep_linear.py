@@ -102,12 +102,11 @@ def test_the_end_of_a_long_plateau_is_known_to_rounding(depth: int, initial: flo
     ],
 )
 def test_flow_of_very_different_rates_is_followed(parameters: dict[str, Any]) -> None:
-    """Long after all is learnt, along one steep layer, through a hundred layers."""
-    theory, *others = (
-        observed(DeepLinear(**parameters), one, 0)["strengths"] for one in ("theory", "reduced", "direct")
-    )
-    for found in others:
-        assert found == pytest.approx(theory, abs=1e-10)
+    """Long after all is learnt, along one steep layer (theory to the rounding of κ), through a hundred layers."""
+    system = DeepLinear(**parameters)
+    theory, reduced, direct = (observed(system, one, 0)["strengths"] for one in ("theory", "reduced", "direct"))
+    assert reduced == pytest.approx(direct, abs=1e-10)
+    assert reduced == pytest.approx(theory, abs=1e-5 if system.initial == "unbalanced" else 1e-10)
 
 
 def test_all_weights_of_an_aligned_start_are_known() -> None:
