@@ -12,6 +12,8 @@ import tsmech
 from tsmech import DeepLinear
 from tsmech.compare import check
 from tsmech.errors import InputError
+from tsmech.sims.deep_network import Network, Task
+from tsmech.sims.deep_network.network import RTOL
 from tsmech.systems import deep_linear
 
 Array = NDArray[np.float64]
@@ -77,6 +79,35 @@ def test_gradient_flow_of_all_three_is_one() -> None:
                 found = observed(system, answer, 1)
                 for name in ("strengths", "train_error", "gradient_norm", "saddle_index"):
                     assert found[name] == pytest.approx(theory[name], abs=2e-6), (parameters, name)
+
+
+@pytest.mark.parametrize(("depth", "initial"), [(2, 1e-12), (3, 1e-12), (6, 1e-12), (10, 1e-9), (10, 1e-12)])
+def test_the_end_of_a_long_plateau_is_known_to_rounding(depth: int, initial: float) -> None:
+    """Which the plateau multiplies by (s/a₀)^(1 - 2/D) (theory/deep_linear.md, below eq. 10)."""
+    network: dict[str, Any] = {"depth": depth, "teacher_strengths": 1.0, "initial_strengths": initial, "width": 1}
+    half = float(DeepLinear(**network).half_times()[0])
+    system = DeepLinear(**network, samples=[half - 0.5, half, half + 0.5], duration=half + 0.5)
+    theory = observed(system, "theory")["strengths"]
+    assert np.ptp(theory) > 0.2
+    for answer, step in (("reduced", 1e-14), ("direct", RTOL)):  # what a step may lose
+        found = observed(system, answer, 0)["strengths"]
+        assert found == pytest.approx(theory, abs=1e-13 + step * initial ** (2 / depth - 1))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"duration": 1e6, "samples": 1},
+        {"duration": 1e-9, "samples": 3, "initial": "unbalanced", "layer_strengths": [1e5, 0.0]},
+        {"duration": 1.0, "samples": 2, "depth": 100, "initial_strengths": 0.9, "width": 3},
+    ],
+)
+def test_flow_of_very_different_rates_is_followed(parameters: dict[str, Any]) -> None:
+    """Long after all is learnt, along one steep layer (theory to the rounding of κ), through a hundred layers."""
+    system = DeepLinear(**parameters)
+    theory, reduced, direct = (observed(system, one, 0)["strengths"] for one in ("theory", "reduced", "direct"))
+    assert reduced == pytest.approx(direct, abs=1e-10)
+    assert reduced == pytest.approx(theory, abs=1e-5 if system.initial == "unbalanced" else 1e-10)
 
 
 def test_all_weights_of_an_aligned_start_are_known() -> None:
@@ -401,12 +432,72 @@ def test_nothing_is_said_of_a_theory_that_there_is_not(parameters: dict[str, Any
     assert DeepLinear(**parameters).remark() == remark
 
 
+def dense_sharpness(network: Network) -> float:
+    """Return the largest eigenvalue of the Hessian, all of which is computed by differences."""
+    unit = 1e-5 * np.eye(network.flat.size)
+    rows = [network.velocity_at(network.flat - one) - network.velocity_at(network.flat + one) for one in unit]
+    return float(np.linalg.eigvalsh(np.array(rows) / 2e-5)[-1])
+
+
+def drawn_network(system: DeepLinear) -> Network:
+    modes, weights = system.drawn(np.random.default_rng(0))
+    return Network(weights.layers, Task(modes.correlations, tanh=system.nonlinearity == "tanh"))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"initial": "small", "initial_scale": 2.0},
+        {"initial": "small", "initial_scale": 1.5, "depth": 4},
+        {"initial": "orthogonal", "initial_scale": 1.5, "depth": 3},
+        {"initial": "orthogonal", "initial_scale": 1.5, "imbalance": -3.0},
+        {"initial": "small", "initial_scale": 2.0, "nonlinearity": "tanh"},
+        {"initial": "pretrained", "teacher_strengths": 0.5},
+    ],
+)
+def test_steps_are_stable_from_the_start_on(parameters: dict[str, Any]) -> None:
+    """At its limit, 2 over the start's largest curvature, a network learns; at eight times that it diverges."""
+    same: dict[str, Any] = {"inputs": 3, "outputs": 4, "width": 5, "teacher_strengths": [1.5, 1.0], "start_seed": 5}
+    system = DeepLinear(**same | parameters)
+    network = drawn_network(system)
+    limit = 2.0 / dense_sharpness(network)
+    assert limit < 0.9 * system.largest_step()
+    with pytest.raises(InputError, match="gradient descent is stable up to") as said:
+        DeepLinear(**same | parameters, step=1.02 * limit)
+    assert float(str(said.value).split()[-1]) == pytest.approx(limit, rel=0.01)
+    curve = DeepLinear(**same | parameters, step=0.98 * limit, duration=2000 * limit, samples=20).curve("direct", 0)
+    errors = curve.observables["train_error"]
+    assert curve.diverged_at is None
+    assert errors[-1] < 1e-3 * errors[0]
+    network.descend(8.0 * limit, 500)
+    assert network.diverged()
+
+
+def test_two_aligned_layers_are_steep_across_modes() -> None:
+    """From modes of opposite κ: the bound of eq. 15a at both ends, which is that of all weights."""
+    system = DeepLinear(
+        initial="unbalanced", layer_strengths=[3, 0.1, 0.2, 2], teacher_strengths=[2, 1], duration=20, start_seed=0
+    )
+    network = drawn_network(system)
+    begun = dense_sharpness(network)
+    network.flow(20.0)
+    ended = dense_sharpness(network)
+    assert max(begun, ended) < 2.0 / system.largest_step() < 1.1 * max(begun, ended)
+    steep = DeepLinear(initial="unbalanced", layer_strengths=[3, 2], teacher_strengths=[0.5], start_seed=0)
+    assert dense_sharpness(drawn_network(steep)) == pytest.approx(2.0 / steep.largest_step(), rel=0.05)
+
+
 def test_a_diverging_network_stops_where_it_diverged() -> None:
-    """Orthogonal layers of which the largest step is not known: the start is steep where the teacher is not."""
-    system = DeepLinear(initial="unbalanced", layer_strengths=[6.0, 0.1], step=0.05, duration=5, samples=50)
-    for answer in ("reduced", "direct"):
-        curve = system.curve(answer, 0)
-        assert curve.diverged_at is None or curve.rows < 51
+    """Without a seed the limit is that of typical starts; of narrow deep networks some are ten times as steep."""
+    system = DeepLinear(
+        initial="small", initial_scale=2.0, depth=3, width=1, inputs=1, outputs=1, teacher_strengths=1.0,
+        step=0.02, duration=8, samples=20,
+    )  # fmt: skip
+    steep, gentle = (system.curve("direct", seed) for seed in (132, 0))
+    assert gentle.diverged_at is None
+    assert steep.rows == 1
+    assert steep.diverged_at == pytest.approx(0.4)
+    assert np.isfinite(steep.observables["train_error"]).all()
 
 
 @pytest.mark.slow

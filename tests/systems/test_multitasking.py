@@ -97,6 +97,7 @@ def test_one_task_at_once_is_a_task_alone() -> None:
             "initial_strength = 2 is not allowed: it must be at most that of the weakest mode, 1",
         ),
         ({"step": 0.3}, "step = 0.3 is not allowed: gradient descent is stable up to 0.235702"),
+        ({"initial": "small", "initial_scale": 3.0, "step": 0.2}, "gradient descent is stable up to 0.0"),
         ({"initial": "smal"}, "did you mean small?"),
     ],
 )

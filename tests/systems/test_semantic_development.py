@@ -57,6 +57,23 @@ def test_the_limit_is_reached_by_large_tables() -> None:
     limit = SemanticDevelopment(duration=30).curve("limit").observables
     assert limit["strengths"][-1] == pytest.approx([1.87291, 1.1877, 0.90598, 0.90598, *[0.6] * 4], abs=1e-5)
     assert limit["similarity"].shape == (101, 8, 8)
+    few = SemanticDevelopment(duration=30, properties=2)
+    assert len(few.mode_strengths()) == 2
+    assert np.array_equal(few.curve("limit").observables["strengths"], limit["strengths"])
+    assert few.similarities("limit")[30.0].to_numpy() == pytest.approx(limit["similarity"][-1], abs=0)
+    several = SemanticDevelopment(properties=2, initial_strengths=[0.1, 0.2])
+    assert "initial_strengths has 2 values, the limit 8 modes" in str(several.lacks("limit"))
+
+
+def test_pretraining_is_counted_for_each_network() -> None:
+    for seed in (None, 1):
+        system = SemanticDevelopment(
+            initial="pretrained", branching=3, levels=1, properties=20, duration=30, samples=30, start_seed=seed
+        )
+        found = system.curve("direct", 3).summaries
+        taken = system.drawn(np.random.default_rng(3))[1].pretraining
+        assert taken > 0
+        assert found["total_steps"] - found["training_steps"] == pytest.approx(taken)
 
 
 def test_broad_distinctions_come_before_fine_ones() -> None:
@@ -206,6 +223,16 @@ def test_tables_of_other_numbers_are_learnt_but_have_no_illusions(tmp_path: Path
     assert "illusion" not in system.curve("direct", 0).observables
     with pytest.raises(InputError, match=re.escape("mouse, size has 0.1")):
         system.illusory()
+
+
+def test_illusions_need_a_theory_and_something_that_items_lack() -> None:
+    with pytest.raises(InputError, match="no theory answer here: with initial = small at depth 3"):
+        SemanticDevelopment(initial="small", depth=3).illusory()
+    alike = SemanticDevelopment(levels=1, properties=1, table_seed=next(
+        seed for seed in range(20)
+        if (SemanticDevelopment(levels=1, properties=1, table_seed=seed).items_and_properties().values == 1).all()
+    ))  # fmt: skip
+    assert alike.illusory().empty
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ class PropertyTable(NamedTuple):
     @property
     def binary(self) -> bool:
         """Whether every value says that an item has a property (1) or lacks it (0, or -1)."""
-        return set(np.unique(self.values)) in ({0.0, 1.0}, {-1.0, 1.0})
+        held = set(np.unique(self.values))
+        return held <= {0.0, 1.0} or held <= {-1.0, 1.0}
 
     def coherence(self, items: Sequence[str]) -> float:
         """Return the share of the variance of these items' properties that they share."""

@@ -3,7 +3,6 @@
 Arrays have the input domain first and the output domain second.  Equation numbers are those of theory/multitasking.md.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from tsmech.errors import ConvergenceError
-from tsmech.sims.deep_network import directions
+from tsmech.sims.deep_network import directions, sharpness
 
 Array = NDArray[np.float64]
 
@@ -113,20 +112,27 @@ def velocities(weights: Weights, targets: Array) -> Weights:
 
 def train(weights: Weights, mapping: Mapping, times: Array, step: float) -> Iterator[Weights]:
     """Yield all weights at the times, fewer where they diverge; a step of 0 is gradient flow."""
+    for state in _follow(_velocity(weights, mapping), _flat(weights), times, step):
+        yield _shaped(state, weights)
+
+
+def first_sharpness(weights: Weights, mapping: Mapping) -> float:
+    """Return the largest curvature of the loss at the weights."""
+    return sharpness(_velocity(weights, mapping), _flat(weights))
+
+
+def _velocity(like: Weights, mapping: Mapping) -> Callable[[Array], Array]:
     targets = mapping.targets()
-    shapes = [one.shape for one in weights]
-    ends = [0, *itertools.accumulate(one.size for one in weights)]
-    places = [slice(start, end) for start, end in itertools.pairwise(ends)]
+    return lambda flat: _flat(velocities(_shaped(flat, like), targets))
 
-    def shaped(flat: Array) -> Weights:
-        return Weights(*(flat[place].reshape(shape) for place, shape in zip(places, shapes, strict=True)))
 
-    def velocity(flat: Array) -> Array:
-        return np.concatenate([one.ravel() for one in velocities(shaped(flat), targets)])
+def _flat(weights: Weights) -> Array:
+    return np.concatenate([one.ravel() for one in weights])
 
-    flat = np.concatenate([one.ravel() for one in weights])
-    for state in _follow(velocity, flat, times, step):
-        yield shaped(state)
+
+def _shaped(flat: Array, like: Weights) -> Weights:
+    parts = np.split(flat, np.cumsum([one.size for one in like])[:-1])
+    return Weights(*(part.reshape(one.shape) for part, one in zip(parts, like, strict=True)))
 
 
 def measure(states: Iterator[Weights], mapping: Mapping) -> Measured:

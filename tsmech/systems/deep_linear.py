@@ -12,17 +12,17 @@ from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
 from tsmech.problem.curve import Curve
 from tsmech.problem.deep_network import LEARNING, STRENGTHS, DeepNetwork
-from tsmech.problem.files import read_table
+from tsmech.problem.linear_teacher import LinearTeacher
 from tsmech.problem.observables import Observable
-from tsmech.problem.parameters import Numbers, parameter
+from tsmech.problem.parameters import parameter
 from tsmech.problem.references import SAXE_DEEP, SAXE_SEMANTIC, Reference
 from tsmech.problem.stopping import SUMMARY, summary
 from tsmech.problem.system import Convergence
 
 if TYPE_CHECKING:
     from tsmech.sims.deep_linear import Record, Start
-    from tsmech.sims.deep_network import Teacher
-    from tsmech.theory.deep_linear import Overtraining, Sizes
+    from tsmech.sims.deep_network import FirstWeights, Teacher
+    from tsmech.theory.deep_linear import Overtraining
 
 Array = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ MOST_COLUMNS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeepLinear(DeepNetwork):
+class DeepLinear(LinearTeacher, DeepNetwork):
     r"""A deep linear network that learns a linear teacher's input-output correlations, with whitened inputs.
 
     The loss of a network of D layers is summed over the outputs, and training is gradient flow, or descent by steps,
@@ -172,43 +172,12 @@ class DeepLinear(DeepNetwork):
     )
     convergence = Convergence("step", (0.02, 0.01, 0.005, 0.0025), power=1.0)
 
-    inputs: int = parameter("N", "input dimension", default=8, minimum=1, range=(1, 64))
-    outputs: int = parameter("C", "outputs", default=8, minimum=1, range=(1, 64))
-    teacher_strengths: Numbers = parameter(
-        "s", "singular values of the teacher, those above 0", default=(3.0, 2.0, 1.0), minimum=0
-    )
-    teacher: str | None = parameter(
-        "T",
-        "file of the teacher's matrix, outputs x inputs, in place of teacher_strengths, inputs and outputs",
-        default=None,
-        file=True,
-    )
-    alpha: float | None = parameter(
-        "α",
-        "training examples per input, P/N, at least 1; none has exact correlations",
-        default=None,
-        minimum=1,
-        maximum=1e6,
-        range=(1.0, 10.0),
-    )
-    noise: float = parameter(
-        "σ", "standard deviation of the label noise", default=0.0, minimum=0, maximum=1e6, range=(0.0, 2.0)
-    )
     hessian: bool = parameter("∇²", "direct, depth 2: measure saddle_index by the network's Hessian", default=False)
     report_weights: bool = parameter("W", "report every weight (theory: from an aligned start_seed)", default=False)
 
     def prepare(self) -> None:
         """Check the teacher, and what is measured."""
-        if self.teacher is not None:
-            self._read_teacher(self.teacher)
-        given, (inputs, outputs) = self.listed("teacher_strengths"), self.sizes()
-        if self.teacher is None and min(given) == 0.0:
-            raise InputError("teacher_strengths has a 0: leave out what is not there")
-        if self.teacher is None and len(given) > min(inputs, outputs):
-            raise InputError(
-                f"teacher_strengths has {len(given)} values: with inputs = {inputs} and outputs = {outputs} there are "
-                f"at most {min(inputs, outputs)} modes"
-            )
+        super().prepare()
         if self.noisy and self.initial == "balanced" and len(self.listed("initial_strengths")) > 1:
             raise InputError("initial_strengths has several values: with noise all training modes start alike")
         if self.noisy and self.initial == "unbalanced" and len(self.listed("layer_strengths")) > 2:
@@ -222,73 +191,12 @@ class DeepLinear(DeepNetwork):
         if self.report_weights and self.weight_count > MOST_COLUMNS:
             raise InputError(f"report_weights is not allowed with {self.weight_count} weights: at most {MOST_COLUMNS}")
 
-    def _read_teacher(self, path: str) -> None:
-        defaults = {name: declared.default for name, declared in self.parameters().items()}
-        for name in ("inputs", "outputs", "teacher_strengths"):
-            if getattr(self, name) != defaults[name]:
-                raise InputError(f"teacher and {name} are both given: the file has sizes and strengths of its own")
-        matrix = read_table(path, "teacher")
-        if not np.any(matrix):
-            raise InputError(f"teacher = {path} is not allowed: it holds zeros alone")
-        from tsmech.sims.deep_network import teacher_of
+    def no_prediction(self, answer: str) -> str | None:
+        """Return why gradient flow of this start is not known, or None."""
+        return self._no_noisy_theory() if self.noisy else self.no_exact_theory()
 
-        object.__setattr__(self, "_from_file", teacher_of(matrix))
-
-    @property
-    def _known(self) -> "Teacher | None":
-        """The teacher from the file, or None where it is drawn."""
-        return self.__dict__.get("_from_file")
-
-    def sizes(self) -> tuple[int, int]:
-        """Return the numbers of inputs and outputs."""
-        known = self._known
-        return (self.inputs, self.outputs) if known is None else (len(known.inputs), len(known.outputs))
-
-    def mode_strengths(self) -> Array:
-        """Return the singular values of the teacher, decreasing, shape (modes,)."""
-        known = self._known
-        return np.sort(self.listed("teacher_strengths"))[::-1] if known is None else known.strengths
-
-    def mode_order(self) -> NDArray[np.intp]:
-        """Return which of ``teacher_strengths`` each mode has, those of a file as they are."""
-        known = self._known
-        given = known.strengths if known is not None else np.asarray(self.listed("teacher_strengths"))
-        return np.argsort(-given, kind="stable")
-
-    @property
-    def noisy(self) -> bool:
-        """Whether the training correlations are a noisy draw."""
-        return self.alpha is not None and self.noise > 0
-
-    @property
-    def examples(self) -> int:
-        """The number of training examples P of a noisy draw, 0 where there is none."""
-        inputs = self.sizes()[0]
-        return max(inputs, round(self.alpha * inputs)) if self.alpha is not None and self.noisy else 0
-
-    def _noisy_sizes(self) -> "Sizes":
-        from tsmech.theory.deep_linear import Sizes
-
-        return Sizes(*self.sizes(), self.examples, self.noise)
-
-    def strongest(self) -> float:
-        """Return the largest singular value of what is learnt: with noise its limit of many inputs."""
-        from tsmech.theory.deep_linear import outlier
-
-        s = self.mode_strengths()
-        return float(outlier(s, self._noisy_sizes())[0].max()) if self.noisy else float(s.max())
-
-    def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer."""
-        reason = None
-        if answer == "theory":
-            reason = self._no_noisy_theory() if self.noisy else self.no_exact_theory()
-        elif answer == "reduced":
-            reason = self.no_reduction()
-        return f"deep_linear has no {answer} answer here: {reason}" if reason else super().lacks(answer)
-
-    def obstacle(self, answer: str) -> str | None:
-        """Return what does not fit into memory."""
+    def too_large(self, answer: str) -> str | None:
+        """Return what does not fit into memory: the network, its solution, or a report of all weights."""
         reason = None
         if answer == "theory" and not self.noisy:
             reason = self.exact_theory_too_large()
@@ -296,7 +204,7 @@ class DeepLinear(DeepNetwork):
             reason = self.network_too_large(self.examples)
         if reason is None and self.report_weights:
             reason = shortage(8.0 * 3 * len(self.times()) * self.weight_count, "the report of all weights")
-        return f"deep_linear has no {answer} answer here: {reason}" if reason else super().obstacle(answer)
+        return reason
 
     def _no_noisy_theory(self) -> str | None:
         if self.curved or self.initial != "balanced":
@@ -317,7 +225,7 @@ class DeepLinear(DeepNetwork):
 
         if not self.noisy or self.initial != "balanced":
             raise InputError("overtraining needs alpha, noise and a balanced start")
-        return overtraining(self.mode_strengths(), self._noisy_sizes(), self.listed("initial_strengths")[0], self.depth)
+        return overtraining(self.mode_strengths(), self.noisy_sizes(), self.listed("initial_strengths")[0], self.depth)
 
     def start(self, rng: np.random.Generator) -> "Start":
         """Return the teacher, its training correlations and the first weights of one network."""
@@ -327,21 +235,19 @@ class DeepLinear(DeepNetwork):
         examples = rng.spawn(1)[0]
         shared = rng if self.start_seed is None else np.random.default_rng(self.start_seed)
         directions, weights = shared.spawn(2)
-        teacher = self._draw_teacher(directions)
+        teacher = self.draw_teacher(directions)
         if not self.noisy:
-            training = sims.Training(teacher.correlations, self._residual())
+            training = sims.Training(teacher.correlations, self.residual())
             return sims.Start(teacher, training, self.first_weights(teacher, weights))
         training = sims.show_examples(teacher, self.examples, self.noise, examples)
         return sims.Start(teacher, training, self.first_weights(teacher_of(training.correlations), weights))
 
-    def _draw_teacher(self, rng: np.random.Generator) -> "Teacher":
-        from tsmech.sims.deep_network import draw_teacher
+    def drawn(self, rng: np.random.Generator) -> "tuple[Teacher, FirstWeights]":
+        """Return the modes of the training correlations and the first weights of one network."""
+        from tsmech.sims.deep_network import teacher_of
 
-        return self._known or draw_teacher(self.mode_strengths(), *self.sizes(), rng)
-
-    def _residual(self) -> float:
-        """Return the mean square of a label's noise, summed over outputs."""
-        return self.noise**2 * self.sizes()[1]
+        teacher, training, weights = self.start(rng)
+        return teacher_of(training.correlations) if self.noisy else teacher, weights
 
     def theory_curve(self) -> Curve:
         """Return the prediction for gradient flow."""
@@ -350,9 +256,9 @@ class DeepLinear(DeepNetwork):
         times = self.times()
         if self.noisy:
             return self._noisy_theory(times)
-        start = None if self.start_seed is None else self.start(np.random.default_rng(0))
-        first = None if start is None else start.weights
-        found = self.exact_theory(None if start is None else start.teacher, first)
+        start = self.known_start()
+        first = None if start is None else start[1]
+        found = self.exact_theory(start)
         weights = None
         if self.report_weights and found.layers is not None and first is not None and first.along is not None:
             from tsmech.theory.deep_network import aligned_weights
@@ -361,7 +267,7 @@ class DeepLinear(DeepNetwork):
         # how long layers are pretrained depends on the draw
         unknown = math.nan if self.initial == "pretrained" else 0.0
         pretraining = unknown if first is None else first.pretraining
-        residual = self._residual() / 2
+        residual = self.residual() / 2
         record = Record(found.strengths, found.error, found.error + residual, found.gradient_norm, weights=weights)
         return self._curve(record, half=found.half, pretraining=pretraining)
 
@@ -369,10 +275,10 @@ class DeepLinear(DeepNetwork):
         from tsmech.sims.deep_linear import Record
         from tsmech.theory.deep_linear import noisy_curve
 
-        s, sizes = self.mode_strengths(), self._noisy_sizes()
+        s, sizes = self.mode_strengths(), self.noisy_sizes()
         found = noisy_curve(times, s, sizes, self.listed("initial_strengths")[0], self.depth)
         error = 0.5 * (found.squared - 2.0 * found.strengths @ s + float(s @ s))
-        residual = self._residual() * (1.0 - sizes.inputs / sizes.examples)
+        residual = self.residual() * (1.0 - sizes.inputs / sizes.examples)
         return self._curve(Record(found.strengths, error, 0.5 * (found.missing + residual)))
 
     def reduced_curve(self, rng: np.random.Generator) -> Curve:
@@ -382,13 +288,13 @@ class DeepLinear(DeepNetwork):
 
         times, s = self.times(), self.mode_strengths()
         if not self.noisy:
-            found = sims.run_modes(self.layers(s)[:, : self.rank], s, self._residual(), times, self.step)
+            found = sims.run_modes(self.layers(s)[:, : self.rank], s, self.residual(), times, self.step)
             return self._curve(found)
         directions, examples = rng.spawn(2)
-        teacher = self._draw_teacher(directions)
+        teacher = self.draw_teacher(directions)
         training = sims.draw_correlations(teacher, self.examples, self.noise, examples)
         x = teacher_of(training.correlations).strengths
-        layers = self.layers(x)[:, : x.size if self.depth == 1 else self.width]
+        layers = self.layers(x)[:, : self.passed(x.size)]
         return self._curve(sims.run_noisy_modes(layers, teacher, training, times, self.step))
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
@@ -414,7 +320,7 @@ class DeepLinear(DeepNetwork):
             "strengths": measured.strengths,
             "train_error": measured.train_error,
             "generalization_error": measured.error,
-            "test_error": measured.error + self._residual() / 2,
+            "test_error": measured.error + self.residual() / 2,
         }
         if measured.gradient_norm is not None:
             found["gradient_norm"] = measured.gradient_norm

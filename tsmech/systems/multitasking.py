@@ -1,5 +1,7 @@
 """Multitasking: shared representations are learnt fast and transfer, separate ones can be used at once."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -184,7 +186,7 @@ class Multitasking(Reports):
             raise InputError(
                 f"at_once = {self.at_once} is not allowed with domains = {self.domains}: each needs inputs of its own"
             )
-        if self.step > 0 and self.step > (largest := self.largest_step()):
+        if self.step > 0 and self.step > (largest := min(self.largest_step(), self._first_largest_step())):
             raise InputError(f"step = {self.step:g} is not allowed: gradient descent is stable up to {largest:.6g}")
         self.times()
 
@@ -209,6 +211,16 @@ class Multitasking(Reports):
         """
         together = self.domains if self.common_units else 1
         return 1.0 / float(self.mode_strengths().max() * np.sqrt(together))
+
+    def _first_largest_step(self) -> float:
+        """Return the largest stable step at small random weights, those drawn with seed 0."""
+        if self.initial == "aligned" or self.obstacle("direct"):
+            return math.inf  # no steeper than what it leads to
+        from tsmech.sims.multitasking import first_sharpness
+
+        mapping, weights = self._first(np.random.default_rng(0).spawn(2))
+        steepest = first_sharpness(weights, mapping)
+        return 2.0 / steepest if steepest > 0.0 else math.inf
 
     def times(self) -> Array:
         """Return the times of the report: with a step those at which one ends."""
@@ -291,8 +303,8 @@ class Multitasking(Reports):
         from tsmech.sims import multitasking as sims
 
         directions, first, second = rng.spawn(3)
-        mapping = sims.draw_mapping(self.mode_strengths(), self.domains, self.inputs, self.outputs, directions)
-        states = list(sims.train(self._weights(mapping, first, self.domains), mapping, self.times(), self.step))
+        mapping, weights = self._first([directions, first])
+        states = list(sims.train(weights, mapping, self.times(), self.step))
         found = sims.measure(iter(states), mapping)
         new = found.strengths[:0]
         if len(states) == len(self.times()):
@@ -304,6 +316,14 @@ class Multitasking(Reports):
             new = sims.measure(sims.train(weights, added, self.times(), self.step), added).strengths
         half = self._half(found.strengths, new)
         return self._curve(found.strengths, found.common, half, found.error, found.crosstalk)
+
+    def _first(self, streams: Sequence[np.random.Generator]) -> "tuple[Mapping, Weights]":
+        """Return the tasks and the first weights, each drawn from a stream of its own."""
+        from tsmech.sims import multitasking as sims
+
+        directions, first = streams
+        mapping = sims.draw_mapping(self.mode_strengths(), self.domains, self.inputs, self.outputs, directions)
+        return mapping, self._weights(mapping, first, self.domains)
 
     def _weights(self, mapping: "Mapping", rng: np.random.Generator, tasks: int) -> "Weights":
         from tsmech.sims import multitasking as sims

@@ -12,11 +12,12 @@ from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
 from tsmech.problem.answers import USUAL, Answer, prediction
 from tsmech.problem.curve import Curve
-from tsmech.problem.deep_network import ALIGNED, LEARNING, STRENGTHS, DeepNetwork
-from tsmech.problem.item_structures import STRUCTURES, draw_items
+from tsmech.problem.deep_network import LEARNING, STRENGTHS, DeepNetwork
+from tsmech.problem.first_layers import ALIGNED
+from tsmech.problem.item_structures import ItemTable
 from tsmech.problem.observables import Observable
 from tsmech.problem.parameters import parameter
-from tsmech.problem.property_tables import PropertyTable, find, read_property_table
+from tsmech.problem.property_tables import find
 from tsmech.problem.references import SAXE_DEEP, SAXE_SEMANTIC, Reference
 from tsmech.problem.representations import embed
 from tsmech.problem.system import Convergence
@@ -35,7 +36,7 @@ SHOWN_ITEMS = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class SemanticDevelopment(DeepNetwork):
+class SemanticDevelopment(ItemTable, DeepNetwork):
     r"""A deep linear network that learns which items have which properties.
 
     Items are presented one by one, all equally often, and their properties Y (items x properties) are to be named:
@@ -115,28 +116,6 @@ class SemanticDevelopment(DeepNetwork):
     )
     convergence = Convergence("step", (0.02, 0.01, 0.005, 0.0025), power=1.0)
 
-    structure: str = parameter(
-        "structure",
-        "how items are related: the leaves of a tree, a ring, a square grid, or two trees that cut across each other",
-        default="tree",
-        choices=STRUCTURES,
-    )
-    branching: int = parameter("B", "tree, cross_cutting: branches at each level", default=2, minimum=2, range=(2, 4))
-    levels: int = parameter("L", "tree, cross_cutting: levels below the root", default=3, minimum=1, range=(1, 5))
-    items: int = parameter("I", "ring, grid: number of items, for a grid a square", default=9, minimum=3, range=(3, 36))
-    flip: float = parameter(
-        "ε",
-        "tree, cross_cutting: probability of a change at a branch; ring, grid: the pull κ that lets properties change",
-        default=0.1,
-        minimum=0,
-        maximum=0.5,
-        range=(0.01, 0.5),
-    )
-    properties: int = parameter("P", "properties of each item", default=200, minimum=1, range=(10, 1000))
-    table_seed: int = parameter("q", "seed of the table that is drawn", default=0, minimum=0, range=(0, 100))
-    table: str | None = parameter(
-        "Y", "file of items x properties with their names, in place of structure", default=None, file=True
-    )
     property: str | None = parameter(
         "p", "name or number (from 0) of the property that is asked; none takes the one with the strongest illusion",
         default=None,
@@ -157,77 +136,28 @@ class SemanticDevelopment(DeepNetwork):
 
     def prepare(self) -> None:
         """Read or draw the table, and find what is asked."""
-        from tsmech.sims.deep_network import teacher_of
-
-        named = ("branching", "levels", "items", "flip", "properties")
-        if self.table is None:
-            found = draw_items(self.structure, **{name: getattr(self, name) for name in named}, seed=self.table_seed)
-        else:
-            found = self._read_table(self.table, ("structure", *named, "table_seed"))
-        teacher = teacher_of(found.values.T / math.sqrt(found.values.shape[1]))
-        object.__setattr__(self, "_held", (found, teacher))
+        super().prepare()
+        found = self.items_and_properties()
         object.__setattr__(
             self, "_asked", (find("property", self.property, found.properties), find("item", self.item, found.items))
         )
 
-    def _read_table(self, path: str, drawn: tuple[str, ...]) -> PropertyTable:
-        defaults = {name: declared.default for name, declared in self.parameters().items()}
-        for name in drawn:
-            if getattr(self, name) != defaults[name]:
-                raise InputError(f"table and {name} are both given: the file has its items and properties")
-        return read_property_table(path, "table")
+    def no_prediction(self, answer: str) -> str | None:
+        """Return why there is no theory of this start, or no limit of this table, or None."""
+        if answer != "limit":
+            return self._no_theory()
+        if reason := self.no_limit() or self._no_theory():
+            return reason
+        if self.initial != "balanced":
+            return "the limit is that of a balanced start"
+        given, items = len(self.listed("initial_strengths")), self.sizes()[0]
+        return None if given in (1, items) else f"initial_strengths has {given} values, the limit {items} modes"
 
-    def items_and_properties(self) -> PropertyTable:
-        """Return the table that is learnt."""
-        found: PropertyTable = self.__dict__["_held"][0]
-        return found
-
-    def teacher(self) -> "Teacher":
-        """Return the modes of the table: over properties, their strengths, over items."""
-        found: Teacher = self.__dict__["_held"][1]
-        return found
-
-    def mode_strengths(self) -> Array:
-        """Return the singular values of Yᵀ/√properties, decreasing, shape (modes,)."""
-        return self.teacher().strengths
-
-    def sizes(self) -> tuple[int, int]:
-        """Return the numbers of items and of properties."""
-        items, properties = self.items_and_properties().values.shape
-        return items, properties
-
-    def limit_strengths(self) -> Array:
-        """Return the singular values of a regular tree for infinitely many properties, shape (items,)."""
-        from tsmech.theory.semantic_development import tree_modes
-
-        if reason := self._no_limit():
-            raise InputError(f"limit_strengths: {reason}")
-        return tree_modes(self.branching, self.levels, self.flip).strengths
-
-    def _no_limit(self) -> str | None:
-        if self.table is not None or self.structure != "tree":
-            return "the limit of many properties is known of regular trees"
-        return None
-
-    def lacks(self, answer: str) -> str | None:
-        """Return why this problem has no such answer."""
-        reason = None
-        if answer == "theory":
-            reason = self._no_theory()
-        elif answer == "limit":
-            reason = self._no_limit() or self._no_theory()
-            if reason is None and self.initial != "balanced":
-                reason = "the limit is that of a balanced start"
-        elif answer == "reduced":
-            reason = self.no_reduction()
-        return f"semantic_development has no {answer} answer here: {reason}" if reason else super().lacks(answer)
-
-    def obstacle(self, answer: str) -> str | None:
-        """Return what does not fit into memory."""
+    def too_large(self, answer: str) -> str | None:
+        """Return what does not fit into memory: the network, or what is reported of items."""
         items = self.sizes()[0]
-        reason = self.network_too_large() if answer == "direct" else None
-        reason = reason or shortage(8.0 * 4 * len(self.times()) * items**2, "the similarity of items at all times")
-        return f"semantic_development has no {answer} answer here: {reason}" if reason else super().obstacle(answer)
+        similarity = shortage(8.0 * 4 * len(self.times()) * items**2, "the similarity of items at all times")
+        return super().too_large(answer) or similarity
 
     def _no_theory(self) -> str | None:
         if self.initial in ALIGNED or (self.initial == "small" and self.depth <= 2):
@@ -264,10 +194,12 @@ class SemanticDevelopment(DeepNetwork):
         Raises
         ------
         InputError
-            Where the table holds values other than 0 and 1, or -1 and 1.
+            Where there is no theory, or the table holds values other than 0 and 1, or -1 and 1.
         """
         import pandas as pd
 
+        if reason := self.refusal("theory"):
+            raise InputError(reason)
         table, times = self.items_and_properties(), self.times()
         if not table.binary:
             row, column = np.argwhere(~np.isin(table.values, (0.0, 1.0)))[0]
@@ -275,7 +207,7 @@ class SemanticDevelopment(DeepNetwork):
                 f"illusions need values 0 and 1, or -1 and 1: {table.items[row]}, {table.properties[column]} has "
                 f"{table.values[row, column]:g}"
             )
-        strengths = self.exact_theory(None, None).strengths
+        strengths = self._learnt().strengths
         beliefs = self.question().scale * np.einsum(
             "pm,tm,im->tip", self.teacher().outputs, strengths, self.teacher().inputs, optimize=True
         )
@@ -289,50 +221,34 @@ class SemanticDevelopment(DeepNetwork):
         frame = pd.DataFrame(rows, columns=["item", "property", "belief", "time"])
         return frame.sort_values("belief", ascending=False, ignore_index=True)
 
-    def typicality(self) -> "pd.DataFrame":
-        """Return how typical each item is of each mode: its loading, items x modes (eq. 8)."""
-        import pandas as pd
-
-        signs = np.where(self.teacher().inputs.sum(axis=0) < 0, -1.0, 1.0)
-        return pd.DataFrame(self.teacher().inputs * signs, index=list(self.items_and_properties().items))
-
-    def coherence(self, items: "list[str]") -> float:
-        r"""Return how coherent a set of items is as a category: the share of their properties' variance they share.
-
-        .. math:: c = \frac{|\bar y|^2}{\overline{|y|^2}}
-
-        with the mean over the set of properties y from which the mean over all items is taken: 1 for items alike, about
-        one over their number for items that have nothing in common (eq. 9).
-        """
-        return self.items_and_properties().coherence(items)
-
     def similarities(self, answer: str = "theory", rng: int | None = None) -> "dict[float, pd.DataFrame]":
         """Return the similarity matrix of the items at each time of one answer, to compare with other data."""
         import pandas as pd
 
         if reason := self.refusal(answer):
             raise InputError(reason)
-        found = self._theory() if answer == "theory" else self._simulate(answer, np.random.default_rng(rng))
+        if answer == "theory":
+            similarity = self._foretell(self._learnt()).similarity
+        elif answer == "limit":
+            similarity = self._limit()[1]
+        else:
+            similarity = self._simulate(answer, np.random.default_rng(rng))[0].similarity
         names = list(self.items_and_properties().items)
-        pairs = zip(self.times(), found.similarity, strict=False)
+        pairs = zip(self.times(), similarity, strict=False)
         return {float(time): pd.DataFrame(one, names, names) for time, one in pairs}
 
     # Answers
 
-    def _theory(self) -> "Knowledge":
-        return self._foretell(self._learnt(), self.teacher())
-
     def _learnt(self) -> "LearningCurve":
-        start = None if self.start_seed is None else self._start(np.random.default_rng(0))
-        return self.exact_theory(None if start is None else self.teacher(), start)
+        return self.exact_theory(self.known_start())
 
-    def _foretell(self, found: "LearningCurve", teacher: "Teacher") -> "Knowledge":
+    def _foretell(self, found: "LearningCurve") -> "Knowledge":
         """Return what aligned modes say."""
         from tsmech.sims.semantic_development import Knowledge
         from tsmech.theory.semantic_development import beliefs
 
         layers = found.strengths[:, None] if found.layers is None else found.layers  # one layer, from any start
-        question, rank = self.question(), layers.shape[2]
+        question, teacher, rank = self.question(), self.teacher(), layers.shape[2]
         said = beliefs(layers, teacher.outputs[:, :rank], teacher.inputs[:, :rank], question.property, question.lacking)
         return Knowledge(
             found.strengths,
@@ -343,49 +259,55 @@ class SemanticDevelopment(DeepNetwork):
             said.backward,
         )
 
-    def _start(self, rng: np.random.Generator) -> "FirstWeights":
+    def drawn(self, rng: np.random.Generator) -> "tuple[Teacher, FirstWeights]":
+        """Return the modes of the table and the first weights of one network."""
         shared = rng if self.start_seed is None else np.random.default_rng(self.start_seed)
-        return self.first_weights(self.teacher(), shared.spawn(1)[0])
+        return self.teacher(), self.first_weights(self.teacher(), shared.spawn(1)[0])
 
-    def _simulate(self, answer: str, rng: np.random.Generator) -> "Knowledge":
+    def _simulate(self, answer: str, rng: np.random.Generator) -> "tuple[Knowledge, float]":
+        """Return what one network knows, and the steps that its pretraining took."""
         from tsmech.sims import semantic_development as sims
 
         asked = self.teacher(), self.question(), self.times(), self.step
         if answer == "reduced":
-            return sims.decouple(self.layers(self.mode_strengths())[:, : self.rank], *asked)
-        return sims.learn(self._start(rng).layers, *asked, tanh=self.nonlinearity == "tanh")
+            return sims.decouple(self.layers(self.mode_strengths())[:, : self.rank], *asked), 0.0
+        weights = self.drawn(rng)[1]
+        return sims.learn(weights.layers, *asked, tanh=self.nonlinearity == "tanh"), weights.pretraining
 
     def theory_curve(self) -> Curve:
         """Return the prediction from the modes of the table."""
         found = self._learnt()
-        return self._curve(self._foretell(found, self.teacher()), half=found.half)
+        return self._curve(self._foretell(found), half=found.half)
 
-    def limit_curve(self) -> Curve:
-        """Return the prediction for infinitely many properties of a regular tree: strengths and similarity."""
+    def _limit(self) -> "tuple[LearningCurve, Array]":
+        """Return the modes and the similarity of items in a regular tree of infinitely many properties."""
         from tsmech.theory.deep_network import aligned_curve
         from tsmech.theory.semantic_development import tree_modes
 
         modes = tree_modes(self.branching, self.levels, self.flip)
-        s, rank = modes.strengths, self.rank
-        found = aligned_curve(self.times(), s, self.layers(s), rank)
+        rank = self.passed(modes.strengths.size)
+        found = aligned_curve(self.times(), modes.strengths, self.layers(modes.strengths), rank)
         assert found.layers is not None
-        first = found.layers[:, 0] ** 2
         vectors = modes.items[:, :rank]
+        return found, np.einsum("im,tm,jm->tij", vectors, found.layers[:, 0] ** 2, vectors, optimize=True)
+
+    def limit_curve(self) -> Curve:
+        """Return the prediction for infinitely many properties of a regular tree: strengths and similarity."""
+        found, similarity = self._limit()
         observables = {"strengths": found.strengths, "train_error": found.error}
-        if len(s) <= SHOWN_ITEMS:
-            observables["similarity"] = np.einsum("im,tm,jm->tij", vectors, first, vectors, optimize=True)
+        if len(similarity[0]) <= SHOWN_ITEMS:
+            observables["similarity"] = similarity
         return replace(Curve.along("time", self.times(), observables), labels=self._labels(observables))
 
     def reduced_curve(self, rng: np.random.Generator) -> Curve:
         """Return aligned modes, each by itself, and what they say together."""
-        return self._curve(self._simulate("reduced", rng))
+        return self._curve(*self._simulate("reduced", rng))
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         """Return one training of the whole network."""
-        start = self._start(np.random.default_rng(0)).pretraining if self.start_seed is not None else 0.0
-        return self._curve(self._simulate("direct", rng), pretraining=start)
+        return self._curve(*self._simulate("direct", rng))
 
-    def _curve(self, known: "Knowledge", *, half: Array | None = None, pretraining: float = 0.0) -> Curve:
+    def _curve(self, known: "Knowledge", pretraining: float = 0.0, half: Array | None = None) -> Curve:
         every, rows = self.times(), len(known.missing)
         times = every[:rows]
         item = self.__dict__["_asked"][1] or 0

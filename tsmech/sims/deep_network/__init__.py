@@ -2,6 +2,7 @@
 
 from tsmech.sims.deep_network.decoupled import decoupled
 from tsmech.sims.deep_network.network import Network, Task
+from tsmech.sims.deep_network.sharpness import sharpness
 from tsmech.sims.deep_network.starts import (
     FirstWeights,
     Teacher,
@@ -30,5 +31,6 @@ __all__ = [
     "pretrain",
     "random_layers",
     "shapes",
+    "sharpness",
     "teacher_of",
 ]

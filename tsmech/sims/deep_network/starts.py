@@ -17,7 +17,7 @@ from tsmech.errors import ConvergenceError
 Array = NDArray[np.float64]
 
 PRETRAINING_STEP = 0.5
-"""Step of layer-wise pretraining, half the largest stable one."""
+"""Step of layer-wise pretraining, half the largest stable one; shorter while singular values are above √2."""
 PRETRAINED = 1e-3
 """Deviation of a layer's singular values from 1 at which its pretraining ends."""
 MOST_PRETRAINING = 100_000
@@ -108,7 +108,7 @@ def pretrain(layers: Sequence[Array]) -> tuple[list[Array], float]:
     """Train each layer in turn as an autoencoder with tied weights, and return the layers and the steps taken.
 
     A layer descends a quarter of the square of WᵀW - 1 (eq. 30) until its singular values are 1; its steps are counted
-    in units of the largest stable one.
+    in units of the largest stable one at the end.
 
     Raises
     ------
@@ -116,18 +116,20 @@ def pretrain(layers: Sequence[Array]) -> tuple[list[Array], float]:
         If a layer does not settle.
     """
     found: list[Array] = []
-    total = 0
+    total = 0.0
     for start in layers:
         weights = start.copy()
         tall = weights.shape[0] >= weights.shape[1]
         for _ in range(MOST_PRETRAINING):
             gram = weights.T @ weights if tall else weights @ weights.T
-            error = np.eye(len(gram)) - gram
-            if abs(np.linalg.eigvalsh(error)).max() < PRETRAINED:
+            squares = np.linalg.eigvalsh(gram)
+            if abs(squares - 1.0).max() < PRETRAINED:
                 break
-            weights += PRETRAINING_STEP * (weights @ error if tall else error @ weights)
-            total += 1
+            step = min(PRETRAINING_STEP, 1.0 / float(squares[-1]))
+            error = step * (np.eye(len(gram)) - gram)
+            weights += weights @ error if tall else error @ weights
+            total += step
         else:
             raise ConvergenceError(f"pretraining has not settled after {MOST_PRETRAINING} steps")
         found.append(weights)
-    return found, PRETRAINING_STEP * total
+    return found, total
