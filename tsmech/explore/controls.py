@@ -44,24 +44,14 @@ class Control:
             f'<div title="{html.escape(described)}" class="title">{title}</div>', margin=(3, 4, 0, 4), width=285
         )
         self._error = frame.text("", visible=False, margin=(0, 4), width=285, css_classes=[f"error-{parameter.name}"])
-        self._slider: frame.Slider | None = None
+        self._slider: pn.widgets.FloatSlider | None = None
         self._choice: pn.widgets.Select | None = None
         row = []
         if (ends := interval(parameter)) is not None and {"int", "float"} & {*parameter.kinds}:
             low, high = (math.log10(end) if self._logarithmic else end for end in ends)
             whole = "int" in parameter.kinds and not self._logarithmic
             step = 1 if whole else (high - low) / STEPS
-            self._slider = frame.Slider(
-                start=low,
-                end=high,
-                step=step,
-                value=low,
-                show_value=False,
-                name="",
-                width=170,
-                margin=(4, 8, 0, 4),
-                css_classes=[f"slider-{parameter.name}"],
-            )
+            self._slider = frame.slider(low, high, step, f"slider-{parameter.name}")
             self._slider.param.watch(lambda event: self._drag(event.new), "value")
             row.append(self._slider)
         elif self._switch or (parameter.choices and not parameter.file and {*parameter.kinds} <= {"word", "table"}):

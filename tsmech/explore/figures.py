@@ -61,8 +61,9 @@ class CurveCanvas(Canvas):
         of_lines = [*told, (panel.x_label, "$snap_x{%.5g}"), (panel.y_label, "@ys{custom}")]
         read: dict[str, Any] = {"$snap_x": "printf", "@ys": CustomJSHover(args={"errors": lines}, code=READ)}
         plot.add_tools(HoverTool(renderers=[marks], tooltips=of_marks, attachment="horizontal"))
-        on_lines = {"line_policy": "nearest", "formatters": read, "visible": False}
-        plot.add_tools(HoverTool(renderers=[near], tooltips=of_lines, attachment="horizontal", **on_lines))
+        on_lines = HoverTool(renderers=[near], tooltips=of_lines, attachment="horizontal", formatters=read)
+        on_lines.line_policy = "nearest"
+        plot.add_tools(on_lines)
         plot.add_tools(HoverTool(renderers=rules, tooltips=[("", "@label"), ("at", "@at")], visible=False))
 
     def _fill(self, panel: Panel) -> None:
@@ -77,17 +78,16 @@ def _sources(found: Sequence[tuple[Sequence[Series], float]]) -> Mapping[str, Nu
     """Return the columns of a panel's sources, for series with their opacity."""
     lines: Numbers = {name: [] for name in ("xs", "ys", "errors", "answer", "label", "colour", "dash", "alpha")}
     bars: Numbers = {name: [] for name in ("x", "low", "high", "colour", "alpha")}
-    told = ("x", "y", "at", "value", "answer", "label")
-    marks: Numbers = {name: [] for name in (*told, "marker", "size", "fill", "colour", "alpha")}
+    of_marks = ("x", "y", "at", "value", "answer", "label", "marker", "size", "fill", "colour", "alpha")
+    marks: Numbers = {name: [] for name in of_marks}
     for listed, alpha in found:
         for one in listed:
             finite = np.isfinite(one.y)
             answer = f"{one.answer}, saved" if alpha < 1 else one.answer
             if one.joined and len(one.x) > 1:
-                ys, error = np.where(finite, one.y, np.nan), one.error if np.any(one.error > 0) else []
-                for name, value in zip(
-                    lines, (one.x, ys, error, answer, one.label, one.colour, DASHES[one.dashes], alpha), strict=True
-                ):
+                told: Any = one.error if np.any(one.error > 0) else []
+                line = (one.x, np.where(finite, one.y, np.nan), told, answer, one.label)
+                for name, value in zip(lines, (*line, one.colour, DASHES[one.dashes], alpha), strict=True):
                     lines[name].append(value)
                 continue
             x, y, error, width = (values[finite] for values in (one.x, one.y, one.error, one.width))

@@ -50,7 +50,7 @@ class Page:
         self._experiment: Experiment | None = None
         self._rows: dict[str, Sequence[Any]] = {"theory": [], "simulations": []}
         self._drawn = 0
-        self._behind = False
+        self._behind = self._late = False
         self._busy = {"theory": False, "simulations": False}
         self._said: dict[str, str] = {}
         self._stopped = self._gone = self._quiet = False
@@ -170,7 +170,7 @@ class Page:
         if self._theory.closed:  # a tab that was cut off for a while is back
             self._theory, self._simulations = Lane(self._tell("theory")), Lane(self._tell("simulations"))
         self.view = view
-        self._behind = False
+        self._behind = self._late = False
         self._question = number = next(self._number)
         self._simulations.cancel()
         self._busy["simulations"] = False
@@ -224,8 +224,11 @@ class Page:
         self._tell_status()
 
     def _fade(self, number: int) -> None:
-        if number == self._question and self._drawn != number:
-            self.pictures.fade()
+        if number == self._question and self._drawn != number and not self._gone:
+            self._late = True
+            with pn.io.hold(self._document):
+                self.pictures.fade()
+                self._tell_status()
 
     def _show(self) -> None:
         """Let all widgets show the view."""
@@ -324,7 +327,7 @@ class Page:
         words = [one_line(said, 300) for key, said in self._said.items() if said and key not in REFUSALS]
         if self._underlay is not None and self._underlay.words:
             words.append(self._underlay.words)
-        if self._busy["theory"]:
+        if self._busy["theory"] and (self._late or self._drawn == self._question):
             words.append("theory is under way")
         parts = [f'<span class="refused" role="alert">{html.escape(one)}</span>' for one in refused]
         self._status.object = " · ".join([*parts, *map(html.escape, words)]) or "ready"

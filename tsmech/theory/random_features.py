@@ -275,10 +275,11 @@ def optimal_penalty(
     """
     given = alpha, features, *constants, noise, signal, nonlinearity, networks
     points = np.broadcast_arrays(*(np.asarray(value, dtype=float) for value in given))
-    a, psi, mean, mu_1, rest, sigma, variance, u, many = (column.reshape(-1, 1) for column in points)
+    a, psi, *moments, sigma, variance, u, many = (column.reshape(-1, 1) for column in points)
+    _, mu_1, rest = of_activation = np.stack(moments)
 
     def error(rows: NDArray[np.intp], penalty: Array) -> Array:
-        of = HermiteConstants(mean[rows], mu_1[rows], rest[rows])
+        of = HermiteConstants(*of_activation[:, rows])
         found = errors(a[rows], psi[rows], penalty, of, sigma[rows], variance[rows], u[rows], many[rows])
         return found["generalization_error"]
 
