@@ -61,8 +61,8 @@ class CurveCanvas(Canvas):
         of_lines = [*told, (panel.x_label, "$snap_x{%.5g}"), (panel.y_label, "@ys{custom}")]
         read: dict[str, Any] = {"$snap_x": "printf", "@ys": CustomJSHover(args={"errors": lines}, code=READ)}
         plot.add_tools(HoverTool(renderers=[marks], tooltips=of_marks, attachment="horizontal"))
-        on_lines = HoverTool(renderers=[near], tooltips=of_lines, attachment="horizontal", formatters=read)
-        on_lines.line_policy = "nearest"
+        on_lines = HoverTool(renderers=[near], tooltips=of_lines, attachment="horizontal", formatters=read, limit=1)
+        on_lines.line_policy, on_lines.sort_by = "nearest", [("$index", "descending")]  # of hits the last is nearest
         plot.add_tools(on_lines)
         plot.add_tools(HoverTool(renderers=rules, tooltips=[("", "@label"), ("at", "@at")], visible=False))
 
