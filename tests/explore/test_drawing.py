@@ -128,7 +128,7 @@ def test_a_panel_of_another_scale_is_made_anew_and_the_others_are_kept() -> None
 
 def test_stages_are_all_tasks_once_and_the_first_spans_the_axis() -> None:
     asked = build("ridge", {"alpha": "0.1:4:40", "noise": [0.1, 0.2]}, answers="theory", plot={"x": "alpha"})
-    stages = list(predictions(asked))
+    stages = [list(stage) for stage in predictions(asked)]
     tasks = [task for stage in stages for task in stage]
     assert len({*tasks}) == len(tasks)
     assert {*asked.tasks()} <= {*tasks}

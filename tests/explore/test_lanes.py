@@ -46,7 +46,10 @@ def lane(heard: Heard) -> Iterator[Lane]:
 
 def test_the_rows_are_those_of_a_run(lane: Lane, heard: Heard) -> None:
     asked = build(Gauge, {"level": [1, 2], "noise": 0.3}, replicates=3, seed=5)
-    tasks = [*predictions(asked), *draws(asked, [answer for answer in asked.answers if asked.simulates(answer)])]
+    tasks = [
+        *map(list, predictions(asked)),
+        *draws(asked, [answer for answer in asked.answers if asked.simulates(answer)]),
+    ]
     count = sum(map(len, tasks))
     lane.ask(Question(1, asked, lambda: tasks, count))
     news = heard.last(1)

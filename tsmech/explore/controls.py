@@ -51,17 +51,7 @@ class Control:
             low, high = (math.log10(end) if self._logarithmic else end for end in ends)
             whole = "int" in parameter.kinds and not self._logarithmic
             step = 1 if whole else (high - low) / STEPS
-            self._slider = pn.widgets.FloatSlider(
-                start=low,
-                end=high,
-                step=step,
-                value=low,
-                show_value=False,
-                name="",
-                width=170,
-                margin=(4, 8, 0, 4),
-                css_classes=[f"slider-{parameter.name}"],
-            )
+            self._slider = frame.slider(low, high, step, f"slider-{parameter.name}")
             self._slider.param.watch(lambda event: self._drag(event.new), "value")
             row.append(self._slider)
         elif self._switch or (parameter.choices and not parameter.file and {*parameter.kinds} <= {"word", "table"}):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, HoverTool
+from bokeh.models import ColumnDataSource, CustomJSHover, HoverTool
 
 from tsmech.explore.canvas import Canvas, given
 from tsmech.explore.drawing import Panel, Series
@@ -22,6 +22,15 @@ DASHES = {"-": "solid", "--": "dashed", "-.": "dashdot", ":": "dotted"}
 FILLED, OPEN = 7, 12
 UNDER = 0.3
 """Opacity of a saved run that lies under the live curves."""
+NEAR = 9
+"""Pixels across a line within which the pointer reads its values."""
+READ = """
+const {index, segment_index: place} = special_vars;
+const error = errors.data.errors[index][place];
+const said = (number, digits) => String(Number(number.toPrecision(digits)));
+return said(value[place], 5) + (error > 0 ? ` ± ${said(error, 2)}` : "");
+"""
+"""What a line has at the place that is pointed at; the numbers are there, so that no words travel with them."""
 
 Numbers = dict[str, Any]
 
@@ -39,15 +48,22 @@ class CurveCanvas(Canvas):
             plot.vspan(x="at", source=self._rules["x"], **rule),
             plot.hspan(y="at", source=self._rules["y"], **rule),
         ]
-        plot.multi_line("xs", "ys", source=self._sources["lines"], line_width=2.2, line_dash="dash", **style)
+        lines = self._sources["lines"]
+        plot.multi_line("xs", "ys", source=lines, line_width=2.2, line_dash="dash", **style)
+        near = plot.multi_line("xs", "ys", source=lines, line_width=NEAR, line_alpha=0.0)
         plot.segment("x", "low", "x", "high", source=self._sources["bars"], line_width=1.2, **style)
         marks = plot.scatter(
             "x", "y", source=self._sources["marks"], marker="marker", size="size", fill_color="fill",
             fill_alpha="alpha", line_width=1.4, **style,
         )  # fmt: skip
-        places = plot.scatter("x", "y", source=self._sources["places"], size=9, line_alpha=0.0, fill_alpha=0.0)
-        told = [("", "@label"), ("answer", "@answer"), (panel.x_label, "@at"), (panel.y_label, "@value")]
-        plot.add_tools(HoverTool(renderers=[marks, places], tooltips=told, attachment="horizontal"))
+        told = [("", "@label"), ("answer", "@answer")]
+        of_marks = [*told, (panel.x_label, "@at"), (panel.y_label, "@value")]
+        of_lines = [*told, (panel.x_label, "$snap_x{%.5g}"), (panel.y_label, "@ys{custom}")]
+        read: dict[str, Any] = {"$snap_x": "printf", "@ys": CustomJSHover(args={"errors": lines}, code=READ)}
+        plot.add_tools(HoverTool(renderers=[marks], tooltips=of_marks, attachment="horizontal"))
+        on_lines = HoverTool(renderers=[near], tooltips=of_lines, attachment="horizontal", formatters=read, limit=1)
+        on_lines.line_policy, on_lines.sort_by = "nearest", [("$index", "descending")]  # of hits the last is nearest
+        plot.add_tools(on_lines)
         plot.add_tools(HoverTool(renderers=rules, tooltips=[("", "@label"), ("at", "@at")], visible=False))
 
     def _fill(self, panel: Panel) -> None:
@@ -60,42 +76,38 @@ class CurveCanvas(Canvas):
 
 def _sources(found: Sequence[tuple[Sequence[Series], float]]) -> Mapping[str, Numbers]:
     """Return the columns of a panel's sources, for series with their opacity."""
-    lines: Numbers = {name: [] for name in ("xs", "ys", "colour", "dash", "alpha")}
-    places: Numbers = {name: [] for name in ("x", "y", "at", "value", "answer", "label")}
+    lines: Numbers = {name: [] for name in ("xs", "ys", "errors", "answer", "label", "colour", "dash", "alpha")}
     bars: Numbers = {name: [] for name in ("x", "low", "high", "colour", "alpha")}
-    marks: Numbers = {name: [] for name in (*places, "marker", "size", "fill", "colour", "alpha")}
+    of_marks = ("x", "y", "at", "value", "answer", "label", "marker", "size", "fill", "colour", "alpha")
+    marks: Numbers = {name: [] for name in of_marks}
     for listed, alpha in found:
         for one in listed:
             finite = np.isfinite(one.y)
             answer = f"{one.answer}, saved" if alpha < 1 else one.answer
             if one.joined and len(one.x) > 1:
-                lines["xs"].append(one.x)
-                lines["ys"].append(np.where(finite, one.y, np.nan))
-                for name, value in (("colour", one.colour), ("dash", DASHES[one.dashes]), ("alpha", alpha)):
+                told: Any = one.error if np.any(one.error > 0) else []
+                line = (one.x, np.where(finite, one.y, np.nan), told, answer, one.label)
+                for name, value in zip(lines, (*line, one.colour, DASHES[one.dashes], alpha), strict=True):
                     lines[name].append(value)
+                continue
             x, y, error, width = (values[finite] for values in (one.x, one.y, one.error, one.width))
-            into = places if one.joined and len(one.x) > 1 else marks
-            count = len(x)
-            told = {"x": x, "y": y, "at": [f"{value:.5g}" for value in x], "value": with_errors(y, error)}
-            told |= {"answer": [answer] * count, "label": [one.label] * count}
-            if into is marks:
-                filled = not (one.network or one.predicts)
-                marker = "dash" if one.predicts else MARKERS.get(one.marker, "circle")
-                looks = {"marker": marker, "size": FILLED if filled else OPEN, "alpha": alpha}
-                looks |= {"fill": one.colour if filled else "rgba(0,0,0,0)", "colour": one.colour}
-                told |= {name: [value] * count for name, value in looks.items()}
-                bars["x"].extend(x)
-                bars["low"].extend(y - width)
-                bars["high"].extend(y + width)
-                bars["colour"].extend([one.colour] * count)
-                bars["alpha"].extend([alpha] * count)
-            for name, values in told.items():
-                into[name].extend(values)
-    for part in (places, marks, bars):
+            count, filled = len(x), not (one.network or one.predicts)
+            looks = {"marker": "dash" if one.predicts else MARKERS.get(one.marker, "circle"), "alpha": alpha}
+            looks |= {"size": FILLED if filled else OPEN, "fill": one.colour if filled else "rgba(0,0,0,0)"}
+            looks |= {"colour": one.colour, "answer": answer, "label": one.label}
+            into = {"x": x, "y": y, "at": [f"{value:.5g}" for value in x], "value": with_errors(y, error)}
+            for name, values in (into | {name: [value] * count for name, value in looks.items()}).items():
+                marks[name].extend(values)
+            bars["x"].extend(x)
+            bars["low"].extend(y - width)
+            bars["high"].extend(y + width)
+            bars["colour"].extend([one.colour] * count)
+            bars["alpha"].extend([alpha] * count)
+    for part in (marks, bars):
         for name in ("x", "y", "low", "high"):
             if name in part:
                 part[name] = np.array(part[name], dtype=float)
-    return {"lines": lines, "places": places, "bars": bars, "marks": marks}
+    return {"lines": lines, "bars": bars, "marks": marks}
 
 
 def with_errors(values: Sequence[float] | np.ndarray, errors: Sequence[float] | np.ndarray) -> list[str]:

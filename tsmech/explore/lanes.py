@@ -57,7 +57,7 @@ class Question:
 
     number: int
     experiment: Experiment
-    stages: Callable[[], Iterable[Sequence[Task]]]
+    stages: Callable[[], Iterable[Iterable[Task]]]
     total: int = 0
     whole: bool = False
     remarks: Callable[[], Iterable[str | None]] = tuple
@@ -166,6 +166,7 @@ class Lane:
     def _perform(self, pool: Workers, question: Question) -> bool:
         """Perform a question, and return whether its worker is free again."""
         waiting, total = iter(question.stages()), question.total
+        upcoming = next(waiting, None)
         summary = Summary(question.experiment)
         stage: list[Task] = []
         rows: list[Row] = []
@@ -178,7 +179,8 @@ class Lane:
 
         while not self._left(question):
             if not pool.busy:
-                stage = stage or next((list(more) for more in waiting if more), [])
+                while not stage and upcoming is not None:
+                    stage, upcoming = list(upcoming), next(waiting, None)
                 if not stage:
                     break
                 block, stage = stage[:size], stage[size:]
@@ -191,7 +193,7 @@ class Lane:
             now, before = time.monotonic(), compiling
             compiling = bool(pool.remark)
             done = not stage and not pool.busy
-            fresh = summary.changed and now - told >= TELL and (done or not question.whole)
+            fresh = summary.changed and now - told >= TELL and (upcoming is not None if done else not question.whole)
             if fresh:
                 told, rows = now, summary.rows()
             if fresh or compiling != before:

@@ -26,6 +26,8 @@ from tsmech.words import one_line
 
 FADE = 150
 """Milliseconds after which a picture fades that is not the latest question's."""
+LATE = 300
+"""Milliseconds that the next value waits for the picture of the one before, while a control is dragged."""
 SETTLE = 400
 """Milliseconds of rest before simulations start."""
 WATCH = 500
@@ -48,6 +50,7 @@ class Page:
         self._experiment: Experiment | None = None
         self._rows: dict[str, Sequence[Any]] = {"theory": [], "simulations": []}
         self._drawn = 0
+        self._behind = self._late = False
         self._busy = {"theory": False, "simulations": False}
         self._said: dict[str, str] = {}
         self._stopped = self._gone = self._quiet = False
@@ -111,7 +114,16 @@ class Page:
     # What a person does
 
     def _typed(self, name: str, words: str) -> None:
-        self._change(self.view.with_words(name, words))
+        """Take up another value, when the picture of the one before is there: of those in between none is asked for."""
+        self.view = self.view.with_words(name, words)
+        self._behind = self._busy["theory"] and self._drawn != self._question
+        if not self._behind:
+            self._change(self.view)
+
+    def _catch_up(self, number: int) -> None:
+        """Take up the value that waits for the picture of a question, if one does."""
+        if self._behind and number == self._question and not self._gone:
+            self._change(self.view)
 
     def _choose(self, key: str, said: Any) -> None:
         """Take up what is chosen of the picture."""
@@ -158,6 +170,7 @@ class Page:
         if self._theory.closed:  # a tab that was cut off for a while is back
             self._theory, self._simulations = Lane(self._tell("theory")), Lane(self._tell("simulations"))
         self.view = view
+        self._behind = self._late = False
         self._question = number = next(self._number)
         self._simulations.cancel()
         self._busy["simulations"] = False
@@ -177,6 +190,7 @@ class Page:
         self._busy["theory"] = any(not experiment.simulates(answer) for answer in experiment.answers)
         if self._busy["theory"]:
             self._document.add_timeout_callback(lambda: self._fade(number), FADE)
+            self._document.add_timeout_callback(lambda: self._catch_up(number), LATE)
         else:
             self._rows["theory"] = []
         self._theory.ask(
@@ -210,8 +224,11 @@ class Page:
         self._tell_status()
 
     def _fade(self, number: int) -> None:
-        if number == self._question and self._drawn != number:
-            self.pictures.fade()
+        if number == self._question and self._drawn != number and not self._gone:
+            self._late = True
+            with pn.io.hold(self._document):
+                self.pictures.fade()
+                self._tell_status()
 
     def _show(self) -> None:
         """Let all widgets show the view."""
@@ -260,6 +277,8 @@ class Page:
                 self._take_in(lane, news)
             else:
                 self._remarks.object = "".join(f"<div>{html.escape(one_line(note))}</div>" for note in news.remarks)
+        if self._drawn == news.number or news.ended:
+            self._catch_up(news.number)
 
     def _take_in(self, lane: str, news: News) -> None:
         known, self._rows[lane] = self._rows[lane], news.rows
@@ -308,7 +327,7 @@ class Page:
         words = [one_line(said, 300) for key, said in self._said.items() if said and key not in REFUSALS]
         if self._underlay is not None and self._underlay.words:
             words.append(self._underlay.words)
-        if self._busy["theory"]:
+        if self._busy["theory"] and (self._late or self._drawn == self._question):
             words.append("theory is under way")
         parts = [f'<span class="refused" role="alert">{html.escape(one)}</span>' for one in refused]
         self._status.object = " · ".join([*parts, *map(html.escape, words)]) or "ready"

@@ -37,7 +37,7 @@ from tsmech.plots.picture import (
     thinned,
     visible,
 )
-from tsmech.plots.style import own_style
+from tsmech.plots.style import own_colours
 from tsmech.plots.translation import Translation
 from tsmech.problem.system import System
 
@@ -78,7 +78,7 @@ def draw(experiment: Experiment, rows: Sequence[Row]) -> Drawing:
         Where the rows do not hold what is to be drawn.
     """
     picture = choose(experiment, names_in(experiment.system, rows))
-    with own_style():
+    with own_colours():
         if picture.matrix:
             return draw_matrices(experiment, rows, picture)
         if picture.y:

@@ -5,6 +5,7 @@ import functools
 import html
 import logging
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ ADDRESS = "127.0.0.1"
 PORT = 5006
 UNUSED = 15_000
 """Milliseconds after which what a closed tab held is let go; its work has ended before."""
+
+
+TURN = 0.001
+"""Seconds that a thread computes while others wait: what answers a browser waits for the lanes of pages, each move."""
 
 
 class Target:
@@ -110,6 +115,7 @@ def serve(
         if error.errno != errno.EADDRINUSE:
             raise
         raise _in_use(number) from None
+    sys.setswitchinterval(TURN)
     logging.getLogger("bokeh").setLevel(logging.ERROR)  # that a tab was closed is no news
     server.io_loop.asyncio_loop.set_exception_handler(_report)
     ready(address)

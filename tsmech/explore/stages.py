@@ -16,10 +16,10 @@ FINER = 4
 """How many times more of them the next one has."""
 
 
-def predictions(experiment: Experiment) -> Iterator[list[Task]]:
+def predictions(experiment: Experiment) -> Iterator[Iterator[Task]]:
     """Yield the tasks of all predictions, stage by stage: each stage has places between those of the one before.
 
-    Between the points of a sweep there are some too, where lines need them.  A stage is made when it is asked for.
+    Between the points of a sweep there are some too, where lines need them.  A task is made when it is asked for.
     """
     answers = [answer for answer in experiment.answers if not experiment.simulates(answer)]
     if not answers:
@@ -36,13 +36,18 @@ def predictions(experiment: Experiment) -> Iterator[list[Task]]:
     def level(values: Mapping[str, Any]) -> int:
         return max((of[values[name]] for name, of in levels.items()), default=0)
 
-    last = max((max(of.values()) for of in levels.values()), default=0)
     between = [(level(vars(task.system)), task) for task in more]
-    for stage in range(last + 1):
-        sweep = (dict(zip(names, values, strict=True)) for values in itertools.product(*experiment.parameters.values()))
-        points = [experiment.system(**values) for values in sweep if level(values) == stage]
-        tasks = [Task(point, answer, 0) for point in points for answer in answers if experiment.has(point, answer)]
-        yield [*tasks, *(task for at, task in between if at == stage)]
+
+    def tasks(stage: int) -> Iterator[Task]:
+        for chosen in itertools.product(*experiment.parameters.values()):
+            values = dict(zip(names, chosen, strict=True))
+            if level(values) == stage:
+                point = experiment.system(**values)
+                yield from (Task(point, answer, 0) for answer in answers if experiment.has(point, answer))
+        yield from (task for at, task in between if at == stage)
+
+    last = max((max(of.values()) for of in levels.values()), default=0)
+    yield from map(tasks, range(last + 1))
 
 
 def _between(experiment: Experiment) -> list[Task]:

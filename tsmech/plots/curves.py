@@ -3,7 +3,7 @@
 Colour says which value of ``by`` a curve has, or which observable it shows; so do the marker's shape and the dashes.
 """
 
-import itertools
+import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -194,11 +194,24 @@ def look(code: Any, values: Sequence[Any]) -> Look:
     import matplotlib
 
     if has_bar(values):
-        return matplotlib.colormaps[COLOURS](colour_norm(values)(code)), MARKERS[0], DASHES[0]
+        return shade(colour_norm(values)(code)), MARKERS[0], DASHES[0]
     order, count = values.index(code), len(values)
     cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]
-    colour = cycle[order] if count <= len(cycle) else matplotlib.colormaps[COLOURS](0.9 * order / (count - 1))
+    colour = cycle[order] if count <= len(cycle) else shade(0.9 * order / (count - 1))
     return colour, MARKERS[order % len(MARKERS)], DASHES[order % len(DASHES)]
+
+
+def shade(share: float) -> tuple[float, float, float, float]:
+    """Return the colour of a place between 0 and 1 on the scale of numbers."""
+    found: tuple[float, float, float, float] = _scale()(share)
+    return found
+
+
+@functools.cache
+def _scale() -> Any:
+    import matplotlib
+
+    return matplotlib.colormaps[COLOURS]
 
 
 def has_bar(values: Sequence[Any]) -> bool:
@@ -299,12 +312,12 @@ def _settled(
                 there = places[_on_axis(ax, places)]
                 infinite |= {*there[np.abs(scale(there) - scale(pole)) < reach].tolist()}
             found |= bool(infinite)
-            for row in members:
-                if row[x] not in infinite:
-                    entry = row[observable], float(errors(picture, [row], observable)[0])
-                    every.append(entry)
-                    if row.get("diverged_at") is None:
-                        inside.append(entry)
+            members = [row for row in members if row[x] not in infinite]
+            for row, error in zip(members, errors(picture, members, observable).tolist(), strict=True):
+                entry = row[observable], error
+                every.append(entry)
+                if row.get("diverged_at") is None:
+                    inside.append(entry)
     return (inside, True) if inside and len(inside) < len(every) else (every, found)
 
 
@@ -355,14 +368,8 @@ def _on_axis(ax: Scales, at: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def grouped(rows: Iterable[Row], names: Sequence[str]) -> Iterator[tuple[Row, dict[str, list[Row]]]]:
     """Yield the rows that share the values of the named parameters, by answer."""
-
-    def key(row: Row) -> list[Any]:
-        return [row[name] for name in names]
-
-    for values, members in itertools.groupby(
-        sorted(rows, key=lambda row: [in_order(value) for value in key(row)]), key
-    ):
-        answers: dict[str, list[Row]] = {}
-        for row in members:
-            answers.setdefault(row["answer"], []).append(row)
-        yield dict(zip(names, values, strict=True)), answers
+    found: dict[tuple[Any, ...], dict[str, list[Row]]] = {}
+    for row in rows:
+        found.setdefault(tuple([row[name] for name in names]), {}).setdefault(row["answer"], []).append(row)
+    for values in sorted(found, key=lambda values: [in_order(value) for value in values]):
+        yield dict(zip(names, values, strict=True)), found[values]

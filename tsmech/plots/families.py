@@ -4,6 +4,7 @@ Colour says the first index of an entry, marker and dashes how far the second is
 solid.  Of a large matrix the diagonal and the rest have one look each, of a long vector colour runs along the index.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -42,20 +43,16 @@ def columns(system: type[System], name: str, rows: Sequence[Row]) -> list[str]:
         declared = system.observables.get(name)
         if declared is None or not declared.single or any(name in row for row in rows):
             return [name]
-    found = dict.fromkeys(
-        column
-        for row in rows
-        for column in row
-        if column.endswith("]") and observable_of(column) == observable_of(name)
-    )
+    every = dict.fromkeys(itertools.chain.from_iterable(rows))
+    found = [column for column in every if column.endswith("]") and observable_of(column) == observable_of(name)]
     if "*" in name:
         kept = [column for column in found if beside(name, column) == column]
         if not kept:
-            raise InputError(f"--y {name} cannot be drawn: the run has {_listed(list(found))}")
+            raise InputError(f"--y {name} cannot be drawn: the run has {_listed(found)}")
         return kept
     if "[" in name:
         if found and name not in found:
-            raise InputError(f"--y {name} cannot be drawn: the run has {_listed(list(found))}")
+            raise InputError(f"--y {name} cannot be drawn: the run has {_listed(found)}")
         return [name] if found else []
     kept = list(found)
     if all(all(index.isdigit() for index in indices(column)) for column in kept):
@@ -90,7 +87,10 @@ def styles(system: type[System], drawn: Sequence[str]) -> dict[str, Style]:
     if not second or any(len(indices(column)) > 2 for column in drawn):
         shown = {drawn[round(n * (len(drawn) - 1) / (NAMED - 1))] for n in range(NAMED)}
         return {
-            column: Style((_shade(place, len(drawn)), "o", "-"), entry_symbol(system, column) * (column in shown))
+            column: Style(
+                (curves.shade(0.9 * place / max(1, len(drawn) - 1)), "o", "-"),
+                entry_symbol(system, column) * (column in shown),
+            )
             for place, column in enumerate(drawn)
         }
     every = list(dict.fromkeys([*first, *second])) if {*first} & {*second} else []
@@ -113,13 +113,6 @@ def styles(system: type[System], drawn: Sequence[str]) -> dict[str, Style]:
 def looks(found: Mapping[str, Style]) -> dict[str, curves.Look]:
     """Return the look of each column."""
     return {column: style.look for column, style in found.items()}
-
-
-def _shade(place: int, count: int) -> tuple[float, float, float, float]:
-    import matplotlib
-
-    shade: tuple[float, float, float, float] = matplotlib.colormaps[curves.COLOURS](0.9 * place / max(1, count - 1))
-    return shade
 
 
 def _same(row: Row, one: str, other: str) -> bool:

@@ -1,6 +1,7 @@
 """The package's own style, whatever a user's matplotlibrc or MPLBACKEND says, and words that any picture can hold."""
 
 import contextlib
+import functools
 import math
 import os
 import sys
@@ -8,7 +9,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +27,23 @@ def own_style() -> Iterator[None]:
         # A title may hold characters that the font lacks: they are drawn as boxes.
         warnings.filterwarnings("ignore", message="(?s)Glyph .* missing from", category=UserWarning)
         yield
+
+
+@contextlib.contextmanager
+def own_colours() -> Iterator[None]:
+    """Tell curves apart by the package's own colours, where Matplotlib draws nothing."""
+    import_matplotlib()
+    import matplotlib
+
+    with matplotlib.rc_context({"axes.prop_cycle": _cycle()}):
+        yield
+
+
+@functools.cache
+def _cycle() -> Any:
+    import matplotlib
+
+    return matplotlib.rc_params_from_file(STYLE, use_default_template=False)["axes.prop_cycle"]
 
 
 def import_matplotlib() -> None:

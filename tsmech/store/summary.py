@@ -22,16 +22,18 @@ _Pairs = tuple[Any, ...]
 def summarise(found: Sequence[Curve], system: type[System], *, predicts: bool) -> Iterator[Row]:
     """Yield the rows of the summary: each over the draws that reach it, a column for each entry of an observable."""
     listed = [{column: values.tolist() for column, _, values in curve.columns(system.observables)} for curve in found]
+    if predicts:
+        (curve,), (columns,) = found, listed
+        known = {column: [None if value != value else value for value in values] for column, values in columns.items()}
+        along = {name: at if isinstance(at, tuple) else at.tolist() for name, at in curve.coordinates.items()}
+        every = along | known
+        yield from (dict(zip(every, row, strict=True)) for row in zip(*every.values(), strict=True))
+        return
     for place, members in _aligned(found):
         summary: Row = dict(zip(found[0].coordinates, place, strict=True))
         for column in listed[0]:
-            values = [listed[draw][column][row] for draw, row in members]
-            if predicts:
-                (value,) = values
-                summary[column] = None if math.isnan(value) else value
-            else:
-                summary[column], summary[f"{column}_sem"] = mean(values)
-        yield summary | ({} if predicts else {"replicates": len(members)})
+            summary[column], summary[f"{column}_sem"] = mean([listed[draw][column][row] for draw, row in members])
+        yield summary | {"replicates": len(members)}
 
 
 def summarise_point(layout: str, data: bytes, system: type[System]) -> Row | None:

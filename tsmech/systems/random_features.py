@@ -116,9 +116,8 @@ class RandomFeatures(FeatureNetwork):
         """Return the penalty λ ≥ 0 of the least generalization error for D → ∞."""
         from tsmech.theory.random_features import optimal_penalty
 
-        return optimal_penalty(
-            self.alpha, self.features, self.constants(), self.noise, self.signal, self.nonlinearity, self.networks
-        )
+        among = self.noise, self.signal, self.nonlinearity, self.networks
+        return float(optimal_penalty(self.alpha, self.features, self.constants(), *among))
 
     def line_points(self) -> int:
         """Return at how many values of a parameter a picture computes theory."""
@@ -136,20 +135,19 @@ class RandomFeatures(FeatureNetwork):
     def theory_points(cls, points: Sequence[Self]) -> dict[str, NDArray[np.float64]]:
         """Return the prediction at many points at once."""
         from tsmech.theory.fields.hermite import HermiteConstants
-        from tsmech.theory.random_features import errors
+        from tsmech.theory.random_features import errors, optimal_penalty
 
         def along(name: str) -> NDArray[Any]:
             return np.array([getattr(point, name) for point in points])
 
         constants = HermiteConstants(*np.array([point.constants() for point in points]).T)
-        names = ("noise", "signal", "nonlinearity", "networks")
-        found = errors(along("alpha"), along("features"), along("penalty"), constants, *map(along, names))
-        best: dict[tuple[Any, ...], float] = {}  # it does not depend on the penalty
-        places = [(p.alpha, p.features, p.constants(), *(getattr(p, name) for name in names)) for p in points]
-        for place, point in zip(places, points, strict=True):
-            if place not in best:
-                best[place] = point.optimal_penalty()
-        return found | {"optimal_penalty": np.array([best[place] for place in places])}
+        among = [along(name) for name in ("noise", "signal", "nonlinearity", "networks")]
+        alpha, features = along("alpha"), along("features")
+        found = errors(alpha, features, along("penalty"), constants, *among)
+        places, back = np.unique(np.stack([alpha, features, *constants, *among]), axis=1, return_inverse=True)
+        a, psi, mean, linear, rest, *others = places  # the best penalty does not depend on the penalty
+        best = optimal_penalty(a, psi, HermiteConstants(mean, linear, rest), *others)
+        return found | {"optimal_penalty": best[back]}
 
     def direct_curve(self, rng: np.random.Generator) -> Curve:
         """Return one replicate: networks on two training sets, with two draws of features and of noise."""

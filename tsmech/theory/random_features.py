@@ -39,6 +39,9 @@ FARTHEST = 1e15
 RESOLUTION = 1e-7
 """Relative width to which the best penalty is enclosed: the error is flat there."""
 
+BETTER = 1e-13
+"""Relative gain from which on a penalty is better than none: below is rounding."""
+
 
 class Sizes(NamedTuple):
     """The effective penalty and what follows from it: all that errors are made of (note, eqs. 7-10)."""
@@ -209,14 +212,16 @@ def effective_sizes(
     scaled = psi * np.where(limit, SMALLEST, lam)  # ψ λ
 
     k = np.maximum(_learns(least, m, rest), scaled / (least * (least + apart)))
+    solved = np.zeros(k.shape, dtype=bool)  # what is found stays, however many steps others take
     for _ in range(MOST_STEPS):
         root = np.sqrt(apart**2 + 4 * scaled / k)
         distance = _distance(scaled / k, apart, root)
         value = np.where(least < 0.5, m / (m + k) - least, (1 - least) - k / (m + k)) + rest / k + distance
         slope = m / (m + k) ** 2 + rest / k**2 + _ratio(scaled / k**2, root)
-        change = np.maximum(value, 0.0) / slope
+        change = np.where(solved, 0.0, np.maximum(value, 0.0) / slope)
         k = k + change
-        if (change <= 1e-15 * k).all():
+        solved |= change <= 1e-15 * k
+        if solved.all():
             break
     else:
         raise ConvergenceError(f"the effective penalty was not found in {MOST_STEPS} steps of Newton's method")
@@ -235,20 +240,24 @@ def effective_sizes(
 
 
 def optimal_penalty(
-    alpha: float,
-    features: float,
+    alpha: ArrayLike,
+    features: ArrayLike,
     constants: HermiteConstants,
-    noise: float,
-    signal: float = 1.0,
-    nonlinearity: float = 0.0,
-    networks: int = 1,
-) -> float:
+    noise: ArrayLike,
+    signal: ArrayLike = 1.0,
+    nonlinearity: ArrayLike = 0.0,
+    networks: ArrayLike = 1,
+) -> Array:
     """Return the penalty λ >= 0 of the least generalization error; infinity where it is best to learn nothing.
 
     Parameters
     ----------
     alpha, features, constants, noise, signal, nonlinearity, networks
         As of :func:`errors`.
+
+    Returns
+    -------
+    ndarray, in the broadcast shape of the arguments
 
     Notes
     -----
@@ -264,28 +273,38 @@ def optimal_penalty(
     >>> print(f"{optimal_penalty(2.0, 1e9, hermite_constants('linear'), noise=0.5):.6f}")
     0.250000
     """
-    if constants.linear == 0 or signal * (1 - nonlinearity) == 0:
-        return math.inf
+    given = alpha, features, *constants, noise, signal, nonlinearity, networks
+    points = np.broadcast_arrays(*(np.asarray(value, dtype=float) for value in given))
+    a, psi, *moments, sigma, variance, u, many = (column.reshape(-1, 1) for column in points)
+    _, mu_1, rest = of_activation = np.stack(moments)
 
-    def error(penalty: ArrayLike) -> Array:
-        found = errors(alpha, features, penalty, constants, noise, signal, nonlinearity, networks)
+    def error(rows: NDArray[np.intp], penalty: Array) -> Array:
+        of = HermiteConstants(*of_activation[:, rows])
+        found = errors(a[rows], psi[rows], penalty, of, sigma[rows], variance[rows], u[rows], many[rows])
         return found["generalization_error"]
 
-    penalties = GRID * (constants.linear**2 + constants.rest) * max(1.0, 1.0 / features)
-    penalties = penalties[penalties <= FARTHEST]
-    at = error(penalties)
-    inner = np.flatnonzero((at[1:-1] <= at[:-2]) & (at[1:-1] < at[2:])) + 1
-    best, least = 0.0, float(error(0.0))
-    for i in inner:
-        low, high = np.log(penalties[i - 1]), np.log(penalties[i + 1])
-        while high - low > RESOLUTION:
-            between = np.linspace(low, high, 41)
-            values = error(np.exp(between))
-            place = int(np.argmin(values))
-            low, high = between[max(place - 1, 0)], between[min(place + 1, 40)]
-        if values[place] < least:
-            best, least = math.exp(between[place]), float(values[place])
-    return best if least < at[-1] else math.inf
+    best = np.full(a.size, math.inf)
+    rows = np.flatnonzero((mu_1 != 0) & (variance * (1 - u) != 0))
+    penalties = GRID * (mu_1**2 + rest)[rows] * np.maximum(1.0, 1.0 / psi[rows])
+    last = (penalties <= FARTHEST).sum(axis=1) - 1
+    at = error(rows, np.minimum(penalties, FARTHEST))
+    bracketed = (at[:, 1:-1] <= at[:, :-2]) & (at[:, 1:-1] < at[:, 2:]) & (np.arange(1, GRID.size - 1) < last[:, None])
+    of, place = np.nonzero(bracketed)
+    low, high = np.log(penalties[of, place]), np.log(penalties[of, place + 2])
+    found, least = np.zeros(of.size), np.full(of.size, math.inf)
+    while (wide := np.flatnonzero(high - low > RESOLUTION)).size:
+        between = np.linspace(low[wide], high[wide], 41, axis=1)
+        values = error(rows[of[wide]], np.exp(between))
+        middle, each = values.argmin(axis=1), np.arange(wide.size)
+        found[wide], least[wide] = np.exp(between[each, middle]), values[each, middle]
+        low[wide], high[wide] = between[each, np.maximum(middle - 1, 0)], between[each, np.minimum(middle + 1, 40)]
+    without = error(rows, np.zeros((rows.size, 1)))[:, 0]
+    lowest, penalty = without.copy(), np.zeros(rows.size)
+    for row, value, one in zip(of, least, found, strict=True):
+        if value < (1 - BETTER) * lowest[row]:
+            lowest[row], penalty[row] = value, one
+    best[rows] = np.where(lowest < at[np.arange(rows.size), last], penalty, math.inf)
+    return best.reshape(points[0].shape)
 
 
 def _bounded(name: str, value: ArrayLike) -> Array:

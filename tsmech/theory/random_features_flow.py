@@ -5,6 +5,7 @@ Marchenko and Pastur moved and scaled; so the learning curve is an average over 
 that population.  Derivations and equation numbers: theory/random_features_flow.md.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -15,7 +16,7 @@ from tsmech.errors import ConvergenceError
 from tsmech.kernels.steps import decay
 from tsmech.theory.fields.hermite import HermiteConstants
 from tsmech.theory.spectra import Spectrum, excess
-from tsmech.theory.spectra.marchenko_pastur import anisotropic
+from tsmech.theory.spectra.marchenko_pastur import SampleSpectrum, anisotropic
 
 Array = NDArray[np.float64]
 
@@ -106,8 +107,9 @@ def learning_curve(
     linear = (1 - nonlinearity) * signal
     found = None
     for count in NODES:
-        population, coarser = features_spectrum(features, constants, linear, count), FIRST if found is None else 1.0
-        finer = _curve(at.ravel(), alpha / features, population, noise**2, signal, penalty, initial_scale**2, coarser)
+        coarser = FIRST if found is None else 1.0
+        averages = _averages(float(at.max(initial=0.0)), alpha, features, constants, linear, penalty, count, coarser)
+        finer = _curve(at.ravel(), alpha / features, averages, noise**2, signal, penalty, initial_scale**2)
         if found is not None and np.abs(finer - found).max() <= ACCURACY * finer.max():
             error, train = (row.reshape(at.shape) for row in finer)
             return {"generalization_error": error, "test_error": error + noise**2 / 2, "train_error": train}
@@ -137,22 +139,36 @@ def features_spectrum(features: float, constants: HermiteConstants, linear: floa
     return Spectrum(s, shares=shares / shares.sum(), teacher_weights=weights)
 
 
+@functools.lru_cache(maxsize=8)
+def _averages(
+    longest: float,
+    alpha: float,
+    features: float,
+    constants: HermiteConstants,
+    linear: float,
+    penalty: float,
+    count: int,
+    coarser: float,
+) -> tuple[Spectrum, SampleSpectrum]:
+    """Return the spectra of the population and of the sample covariance: noise and start have no part in them."""
+    population = features_spectrum(features, constants, linear, count)
+    shift = penalty / (alpha / features)
+    seen = shift if shift * longest > SLOWEST else 0.0
+    scales = [seen, 1 / longest if longest > 0 else 0.0]
+    return population, anisotropic(alpha / features, population, scales, upper=(), coarser=coarser)
+
+
 def _curve(
     times: Array,
     alpha: float,
-    population: Spectrum,
+    averages: tuple[Spectrum, SampleSpectrum],
     noise: float,
     signal: float,
     penalty: float,
     start: float,
-    coarser: float,
 ) -> Array:
     """Return generalization and training error, shape (2, T); alpha is P/n_f, noise and start are squares."""
-    shift = penalty / alpha
-    longest = float(times.max())
-    seen = shift if shift * longest > SLOWEST else 0.0
-    scales = [seen, 1 / longest if longest > 0 else 0.0]
-    sample = anisotropic(alpha, population, scales, upper=(), coarser=coarser)
+    shift, (population, sample) = penalty / alpha, averages
     nodes = sample.nodes
     rates = nodes + shift
     d, gone = decay(times, rates, 0.0)

@@ -299,3 +299,14 @@ def test_small_cosines_keep_their_digits():
     for state in (hebb(alpha, flip), pseudo_inverse(alpha, flip), bayes(alpha, flip)):
         assert pytest.approx(math.sqrt(2 * alpha / math.pi) * gain, rel=1e-6) == state.R
     assert pytest.approx(2 * alpha / math.pi * gain, rel=1e-4) == quenched(alpha, 0.0, flip).R
+
+
+def test_an_answer_does_not_depend_on_which_alphas_were_asked_before():
+    """Paths from few examples share their beginnings: the same bits with and without what is known of them."""
+    alphas = (0.2, 6.0, 0.7, 3.0)
+    solver._path.cache_clear()
+    together = [quenched(alpha, 0.5, 0.1) for alpha in alphas]
+    assert solver._path(0.5, 0.1)
+    for alpha, state in zip(alphas, together, strict=True):
+        solver._path.cache_clear()
+        assert quenched(alpha, 0.5, 0.1) == state

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tsmech.errors import ConvergenceError
 
 Array = NDArray[np.float64]
+Path = dict[tuple[float, ...], tuple[Array, float, int]]
 
 TOLERANCE = 1e-9
 """Largest residual of a saddle point: the relative change of an order parameter under its own equation."""
@@ -34,6 +35,7 @@ def follow(
     name: str = "alpha",
     step: float = STEP,
     attempt: Callable[..., tuple[Array, float, int]] | None = None,
+    known: Path | None = None,
 ) -> tuple[Array, float, int]:
     """Follow a solution from few examples to alpha, or along another parameter that grows.
 
@@ -52,6 +54,9 @@ def follow(
         Factor between the first two places, above 1.
     attempt : callable, optional
         How the equations are solved at one place, from a guess and to a tolerance: :func:`hybrid` where none is given.
+    known : dict, optional
+        What was found on the way to other ends of the same path, by the places that led there, and what is found now:
+        a path has the same places whatever its end.
 
     Returns
     -------
@@ -65,7 +70,7 @@ def follow(
     ConvergenceError
         If a step has no solution within the tolerance however short it is made.
     """
-    solve = hybrid if attempt is None else attempt
+    solve, known = hybrid if attempt is None else attempt, {} if known is None else known
     solved: list[tuple[float, Array]] = []
     at, factor, iterations = first, step, 0
     while True:
@@ -73,7 +78,12 @@ def follow(
         if len(solved) > 1:
             (before, old), (now, new) = solved[-2:]
             guess = new + (new - old) * np.log(at / now) / np.log(now / before)
-        unknowns, residual, evaluations = solve(equations, guess, at, 1e-13 if at == alpha else 1e-5)
+        if at == alpha:
+            unknowns, residual, evaluations = solve(equations, guess, at, 1e-13)
+        else:
+            places = (*(place for place, _ in solved), at)
+            known[places] = known.get(places) or solve(equations, guess, at, 1e-5)
+            unknowns, residual, evaluations = known[places]
         iterations += evaluations
         if residual <= (TOLERANCE if at == alpha else ON_THE_WAY):
             if at == alpha:
