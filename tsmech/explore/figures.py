@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource, HoverTool
 
-from tsmech.explore.canvas import Canvas, given
+from tsmech.explore.canvas import Canvas, given, short
 from tsmech.explore.drawing import Panel, Series
 
 MARKERS = {
@@ -20,6 +20,8 @@ MARKERS = {
 }
 DASHES = {"-": "solid", "--": "dashed", "-.": "dashdot", ":": "dotted"}
 FILLED, OPEN = 7, 12
+TOLD = 3
+"""Marks at one place that are told of at once."""
 UNDER = 0.3
 """Opacity of a saved run that lies under the live curves."""
 
@@ -45,9 +47,12 @@ class CurveCanvas(Canvas):
             "x", "y", source=self._sources["marks"], marker="marker", size="size", fill_color="fill",
             fill_alpha="alpha", line_width=1.4, **style,
         )  # fmt: skip
-        places = plot.scatter("x", "y", source=self._sources["places"], size=9, line_alpha=0.0, fill_alpha=0.0)
-        told = [("", "@label"), ("answer", "@answer"), (panel.x_label, "@at"), (panel.y_label, "@value")]
-        plot.add_tools(HoverTool(renderers=[marks, places], tooltips=told, attachment="horizontal"))
+        places = plot.scatter("x", "y", source=self._sources["places"], size=7, line_alpha=0.0, fill_alpha=0.0)
+        told = [("", "@label"), ("answer", "@answer"), (short(panel.x_label), "@at"), (short(panel.y_label), "@value")]
+        for found, most, where in ((marks, TOLD, "above"), (places, 1, "below")):  # which do not lie on each other
+            plot.add_tools(
+                HoverTool(renderers=[found], tooltips=told, attachment=where, limit=most, visible=found is marks)
+            )
         plot.add_tools(HoverTool(renderers=rules, tooltips=[("", "@label"), ("at", "@at")], visible=False))
 
     def _fill(self, panel: Panel) -> None:

@@ -119,6 +119,7 @@ def whole_words(name: str, words: str) -> int:
         number = int(words)
     except ValueError:
         number = -1
-    if number < (name == "replicates"):
-        raise InputError(f"{name} = {shown(words)} is not allowed: it must be a whole number")
+    least = int(name == "replicates")
+    if number < least:
+        raise InputError(f"{name} = {shown(words)} is not allowed: it must be a whole number of at least {least}")
     return number
