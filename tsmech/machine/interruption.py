@@ -3,7 +3,9 @@
 import contextlib
 import contextvars
 import ctypes
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -14,6 +16,7 @@ HEARTBEAT = 0.2
 """Seconds after which a wait begins anew: where the system lets no signal end it."""
 GRACE = 0.5
 """Seconds after a signal in which work may come to its end by itself."""
+LEAST_PRIORITY = 19
 NAME = "tsmech-work"
 """What threads are called that work for the main thread."""
 
@@ -23,8 +26,9 @@ def interruptible(work: Callable[[], T]) -> T:
 
     Python's handlers of signals wait until compiled code returns to the main thread.  So a thread of its own does the
     work, and the main thread waits for it.  What a handler raises is raised in both: Python code ends at once, and
-    a kernel that does not end within :data:`GRACE` is left to itself, its result dropped.  A thread that gets no
-    signals, and one that works for another already, does its work itself.
+    a kernel that does not end within :data:`GRACE` is left to itself until it returns, with the least priority, and its
+    result is dropped.  A thread that gets no signals, and one that works for another already, does its work itself.
+    Signals wait for what holds the interpreter's lock, as most of SciPy's linear algebra does and no kernel.
     """
     if threading.current_thread() is not threading.main_thread():
         return work()
@@ -47,7 +51,9 @@ def interruptible(work: Callable[[], T]) -> T:
     except BaseException as error:  # of a handler
         kind = ctypes.py_object(type(error))
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), kind)
-        ended.wait(GRACE)
+        if not ended.wait(GRACE) and sys.platform == "linux" and thread.native_id is not None:
+            with contextlib.suppress(OSError):  # where it has just ended
+                os.setpriority(os.PRIO_PROCESS, thread.native_id, LEAST_PRIORITY)  # there a thread has its own
         raise
     if raised:
         raise raised.pop()
