@@ -17,6 +17,7 @@ from tests.explore.toys import BEGIN
 from tsmech.systems import REGISTRY
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
+SWEEP: dict[str, Any] = {"alpha": "0.5:2:4", "noise": [0.1, 0.5], "penalty": [0.1, 1.0], "replicates": 2}
 LONG = 180.0
 """Seconds that a first page may take, on a busy machine, with all that is compiled for it."""
 PLACE = """
@@ -39,8 +40,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import tsmech
 
     place = tmp_path_factory.mktemp("explored")
-    sweep = {"alpha": "0.5:2:4", "noise": [0.1, 0.5], "penalty": [0.1, 1.0], "replicates": 2}
-    tsmech.run("ridge", **sweep, answers="theory,reduced", workers=1, out=place / "several")
+    tsmech.run("ridge", **SWEEP, answers="theory,reduced", workers=1, out=place / "several")
     from tsmech.runs import resolve
 
     for name, more in (
@@ -284,6 +284,10 @@ def test_a_run_is_shown_in_small_multiples_and_says_when_it_is_gone(driver: Any,
     tab.wait(lambda: "plot.x=train_error" in driver.current_url)
     driver.refresh()
     tab.wait(lambda: tab.numbers("x0", "along"))
+    import tsmech
+
+    tsmech.run("ridge", **SWEEP | {"replicates": 3}, answers="theory,reduced", workers=1, out=place / "several")
+    tab.wait(lambda: "several has changed since the page was opened: reload" in tab.text(".status"))
     shutil.move(place / "several", place / "moved")
     try:
         tab.wait(lambda: "is not there any more" in tab.text(".status"))

@@ -12,6 +12,7 @@ import tsmech
 from tests.commands import command
 from tsmech.errors import InputError
 from tsmech.experiment import experiments, from_file
+from tsmech.explore.saved import chosen
 from tsmech.explore.view import View, coloured, mapped, matrices, open_view, opening
 from tsmech.explore.wording import several, to_words
 from tsmech.plots.picture import choose
@@ -124,6 +125,22 @@ def _ranged(name: str) -> list[str]:
     view = open_view(name)
     declared = view.system.parameters()
     return [one for one in declared if declared[one].numeric and declared[one].range and one != view.plot.get("x")]
+
+
+def test_what_an_experiment_says_and_a_person_clears_is_none_in_the_command() -> None:
+    view = open_view("learning_curve_few").with_words("known", "")
+    what, given = _typed(view.command(view.experiment()).splitlines()[0])
+    assert (what, given["known"]) == ("learning_curve_few", "none")
+    again = resolve(what, {"known": "none"})
+    assert (again.title, again.source) == (view.experiment().title, view.experiment().source) != ("", "")
+    assert dense(again) == dense(view.experiment())
+
+
+def test_a_run_is_drawn_against_an_observable_that_leaves_no_single_number_of_those_shown() -> None:
+    system = find("deep_linear")
+    choice = chosen({}, "x", "train_error", system, ("strengths", "train_error"))
+    assert choice == {"x": "train_error", "y": "generalization_error"}
+    assert chosen({}, "x", "train_error", system, ("gradient_norm", "train_error")) == {"x": "train_error"}
 
 
 def test_an_axis_takes_several_values_and_gives_them_back() -> None:

@@ -57,6 +57,14 @@ def test_ranges_of_whole_numbers_are_whole_and_hold_each_once() -> None:
     assert all(type(value) is int for value in WHOLE.read("1:3:9"))
 
 
+def test_none_is_no_value_where_the_default_is_none() -> None:
+    assert declared(float | None, default=None).read("none") == (None,)
+    assert declared(str, default="relu", choices=("none", "relu")).read("none") == ("none",)
+    for of in (ANY, declared(default=1.0)):
+        with pytest.raises(InputError, match="none"):
+            of.read("none")
+
+
 def test_a_value_that_is_given_twice_is_taken_once() -> None:
     assert POSITIVE.read("1,2,1.0,2e0") == (1.0, 2.0)
     assert POSITIVE.read([1, 1.0, "1"]) == (1.0,)

@@ -347,6 +347,7 @@ def test_lacking_answers_say_why() -> None:
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"target": None}, "target is needed: name the column"),
+    ({"target": None, "data": "nowhere.csv"}, "no file can be read"),
     ({"target": ("z",)}, "no column has the name z"),
     ({"target": ("q*",), "columns": None}, r"no column has a name like q\*"),
     ({"columns": "unit_0,y"}, "columns = unit_0,y takes the target y: leave it out"),

@@ -64,7 +64,12 @@ def main() -> None:
         say(f"tsmech: this is a bug: {words} (--debug shows where)")
         code = 1
     if code == INTERRUPTED:
+        from tsmech.machine.interruption import is_left_computing
+
         say(f"tsmech: interrupted{again(arguments)}")
+        if is_left_computing():  # beside which the interpreter would come to its end slowly
+            sys.stderr.flush()
+            os._exit(code)
     sys.exit(code or 0)
 
 

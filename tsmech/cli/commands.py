@@ -17,7 +17,6 @@ from tsmech.cli.run import (
     Seed,
     Workers,
     check_out,
-    end_interrupted,
     need_stdout,
     path_argument,
     path_option,
@@ -314,7 +313,6 @@ def check(
     """
     from tsmech import compare
     from tsmech.experiment import LARGEST_SEED, whole
-    from tsmech.machine.interruption import end_in_time
     from tsmech.runs import tables
     from tsmech.runs.progress import Meter, Progress
     from tsmech.systems import REGISTRY, find
@@ -325,7 +323,7 @@ def check(
         raise InputError("--strict and --short exclude each other")
     replicates = compare.REPLICATES
     replicates = compare.STRICT_REPLICATES if strict else compare.SHORT_REPLICATES if short else replicates
-    with Meter("check", quiet) as meter, end_in_time(end_interrupted):
+    with Meter("check", quiet) as meter:
 
         def report(done: int, total: int, remark: str) -> None:
             meter.show(Progress(total, finished=done, remark=remark))
@@ -356,14 +354,13 @@ def merge(
     quiet: Quiet = False,
 ) -> None:
     """Join what the shards of an experiment have done, and say what is missing."""
-    from tsmech.machine.interruption import end_in_time
     from tsmech.runs import add_lines, merging, publish
     from tsmech.runs.progress import Meter
 
     with merging.merge(out, shards) as store:
         if store.notice:
             print(f"tsmech: {store.notice}", file=sys.stderr)
-        with Meter(store.experiment.name, quiet) as meter, end_in_time(end_interrupted):
+        with Meter(store.experiment.name, quiet) as meter:
             add_lines(store, meter.show)
         for path in publish(store):
             say_out(str(path), quiet)

@@ -267,7 +267,6 @@ def perform(
     **more: Any,
 ) -> Any:
     """Carry an experiment out with a progress display, in this process where nothing is simulated."""
-    from tsmech.machine.interruption import end_in_time
     from tsmech.runs import carry_out
     from tsmech.runs.progress import Meter
 
@@ -279,7 +278,7 @@ def perform(
         workers = 0
     elif executor is None:
         executor = "local"  # even for one worker: a simulation may hang, be killed, or take all the memory
-    with Meter(experiment.name, quiet) as meter, end_in_time(end_interrupted):
+    with Meter(experiment.name, quiet) as meter:
         places: dict[str, Any] = {"workers": workers or None, "executor": executor, "timeout": seconds}
         store = carry_out(experiment, directory, report=meter.show, **places, **more)
     if store.notice:
@@ -332,22 +331,12 @@ def again(arguments: list[str]) -> str:
 
 @contextlib.contextmanager
 def reading(name: str, quiet: bool = False) -> Iterator[None]:
-    """Say where it takes long to read what a person names, spectra of tables too, and let Ctrl-C end it."""
-    from tsmech.machine.interruption import end_in_time
-
+    """Say where it takes long to read what a person names, spectra of tables too."""
     words = f"{name}: reading its files and taking their spectra"
     timer = threading.Timer(PATIENCE, say, (words, quiet))
     timer.daemon = True
     timer.start()
     try:
-        with end_in_time(end_interrupted):
-            yield
+        yield
     finally:
         timer.cancel()
-
-
-def end_interrupted() -> None:
-    """End a process that does not end by itself."""
-    say(f"tsmech: interrupted{again([word for word in sys.argv[1:] if word != '--debug'])}")
-    sys.stderr.flush()
-    os._exit(INTERRUPTED)

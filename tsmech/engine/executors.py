@@ -10,6 +10,7 @@ from typing import Protocol
 from tsmech.engine.tasks import Outcome, perform, perform_one, performed
 from tsmech.errors import CutShortError
 from tsmech.experiment import Task
+from tsmech.machine.interruption import interruptible
 from tsmech.machine.threads import one_thread_here
 
 
@@ -82,8 +83,7 @@ class Here:
         assert self._given is not None
         block, seed, budget = self._given
         self._done = []
-        for outcome in performed(block, seed, budget):
-            self._done.append(outcome)
+        interruptible(lambda: self._done.extend(performed(block, seed, budget)))
         self._given = None
         return [Report(block, self._done)]
 

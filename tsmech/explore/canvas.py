@@ -139,9 +139,7 @@ class Canvas:
         """Return the scale of colours of numbers, and put its bar beside the panel."""
         kind = LogColorMapper if colours.logarithmic else LinearColorMapper
         mapper = kind(palette=palette(colours.palette), low=colours.low, high=colours.high, **OUTSIDE)
-        symbol = colours.label.partition("   ")[0]
-        bar = ColorBar(color_mapper=mapper, width=12, title=symbol, title_text_font_style="normal")
-        self.figure.add_layout(bar, "right")
+        self.figure.add_layout(ColorBar(color_mapper=mapper, width=12), "right")
         return mapper
 
 
@@ -149,6 +147,11 @@ def given(source: ColumnDataSource, **columns: Any) -> None:
     """Give a source new columns, unless it is empty and stays so."""
     if any(map(len, columns.values())) or any(map(len, source.data.values())):
         source.data = columns
+
+
+def short(label: str) -> str:
+    """Return the symbol of an axis, without its words."""
+    return label.partition("   ")[0]
 
 
 def wrapped(label: str) -> str:

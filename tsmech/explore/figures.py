@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource, CustomJSHover, HoverTool
 
-from tsmech.explore.canvas import Canvas, given
+from tsmech.explore.canvas import Canvas, given, short
 from tsmech.explore.drawing import Panel, Series
 
 MARKERS = {
@@ -20,9 +20,11 @@ MARKERS = {
 }
 DASHES = {"-": "solid", "--": "dashed", "-.": "dashdot", ":": "dotted"}
 FILLED, OPEN = 7, 12
+TOLD = 3
+"""Marks at one place that are told of at once."""
 UNDER = 0.3
 """Opacity of a saved run that lies under the live curves."""
-NEAR = 9
+NEAR = 7
 """Pixels across a line within which the pointer reads its values."""
 READ = """
 const {index, segment_index: place} = special_vars;
@@ -56,13 +58,15 @@ class CurveCanvas(Canvas):
             "x", "y", source=self._sources["marks"], marker="marker", size="size", fill_color="fill",
             fill_alpha="alpha", line_width=1.4, **style,
         )  # fmt: skip
-        told = [("", "@label"), ("answer", "@answer")]
-        of_marks = [*told, (panel.x_label, "@at"), (panel.y_label, "@value")]
-        of_lines = [*told, (panel.x_label, "$snap_x{%.5g}"), (panel.y_label, "@ys{custom}")]
+        told, x, y = [("", "@label"), ("answer", "@answer")], short(panel.x_label), short(panel.y_label)
+        of_marks = [*told, (x, "@at"), (y, "@value")]
+        of_lines = [*told, (x, "$snap_x{%.5g}"), (y, "@ys{custom}")]
         read: dict[str, Any] = {"$snap_x": "printf", "@ys": CustomJSHover(args={"errors": lines}, code=READ)}
-        plot.add_tools(HoverTool(renderers=[marks], tooltips=of_marks, attachment="horizontal"))
-        on_lines = HoverTool(renderers=[near], tooltips=of_lines, attachment="horizontal", formatters=read, limit=1)
+        # Above the pointer and below it, so that they do not lie on each other.
+        plot.add_tools(HoverTool(renderers=[marks], tooltips=of_marks, attachment="above", limit=TOLD))
+        on_lines = HoverTool(renderers=[near], tooltips=of_lines, attachment="below", formatters=read, limit=1)
         on_lines.line_policy, on_lines.sort_by = "nearest", [("$index", "descending")]  # of hits the last is nearest
+        on_lines.visible = False
         plot.add_tools(on_lines)
         plot.add_tools(HoverTool(renderers=rules, tooltips=[("", "@label"), ("at", "@at")], visible=False))
 

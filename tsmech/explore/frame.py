@@ -37,6 +37,14 @@ NARROW = """
 }
 """
 """On a narrow screen pictures stand above the controls."""
+SPREAD = """
+@media (max-width: 800px) {
+  :host { flex-direction: row !important; flex-wrap: wrap; align-items: flex-start; width: 100% !important; }
+}
+"""
+"""On a narrow screen controls stand side by side."""
+CLOSED = '[aria-hidden="true"] { display: none; }'
+"""What is not shown of several takes no place."""
 FADED = {"opacity": "0.3", "transition": "opacity 0.2s"}
 WRAPPED = {"flex-wrap": "wrap"}
 CLEAR = {"opacity": "1", "transition": "opacity 0.1s"}
@@ -109,7 +117,7 @@ def lay_out(
     if not side:
         return right
     styles = {"background": "#f6f6f4", "border-right": "1px solid #ddd", "min-height": "100vh"}
-    column = pn.Column(*side, width=SIDE, styles=styles)
+    column = pn.Column(*side, width=SIDE, styles=styles, css_classes=["side"], stylesheets=[SPREAD])
     return pn.Row(column, right, sizing_mode="stretch_width", stylesheets=[NARROW])
 
 
@@ -223,7 +231,10 @@ class Ways:
     def __init__(self) -> None:
         self._panes = {name: text("", css_classes=[f"way-{name}"]) for name in ("command", "TOML", "Python", "link")}
         self.layout = pn.Tabs(
-            *((name, pane) for name, pane in self._panes.items()), css_classes=["ways"], sizing_mode="stretch_width"
+            *((name, pane) for name, pane in self._panes.items()),
+            css_classes=["ways"],
+            sizing_mode="stretch_width",
+            stylesheets=[CLOSED],
         )
 
     def show(self, query: str, said: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, CustomJSHover, HoverTool
 from numpy.typing import NDArray
 
-from tsmech.explore.canvas import Canvas, given
+from tsmech.explore.canvas import Canvas, given, short
 from tsmech.explore.drawing import Array, Cells, Panel
 
 PIXELS = 320
@@ -55,7 +55,7 @@ class CellCanvas(Canvas):
         plot.grid.visible = False
         names = [CustomJSHover(args={"axis": axis}, code=NAMES) for axis in self._axes]
         number = CustomJSHover(code=NUMBER)
-        told = [(panel.x_label, "$x{custom}"), (panel.y_label, "$y{custom}"), ("value", "@image{custom}")]
+        told = [(short(panel.x_label), "$x{custom}"), (short(panel.y_label), "$y{custom}"), ("value", "@image{custom}")]
         told += [("standard error", "@error{custom}")] if self._scattered else []
         formats = {"$x": names[0], "$y": names[1], "@image": number, "@error": number}
         plot.add_tools(HoverTool(renderers=[image], tooltips=told, formatters=formats))

@@ -141,7 +141,7 @@ class Page:
 
     def _whole(self, key: str, words: Any) -> None:
         try:
-            self._more(**{key: whole_words(key, str(words))})
+            self._more(**{key: whole_words(key, "" if words is None else str(words))})
         except InputError as error:
             self._say("question", str(error))
 

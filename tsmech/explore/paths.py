@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource, HoverTool
 
-from tsmech.explore.canvas import Canvas, given
+from tsmech.explore.canvas import Canvas, given, short
 from tsmech.explore.drawing import Panel, Trail
-from tsmech.explore.figures import FILLED, OPEN, UNDER, with_errors
+from tsmech.explore.figures import FILLED, OPEN, TOLD, UNDER, with_errors
 
 Parts = dict[str, dict[str, list[Any]]]
 """The columns of each source of a panel."""
@@ -45,9 +45,9 @@ class TrailCanvas(Canvas):
         )  # fmt: skip
         ink = {"text_font_size": "8pt", "x_offset": "offset", "text_align": "align", "text_baseline": "middle"}
         plot.text("x", "y", text="words", source=self._sources["names"], **ink)
-        told = [("", "@label"), ("answer", "@answer"), (panel.trails.colours.label, "@at")]
-        told += [(panel.x_label, "@across"), (panel.y_label, "@value")]
-        plot.add_tools(HoverTool(renderers=[places], tooltips=told, attachment="horizontal"))
+        told = [("", "@label"), ("answer", "@answer"), (short(panel.trails.colours.label), "@at")]
+        told += [(short(panel.x_label), "@across"), (short(panel.y_label), "@value")]
+        plot.add_tools(HoverTool(renderers=[places], tooltips=told, attachment="horizontal", limit=TOLD))
 
     def _fill(self, panel: Panel) -> None:
         assert panel.trails is not None

@@ -43,17 +43,13 @@ class RunFile:
 
     def open(self) -> Store:
         """Open it to read it; the whole file is examined where that has not been done as it is now."""
-        state = self._state()
+        state = self.state()
         store = Store.open(self.directory, checked=state is not None and state == self._examined)
-        if self._state() == state:
+        if self.state() == state:
             self._examined = state
         return store
 
-    def is_there(self) -> bool:
-        """Return whether there is a run to be read."""
-        return (self.directory / "run.sqlite").is_file()
-
-    def _state(self) -> Any:
+    def state(self) -> Any:
         """Return what changes where the file is written; None where it is not there."""
         found: list[Any] = []
         for name in ("run.sqlite", "run.sqlite-wal"):

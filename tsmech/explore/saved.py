@@ -14,13 +14,13 @@ from urllib.parse import urlencode
 import panel as pn
 
 from tsmech.errors import InputError
-from tsmech.experiment import Experiment
+from tsmech.experiment import Experiment, is_family
 from tsmech.explore import frame, products
 from tsmech.explore.choices import Choices
 from tsmech.explore.drawing import Drawing
 from tsmech.explore.frame import Pictures
 from tsmech.explore.reading import HELD, Held, RunFile, draw_large
-from tsmech.explore.view import PLOT, matrices, plot_words
+from tsmech.explore.view import PLOT, mapped, matrices, plot_words
 from tsmech.explore.wording import sentence
 from tsmech.plots.picture import choose, plan_of
 from tsmech.problem.observables import observable_of
@@ -30,6 +30,7 @@ from tsmech.runs import remarks
 from tsmech.store import Store
 from tsmech.words import one_line, shown
 
+READY = "ready"
 TELL = 0.5
 WATCH = 1000
 
@@ -44,11 +45,13 @@ class SavedPage:
         self._held: Held | None = None
         self._asked = itertools.count(1)
         self._latest = 0
-        self._gone = self._missing = False
+        self._gone = self._reading = False
+        self._stands = READY
         with run.open() as store:
             self._experiment = store.experiment
             self._about = _about(store)
             self._large = store.row_count() > HELD
+        self._state = run.state()
         self._choice: Mapping[str, str] = {}
         self._notes: Sequence[str] = ()
         self._command = ""
@@ -79,7 +82,7 @@ class SavedPage:
             self._take_up(linked(frame.query()))
         except InputError as error:
             self._take_up({})
-            self._refuse(str(error))
+            self._refuse(unhyphened(error))
 
     def _refuse(self, words: str) -> None:
         said = f'<span class="refused" role="alert">{html.escape(one_line(words, 300))}</span>'
@@ -90,10 +93,11 @@ class SavedPage:
 
     def _choose(self, key: str, said: Any) -> None:
         words = said if isinstance(said, str) else ",".join(said)
+        seen = choose(self._experiment, None, **self._choice).observables
         try:
-            self._take_up(chosen(self._choice, key, words, self._experiment.system))
+            self._take_up(chosen(self._choice, key, words, self._experiment.system, seen))
         except InputError as error:
-            self._refuse(str(error))
+            self._refuse(unhyphened(error))
 
     def _take_up(self, choice: Mapping[str, str]) -> None:
         """Show another picture of the run, as ``tsmech plot`` with these options draws it."""
@@ -116,13 +120,15 @@ class SavedPage:
     def _ask(self) -> None:
         """Read what the picture needs, in the background, and draw it."""
         number, asked = next(self._asked), self._drawn
-        self._latest = number
+        self._latest, self._reading = number, True
         self._status.object = "reading"
 
-        def say(words: str, then: Callable[[], None] = lambda: None) -> None:
+        def say(words: str, then: Callable[[], None] | None = None) -> None:
             def tell() -> None:
                 if number == self._latest and not self._gone:
-                    then()
+                    if then is not None:
+                        self._reading = False
+                        then()
                     self._status.object = html.escape(words)
 
             if not self._gone:
@@ -140,7 +146,7 @@ class SavedPage:
                     return number == self._latest
 
                 drawing, notes = self._read(asked, heard)
-                say("ready", lambda: self._draw(drawing, notes))
+                say(self._standing(), lambda: self._draw(drawing, notes))
             except OSError as error:
                 say(f"{self._directory} cannot be read: {error.strerror}", self.pictures.fade)
             except Exception as error:  # whatever it is, also a bug, the page says it and goes on
@@ -165,11 +171,19 @@ class SavedPage:
 
     def _watch(self) -> None:
         self._document.add_next_tick_callback(self.pictures.watch)
-        missing = not self._run.is_there()
-        if missing != self._missing:
-            self._missing = missing
-            gone = f"{self._directory} is not there any more: what is shown was read before"
-            self._status.object = html.escape(gone) if missing else "ready"
+        stands = self._standing()
+        if stands != self._stands and not self._reading:
+            self._stands = stands
+            self._status.object = html.escape(stands)
+
+    def _standing(self) -> str:
+        """Return what is said of the run while nothing is read of it."""
+        state = self._run.state()
+        if state is None:
+            return f"{self._directory} is not there any more: what is shown was read before"
+        if state != self._state:
+            return f"{self._directory} has changed since the page was opened: reload the page to see it as it is"
+        return READY
 
     def _file(self, kind: str) -> Any:
         if self._held is not None:
@@ -195,7 +209,14 @@ def linked(query: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def chosen(choice: Mapping[str, str], key: str, words: str, system: type[System]) -> dict[str, str]:
+def unhyphened(error: InputError) -> str:
+    """Return what refuses a choice without the hyphens that options have on a command line."""
+    return str(error).removeprefix("--").replace(" --", " ")
+
+
+def chosen(
+    choice: Mapping[str, str], key: str, words: str, system: type[System], seen: Sequence[str] = ()
+) -> dict[str, str]:
     """Return what is asked of a run's picture when one more choice is made; no words leave it to the run.
 
     Parameters
@@ -206,6 +227,8 @@ def chosen(choice: Mapping[str, str], key: str, words: str, system: type[System]
         What is chosen, as :class:`tsmech.explore.choices.Choices` tells it.
     words
         What it is.
+    seen
+        The observables that are shown.
     """
     if key == "convention":
         return {**choice, key: words}
@@ -221,6 +244,9 @@ def chosen(choice: Mapping[str, str], key: str, words: str, system: type[System]
     dropped = {key, *(("log",) if key in ("x", "y", "up") else ())}
     if key == "x" and observable_of(words) in system.observables:
         dropped |= {"value", "matrix", "at", "by"} | ({"y"} if "value" in choice else set())
+        if all(name == words or is_family(system, name) for name in seen):
+            other = next((name for name in mapped(system) if name != words), "")
+            return {**{name: said for name, said in choice.items() if name == "convention"}, key: words, "y": other}
     rest = {name: said for name, said in choice.items() if name not in dropped and (key, name) != ("up", "y")}
     return {**rest, {"up": "y"}.get(key, key): words} if words else rest
 

@@ -105,6 +105,7 @@ def serve(
             show=False,
             start=False,
             title="tsmech",
+            verbose=False,
             threaded=False,
             check_unused_sessions_milliseconds=2_000,
             unused_session_lifetime_milliseconds=UNUSED,

@@ -69,7 +69,7 @@ def draw_trails(experiment: Experiment, rows: Sequence[Row], picture: Picture) -
         "—" if not experiment.simulates(one) else "○" if curves.is_network(experiment, one) else "●" for one in answers
     ]
     whose = translation.remark(picture)
-    return Drawing(panels, [], "", answers, marks, [whose] if whose else [])
+    return Drawing(panels, [], f"colour: {colours.label}", answers, marks, [whose] if whose else [])
 
 
 def _trail(experiment: Experiment, rows: Sequence[Row], picture: Picture, name: str, answer: str, named: bool) -> Trail:

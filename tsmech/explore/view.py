@@ -23,7 +23,7 @@ from tsmech.explore.wording import (
 )
 from tsmech.plots.picture import choose, named_coordinates
 from tsmech.problem.observables import observable_of
-from tsmech.problem.parameters import nearest
+from tsmech.problem.parameters import NONE, nearest
 from tsmech.problem.system import System, has
 from tsmech.words import shown
 
@@ -222,14 +222,11 @@ class View:
         drawn |= {key: self.plot[key] for key in ("at", "log", "convention") if self.plot.get(key)}
         if (by := self.plot.get("by", "")) and by in (picture.by, *picture.panels):
             drawn["by"] = by
-        whole = self.system.name, self.words, drawn
         if self.base is None:
-            return whole
-        defaults = {name: default_words(self.system.parameters()[name]) for name in start.words}
+            return self.system.name, self.words, drawn
+        defaults = {name: default_words(self.system.parameters()[name]) or NONE for name in start.words}
         words = {**{name: defaults[name] for name in start.words if name not in self.words}, **self.words}
         changed = {name: said for name, said in words.items() if said != start.words.get(name)}
-        if not all(changed.values()):  # no words take back what the experiment says of a parameter without a default
-            return whole
         if self.plot == start.plot:
             return self.name, changed, {}
         if not self.plot.get("convention") and start.plot.get("convention"):

@@ -1,5 +1,6 @@
 """What pages say: values of parameters as a person types them, and errors in one line."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,17 +80,14 @@ def is_table(values: Sequence[Any]) -> bool:
 
 def to_words(parameter: Parameter, values: Sequence[Any]) -> str:
     """Return values of a parameter in words that are read as these values: a range where they are one."""
-    if parameter.single:
-        return "" if values[0] is None else ",".join(word(item) for item in values[0])
-    if len(values) > COLOURED and parameter.numeric:
+    listed = (values[0] or ()) if parameter.single else values
+    if len(listed) > COLOURED and (parameter.numeric or parameter.kinds[0] == "numbers"):
         for kind in ("", "log:"):
-            words = f"{kind}{values[0]:.12g}:{values[-1]:.12g}:{len(values)}"
-            try:
+            words = f"{kind}{listed[0]:.12g}:{listed[-1]:.12g}:{len(listed)}"
+            with contextlib.suppress(InputError):
                 if parameter.read(words) == tuple(values):
                     return words
-            except InputError:
-                continue
-    return ",".join(word(value) for value in values)
+    return ",".join(word(value) for value in listed)
 
 
 def word(value: Any) -> str:
@@ -107,10 +105,8 @@ def default_words(parameter: Parameter) -> str:
     """Return a parameter's default in words; nothing where it has none."""
     if parameter.required or parameter.default is None:
         return ""
-    default = parameter.default
-    if parameter.single:
-        return ",".join(word(item) for item in (default if isinstance(default, (tuple, list)) else [default]))
-    return word(default)
+    whole = not parameter.single or isinstance(parameter.default, (tuple, list))
+    return to_words(parameter, [parameter.default if whole else (parameter.default,)])
 
 
 def whole_words(name: str, words: str) -> int:
@@ -119,6 +115,7 @@ def whole_words(name: str, words: str) -> int:
         number = int(words)
     except ValueError:
         number = -1
-    if number < (name == "replicates"):
-        raise InputError(f"{name} = {shown(words)} is not allowed: it must be a whole number")
+    least = int(name == "replicates")
+    if number < least:
+        raise InputError(f"{name} = {shown(words)} is not allowed: it must be a whole number of at least {least}")
     return number

@@ -1,44 +1,68 @@
-"""Interruptions: heeded by a thread where the interpreter computes, kept from processes that have no say in them."""
+"""Interruptions: heeded while compiled code runs, kept from processes that have no say in them."""
 
 import contextlib
+import contextvars
+import ctypes
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from multiprocessing import resource_tracker
+from typing import TypeVar
 
-GRACE = 1.5
-"""Seconds after a signal in which the process may come to its end by itself."""
+T = TypeVar("T")
+
+HEARTBEAT = 0.2
+"""Seconds after which a wait begins anew: where the system lets no signal end it."""
+GRACE = 0.5
+"""Seconds after a signal in which work may come to its end by itself."""
+LEAST_PRIORITY = 19
+NAME = "tsmech-work"
+"""What threads are called that work for the main thread."""
 
 
-@contextlib.contextmanager
-def end_in_time(end: Callable[[], None]) -> Iterator[None]:
-    """Call ``end`` where this context has not been left within :data:`GRACE` of SIGINT or SIGTERM.
+def interruptible(work: Callable[[], T]) -> T:
+    """Return what ``work()`` returns, or raise what it raises; Ctrl-C is answered although compiled code runs.
 
-    Python's own handlers wait until compiled code returns.  The system's handler writes the signal's number into a
-    pipe at once, and a thread reads it there.
+    Python's handlers of signals wait until compiled code returns to the main thread.  So a thread of its own does the
+    work, and the main thread waits for it.  What a handler raises is raised in both: Python code ends at once, and
+    a kernel that does not end within :data:`GRACE` is left to itself until it returns, with the least priority, and its
+    result is dropped.  A thread that gets no signals, and one that works for another already, does its work itself.
+    Signals wait for what holds the interpreter's lock, as most of SciPy's linear algebra does and no kernel.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    left = threading.Event()
+        return work()
+    returned: list[T] = []
+    raised: list[BaseException] = []
+    ended = threading.Event()
 
-    def watch() -> None:
-        while number := os.read(reading, 1):
-            if number[0] in (signal.SIGINT, signal.SIGTERM) and not left.wait(GRACE):
-                end()
-        os.close(reading)
+    def perform() -> None:
+        try:
+            returned.append(work())
+        except BaseException as error:
+            raised.append(error)
+        ended.set()
 
-    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    threading.Thread(target=watch, daemon=True).start()
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(perform,), name=NAME, daemon=True)
+    thread.start()
     try:
-        yield
-    finally:
-        left.set()
-        signal.set_wakeup_fd(before)
-        os.close(writing)
+        while not ended.wait(HEARTBEAT):
+            pass
+    except BaseException as error:  # of a handler
+        kind = ctypes.py_object(type(error))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), kind)
+        if not ended.wait(GRACE) and sys.platform == "linux" and thread.native_id is not None:
+            with contextlib.suppress(OSError):  # where it has just ended
+                os.setpriority(os.PRIO_PROCESS, thread.native_id, LEAST_PRIORITY)  # there a thread has its own
+        raise
+    if raised:
+        raise raised.pop()
+    return returned.pop()
+
+
+def is_left_computing() -> bool:
+    """Return whether a kernel that was left to itself still computes."""
+    return any(thread.name == NAME for thread in threading.enumerate())
 
 
 @contextlib.contextmanager
@@ -47,6 +71,8 @@ def undisturbed() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    from multiprocessing import resource_tracker
+
     resource_tracker.ensure_running()  # it unblocks what is blocked
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -29,6 +29,8 @@ LARGEST_DIMENSION = 10**12
 """Largest input dimension: one vector of it takes eight terabytes."""
 LARGEST_WHOLE = 2**63 - 1
 """Largest whole number: that of arrays and files."""
+NONE = "none"
+"""What says that a parameter has no value."""
 PLAIN = (float, int, str, bool, type(None))
 """Types of values that cannot change."""
 
@@ -223,8 +225,11 @@ class Parameter:
 
         Words are a number, a comma-separated list, a linear range ``start:stop:count`` or a geometric range
         ``log:start:stop:count``.  The values of a range are rounded to twelve significant digits (to whole
-        numbers where the parameter is one), so that ``0.1:4:40`` holds 1 exactly.
+        numbers where the parameter is one), so that ``0.1:4:40`` holds 1 exactly.  The word ``none`` is no value, where
+        the parameter has none by default.
         """
+        if isinstance(given, str) and given.strip() == NONE and self.default is None:
+            given = None
         if given is None or self._is_table(given):
             return (self.check(given),)
         if self.single:

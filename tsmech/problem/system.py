@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from tsmech.errors import InputError
+from tsmech.machine.interruption import interruptible
 from tsmech.problem.answers import USUAL, Answer
 from tsmech.problem.conventions import Convention
 from tsmech.problem.curve import Curve, fault, undefined
@@ -248,14 +249,17 @@ class System:
         """Return one answer as a table, one row for each value of the coordinate; warn of what ``remark()`` says.
 
         Of a simulation that is one draw.  ``rng`` is a seed, or a generator: its state decides the draw, which moves it
-        on.
+        on.  Ctrl-C is answered at once, whatever the answer takes.
         """
         known = self.answers.get(answer)
         if known is not None and known.predicts:
             if remark := self.remark():
                 warnings.warn(remark, stacklevel=3)
-            return self.curve(answer).to_frame(self.observables)
-        return self.curve(answer, _descend(_generator(rng))).to_frame(self.observables)
+            curve = interruptible(lambda: self.curve(answer))
+        else:
+            generator = _descend(_generator(rng))
+            curve = interruptible(lambda: self.curve(answer, generator))
+        return curve.to_frame(self.observables)
 
     def theory(self) -> "pd.DataFrame":
         """Return the prediction for N → ∞, one row a coordinate value; warn of what ``remark()`` says."""

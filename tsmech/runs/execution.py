@@ -13,6 +13,7 @@ from tsmech.engine.executors import Pool
 from tsmech.engine.place import needs_script, open_pool, place
 from tsmech.errors import ConvergenceError, IncompleteError, InputError, TsmechError
 from tsmech.experiment import Experiment, Task, build, find_file, from_file
+from tsmech.machine.interruption import interruptible
 from tsmech.machine.threads import cores, one_thread_here
 from tsmech.problem.system import System
 from tsmech.runs import merging
@@ -43,6 +44,10 @@ def resolve(
         if parameters or given:
             raise InputError(f"{', '.join([*parameters, *given])} cannot be given beside an experiment: it holds them")
         return what
+    return interruptible(lambda: _read(what, parameters, **given))
+
+
+def _read(what: str | PathLike[str] | type[System], parameters: Mapping[str, Any], **given: Any) -> Experiment:
     if isinstance(what, PathLike):
         return from_file(Path(what), parameters, **given)
     if isinstance(what, str):

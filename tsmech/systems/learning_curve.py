@@ -12,7 +12,7 @@ from tsmech.problem import known_rows
 from tsmech.problem.columns import CHOICE
 from tsmech.problem.curve import Curve
 from tsmech.problem.feature_maps import MAPS, FeatureMap
-from tsmech.problem.files import KINDS
+from tsmech.problem.files import KINDS, state
 from tsmech.problem.made_up_tables import MADE_UP, made_up_table
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import Numbers, numbers, parameter
@@ -248,6 +248,7 @@ class LearningCurve(System):
         """Return the inputs and the targets as they are."""
         if self.data not in MADE_UP:
             if self.target is None:
+                state(self.data, "data", tuple(MADE_UP))  # a path that is wrong is said first
                 raise InputError("target is needed: name the column that is predicted")
             return read_targets(self.data, "data", self.target, self.columns, self.repeats, tuple(MADE_UP))
         for name in ("target", "columns", "repeats"):
