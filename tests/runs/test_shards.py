@@ -201,6 +201,8 @@ def test_python_takes_a_shard_too() -> None:
     for number in (1, 2):
         tsmech.run("gauge", level=1, replicates=3, shard=f"{number}/2", out=f"s{number}")
     whole = tsmech.run("gauge", level=1, replicates=3)
+    with pytest.raises(InputError, match="sources = s1 is one path: give a list"):
+        tsmech.merge("merged", "s1")
     merged = tsmech.merge("merged", ["s1", "s2"])
     assert merged.equals(whole)
 
