@@ -522,7 +522,7 @@ def test_a_switch_is_an_axis_of_a_sweep_and_another_setting_is_another_experimen
 
 def test_reading_that_takes_long_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Spectra of tables are taken where these are read, before there is anything to count."""
-    words = "ridge: reading its files and taking their spectra\n"
+    words = "ridge: resolving parameters; files, if any, and their spectra are read here\n"
     for patience, said in ((60.0, ""), (0.0, words)):
         monkeypatch.setattr(cli_run, "PATIENCE", patience)
         told, end = "", time.monotonic() + 20.0

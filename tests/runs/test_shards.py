@@ -92,7 +92,7 @@ def test_what_is_missing_is_said_and_can_be_added() -> None:
     assert words.startswith(
         f"{len(list(Shard(2, 3).tasks(asked)))} tasks are missing (reduced at level = 1.0, noise = 0.1, replicate 0;"
     )
-    assert words.endswith("; of 3 shards 2 were not given")
+    assert words.endswith("; not given: shard 2/3")
     with carry_out(asked, Path("merged")) as completed, carry_out(asked) as whole:
         assert content(completed) == content(whole)
 
@@ -183,7 +183,7 @@ def test_a_shard_has_a_directory_of_its_own_and_the_commands_join_them() -> None
     short = command("merge", "merged", places[1])
     assert short.code == 4
     assert "tasks are missing" in short.err
-    assert "of 2 shards 1 were not given; what is there is merged" in short.err
+    assert "; not given: shard 1/2; what is there is merged" in short.err
     said = command("merge", "merged", *places)
     assert (said.code, said.err) == (0, "")
     assert said.out.splitlines()[0] == "merged/table.csv"
@@ -201,6 +201,8 @@ def test_python_takes_a_shard_too() -> None:
     for number in (1, 2):
         tsmech.run("gauge", level=1, replicates=3, shard=f"{number}/2", out=f"s{number}")
     whole = tsmech.run("gauge", level=1, replicates=3)
+    with pytest.raises(InputError, match="sources = s1 is one path: give a list"):
+        tsmech.merge("merged", "s1")
     merged = tsmech.merge("merged", ["s1", "s2"])
     assert merged.equals(whole)
 

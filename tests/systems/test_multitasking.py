@@ -40,6 +40,9 @@ def test_half_times_of_theory_depend_on_no_report_and_simulations_approach_them(
     for name in ("learning_time", "transfer_time"):
         assert rare[name] == pytest.approx(theory[name], rel=1e-9)
         assert found[name] == pytest.approx(theory[name], abs=1e-3)  # less than the square of the times' distance
+    for answer in ("reduced", "direct"):  # a new task may be learnt before the first report
+        seldom = observed(answer, samples=[0, 4], **shared)
+        assert seldom["transfer_time"] == pytest.approx(theory["transfer_time"], rel=1e-3)
 
 
 def test_common_units_are_faster_and_transfer_and_interfere() -> None:

@@ -1,5 +1,6 @@
 """What every system in the registry declares for those who read, cite and play."""
 
+import inspect
 from types import ModuleType
 
 import pytest
@@ -25,6 +26,14 @@ def test_a_system_names_the_publications_that_it_rests_on(system: type[System]) 
     for reference in system.references:
         assert all((reference.authors, reference.title, reference.where or reference.arxiv))
         assert 1900 < reference.year < 2100
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_parameters_given_by_place_are_those_that_its_list_has_there(system: type[System]) -> None:
+    """Or they are given by name alone: a mixin's parameters come first in a dataclass, wherever they are listed."""
+    signature = inspect.signature(system).parameters.values()
+    placed = [one.name for one in signature if one.kind is not one.KEYWORD_ONLY]
+    assert placed == list(system.parameters())[: len(placed)]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

@@ -50,6 +50,15 @@ def test_without_an_initial_function_it_ends_at_kernel_interpolation() -> None:
     assert (found.variances == 0).all()
 
 
+def test_no_error_is_negative() -> None:
+    """A kernel of rank one: along all other modes the initial function's variance is rounding of either sign."""
+    field = np.linspace(-1, 2, 20)
+    kernel = np.outer(field, field)
+    found = trajectory(np.array([1e3]), kernel[:, :12], kernel, field[:12])
+    assert 0 <= found.train_error[0] < 1e-15
+    assert (found.variances >= 0).all()
+
+
 def test_the_largest_step_is_that_of_the_largest_eigenvalue() -> None:
     assert largest_step(TANGENT[:4]) == pytest.approx(8 / np.linalg.eigvalsh(TANGENT[:4]).max())
     with pytest.raises(InputError, match="do not fit"):

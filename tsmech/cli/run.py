@@ -332,7 +332,7 @@ def again(arguments: list[str]) -> str:
 @contextlib.contextmanager
 def reading(name: str, quiet: bool = False) -> Iterator[None]:
     """Say where it takes long to read what a person names, spectra of tables too."""
-    words = f"{name}: reading its files and taking their spectra"
+    words = f"{name}: resolving parameters; files, if any, and their spectra are read here"
     timer = threading.Timer(PATIENCE, say, (words, quiet))
     timer.daemon = True
     timer.start()

@@ -24,6 +24,7 @@ from tsmech.runs.shards import WHOLE, Shard
 from tsmech.runs.work import Work
 from tsmech.store import Store
 from tsmech.systems import REGISTRY
+from tsmech.words import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -288,6 +289,8 @@ def merge(out: str | Path, sources: Sequence[str | Path]) -> "pd.DataFrame":
     IncompleteError
         Where tasks are missing; what is there is merged.
     """
+    if isinstance(sources, (str, Path)):
+        raise InputError(f"sources = {shown(str(sources))} is one path: give a list of run directories")
     places = [Path(source) for source in sources]
     with merging.merge(Path(out), places) as store:
         if store.notice:

@@ -93,4 +93,5 @@ def _absent(sources: Sequence[Path]) -> str:
         return ""
     (count,) = counts
     numbers = [number for number in range(1, count + 1) if Shard(number, count) not in shards]
-    return f"; of {count} shards {', '.join(map(str, numbers))} were not given" if numbers else ""
+    listed = ", ".join(f"{number}/{count}" for number in numbers)
+    return f"; not given: shard{'s' * (len(numbers) > 1)} {listed}" if numbers else ""

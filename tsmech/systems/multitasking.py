@@ -26,6 +26,9 @@ Array = NDArray[np.float64]
 
 STARTS = ("aligned", "small")
 
+LOOKS, FIRST_LOOK = 200, 1e-4
+"""At how many times simulations look at a new task, evenly in the logarithm, and the first in units of the last."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Multitasking(Reports):
@@ -292,7 +295,7 @@ class Multitasking(Reports):
         new = total[:0]
         if len(found) == len(times):
             after = np.vstack([found[-1][:1], self.start(1)[1:]])
-            new = _read(race(after, s, 1, times, self.step), 1)[0].mean(axis=1)
+            new = _read(race(after, s, 1, self._times_of_a_new_task(), self.step), 1)[0].mean(axis=1)
         error = ((s - total) ** 2).sum(axis=2).mean(axis=1) / 2
         crosstalk = (common**2).sum(axis=2).mean(axis=1) / 2
         half = self._half(total.mean(axis=1), new)
@@ -313,7 +316,7 @@ class Multitasking(Reports):
             weights = sims.new_output(
                 states[-1], self._weights(added, second, 1), added, aligned=self.initial == "aligned"
             )
-            new = sims.measure(sims.train(weights, added, self.times(), self.step), added).strengths
+            new = sims.measure(sims.train(weights, added, self._times_of_a_new_task(), self.step), added).strengths
         half = self._half(found.strengths, new)
         return self._curve(found.strengths, found.common, half, found.error, found.crosstalk)
 
@@ -335,8 +338,14 @@ class Multitasking(Reports):
 
     def _half(self, total: Array, new: Array) -> tuple[Array, Array]:
         """Return when the tasks, and new ones afterwards, are half learnt, each of shape (modes,)."""
-        s, times = self.mode_strengths(), self.times()
-        return half_learnt(times[: len(total)], total, s, 2), half_learnt(times[: len(new)], new, s, 2)
+        s, times, later = self.mode_strengths(), self.times(), self._times_of_a_new_task()
+        return half_learnt(times[: len(total)], total, s, 2), half_learnt(later[: len(new)], new, s, 2)
+
+    def _times_of_a_new_task(self) -> Array:
+        """Return when simulations look at a new task: it may be learnt long before the first report, and is in none."""
+        times = self.times()
+        looks = np.geomspace(FIRST_LOOK * times[-1], times[-1], LOOKS)
+        return times_with_step(np.unique(np.append(times, looks)), self.step)
 
     def _curve(
         self,

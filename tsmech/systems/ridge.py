@@ -16,7 +16,7 @@ from tsmech.problem.references import ADVANI_SAXE, DUMITRIU_EDELMAN, KROGH_HERTZ
 from tsmech.problem.system import Convergence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ridge(GaussianInputs):
     r"""Ridge regression of a noisy linear teacher: double descent in alpha = P/N.
 

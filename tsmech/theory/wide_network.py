@@ -75,7 +75,7 @@ def trajectory(
     gain = np.where(still, np.asarray(times)[:, None], gone / np.where(still, 1.0, rates)) / P
     turned = U.T @ labels
     K = scale**2 * covariance
-    own = np.einsum("ij,ij->j", U, K[:P, :P] @ U)
+    own = np.maximum(np.einsum("ij,ij->j", U, K[:P, :P] @ U), 0.0)
     train = (left**2) @ (turned**2 + own) / (2 * P)
     read = tangent[P:] @ U
     cross = K[P:, :P] @ U

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -133,6 +134,23 @@ def test_the_volterra_equation_holds() -> None:
         added = [f * w @ ((nodes**power * left) @ weights * found.train_error[:-1]) for power in (1, 2)]
         assert found.generalization_error[-1] == pytest.approx(mean.generalization_error[0] + added[0], rel=1e-7)
         assert found.train_error[-1] == pytest.approx(mean.train_error[0] + added[1], rel=1e-7)
+
+
+@pytest.mark.parametrize(("alpha", "rate", "noise"), [(0.2, 0.1, 0.5), (3.0, 2.0, 0.0)])
+def test_examples_that_are_learnt_leave_ever_smaller_errors(alpha: float, rate: float, noise: float) -> None:
+    """Of mean and variance together, whose rates are positive off the diagonal, so that powers keep small numbers."""
+    f, epochs = rate**2 / alpha, np.array([1.0, 10.0, 100.0, 300.0])
+    found = linear_unit(epochs, alpha, noise, Q=0.6, R=0.1, teacher=1.2, rate=rate, fluctuation=f)
+    spectrum = isotropic(alpha, 1.0, [0.0, 1 / (rate * epochs[-1])])
+    kept = np.real(spectrum.nodes * spectrum.weights) > 1e-18
+    nodes, weights = np.real(spectrum.nodes)[kept], np.real(spectrum.weights)[kept]
+    parts = (nodes * (0.6 - 0.1**2 + (1.2 - 0.1) ** 2) + noise**2 / alpha) / 2
+    fastest = 2 * rate * nodes.max()
+    rates = np.diag(fastest - 2 * rate * nodes) + f * np.outer(nodes**2, weights)
+    epoch = scipy.linalg.expm(rates / 16) * math.exp(-fastest / 16)
+    expected = [weights @ np.linalg.matrix_power(epoch, 16 * int(k)) @ parts for k in epochs]
+    np.testing.assert_allclose(found.train_error, expected, rtol=1e-9)
+    assert 0 < found.train_error[-1] < 1e-40
 
 
 def test_many_examples_are_one_pass_sgd() -> None:
