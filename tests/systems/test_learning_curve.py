@@ -305,6 +305,17 @@ def test_learning_curves_of_features_are_predicted(features: str) -> None:
     assert (np.abs(theory.observables["test_error"] - real) < 3 * theory.errors["test_error"]).all()
 
 
+def test_random_features_that_are_almost_always_zero_are_not_standardised_without_a_word() -> None:
+    """... by each training set: held-out rows lie far out, and the real error exceeds what is predicted."""
+    given = {"features": "random_features", "width": 400, "penalty": 3.0, "fractions": (0.1,), "held_out": 0.5}
+    for standardise in (False, True):
+        found = problem(standardise=standardise, **given)
+        theory = found.curve("theory").observables["test_error"][0]
+        real = np.mean([found.curve("direct", seed).observables["test_error"][0] for seed in range(20)])
+        assert ("standardised columns vary in few rows only" in str(found.remark())) == standardise
+        assert (real > 2 * theory) if standardise else (0.7 < real / theory < 1.4)
+
+
 def test_a_fifth_of_the_rows_predicts_four_fifths() -> None:
     found = LearningCurve(data="made_up", known=0.2, penalty=0.5, fractions=(0.8,))
     theory = found.curve("theory")

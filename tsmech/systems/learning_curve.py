@@ -315,7 +315,7 @@ class LearningCurve(System):
                 f"the inputs determine {shown(', '.join(told), 100)} to {ALL:g} of the variance: is a copy of it among "
                 "them?"
             )
-        words += oddities(known)
+        words += oddities(known, float(self.sizes()[0]))
         return "; ".join(words) or None
 
     def theory_curve(self) -> Curve:
