@@ -167,7 +167,8 @@ def test_other_words_in_a_target_are_refused_in_one_line() -> None:
     high = np.where(FRAME.y > FRAME.y.median(), "yes", "no")
     for words, why in (
         (np.append(high[:-1], "perhaps"), r"t.csv: the target y holds 3 different words \(no, perhaps, yes\): two are"),
-        (np.append(high[:-1], ""), "the target y has words, and no word in some rows"),
+        (np.append(high[:-1], ""), "the target y holds '' in row 120 of its cells, a missing value"),
+        (np.where(np.arange(120) % 9 == 3, "NA", "yes"), "the target y holds 'NA' in row 4 of its cells, a missing v"),
         (np.full(120, "yes"), "the target y is constant"),
         (np.append("1", high[1:]), "row 3, column 9 holds '(yes|no)'"),
     ):
@@ -259,6 +260,11 @@ def test_stimuli_are_named_in_words_or_numbers() -> None:
         assert (table.targets == numbered.targets).all()
     with pytest.raises(InputError, match="row 2, column 5 holds 'image 0'"):
         problem(target=("y",), columns=None)
+    frame.assign(stimulus=np.where(place == 7, "NA", "image")).to_csv("t.csv", index=False)
+    with pytest.raises(InputError, match="the column of repeats stimulus holds 'NA' in row 15 of its cells, a missing"):
+        problem(**given)
+    frame.assign(stimulus=place, b=frame.b + 0.1 * rng.standard_normal(80)).to_csv("t.csv", index=False)
+    assert "repeats of one stimulus have different inputs" in str(problem(**given).remark())
     frame.assign(stimulus=place, z=np.tile([2.0, -2.0], 40)).to_csv("t.csv", index=False)
     with pytest.raises(InputError, match="the target z varies between stimuli no more than between repeats"):
         problem(**(given | {"target": ("y", "z")}))

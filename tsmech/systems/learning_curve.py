@@ -36,6 +36,8 @@ REPEATED = 0.1
 """Share of rows with the inputs of an earlier one from which on that is said."""
 ALL = 1e-9
 """Share of a target's variance that is lost in rounding."""
+SAME = 1e-6
+"""Share of a column's variance between repeats of one stimulus from which on that is said."""
 SHAPES = {"width": "random_features", "degree": "polynomial", "length": "kernel"}
 TARGET = ("target",)
 
@@ -299,6 +301,11 @@ class LearningCurve(System):
             named = ", ".join(table.two_valued[:3]) + (", ..." if len(table.two_valued) > 3 else "")
             words.append(f"{named} {'have' if several else 'has'} two values: {'they are' if several else 'it is'} "
                          "regressed on as -1 and 1")  # fmt: skip
+        if table.repeats is not None and table.repeats.apart > SAME:
+            words.append(
+                f"repeats of one stimulus have different inputs (up to {100 * table.repeats.apart:.1g} % of a column's "
+                "variance): the mean inputs are taken"
+            )
         if table.duplicates:
             words.append(
                 f"{table.duplicates} of {len(table.inputs)} rows are duplicates of earlier ones: a copy of a training "
