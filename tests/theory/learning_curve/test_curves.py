@@ -218,6 +218,15 @@ def test_no_penalty_is_chosen_where_nothing_is_known() -> None:
         assert (np.abs(found.mean_square - np.mean(fits, axis=0)) < 3 * found.mean_square_error).all()
 
 
+def test_the_best_penalty_is_never_predicted_to_be_worse_than_to_learn_nothing() -> None:
+    """A target that inputs of few values determine: left-out errors are rounding, and say nothing of their slopes."""
+    X = np.random.default_rng(0).integers(0, 2, (160, 5)) - 0.5
+    inputs = FeatureMap("polynomial", 1, 4, 1.0).of(X, X)
+    y = np.sign(X[:, :1] * X[:, 1:2])
+    found = predict(estimate(decompose(inputs, y)), (24, 37, 160), None)
+    assert (found.mean_square <= 1.01 * y.var() * (1 + 1 / found.rows[:, None])).all()
+
+
 def test_without_a_penalty_there_is_a_peak_where_rows_meet_columns() -> None:
     found = population(150, 60, 1.0, 0.5, 0)
     error = predict(found, (30, 55, 61, 65, 120), 0.0).mean_square[:, 0]

@@ -154,7 +154,10 @@ class _AtSize:
         penalties = self.penalties[kept]
         chosen, (low, high) = penalties[choice.place], np.log(penalties[[choice.lower, choice.upper]])
         error = chosen * np.expm1(0.5 * (high - low))
-        return float(found.log_kappa[kept][choice.place]), float(chosen), float(error), float(np.exp(choice.optimism))
+        least = curve[choice.place]
+        most = np.log(curve[-1] / least) if least > 0.0 else 0.0  # what is chosen is no worse than to learn nothing
+        raised = np.exp(min(choice.optimism, most))
+        return float(found.log_kappa[kept][choice.place]), float(chosen), float(error), float(raised)
 
 
 def _mean_square(error: Array, share: Array, noise: float, slope: Array, factors: Factors) -> Array:
