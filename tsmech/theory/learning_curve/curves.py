@@ -155,7 +155,8 @@ class _AtSize:
         chosen, (low, high) = penalties[choice.place], np.log(penalties[[choice.lower, choice.upper]])
         error = chosen * np.expm1(0.5 * (high - low))
         least = curve[choice.place]
-        most = np.log(curve[-1] / least) if least > 0.0 else 0.0  # what is chosen is no worse than to learn nothing
+        worst = curve[-1] * (1.0 + 2.0 * found.relative[-1, target])  # what is chosen is no worse than to learn nothing
+        most = np.log(worst / least) if least > 0.0 else 0.0
         raised = np.exp(min(choice.optimism, most))
         return float(found.log_kappa[kept][choice.place]), float(chosen), float(error), float(raised)
 
