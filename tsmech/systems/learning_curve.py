@@ -333,7 +333,7 @@ class LearningCurve(System):
         held, _, known = self._split_rows()
         sizes = self.sizes()
         penalty = float(self.penalty) if not isinstance(self.penalty, str) else None
-        found = predict(population, sizes, penalty, reported=held.size or np.inf)
+        found = predict(population, sizes, penalty, reported=held.size or np.inf, within=self._within)
         best = found if penalty is None else predict(population, sizes, None)
         floor, floor_error = (np.tile(part / 2, (sizes.size, 1)) for part in noise_floor(population))
         values = {
@@ -431,7 +431,7 @@ class LearningCurve(System):
             raise InputError(f"target = {target} is not allowed: it must be one of {', '.join(names[:20])}")
         penalty = float(self.penalty) if not isinstance(self.penalty, str) else None
         place = 0 if target is None else names.index(target)
-        return rows_for(self._population(), 2.0 * error, penalty, place)
+        return rows_for(self._population(), 2.0 * error, penalty, place, within=self._within)
 
     def _curve(self, sizes: NDArray[np.intp], values: dict[str, Array], errors: dict[str, Array]) -> Curve:
         """Return a curve along the rows: plain numbers of one target, vectors named by the header of several."""
@@ -446,6 +446,11 @@ class LearningCurve(System):
         table = self.table()
         still = np.flatnonzero(np.ptp(table.targets[rows], axis=0) == 0.0)
         return table.names[still[0]] if still.size else None
+
+    @property
+    def _within(self) -> bool:
+        """Whether each training set chooses its penalty itself."""
+        return self.penalty == "cross_validated"
 
     def _map(self) -> FeatureMap:
         return FeatureMap(self.features, self.width, self.degree, self.length)
