@@ -58,7 +58,7 @@ def test_theory_does_not_see_the_rows_that_are_held_out() -> None:
     """... altered in every column they leave it as it was, bit by bit; altered known rows do not."""
     for given in ({}, {"standardise": True}, {"features": "polynomial"}, {"features": "kernel"}, {"known": 0.4}):
         before = theory_of(given)
-        held, _, known = problem(**given)._split_rows()
+        _, held, _, known, *_ = problem(**given)._sample()
         changed = FRAME.copy()
         hidden = np.setdiff1d(np.arange(120), known)
         assert set(held) <= set(hidden)
@@ -133,7 +133,7 @@ def test_two_valued_targets_are_minus_one_and_one_and_that_is_said() -> None:
     assert set(np.unique(problem().table().targets)) == {-1.0, 1.0}
     with pytest.warns(UserWarning, match="y has two values: it is regressed on as -1 and 1"):
         theory = problem().theory()
-    held, _, known = problem()._split_rows()
+    _, held, _, known, *_ = problem()._sample()
     frame.loc[held, "y"] = np.linspace(-9.0, 9.0, held.size)  # a third value that theory must not see
     frame.to_csv("t.csv", index=False)
     pd.testing.assert_frame_equal(theory_of({}), theory, check_exact=True)
@@ -218,7 +218,7 @@ def test_repeats_are_averaged_and_say_what_could_be_explained() -> None:
     assert share[0] == pytest.approx(1 - 0.2 / (clean.var() + 0.2), abs=0.02)
     assert 0.2 * np.sqrt(2 / 320) / (clean.var() + 0.2) == pytest.approx(error[0], rel=0.3)
     theory, direct = found.theory(), found.direct(rng=0)
-    held = found._split_rows()[0]
+    held = found._sample().held
     hidden = np.isin(frame.stimulus, np.unique(stimulus)[held])
     frame.loc[hidden, "y"] *= rng.uniform(0.1, 3.0, hidden.sum())  # of each repeat by itself
     frame.sample(frac=1, random_state=0).to_csv("r.csv", index=False)
@@ -326,7 +326,7 @@ def test_a_fifth_of_the_rows_predicts_four_fifths() -> None:
     found = LearningCurve(data="made_up", known=0.2, penalty=0.5, fractions=(0.8,))
     theory = found.curve("theory")
     real = found.curve("direct", 0).observables["test_error"]
-    assert found._split_rows()[2].size == 400
+    assert found._sample().known.size == 400
     assert abs(theory.observables["test_error"] - real) < 2.5 * theory.errors["test_error"]
 
 

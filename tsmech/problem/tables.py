@@ -21,6 +21,10 @@ BLOCK = 1 << 20
 """Rows times columns that are moved at once."""
 ALIKE = 1e-12
 """Relative scatter below which a column counts as constant."""
+REPEATED = 0.1
+"""Share of rows with the inputs of an earlier one from which on that is said."""
+SAME = 1e-6
+"""Share of a column's variance between repeats of one stimulus from which on that is said."""
 LEAST, MOST = 1e-50, 1e50
 """Least spread and largest number of a column: fourth powers of errors must be numbers too."""
 
@@ -79,6 +83,31 @@ class Table(NamedTuple):
     """By target, where it was two words: its name and which of them is 1."""
     two_valued: tuple[str, ...] = ()
     """Targets with two values, which are -1 and 1 here."""
+
+    def oddities(self) -> list[str]:
+        """Return in words what is odd about the rows."""
+        words, count = [], len(self.inputs)
+        if self.two_valued:
+            several = len(self.two_valued) > 1
+            named = ", ".join(self.two_valued[:3]) + (", ..." if len(self.two_valued) > 3 else "")
+            words.append(f"{named} {'have' if several else 'has'} two values: {'they are' if several else 'it is'} "
+                         "regressed on as -1 and 1")  # fmt: skip
+        if self.repeats is not None and self.repeats.apart > SAME:
+            words.append(
+                f"repeats of one stimulus have different inputs (up to {100 * self.repeats.apart:.1g} % of a column's "
+                "variance): the mean inputs are taken"
+            )
+        if self.duplicates:
+            words.append(
+                f"{self.duplicates} of {count} rows are duplicates of earlier ones: a copy of a training row among the "
+                "rows that are left or held out makes errors look too small"
+            )
+        if self.repeated > REPEATED * count:
+            words.append(
+                f"{self.repeated} of {count} rows have all inputs of an earlier one: if they repeat a stimulus, errors "
+                "are those on stimuli that were seen, and repeats averages them"
+            )
+        return words
 
 
 def read_targets(
