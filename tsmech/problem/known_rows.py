@@ -100,7 +100,7 @@ class Sample(NamedTuple):
         self.features.check(columns, count)
         side = min(known.size, self.features.number(columns, known.size))
         if short := shortage(3.0 * 8 * side**2, f"the decomposition of {known.size} rows"):
-            raise InputError(f"data is not allowed: {short}")
+            raise InputError(f"known is not allowed here: {short}")
 
     def inputs(self) -> Array:
         """Return the features of all rows, scaled by those that are not held out, shape (rows, features)."""

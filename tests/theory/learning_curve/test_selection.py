@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from tsmech.sims.learning_curve import MadeUp, make_table
 from tsmech.theory.learning_curve import decompose, estimate, predict
 
-PENALTIES = np.geomspace(1e-4, 1e5, 136)
+PENALTIES = np.geomspace(1e-4, 1e5, 91)
 
 
 def draw(made: MadeUp, rows: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -15,7 +15,7 @@ def draw(made: MadeUp, rows: int, rng: np.random.Generator) -> tuple[NDArray[np.
     return X, X @ made.teacher + made.noise * rng.standard_normal(rows)
 
 
-def cost(made: MadeUp, rows: int, sets: int = 150) -> tuple[float, float]:
+def cost(made: MadeUp, rows: int, sets: int = 100) -> tuple[float, float]:
     """Return by what share the error at penalties of the least left-out errors exceeds that at the best one.
 
     Without the worst twentieth of the training sets, some of which choose next to no penalty: they make up to two
@@ -41,7 +41,7 @@ def cost(made: MadeUp, rows: int, sets: int = 150) -> tuple[float, float]:
 
 def predicted(made: MadeUp, known: int, rows: int) -> float:
     found = []
-    for seed in range(4):
+    for seed in range(3):
         X, y = draw(made, known, np.random.default_rng([seed, 2]))
         population = estimate(decompose(X, y[:, None]))
         best = predict(population, rows, None)
@@ -53,7 +53,7 @@ def predicted(made: MadeUp, known: int, rows: int) -> float:
 
 @pytest.mark.parametrize(
     ("known", "columns", "noise", "rows"),
-    [(36, 13, 0.5, 36), (36, 13, 0.5, 9), (50, 20, 1.0, 12), (150, 60, 0.5, 37), (150, 60, 0.5, 150)],
+    [(36, 13, 0.5, 9), (50, 20, 1.0, 12), (150, 60, 0.5, 37), (150, 60, 0.5, 150)],
 )
 def test_what_it_costs_is_told_within_a_factor_of_three(known: int, columns: int, noise: float, rows: int) -> None:
     """... over a range from 0.5 to 15 per cent."""
