@@ -4,7 +4,9 @@
 ``before``, the least of the estimated curve less what students of the known rows (and of new ones, where these do not
 suffice) get with that penalty, both less what they are with the truly best penalty, so that only the choice is left;
 ``after``, the same of the prediction; and how often the truly best penalty lies within the stated error of the chosen
-one, in per cent.  theory/learning_curve.md, section 9, quotes it.
+one, in per cent.  Then what students lose who choose by leave-one-out errors on their own rows: in the mean, with its
+standard error, without the worst twentieth of the training sets, and as it is predicted.
+theory/learning_curve.md, section 9, quotes it.
 """
 
 import sys
@@ -45,6 +47,38 @@ def students(X: np.ndarray, y: np.ndarray, made: MadeUp) -> np.ndarray:
     w = V.T @ ((root * (U.T @ (y - y.mean())))[:, None] / (root[:, None] ** 2 + GRID))
     level = y.mean() - X.mean(axis=0) @ w
     return made.eigenvalues @ (w - made.teacher[:, None]) ** 2 + level**2 + made.noise**2
+
+
+def own_choice(X: np.ndarray, y: np.ndarray) -> int:
+    """Return the place of the penalty of the least leave-one-out error."""
+    A = X - X.mean(axis=0)
+    U, root, _ = np.linalg.svd(A, full_matrices=False)
+    kept = root > 1e-9 * root[0]
+    U, share = U[:, kept], root[kept, None] ** 2 / (root[kept, None] ** 2 + GRID)
+    residual = (y - y.mean())[:, None] - U @ (share * (U.T @ (y - y.mean()))[:, None])
+    left = np.maximum(1.0 - 1.0 / y.size - (U * U) @ share, 1e-9)
+    return int(((residual / left) ** 2).mean(axis=0).argmin())
+
+
+def measure_within(case: tuple[int, int, float, float, bool], size: int, tables: int) -> np.ndarray:
+    """Return how far errors of students that choose their own penalty exceed the least one, and the prediction."""
+    known, columns, exponent, noise, unequal = case
+    made = make_table(10, columns, exponent=exponent, noise=noise, seed=1)
+    rng = np.random.default_rng([size, 9])
+    sets = [draw(made, size, unequal, rng) for _ in range(DRAWS)]
+    errors = np.array([students(*one, made) for one in sets])
+    best = int(errors.mean(axis=0).argmin())
+    chosen = errors[np.arange(DRAWS), [own_choice(*one) for one in sets]]
+    more = np.sort(chosen - errors[:, best]) / errors[:, best].mean()
+    predicted = []
+    for table in range(tables):
+        X, y = draw(made, known, unequal, np.random.default_rng([table, 2]))
+        population = estimate(decompose(X, y[:, None]))
+        penalty = float(predict(population, size, None).penalty[0, 0])
+        least = predict(population, size, penalty).mean_square[0, 0]
+        predicted.append(predict(population, size, None, within=True).mean_square[0, 0] / least - 1)
+    kept = more[: int(0.95 * DRAWS)]
+    return 100 * np.array([more.mean(), more.std() / np.sqrt(DRAWS), kept.mean(), np.mean(predicted)])
 
 
 def measure(case: tuple[int, int, float, float, bool], size: int, tables: int) -> np.ndarray:
@@ -88,6 +122,9 @@ def main(tables: int) -> None:
                 f"  covered {mean[2]:3.0f}",
                 flush=True,
             )
+            mean, error, kept, told = measure_within(case, size, min(tables, 30))
+            print(f"             one's own choice costs {mean:5.2f} ± {error:4.2f}, {kept:5.2f} in all but the worst "
+                  f"twentieth, predicted {told:5.2f}", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

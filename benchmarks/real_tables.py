@@ -109,11 +109,11 @@ def measure(options: dict[str, object], penalty: float | str, known: float | Non
         explained_errors.append(theory.errors["explained"])
         real.append(np.mean([draw["test_error"] for draw in draws], axis=0))
         r2.append(np.mean([draw["explained"] for draw in draws], axis=0))
-        own = predict(problem._population(), problem.sizes(), None if isinstance(penalty, str) else penalty)
+        own = predict(problem._sample().population(), problem.sizes(), None if isinstance(penalty, str) else penalty)
         penalties.append(own.penalty[:, 0])
-        lost.append(lost_freedom(problem._decomposed(), own.rows, own.penalty[:, 0]))
+        lost.append(lost_freedom(problem._sample().decomposed(), own.rows, own.penalty[:, 0]))
         stated.append((own.mean_square_error / own.mean_square)[:, 0])
-    held, pool, known_rows = problem._split_rows()
+    _, held, pool, known_rows, *_ = problem._sample()
     count = held.size + pool.size
     predicted, errors, real = map(np.array, (predicted, errors, real))
     truth = real.mean(axis=0)
@@ -150,7 +150,7 @@ def main(splits: int, names: tuple[str, ...]) -> None:
             started = time.perf_counter()
             options = write(name, Path(folder))
             problem = tsmech.LearningCurve(**options)
-            print(f"{name}: {len(problem.table().inputs)} rows, {problem._decomposed().columns} columns")
+            print(f"{name}: {len(problem.table().inputs)} rows, {problem._sample().decomposed().columns} columns")
             print(f"  says: {problem.remark()}")
             for penalty in (10.0, "best"):
                 for known in (None, 0.2):

@@ -4,11 +4,13 @@ A sweep has many problems of one table; which rows are known, their decompositio
 """
 
 import functools
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.errors import InputError
+from tsmech.machine.memory import shortage
 from tsmech.problem.feature_maps import FeatureMap
 from tsmech.problem.tables import Table, signed
 
@@ -19,6 +21,8 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 Kind = TypeVar("Kind")
 
+FEWEST = 10
+"""Least number of known rows."""
 STREAM = 15
 """First number of the seeds of the splits."""
 
@@ -58,24 +62,75 @@ def split(count: int, held_out: float, known: float | None, number: int) -> tupl
     return np.sort(order[:held]), np.sort(pool), np.sort(seen)
 
 
-def as_signs(table: Table, known: Rows) -> Table:
-    """Return the table with targets of two values as -1 and 1, by what the known rows say."""
-    return _signs(Same(table), known.tobytes())
+class Sample(NamedTuple):
+    """A table, which of its rows theory knows and which it never sees, and what ridge regression works on."""
+
+    table: Table
+    """Its targets of two values are -1 and 1, by what the known rows say."""
+    held: Rows
+    """The rows that are held out, in the order of the file."""
+    pool: Rows
+    """All others."""
+    known: Rows
+    """Those of the others that theory is given."""
+    features: FeatureMap
+    intercept: bool
+    standardise: bool
+
+    def constant(self, rows: Rows) -> str | None:
+        """Return the name of a target that is constant over some rows."""
+        still = np.flatnonzero(np.ptp(self.table.targets[rows], axis=0) == 0.0)
+        return self.table.names[still[0]] if still.size else None
+
+    def check(self) -> None:
+        """Refuse what theory can make nothing of, and what does not fit into memory."""
+        table, known, count = self.table, self.known, len(self.table.inputs)
+        if known.size < FEWEST:
+            raise InputError(f"known: {known.size} of {count} rows are known to theory: at least {FEWEST} must be")
+        if still := self.constant(known):
+            raise InputError(
+                f"over the {known.size} rows that are known to theory the target {still} is constant: know more rows"
+            )
+        if table.repeats is not None and not (table.repeats.explainable(table.targets, known)[0] > 0).all():
+            raise InputError(
+                "repeats: over the rows that are known to theory targets vary between stimuli no more than between "
+                "repeats: know more rows"
+            )
+        columns = table.inputs.shape[1]
+        self.features.check(columns, count)
+        side = min(known.size, self.features.number(columns, known.size))
+        if short := shortage(3.0 * 8 * side**2, f"the decomposition of {known.size} rows"):
+            raise InputError(f"known is not allowed here: {short}")
+
+    def inputs(self) -> Array:
+        """Return the features of all rows, scaled by those that are not held out, shape (rows, features)."""
+        if self.features.kind == "none":
+            return self.table.inputs
+        return _map(self.features, Same(self.table), self.pool.tobytes())
+
+    def decomposed(self) -> "KnownRows":
+        """Return what the known rows say; no other row is looked at."""
+        return _decompose(Same(self.table), self.known.tobytes(), self.features, self.intercept, self.standardise)
+
+    def population(self) -> "Population":
+        """Return the estimate from the known rows; a kernel has directions without end."""
+        return _estimate(Same(self.decomposed()), self.features.kind == "kernel")
 
 
-def decomposed(table: Table, known: Rows, features: FeatureMap, intercept: bool, standardise: bool) -> "KnownRows":
-    """Return what the known rows say; no other row is looked at."""
-    return _decompose(Same(table), known.tobytes(), features, intercept, standardise)
-
-
-def estimated(known: "KnownRows", endless: bool) -> "Population":
-    """Return the estimate from the known rows; where ``endless`` there are directions without end, as of a kernel."""
-    return _estimate(Same(known), endless)
-
-
-def mapped(features: FeatureMap, table: Table, rows: Rows, pool: Rows) -> Array:
-    """Return the features of some rows, scaled by those of the pool."""
-    return _map(features, Same(table), rows.tobytes(), pool.tobytes())
+def sample(
+    table: Table,
+    held_out: float,
+    known: float | None,
+    number: int,
+    features: FeatureMap,
+    intercept: bool,
+    standardise: bool,
+) -> Sample:
+    """Return a table's rows as :func:`split` splits them; the other parameters are those of :class:`Sample`."""
+    held, pool, seen = split(len(table.inputs), held_out, known, number)
+    if seen.size:
+        table = _signs(Same(table), seen.tobytes())
+    return Sample(table, held, pool, seen, features, intercept, standardise)
 
 
 @functools.lru_cache(maxsize=4)
@@ -104,6 +159,6 @@ def _estimate(known: "Same[KnownRows]", endless: bool) -> "Population":
 
 
 @functools.lru_cache(maxsize=2)
-def _map(features: FeatureMap, table: Same[Table], rows: bytes, pool: bytes) -> Array:
-    at, reference = (np.frombuffer(part, dtype=np.intp) for part in (rows, pool))
-    return features.of(table.value.inputs[at], table.value.inputs[reference])
+def _map(features: FeatureMap, table: Same[Table], pool: bytes) -> Array:
+    inputs = table.value.inputs
+    return features.of(inputs, inputs[np.frombuffer(pool, dtype=np.intp)])

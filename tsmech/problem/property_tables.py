@@ -133,8 +133,7 @@ def _tabulate(header: list[str], rows: list[list[str]], what: str) -> PropertyTa
         items.append(row[0].strip())
         for column, cell in enumerate(map(str.strip, row[1:])):
             if not text_tables.is_number(cell):
-                comma = ", a decimal comma: write decimals with a point" if text_tables.like_number(cell) else ""
-                fault = comma or ": no number"
+                fault = text_tables.fault_of(cell) or ": no number"
                 raise InputError(f"{what} holds {shown(cell)} in row {number}, column {column + 2}{fault}")
             values[number - 2, column] = float(cell)
     wrong = np.argwhere(~(np.abs(values) <= LARGEST))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.problem.columns import Columns, Heading, matching
 from tsmech.problem.files import read_named_table, state
+from tsmech.problem.text_tables import is_missing, is_number
 from tsmech.words import shown
 
 Array = NDArray[np.float64]
@@ -20,6 +21,10 @@ BLOCK = 1 << 20
 """Rows times columns that are moved at once."""
 ALIKE = 1e-12
 """Relative scatter below which a column counts as constant."""
+REPEATED = 0.1
+"""Share of rows with the inputs of an earlier one from which on that is said."""
+SAME = 1e-6
+"""Share of a column's variance between repeats of one stimulus from which on that is said."""
 LEAST, MOST = 1e-50, 1e50
 """Least spread and largest number of a column: fourth powers of errors must be numbers too."""
 
@@ -31,6 +36,8 @@ class Repeats(NamedTuple):
     """Shape (rows,)."""
     squares: Array
     """Sums of squared distances of the repeats from their mean, shape (rows, targets)."""
+    apart: float
+    """Share of the inputs' variance between repeats of one stimulus, that of the column where it is largest."""
 
     def explainable(self, targets: Array, rows: Rows | None = None) -> tuple[Array, Array]:
         r"""Return by target the share of the variance over some rows that is no noise, and its standard error.
@@ -76,6 +83,31 @@ class Table(NamedTuple):
     """By target, where it was two words: its name and which of them is 1."""
     two_valued: tuple[str, ...] = ()
     """Targets with two values, which are -1 and 1 here."""
+
+    def oddities(self) -> list[str]:
+        """Return in words what is odd about the rows."""
+        words, count = [], len(self.inputs)
+        if self.two_valued:
+            several = len(self.two_valued) > 1
+            named = ", ".join(self.two_valued[:3]) + (", ..." if len(self.two_valued) > 3 else "")
+            words.append(f"{named} {'have' if several else 'has'} two values: {'they are' if several else 'it is'} "
+                         "regressed on as -1 and 1")  # fmt: skip
+        if self.repeats is not None and self.repeats.apart > SAME:
+            words.append(
+                f"repeats of one stimulus have different inputs (up to {100 * self.repeats.apart:.1g} % of a column's "
+                "variance): the mean inputs are taken"
+            )
+        if self.duplicates:
+            words.append(
+                f"{self.duplicates} of {count} rows are duplicates of earlier ones: a copy of a training row among the "
+                "rows that are left or held out makes errors look too small"
+            )
+        if self.repeated > REPEATED * count:
+            words.append(
+                f"{self.repeated} of {count} rows have all inputs of an earlier one: if they repeat a stimulus, errors "
+                "are those on stimuli that were seen, and repeats averages them"
+            )
+        return words
 
 
 def read_targets(
@@ -126,6 +158,10 @@ def _read(
     given = [i for i in range(len(names)) if i not in wanted and i != stimulus]
     if not given:
         raise InputError(f"{name} = {path} has no column beside the targets that could be an input")
+    for place in wanted:
+        _refuse_missing(numbers[:, place], headings[place], f"{name} = {path}: the target")
+    if stimulus is not None:
+        _refuse_missing(numbers[:, stimulus], headings[stimulus], f"{name} = {path}: the column of repeats")
     targets = np.ascontiguousarray(numbers[:, list(wanted)])
     told = [_classes(targets[:, i], headings[place], f"{name} = {path}") for i, place in enumerate(wanted)]
     groups = None if stimulus is None else numbers[:, stimulus].copy()
@@ -139,9 +175,7 @@ def _read(
 def _classes(target: Array, heading: Heading, where: str) -> str:
     """Turn a target of two words into -1 and 1, 1 for the last in order, and return its name and which is 1."""
     words = sorted(heading.words)
-    if "" in words:
-        raise InputError(f"{where}: the target {heading.name} has words, and no word in some rows")
-    strange = [word for word in words if not _is_number(word)]
+    strange = [word for word in words if not is_number(word)]
     if len(words) > 2 and 0 < len(strange) < len(words):
         row = int(np.argmax(target == heading.words.index(strange[0]))) + 1
         raise InputError(
@@ -160,12 +194,14 @@ def _classes(target: Array, heading: Heading, where: str) -> str:
     return f"{heading.name} (1 is {shown(words[1], 40)}, -1 is {shown(words[0], 40)})"
 
 
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+def _refuse_missing(column: Array, heading: Heading, what: str) -> None:
+    """Refuse a column of words, of which ``column`` has the numbers, with a word that says that there is no value."""
+    for number, word in enumerate(heading.words):
+        if is_missing(word):
+            row = int(np.argmax(column == number)) + 1
+            raise InputError(
+                f"{what} {heading.name} holds {word!r} in row {row} of its cells, a missing value: leave out such rows"
+            )
 
 
 class _Targets(Columns):
@@ -265,7 +301,14 @@ def _averaged(inputs: Array, targets: Array, groups: Array) -> tuple[Array, Arra
     means = mean(targets)
     within = np.zeros_like(means)
     np.add.at(within, place, (targets - means[place]) ** 2)
-    return mean(inputs), means, Repeats(counts.astype(float), within)
+    centres, squares = mean(inputs), np.zeros(inputs.shape[1])
+    step = max(1, BLOCK // squares.size)
+    for first in range(0, len(inputs), step):
+        at = slice(first, first + step)
+        squares += ((inputs[at] - centres[place[at]]) ** 2).sum(axis=0)
+    total = squares + counts @ (centres - counts @ centres / len(inputs)) ** 2
+    apart = float((squares / np.where(total > 0, total, 1.0)).max())
+    return centres, means, Repeats(counts.astype(float), within, apart)
 
 
 def _refuse_noise(targets: Array, repeats: Repeats, names: tuple[str, ...]) -> None:

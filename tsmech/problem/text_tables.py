@@ -6,6 +6,7 @@ import gzip
 import io
 import itertools
 import lzma
+import re
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -19,12 +20,17 @@ from tsmech.machine import memory
 from tsmech.problem.columns import Codes, Columns, Heading, all_finite, index_by_name, refuse_a_count
 from tsmech.problem.parameters import LARGEST
 
-SEPARATORS = ("\t", ";", ",", " ")
+SEPARATORS = ("\t", ";", ",", "|", " ")
 """Possible separators; the last stands for any white space."""
 SAMPLE = 20
 """Number of rows from which the separator is detected."""
 ROWS, CELLS = 256, 1 << 15
 """Least number of rows, and otherwise number of cells, that are read at a time."""
+MISSING = ("", "na", "n/a", "#n/a", "nan", "null", ".", "?")
+"""What usual writers put where there is no value, in any case of letters."""
+DECLARED = re.compile(r'"?sep=.?"?')
+"""A first line that tells a spreadsheet the separator."""
+THOUSANDS = re.compile(r"[+-]?\d{1,3}([ ,.'_\u00a0\u2009\u202f]\d{3})+([.,]\d*)?")
 LONGEST_LINE = 1 << 26
 """Longest line of a table in characters: a file without line ends would be read into memory whole."""
 
@@ -78,13 +84,15 @@ def read(path: str, columns: Columns) -> tuple[NDArray[np.float64], list[Heading
 
 
 def lines_of(path: str, comments: bool = False) -> Generator[str]:
-    """Yield the non-empty lines, without comments (#) unless these are asked for."""
+    """Yield the non-empty lines but a first one ``sep=;``, without comments (#) unless these are asked for."""
     with _opened(path) as file:
         try:
-            for line in iter(lambda: file.readline(LONGEST_LINE), ""):
+            for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), "")):
                 if len(line) == LONGEST_LINE:
                     raise ValueError(f"it has a line of {LONGEST_LINE} characters or more")
-                if line.strip() and (comments or not line.lstrip().startswith("#")):
+                if not line.strip() or (number == 0 and DECLARED.fullmatch(line.strip())):
+                    continue
+                if comments or not line.lstrip().startswith("#"):
                     yield line
         except UnicodeDecodeError as error:
             byte = error.object[error.start]
@@ -166,6 +174,8 @@ def _layout(path: str) -> Layout:
     separator = separator_of(sample)
     first, *rows = (split(line, separator) for line in sample)
     if rows and all(len(row) == len(first) + 1 for row in rows) and (_words(first) or counts(first)):
+        if not any(row[-1] for row in rows):
+            raise ValueError("its rows end with a separator, and its header does not: write them alike")
         first = ["", *first]  # as R writes row names: without one of their own
     numbered = len(first) > 1 and not like_number(first[0]) and counts(first[1:])
     if numbered or _words(first) or (rows and _is_header_of_numbers(first, rows)):
@@ -266,8 +276,7 @@ def _fault(path: str, layout: Layout, wanted: Sequence[int]) -> ValueError | Non
 def _wrong(cell: str, place: str) -> str | None:
     shown = cell if len(cell) <= 40 else cell[:37] + "..."
     if not is_number(cell):
-        comma = ", a decimal comma: write decimals with a point" if like_number(cell) else ""
-        return f"{place} holds {shown!r}{comma}"
+        return f"{place} holds {shown!r}{fault_of(cell)}"
     if not abs(float(cell)) <= LARGEST:
         return f"{shown} in {place}: numbers must be finite and at most {LARGEST:g}"
     return None
@@ -280,6 +289,20 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return cell.isascii() and "_" not in cell
+
+
+def is_missing(cell: str) -> bool:
+    """Return whether a cell says that there is no value."""
+    return cell.strip().lower() in MISSING
+
+
+def fault_of(cell: str) -> str:
+    """Return in words why a cell is not a number, where that can be told."""
+    if is_missing(cell):
+        return ", a missing value: leave out its row, or its column"
+    if like_number(cell):
+        return ", a decimal comma: write decimals with a point"
+    return ", separators of thousands: write digits alone" if THOUSANDS.fullmatch(cell) else ""
 
 
 def like_number(cell: str) -> bool:

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from tsmech.errors import InputError
 from tsmech.machine.memory import shortage
-from tsmech.problem import known_rows
 from tsmech.problem.columns import CHOICE
 from tsmech.problem.curve import Curve
 from tsmech.problem.feature_maps import MAPS, FeatureMap
 from tsmech.problem.files import KINDS, state
+from tsmech.problem.known_rows import Sample, sample
 from tsmech.problem.made_up_tables import MADE_UP, made_up_table
 from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import Numbers, numbers, parameter
@@ -22,18 +22,14 @@ from tsmech.problem.tables import Table, read_targets
 from tsmech.words import shown
 
 if TYPE_CHECKING:
-    from tsmech.theory.learning_curve import KnownRows, Needed, Population
+    from tsmech.theory.learning_curve import Needed
 
 Array = NDArray[np.float64]
-Rows = NDArray[np.intp]
 
 FEWEST = 5
 """Least number of training rows."""
 MOST = 1e12
 """Most training rows that are predicted for."""
-FEWEST_KNOWN = 10
-REPEATED = 0.1
-"""Share of rows with the inputs of an earlier one from which on that is said."""
 ALL = 1e-9
 """Share of a target's variance that is lost in rounding."""
 SHAPES = {"width": "random_features", "degree": "polynomial", "length": "kernel"}
@@ -202,47 +198,27 @@ class LearningCurve(System):
                 "standardise is not allowed with features = kernel: a kernel's inputs are standardised anyway, and its "
                 "coordinates must not be"
             )
-        table = self.table()
-        count, (_, _, known) = len(table.inputs), self._split_rows()
         if (self.known or 0.0) + self.held_out > 1.0 + 1e-9:
             raise InputError(
                 f"known = {self.known:g} and held_out = {self.held_out:g} are not allowed: the rows that are held out "
                 "are hidden, so the two add up to 1 at most"
             )
-        if known.size < FEWEST_KNOWN:
-            raise InputError(
-                f"known: {known.size} of {count} rows are known to theory: at least {FEWEST_KNOWN} must be"
-            )
-        if still := self._constant(known):
-            raise InputError(
-                f"over the {known.size} rows that are known to theory the target {still} is constant: know more rows"
-            )
+        count = len(self._read().inputs)
         sizes = np.round(np.array(self.fractions) * count)
         small = sizes < FEWEST
         if small.any() and (self.fractions != self.parameters()["fractions"].default or small.all()):
-            first = int(np.argmax(sizes < FEWEST))
+            first = int(np.argmax(small))
             raise InputError(
                 f"fractions[{first}] = {self.fractions[first]:g} is not allowed: of {count} rows it takes "  # type: ignore[index]
                 f"{sizes[first]:.0f}, and at least {FEWEST} are needed"
             )
         if sizes.max() > MOST:
             raise InputError(f"fractions: {sizes.max():.3g} training rows are not allowed: at most {MOST:g} are")
-        if table.repeats is not None and not (table.repeats.explainable(table.targets, known)[0] > 0).all():
-            raise InputError(
-                "repeats: over the rows that are known to theory targets vary between stimuli no more than between "
-                "repeats: know more rows"
-            )
-        columns = table.inputs.shape[1]
-        self._map().check(columns, count)
-        side = min(known.size, self._map().number(columns, known.size))
-        if short := shortage(3.0 * 8 * side**2, f"the decomposition of {known.size} rows"):
-            raise InputError(f"data = {self.data} is not allowed: {short}")
+        self._sample().check()
 
     def table(self) -> Table:
         """Return the inputs and the targets, those of two values as -1 and 1."""
-        table = self._read()
-        _, _, known = known_rows.split(len(table.inputs), self.held_out, self.known, self.split)
-        return known_rows.as_signs(table, known) if known.size else table
+        return self._sample().table
 
     def _read(self) -> Table:
         """Return the inputs and the targets as they are."""
@@ -256,9 +232,14 @@ class LearningCurve(System):
                 raise InputError(f"{name} has no effect with data = {self.data}: a made-up table has one target, y")
         return made_up_table(self.data)
 
+    def _sample(self) -> Sample:
+        """Return the table's rows, held out and known, and what is made of them."""
+        features = FeatureMap(self.features, self.width, self.degree, self.length)
+        return sample(self._read(), self.held_out, self.known, self.split, features, self.intercept, self.standardise)
+
     def sizes(self) -> NDArray[np.intp]:
         """Return the numbers of training rows; of a small table those of the default that are enough."""
-        sizes = np.unique(np.round(np.array(self.fractions) * len(self.table().inputs)).astype(np.intp))
+        sizes = np.unique(np.round(np.array(self.fractions) * len(self._read().inputs)).astype(np.intp))
         return sizes[sizes >= FEWEST]
 
     def lacks(self, answer: str) -> str | None:
@@ -266,25 +247,27 @@ class LearningCurve(System):
         if answer == "reduced":
             return "learning_curve has no reduced answer: the law of a table's rows is not known"
         if answer == "direct":
-            held, pool, _ = self._split_rows()
-            if held.size < 2:
+            rows = self._sample()
+            if rows.held.size < 2:
                 return "learning_curve has no direct answer without rows that are held out: raise held_out"
-            if still := self._constant(held):
+            if still := rows.constant(rows.held):
                 return (
-                    f"learning_curve has no direct answer here: over the {held.size} rows that are held out the target "
-                    f"{still} is constant: raise held_out, or take another split"
+                    f"learning_curve has no direct answer here: over the {rows.held.size} rows that are held out the "
+                    f"target {still} is constant: raise held_out, or take another split"
                 )
-            if self.sizes()[0] > pool.size:
-                return f"learning_curve has no direct answer here: all fractions ask for more than {pool.size} rows"
+            if self.sizes()[0] > rows.pool.size:
+                return (
+                    f"learning_curve has no direct answer here: all fractions ask for more than {rows.pool.size} rows"
+                )
         return super().lacks(answer)
 
     def obstacle(self, answer: str) -> str | None:
         """Return what does not fit into memory."""
         if answer == "direct":
-            held, pool, _ = self._split_rows()
-            rows = min(int(self.sizes()[-1]), pool.size)
-            columns = self._map().number(self.table().inputs.shape[1], pool.size + held.size)
-            side = rows * columns if self.penalty == "cross_validated" else min(rows, columns) * (columns + columns)
+            found = self._sample()
+            rows = min(int(self.sizes()[-1]), found.pool.size)
+            columns = found.features.number(found.table.inputs.shape[1], len(found.table.inputs))
+            side = rows * columns if self._within else min(rows, columns) * 2 * columns
             if short := shortage(4.0 * 8 * side, f"training on {rows} rows of {columns} columns"):
                 return f"learning_curve has no direct answer here: {short}: lower fractions"
         return super().obstacle(answer)
@@ -293,41 +276,25 @@ class LearningCurve(System):
         """Return what is odd about the table: why theory may be wrong on it."""
         from tsmech.theory.learning_curve import oddities
 
-        table, known = self.table(), self._decomposed()
-        words = []
-        if table.two_valued:
-            several = len(table.two_valued) > 1
-            named = ", ".join(table.two_valued[:3]) + (", ..." if len(table.two_valued) > 3 else "")
-            words.append(f"{named} {'have' if several else 'has'} two values: {'they are' if several else 'it is'} "
-                         "regressed on as -1 and 1")  # fmt: skip
-        if table.duplicates:
-            words.append(
-                f"{table.duplicates} of {len(table.inputs)} rows are duplicates of earlier ones: a copy of a training "
-                "row among the rows that are left or held out makes errors look too small"
-            )
-        if table.repeated > REPEATED * len(table.inputs):
-            words.append(
-                f"{table.repeated} of {len(table.inputs)} rows have all inputs of an earlier one: if they repeat a "
-                "stimulus, errors are those on stimuli that were seen, and repeats averages them"
-            )
+        table, known = self.table(), self._sample().decomposed()
+        words = table.oddities()
         told = [table.names[i] for i in np.flatnonzero(known.loo.min(axis=0) < ALL * known.variance)]
         if told:
             words.append(
                 f"the inputs determine {shown(', '.join(told), 100)} to {ALL:g} of the variance: is a copy of it among "
                 "them?"
             )
-        words += oddities(known)
+        words += oddities(known, float(self.sizes()[0]))
         return "; ".join(words) or None
 
     def theory_curve(self) -> Curve:
         """Return the prediction from the known rows, with its standard error."""
         from tsmech.theory.learning_curve import noise_floor, predict
 
-        table, population = self.table(), self._population()
-        held, _, known = self._split_rows()
-        sizes = self.sizes()
+        rows, sizes = self._sample(), self.sizes()
+        table, population = rows.table, rows.population()
         penalty = float(self.penalty) if not isinstance(self.penalty, str) else None
-        found = predict(population, sizes, penalty, reported=held.size or np.inf)
+        found = predict(population, sizes, penalty, reported=rows.held.size or np.inf, within=self._within)
         best = found if penalty is None else predict(population, sizes, None)
         floor, floor_error = (np.tile(part / 2, (sizes.size, 1)) for part in noise_floor(population))
         values = {
@@ -347,7 +314,7 @@ class LearningCurve(System):
             "noise_floor": floor_error,
         }
         if table.repeats is not None:
-            share, share_error = table.repeats.explainable(table.targets, known)
+            share, share_error = table.repeats.explainable(table.targets, rows.known)
             values["explained_share"] = found.explained / share
             errors["explained_share"] = np.hypot(found.explained_error, values["explained_share"] * share_error) / share
         return self._curve(sizes, values, errors)
@@ -356,31 +323,21 @@ class LearningCurve(System):
         """Return what ridge regression gets on the held-out rows, trained on growing random subsets of the others."""
         from tsmech.sims.learning_curve import draw_direct
 
-        table = self.table()
-        held, pool, _ = self._split_rows()
-        sizes = self.sizes()
-        sizes = sizes[sizes <= pool.size]
-        inputs, columns = table.inputs, table.inputs.shape[1]
-        if self.features != "none":
-            rows = np.concatenate([pool, held])
-            mapped = known_rows.mapped(self._map(), table, rows, pool)
-            inputs = np.zeros((len(table.inputs), mapped.shape[1]))
-            inputs[rows] = mapped
-        columns = self._population().columns if self.penalty == "best" or self.features == "kernel" else inputs.shape[1]
-        penalties: Array | None
+        rows, sizes = self._sample(), self.sizes()
+        table, inputs = rows.table, rows.inputs()
+        sizes = sizes[sizes <= rows.pool.size]
+        penalties: Array | None = None
         if self.penalty == "best":
             from tsmech.theory.learning_curve import predict
 
-            penalties = predict(self._population(), sizes, None).penalty
-        elif self.penalty == "cross_validated":
-            penalties = None
-        else:
+            penalties = predict(rows.population(), sizes, None).penalty
+        elif not isinstance(self.penalty, str):
             penalties = np.full((sizes.size, table.targets.shape[1]), float(self.penalty))
         found = draw_direct(
             inputs,
             table.targets,
-            pool,
-            held,
+            rows.pool,
+            rows.held,
             sizes,
             penalties,
             rng,
@@ -393,6 +350,7 @@ class LearningCurve(System):
             "explained": found["explained"],
         }
         if penalties is None:
+            columns = rows.population().columns if self.features == "kernel" else inputs.shape[1]
             values |= {"applied_penalty": found["penalty"], "scaled_penalty": found["penalty"] / columns}
         if table.repeats is not None:
             values["explained_share"] = found["explained"] / table.repeats.explainable(table.targets)[0]
@@ -425,7 +383,7 @@ class LearningCurve(System):
             raise InputError(f"target = {target} is not allowed: it must be one of {', '.join(names[:20])}")
         penalty = float(self.penalty) if not isinstance(self.penalty, str) else None
         place = 0 if target is None else names.index(target)
-        return rows_for(self._population(), 2.0 * error, penalty, place)
+        return rows_for(self._sample().population(), 2.0 * error, penalty, place, within=self._within)
 
     def _curve(self, sizes: NDArray[np.intp], values: dict[str, Array], errors: dict[str, Array]) -> Curve:
         """Return a curve along the rows: plain numbers of one target, vectors named by the header of several."""
@@ -435,22 +393,7 @@ class LearningCurve(System):
         labels = {"target": names} if len(names) > 1 else {}
         return Curve(values, {"rows": sizes.astype(float)}, errors=errors, labels=labels)
 
-    def _constant(self, rows: Rows) -> str | None:
-        """Return the name of a target that is constant over some rows."""
-        table = self.table()
-        still = np.flatnonzero(np.ptp(table.targets[rows], axis=0) == 0.0)
-        return table.names[still[0]] if still.size else None
-
-    def _map(self) -> FeatureMap:
-        return FeatureMap(self.features, self.width, self.degree, self.length)
-
-    def _split_rows(self) -> tuple[Rows, Rows, Rows]:
-        """Return the rows that are held out, all others, and those of them that are known, in the file's order."""
-        return known_rows.split(len(self._read().inputs), self.held_out, self.known, self.split)
-
-    def _decomposed(self) -> "KnownRows":
-        _, _, known = self._split_rows()
-        return known_rows.decomposed(self.table(), known, self._map(), self.intercept, self.standardise)
-
-    def _population(self) -> "Population":
-        return known_rows.estimated(self._decomposed(), self.features == "kernel")
+    @property
+    def _within(self) -> bool:
+        """Whether each training set chooses its penalty itself."""
+        return self.penalty == "cross_validated"

@@ -4,8 +4,10 @@ from functools import cache
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from tsmech.sims.learning_curve import MadeUp, make_table
+from tsmech.problem.feature_maps import FeatureMap
+from tsmech.sims.learning_curve import MadeUp, draw_direct, make_table
 from tsmech.theory.learning_curve import KnownRows, Population, decompose, estimate, noise_floor, predict, rows_for
 from tsmech.theory.learning_curve.error_curve import stated_errors
 
@@ -186,6 +188,44 @@ def test_the_best_penalty_is_the_least_of_all_and_the_held_out_rows_widen_the_in
     assert (measured.mean_square == best.mean_square).all()
     assert (measured.mean_square_error > best.mean_square_error).all()
     assert (measured.explained_error > best.explained_error).all()
+
+
+def test_no_penalty_is_chosen_where_nothing_is_known() -> None:
+    """Products of columns that nearly depend on each other: least eigenvalues of 1e-9, where errors are not known.
+
+    Extrapolated to zero there, the curve had its least where its error is infinite.
+    """
+    features = FeatureMap("polynomial", 1, 3, 1.0)
+
+    def table(rows: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        rng = np.random.default_rng(seed)
+        b, c = np.exp(0.3 * rng.standard_normal((2, rows)))
+        inputs = np.column_stack([rng.random(rows) < 0.5, b, c, np.round(b / c, 2), rng.standard_normal(rows)])
+        return inputs, (inputs @ [0.0, 3.0, 0.0, 0.0, 1.0] + rng.standard_normal(rows))[:, None]
+
+    new, targets = table(1000, 99)
+    for seed in (4, 6, 8):
+        known, y = table(120, seed)
+        inputs, scale = features.of(new, known), features.of(known, known).std(axis=0)
+        population = estimate(decompose(features.of(known, known), y, standardise=True))
+        found = predict(population, (40, 119), None, reported=500)
+        inputs /= np.where(scale > 1e-9, scale, 1.0)
+        fits = [
+            draw_direct(inputs, targets, np.arange(500), np.arange(500, 1000), np.array([40, 119]), found.penalty,
+                        np.random.default_rng(i))["test"]
+            for i in range(5)
+        ]  # fmt: skip
+        assert (np.abs(found.mean_square - np.mean(fits, axis=0)) < 3 * found.mean_square_error).all()
+
+
+def test_the_best_penalty_is_never_predicted_to_be_worse_than_to_learn_nothing() -> None:
+    """A target that inputs of two values determine: left-out errors are rounding, and say nothing of their slopes."""
+    for seed in (0, 2, 3):
+        X = np.random.default_rng(seed).integers(0, 2, (100, 5)) - 0.5
+        inputs = FeatureMap("polynomial", 1, 3, 1.0).of(X, X)
+        y = np.sign(X[:, :1] * X[:, 1:2])
+        found = predict(estimate(decompose(inputs, y)), (24, 37, 160), None)
+        assert (found.mean_square <= 1.5 * y.var()).all()
 
 
 def test_without_a_penalty_there_is_a_peak_where_rows_meet_columns() -> None:

@@ -129,6 +129,22 @@ def test_gaussian_rows_are_nothing_odd_and_heavy_or_moving_ones_are() -> None:
     assert found.likeness[0] == pytest.approx(0.8, abs=0.15)
 
 
+def test_standardised_columns_that_vary_in_few_rows_are_counted() -> None:
+    """Seldom positive parts are, at sizes that miss them; ones among zeros, and columns as they are, are not."""
+    X = RNG.standard_normal((1000, 20))
+    y = X[:, :1] + RNG.standard_normal((1000, 1))
+    parts = np.column_stack([X, np.maximum(X - 2.0, 0.0)])
+    ones = np.column_stack([X, (X > 2.0).astype(float)])
+
+    def words(inputs: np.ndarray, rows: float, standardise: bool = True) -> str:
+        return " ".join(oddities(decompose(inputs, y, standardise=standardise), rows))
+
+    assert np.array_equal(decompose(parts, y, standardise=True).carried < 0.05, np.arange(40) >= 20)
+    assert "20 of 40 standardised columns vary in few rows only: 40 training rows" in words(parts, 40)
+    for other in (words(parts, 800), words(ones, 40), words(parts, 40, standardise=False), words(X, 40)):
+        assert "standardised columns" not in other
+
+
 def test_inputs_that_do_not_vary_are_refused() -> None:
     with pytest.raises(InputError, match="no column of the inputs varies"):
         decompose(np.ones((30, 3)), RNG.standard_normal((30, 1)))

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from tsmech.theory.learning_curve.lengths import Factors
 from tsmech.theory.learning_curve.optimism import choose
 from tsmech.theory.learning_curve.population import Population
+from tsmech.theory.learning_curve.selection import excess
 
 Array = NDArray[np.float64]
 
@@ -32,7 +33,14 @@ class Prediction(NamedTuple):
     """That of the best penalty; zero where it is given."""
 
 
-def predict(population: Population, rows: ArrayLike, penalty: float | None, *, reported: float = np.inf) -> Prediction:
+def predict(
+    population: Population,
+    rows: ArrayLike,
+    penalty: float | None,
+    *,
+    reported: float = np.inf,
+    within: bool = False,
+) -> Prediction:
     r"""Errors of ridge regression on m rows, with a given penalty or the best one.
 
     With κ from :math:`\kappa (1 - df_1(\kappa)/\mu) = a/\mu`, :math:`\mu = m - 1` with an intercept and m without,
@@ -52,6 +60,8 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
     reported : float
         Number of rows on which the error is going to be measured: their scatter is added to the standard error of
         the test error and of the explained variance; infinity for the error over the population.
+    within : bool
+        Whether each training set chooses its penalty by its own leave-one-out errors, where none is given.
 
     Returns
     -------
@@ -66,7 +76,7 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
 
     References
     ----------
-    theory/learning_curve.md, eqs. 6, 7, 16, 20-22 and 40.
+    theory/learning_curve.md, eqs. 6, 7, 16, 20-22, 40 and 43.
     """
     m = np.atleast_1d(np.asarray(rows, dtype=float))
     q = population.error.shape[1]
@@ -78,7 +88,8 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
         for k in range(q):
             raised = 1.0
             if penalty is None:
-                at[i, k], used[i, k], unsure[i, k], raised = here.best(k, min(1.0, population.known / size))
+                share = min(1.0, population.known / size)
+                at[i, k], used[i, k], unsure[i, k], raised = here.best(k, share, within)
             else:
                 used[i, k], at[i, k] = penalty, here.log_kappa(penalty)
             whole, left = here.errors(at[i, k], k)
@@ -134,10 +145,11 @@ class _AtSize:
         train = factors.left * whole + factors.left_slope * (whole - noise + slope)
         return whole, max(float(train[0]), 0.0)
 
-    def best(self, target: int, share: float) -> tuple[float, float, float, float]:
+    def best(self, target: int, share: float, within: bool) -> tuple[float, float, float, float]:
         """Return ln κ at the best penalty, that penalty, its standard error, and by what the error there is raised.
 
-        ``share`` is that of the known rows among those that the student is trained on, over their own number.
+        ``share`` is that of the known rows among those that the student is trained on, over their own number; a
+        penalty that is chosen ``within`` the training set is another one for each, and the error there larger.
         """
         found, kept = self.population, slice(self.start, None)
         factors = Factors(*(part[kept] for part in self.factors))
@@ -148,13 +160,23 @@ class _AtSize:
             found.noise_slope[kept, target],
             factors,
         )
+        penalties = self.penalties[kept]
         wander, training = found.slopes.at(found.log_kappa[kept], target)
         unknown = np.log1p(found.open[kept, target])  # what the curve is raised by is no luck
-        choice = choose(curve, wander - unknown, share * training)
-        penalties = self.penalties[kept]
+        choice = choose(curve, wander - unknown, np.zeros_like(training) if within else share * training)
         chosen, (low, high) = penalties[choice.place], np.log(penalties[[choice.lower, choice.upper]])
         error = chosen * np.expm1(0.5 * (high - low))
-        return float(found.log_kappa[kept][choice.place]), float(chosen), float(error), float(np.exp(choice.optimism))
+        least = curve[choice.place]
+        worst = curve[-1] * (1.0 + 2.0 * found.relative[-1, target])  # what is chosen is no worse than to learn nothing
+        most = np.log(worst / least) if least > 0.0 else 0.0
+        optimism = choice.optimism
+        if within:  # half of it is what the known rows' choice loses, and theirs is not taken
+            known = found.known - (1.0 if found.intercept else 0.0)
+            both = (_AtSize(found, known).penalties[kept], penalties)
+            own = excess(found.log_kappa[kept], curve, both, found.s, (known, self.free), found.own, target)
+            optimism = 0.5 * optimism + float(np.log(own))
+        raised = np.exp(min(optimism, most))
+        return float(found.log_kappa[kept][choice.place]), float(chosen), float(error), float(raised)
 
 
 def _mean_square(error: Array, share: Array, noise: float, slope: Array, factors: Factors) -> Array:
@@ -175,7 +197,9 @@ class Needed(NamedTuple):
     most: float
 
 
-def rows_for(population: Population, mean_square: float, penalty: float | None, target: int = 0) -> Needed:
+def rows_for(
+    population: Population, mean_square: float, penalty: float | None, target: int = 0, *, within: bool = False
+) -> Needed:
     """Return how many rows bring the mean square error of one target down to a value, for good.
 
     Parameters
@@ -184,9 +208,10 @@ def rows_for(population: Population, mean_square: float, penalty: float | None, 
     mean_square : float
         The error that is to be reached, > 0.
     penalty : float or None
-        As in :func:`predict`.
     target : int
         Which of the targets.
+    within : bool
+        With the penalty as in :func:`predict`.
 
     Returns
     -------
@@ -199,7 +224,7 @@ def rows_for(population: Population, mean_square: float, penalty: float | None, 
     theory/learning_curve.md, section 6.
     """
     sizes = np.geomspace(4.0, LARGEST_ROWS, 700)
-    found = predict(population, sizes, penalty)
+    found = predict(population, sizes, penalty, within=within)
     value, error = found.mean_square[:, target], found.mean_square_error[:, target]
     return Needed(*(_reached(sizes, curve, mean_square) for curve in (value, value - error, value + error)))
 

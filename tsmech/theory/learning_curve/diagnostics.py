@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.theory.learning_curve.deviations import FAR
 from tsmech.theory.learning_curve.rows import KnownRows
 
 Array = NDArray[np.float64]
@@ -16,10 +17,15 @@ ROWS = 100
 HEAVY_ROWS, HEAVY_ERRORS, UNLIKE = 2.5, 30.0, 0.25
 """Scatter of the rows' squared lengths over that of Gaussian rows, scatter of squared errors, and relative difference
 of leave-one-out and generalised cross-validation, from which on tails are heavy; 1, 2 and 0 for Gaussian rows."""
+MISSED = 3.0
+"""Number of the rows that carry a column, expected in a training set, below which sets without one are common: 5 %."""
 
 
-def oddities(known: KnownRows) -> list[str]:
-    """Return in words what is odd about the known rows, taken in the order of their file."""
+def oddities(known: KnownRows, fewest: float = np.inf) -> list[str]:
+    """Return in words what is odd about the known rows, taken in the order of their file.
+
+    ``fewest`` is the least number of training rows.
+    """
     best, targets = known.loo.argmin(axis=0), np.arange(known.loo.shape[1])
     found = []
     if (late := float(np.abs(known.drift).max())) > DRIFT:
@@ -41,12 +47,25 @@ def oddities(known: KnownRows) -> list[str]:
             f"standard deviations of columns differ by a factor of {known.narrowest**-0.5:.0e}: what the narrow ones "
             "say is lost in rounding; standardise divides each by its own"
         )
-    if known.leverage > HEAVY_ROWS or scatter > HEAVY_ERRORS or apart > UNLIKE * max(1.0, np.sqrt(ROWS / known.rows)):
+    scarce = int((known.carried * fewest < MISSED).sum())
+    if scarce:
         found.append(
-            f"the rows have heavy tails: squared lengths vary {known.leverage:.1f} times as much as Gaussian rows' do, "
-            f"the mean fourth power of the error is {scatter + 1:.0f} times its squared mean square (Gaussian: 3), "
-            f"leave-one-out and generalised cross-validation differ by {100 * apart:.0f} %; few rows decide, and "
-            "what of this is not common to all columns makes small training sets worse than predicted"
+            f"{scarce} of {known.columns} standardised columns vary in few rows only: {fewest:.0f} training rows that "
+            f"lack these have so small a deviation that others lie over {FAR:g} times as far out as all that they have "
+            "seen, and real errors exceed the prediction, perhaps without bound: leave such columns out, or do not "
+            "standardise"
+        )
+    tails = []
+    if known.leverage > HEAVY_ROWS:
+        tails.append(f"squared lengths vary {known.leverage:.1f} times as much as Gaussian rows' do")
+    if scatter > HEAVY_ERRORS:
+        tails.append(f"the mean fourth power of the error is {scatter + 1:.0f} times its squared mean square")
+    if apart > UNLIKE * max(1.0, np.sqrt(ROWS / known.rows)):
+        tails.append(f"leave-one-out and generalised cross-validation differ by {100 * apart:.0f} %")
+    if tails:
+        found.append(
+            f"the rows have heavy tails ({', '.join(tails)}): few rows decide, and what of this is not common to all "
+            "columns makes small training sets worse than predicted"
         )
     return found
 

@@ -207,9 +207,12 @@ def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array, as_read: 
         variance = np.maximum(((linear @ covariance) * linear).sum(axis=1), 0.0)
         relative.append(np.expm1(np.minimum(np.sqrt(variance + apart**2), UNKNOWN)))
     cautious = error * (1.0 + apart)
-    cautious = np.where(relative[0] > 1.0, np.maximum(cautious, values[-1]), cautious)
+    read = (relative[0] > 1.0) & (as_read > cautious)
+    cautious = np.where(read, as_read, cautious)
     covariance = measured.shared * np.outer(measured.own / deviation, measured.own / deviation)
-    changes = np.diff(linear * (error / cautious)[:, None], axis=0)
+    told = np.where(read[:, None], maps[-1] * measured.error, linear * error[:, None])
+    changes = np.diff(told / cautious[:, None], axis=0)
+    changes[np.diff(read)] = 0.0  # the step from one to the other is caution, no luck
     steps = np.sqrt(np.maximum(((changes @ covariance) * changes).sum(axis=1), 0.0))
     return [error, cautious, apart, *relative, np.concatenate([np.zeros(1), np.cumsum(steps)])]
 

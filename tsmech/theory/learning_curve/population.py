@@ -60,6 +60,10 @@ class Population(NamedTuple):
         The law of the factor τ that all components of a row have in common.
     slopes
         What is not known of the slopes of E∞: what choosing the penalty costs follows from it.
+    own
+        The same of the left-out errors themselves: what those pay who choose by them.
+    s
+        Eigenvalues of the known rows.
     noise
         Variance σ² of what the inputs do not say, shape (q,).
     noise_slope
@@ -87,6 +91,8 @@ class Population(NamedTuple):
     variance_scatter: Array
     lengths: Lengths
     slopes: Slopes
+    own: Slopes
+    s: Array
     noise: Array
     noise_slope: Array
     known: int
@@ -180,6 +186,8 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
             variance_scatter=rows.variance_scatter,
             lengths=rows.lengths,
             slopes=Slopes(log_kappa, curve.wander, everywhere(own.training)),
+            own=own,
+            s=s,
             noise=curve.error[0],
             noise_slope=everywhere(over + curve.error[0] - noise),
             known=n,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
+from tsmech.theory.learning_curve.deviations import carried
 from tsmech.theory.learning_curve.influence import Influences
 from tsmech.theory.learning_curve.lengths import Lengths, Pairs
 from tsmech.theory.learning_curve.optimism import Steps, covariance_with_students
@@ -67,6 +68,8 @@ class KnownRows(NamedTuple):
     """Variance of the squared lengths of rows over that of Gaussian rows with this spectrum."""
     narrowest: float
     """Least over largest variance of a column, of those that vary."""
+    carried: Array
+    """By column the share of the rows in which it really varies, shape (p,); empty where nothing is standardised."""
     drift: Array
     """By target the difference of the leave-one-out errors of the first and the second half, in standard errors."""
     likeness: Array
@@ -270,6 +273,7 @@ def decompose(
         variance_scatter=np.maximum((y_squares**2).mean(axis=0) / safe**2 - 1.0, 0.0),
         leverage=_leverage(n, s, second, fourth),
         narrowest=float(varying.min() / varying.max()),
+        carried=carried(inputs, rows) if standardise else np.empty(0),
         drift=_drift(n, loo, sums, early_square),
         likeness=neighbours[loo.argmin(axis=0), np.arange(q)] / np.maximum(sums[1].min(axis=0), 1e-300),
         steps=steps.errors(n, s, free, a),
