@@ -38,6 +38,8 @@ class Series(NamedTuple):
     """Whether a line leads from place to place."""
     predicts: bool
     network: bool
+    weight: float = 1.0
+    """How heavy its line is: it tells two predictions apart."""
 
 
 class Colours(NamedTuple):

@@ -20,6 +20,7 @@ MARKERS = {
 }
 DASHES = {"-": "solid", "--": "dashed", "-.": "dashdot", ":": "dotted"}
 FILLED, OPEN = 7, 12
+WIDTH = 2.2
 TOLD = 3
 """Marks at one place that are told of at once."""
 UNDER = 0.3
@@ -51,7 +52,7 @@ class CurveCanvas(Canvas):
             plot.hspan(y="at", source=self._rules["y"], **rule),
         ]
         lines = self._sources["lines"]
-        plot.multi_line("xs", "ys", source=lines, line_width=2.2, line_dash="dash", **style)
+        plot.multi_line("xs", "ys", source=lines, line_width="width", line_dash="dash", **style)
         near = plot.multi_line("xs", "ys", source=lines, line_width=NEAR, line_alpha=0.0)
         plot.segment("x", "low", "x", "high", source=self._sources["bars"], line_width=1.2, **style)
         marks = plot.scatter(
@@ -80,7 +81,8 @@ class CurveCanvas(Canvas):
 
 def _sources(found: Sequence[tuple[Sequence[Series], float]]) -> Mapping[str, Numbers]:
     """Return the columns of a panel's sources, for series with their opacity."""
-    lines: Numbers = {name: [] for name in ("xs", "ys", "errors", "answer", "label", "colour", "dash", "alpha")}
+    of_lines = ("xs", "ys", "errors", "answer", "label", "colour", "dash", "width", "alpha")
+    lines: Numbers = {name: [] for name in of_lines}
     bars: Numbers = {name: [] for name in ("x", "low", "high", "colour", "alpha")}
     of_marks = ("x", "y", "at", "value", "answer", "label", "marker", "size", "fill", "colour", "alpha")
     marks: Numbers = {name: [] for name in of_marks}
@@ -91,16 +93,17 @@ def _sources(found: Sequence[tuple[Sequence[Series], float]]) -> Mapping[str, Nu
             if one.joined and len(one.x) > 1:
                 told: Any = one.error if np.any(one.error > 0) else []
                 line = (one.x, np.where(finite, one.y, np.nan), told, answer, one.label)
-                for name, value in zip(lines, (*line, one.colour, DASHES[one.dashes], alpha), strict=True):
+                looks = (one.colour, DASHES[one.dashes], WIDTH * one.weight, alpha)
+                for name, value in zip(lines, (*line, *looks), strict=True):
                     lines[name].append(value)
                 continue
             x, y, error, width = (values[finite] for values in (one.x, one.y, one.error, one.width))
             count, filled = len(x), not (one.network or one.predicts)
-            looks = {"marker": "dash" if one.predicts else MARKERS.get(one.marker, "circle"), "alpha": alpha}
-            looks |= {"size": FILLED if filled else OPEN, "fill": one.colour if filled else "rgba(0,0,0,0)"}
-            looks |= {"colour": one.colour, "answer": answer, "label": one.label}
+            style = {"marker": "dash" if one.predicts else MARKERS.get(one.marker, "circle"), "alpha": alpha}
+            style |= {"size": FILLED if filled else OPEN, "fill": one.colour if filled else "rgba(0,0,0,0)"}
+            style |= {"colour": one.colour, "answer": answer, "label": one.label}
             into = {"x": x, "y": y, "at": [f"{value:.5g}" for value in x], "value": with_errors(y, error)}
-            for name, values in (into | {name: [value] * count for name, value in looks.items()}).items():
+            for name, values in (into | {name: [value] * count for name, value in style.items()}).items():
                 marks[name].extend(values)
             bars["x"].extend(x)
             bars["low"].extend(y - width)

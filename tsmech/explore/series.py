@@ -144,11 +144,13 @@ def _draw_curves(experiment: Experiment, rows: Sequence[Row], picture: Picture) 
     seen = list(dict.fromkeys(row["answer"] for row in every))
     if picture.spread and any(row.get("replicates", 1) > 1 for row in every):
         notes.append("bars of simulations: one standard deviation between draws")
-    marks = [
-        "—" if not experiment.simulates(answer) else "○" if curves.is_network(experiment, answer) else "●"
-        for answer in seen
-    ]
-    return Drawing(panels, shades, "", seen, marks, notes)
+    return Drawing(panels, shades, "", seen, [_mark(experiment, answer) for answer in seen], notes)
+
+
+def _mark(experiment: Experiment, answer: str) -> str:
+    if experiment.simulates(answer):
+        return "○" if curves.is_network(experiment, answer) else "●"
+    return "━" if curves.weight(experiment, answer) == 1.0 else "─"
 
 
 def _series(
@@ -166,7 +168,8 @@ def _series(
         at, means, sem, width = at[kept], means[kept], sem[kept], width[kept]
     colour, marker, dashes = look
     network = curves.is_network(experiment, answer)
-    return Series(name, answer, at, means, sem, width, _hex(colour), marker, dashes, label, joined, predicts, network)
+    looks = (_hex(colour), marker, dashes, label, joined, predicts, network, curves.weight(experiment, answer))
+    return Series(name, answer, at, means, sem, width, *looks)
 
 
 def _hex(colour: Any) -> str:

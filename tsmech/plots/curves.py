@@ -26,6 +26,7 @@ from tsmech.plots.picture import (
     visible,
 )
 from tsmech.plots.style import import_matplotlib
+from tsmech.plots.words import contoured
 from tsmech.problem.system import simulations
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ def draw_curves(
                 means = np.array([row[observable] for row in members])
                 if not experiment.simulates(answer):
                     line = {"color": colour, "linestyle": "--" if alone else dashes, "zorder": 5 if alone else 2}
+                    line["linewidth"] = line_width(experiment, answer)
                     if not joined:
                         ax.plot(at, means, **{**line, **DASH})
                         continue
@@ -242,6 +244,18 @@ def _marked(
 def is_network(experiment: Experiment, answer: str) -> bool:
     """Return whether an answer is the simulation that is most like the network."""
     return answer in simulations(experiment.system)[-1:]
+
+
+def weight(experiment: Experiment, answer: str) -> float:
+    """Return how heavy a prediction's line is, the first one's 1: it tells two predictions apart."""
+    return 1.0 if answer == contoured(experiment, experiment.answers) else 0.5
+
+
+def line_width(experiment: Experiment, answer: str) -> float:
+    """Return the width of a prediction's line in points."""
+    from matplotlib import rcParams
+
+    return weight(experiment, answer) * float(rcParams["lines.linewidth"])
 
 
 def face(network: bool, colour: Any) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def reference_style(picture: Picture, label: str) -> dict[str, Any]:
 
 def _answer(experiment: Experiment, answer: str, name: str, alone: bool) -> "Line2D":
     if not experiment.simulates(answer):
-        return _line(name, color="0.3", linestyle="--" if alone else "-")
+        width = curves.line_width(experiment, answer)
+        return _line(name, color="0.3", linestyle="--" if alone else "-", linewidth=width)
     style = curves.face(curves.is_network(experiment, answer), "0.3") | {
         "marker": "o",
         "linestyle": "-" if alone else "",
