@@ -1,6 +1,6 @@
 r"""What a hidden unit answers to its field, g(x) and g'(x) at once, in the kernels of online learning.
 
-A built-in activation is an integer tag (:mod:`tsmech.kernels.activations`).  Its erf is evaluated here by a Taylor
+A built-in activation is an integer tag (:mod:`tsmech.kernels.activations`).  erf is evaluated here by a Taylor
 polynomial about the nearest of 145 tabulated points, without branches: the library's erf and exp branch on their
 argument, and a processor that has to guess the branch of a random field guesses wrong too often.
 
