@@ -15,7 +15,7 @@ class _Machine(NamedTuple):
     rng: np.random.Generator
 
 
-@numba.njit(forceinline=True)
+@numba.njit(inline="always")
 def _draw(machine: _Machine) -> None:
     for i in range(machine.count):
         machine.values[i % machine.values.size] += machine.rng.standard_normal()

@@ -7,7 +7,7 @@ time of a loop over small blocks.  The caller of a kernel holds its arguments an
 from typing import Any
 
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, ir_utils
 from numba.extending import intrinsic
 
 
@@ -22,10 +22,17 @@ def _borrowed(typing_context, value):  # type: ignore[no-untyped-def]
 borrowed: Any = _borrowed
 """Returns an argument of a kernel, an array, a generator or a tuple of such, as one that is not counted.
 
-To be written where a kernel calls the function that does its work: Numba leaves out what a function writes to an
-array that is not among its arguments and that it does not read.  Only for what Python holds while the kernel runs:
-an array that the kernel has made would be freed.
+Only for what Python holds while the kernel runs: an array that the kernel has made would be freed.  Each has to be
+assigned by itself: through a tuple of several Numba loses sight of what is an argument, and leaves out what is written.
 """
+
+
+def _is_its_argument(name: str, arguments: Any, aliases: dict[str, set[str]], of_arguments: set[str]) -> None:
+    """Tell Numba that what is borrowed is the argument; it leaves out what is written to an array that nobody reads."""
+    ir_utils._add_alias(name, arguments[0].name, aliases, of_arguments)  # type: ignore[no-untyped-call]
+
+
+ir_utils.alias_func_extensions[_borrowed._name, __name__] = _is_its_argument
 
 
 def _uncounted(context: Any, builder: Any, kind: types.Type, value: Any) -> Any:

@@ -25,7 +25,7 @@ def learning_rate(schedule: NDArray[np.float64], alpha: float) -> float:
     row = 0
     while row + 1 < schedule.shape[0] and schedule[row + 1, 0] <= alpha:
         row += 1
-    start, rate, scale, power = schedule[row]
+    start, rate, scale, power = schedule[row, 0], schedule[row, 1], schedule[row, 2], schedule[row, 3]
     if power == 0.0:
         return float(rate)
     return float(rate * (1.0 + (alpha - start) / scale) ** -power)

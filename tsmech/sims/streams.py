@@ -139,20 +139,6 @@ def _fill_words(lanes: NDArray[np.uint32], out: NDArray[np.float32]) -> None:
 
 
 @kernel
-def _fill_signs(lanes: NDArray[np.uint32], out: NDArray[np.float32]) -> None:
-    _fill_words(lanes, out)
-    for i in range(out.size):
-        out[i] = _u32(_BITS_OF_ONE | _u32(_f32(out[i]).view(np.uint32) & _SIGN_BIT)).view(np.float32)
-
-
-@kernel
-def _fill_uniforms(lanes: NDArray[np.uint32], out: NDArray[np.float32]) -> None:
-    _fill_words(lanes, out)
-    for i in range(out.size):
-        out[i] = (_f32(_f32(out[i]).view(np.int32)) + _HALF) * _SQRT_THREE_TIMES_TWO_TO_MINUS_31
-
-
-@kernel
 def fill(law: int, lanes: NDArray[np.uint32], rng: Generator, out: NDArray[np.floating[Any]]) -> None:
     """Fill a flat array with independent numbers of mean 0 and variance 1.
 
@@ -174,10 +160,14 @@ def fill(law: int, lanes: NDArray[np.uint32], rng: Generator, out: NDArray[np.fl
     if lanes.size > 0:
         if law == GAUSSIAN:
             _fill_normals(lanes, out)
-        elif law == BINARY:
-            _fill_signs(lanes, out)
         else:
-            _fill_uniforms(lanes, out)
+            _fill_words(lanes, out)
+            for i in range(out.size):
+                word = _f32(out[i]).view(np.uint32)
+                if law == BINARY:
+                    out[i] = _u32(_BITS_OF_ONE | _u32(word & _SIGN_BIT)).view(np.float32)
+                else:
+                    out[i] = (_f32(_i32(word)) + _HALF) * _SQRT_THREE_TIMES_TWO_TO_MINUS_31
     elif law == GAUSSIAN:
         for i in range(out.size):
             out[i] = rng.standard_normal()

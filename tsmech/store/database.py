@@ -221,8 +221,9 @@ def write_origin(connection: sqlite3.Connection, stored: Mapping[str, str]) -> N
 
 def write_experiment(connection: sqlite3.Connection, experiment: Experiment, identity: Mapping[str, Any]) -> None:
     """Describe what the run has been asked for."""
+    lacking = {} if experiment.lacking == {} else {"lacking": experiment.lacking}  # versions before it know no such key
     described = {
-        "experiment": json.dumps({**experiment.describe(), "name": experiment.name, "lacking": experiment.lacking}),
+        "experiment": json.dumps({**experiment.describe(), "name": experiment.name, **lacking}),
         "identity": json.dumps(identity),
     }
     described["checksum"] = description_checksum(described)
@@ -231,7 +232,7 @@ def write_experiment(connection: sqlite3.Connection, experiment: Experiment, ide
 
 def stored_experiment(connection: sqlite3.Connection) -> Experiment:
     """Return what the run has been asked for."""
-    return restore(json.loads(meta(connection)["experiment"]))
+    return restore({"lacking": {}, **json.loads(meta(connection)["experiment"])})
 
 
 def joined_identity(stored: Mapping[str, str], asked: Experiment, directory: Path) -> dict[str, list[Any]]:

@@ -5,7 +5,6 @@ X and the outputs.  Whitened inputs have X = 1, and then Y is the matrix of inpu
 in one vector, layer after layer, row by row.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import ConvergenceError
-from tsmech.kernels.jit import inlined_kernel, kernel
+from tsmech.kernels.jit import kernel
+from tsmech.kernels.tanh import tanh as hyperbolic_tangent
 
 Array = NDArray[np.float64]
 
@@ -144,26 +144,6 @@ class Network:
         return gradient.copy()
 
 
-_POINTS_PER_ONE, _LARGEST = 16, 20.0
-_TANH = np.array([math.tanh(point / _POINTS_PER_ONE) for point in range(int(_LARGEST * _POINTS_PER_ONE) + 1)])
-
-
-@inlined_kernel
-def _tanh(x: float) -> float:
-    """Return tanh(x) from the nearest of 321 points a and h = |x| - a by the addition theorem, in the lanes of a loop.
-
-    With H = tanh(h), of which the next term of the series is below 1e-17 H as |h| ≤ 1/32, and A = tanh(a) it is
-    A + H (1 - A²)/(1 + A H), to two units in the last place.  There are no branches; what is no number becomes 1.
-    """
-    size = min(_LARGEST, abs(x))
-    nearest = int(size * _POINTS_PER_ONE + 0.5)
-    h = size - nearest * (1.0 / _POINTS_PER_ONE)
-    hh = h * h
-    step = h + h * hh * (-1.0 / 3.0 + hh * (2.0 / 15.0 + hh * (-17.0 / 315.0 + hh * (62.0 / 2835.0))))
-    there = _TANH[nearest]
-    return math.copysign(there + step * (1.0 - there * there) / (1.0 + there * step), x)
-
-
 @kernel
 def _descend(
     flat: Array,
@@ -198,7 +178,7 @@ def _descend(
             if tanh and layer < depth - 1:
                 units = activity[place : place + rows * columns]
                 for i in range(units.size):
-                    units[i] = _tanh(units[i])
+                    units[i] = hyperbolic_tangent(units[i])
             below = above
             start += rows * width
             place += rows * columns

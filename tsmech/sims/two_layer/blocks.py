@@ -2,14 +2,10 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.jit import kernel
-
-merged = numba.njit(error_model="numpy", fastmath={"reassoc", "contract"}, forceinline=True)
-"""Decorates small parts of a kernel that the compiler must put in place: the calls would take a tenth of its time."""
+from tsmech.kernels.jit import inlined_kernel, kernel
 
 BLOCK = 8
 """Examples in a block: a constant of the kernels, so that their loops over a block unroll."""
@@ -54,18 +50,21 @@ def _twelve_products(
     """Return the scalar products of a ... f with p and with q, in one pass over all eight."""
     ap = bp = cp = dp = ep = fp = aq = bq = cq = dq = eq = fq = a.dtype.type(0)
     for i in range(a.size):
-        ap += a[i] * p[i]
-        bp += b[i] * p[i]
-        cp += c[i] * p[i]
-        dp += d[i] * p[i]
-        ep += e[i] * p[i]
-        fp += f[i] * p[i]
-        aq += a[i] * q[i]
-        bq += b[i] * q[i]
-        cq += c[i] * q[i]
-        dq += d[i] * q[i]
-        eq += e[i] * q[i]
-        fq += f[i] * q[i]
+        x, y = p[i], q[i]
+        u, v, w = a[i], b[i], c[i]
+        ap += u * x
+        bp += v * x
+        cp += w * x
+        aq += u * y
+        bq += v * y
+        cq += w * y
+        u, v, w = d[i], e[i], f[i]
+        dp += u * x
+        ep += v * x
+        fp += w * x
+        dq += u * y
+        eq += v * y
+        fq += w * y
     return (ap, bp, cp, dp, ep, fp), (aq, bq, cq, dq, eq, fq)
 
 
@@ -74,14 +73,15 @@ def _eight_products(a: Numbers, b: Numbers, p: Numbers, q: Numbers, r: Numbers, 
     """Return the scalar products of a and of b with p, q, r and s, in one pass over all six."""
     ap = aq = ar = a_s = bp = bq = br = bs = a.dtype.type(0)
     for i in range(a.size):
-        ap += a[i] * p[i]
-        aq += a[i] * q[i]
-        ar += a[i] * r[i]
-        a_s += a[i] * s[i]
-        bp += b[i] * p[i]
-        bq += b[i] * q[i]
-        br += b[i] * r[i]
-        bs += b[i] * s[i]
+        u, v, x, y, z, w = a[i], b[i], p[i], q[i], r[i], s[i]
+        ap += u * x
+        aq += u * y
+        ar += u * z
+        a_s += u * w
+        bp += v * x
+        bq += v * y
+        br += v * z
+        bs += v * w
     return (ap, aq, ar, a_s), (bp, bq, br, bs)
 
 
@@ -121,7 +121,7 @@ def add_products(left: Numbers, right: Numbers, out: Matrix) -> None:
                 out[i + 1, j + k] += two[k]
 
 
-@kernel
+@inlined_kernel
 def add_gram(inputs: Numbers, gram: Matrix) -> None:
     """Add the scalar products x_i·x_j of the eight inputs of a block for all i < j: 28 in four passes."""
     for a, b, p, q, r, s in ((0, 1, 2, 3, 4, 5), (6, 7, 0, 1, 2, 3), (4, 5, 2, 3, 6, 7)):

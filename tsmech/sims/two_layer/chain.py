@@ -14,17 +14,16 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from tsmech.kernels.borrowing import borrowed
-from tsmech.kernels.jit import kernel
+from tsmech.kernels.jit import inlined_kernel, kernel
 from tsmech.sims.streams import GAUSSIAN, QUANTUM, fill, fill_lengths
-from tsmech.sims.two_layer.blocks import BLOCK, Matrix, Numbers, add_pushes, copy_rows, merged
+from tsmech.sims.two_layer.blocks import BLOCK, Matrix, Numbers, add_pushes, copy_rows
 from tsmech.sims.two_layer.rule import Problem, ask_teacher, follow
 from tsmech.sims.two_layer.units import inlined
 
 _NORMALS_AT_A_TIME = 8192
 
 
-@merged
+@inlined_kernel
 def triangularise(matrix: Matrix, fixed: int) -> None:
     """Reflect the columns from ``fixed`` on until row k ends at column fixed + k (Householder, from the right).
 
@@ -61,7 +60,7 @@ def _exact_sum(a: float, b: float) -> tuple[float, float]:
     return total, (a - (total - of_b)) + (b - of_b)
 
 
-@merged
+@inlined_kernel
 def add_small_pushes(
     weights: Matrix, low: Matrix, scratch: Matrix, shrink: float, pushes: Matrix, inputs: Matrix
 ) -> None:
@@ -88,7 +87,7 @@ def record_chain(weights: Matrix, shrink: float, pushes: Matrix, inputs: Matrix,
     copy_rows(moved, out)
 
 
-@merged
+@inlined_kernel
 def draw_inputs(block: int, normals: Numbers, lengths: Matrix, known: int, inputs: Matrix) -> None:
     """Make the coordinates of a block: normal numbers in the known directions, then a row of Bartlett's factor."""
     new = lengths.shape[1]
@@ -99,7 +98,7 @@ def draw_inputs(block: int, normals: Numbers, lengths: Matrix, known: int, input
             inputs[i, known + i] = lengths[block, i]
 
 
-@merged
+@inlined_kernel
 def multiply_inputs(weights: Matrix, inputs: Matrix, fields: Matrix, along: Matrix, gram: Matrix) -> None:
     """Fill in the fields of a block, its coordinates along the teacher, and its scalar products x_i·x_j for i < j."""
     K, M = fields.shape[0], along.shape[0]
@@ -229,14 +228,8 @@ def _squares(problem: Any, chain: Any, shrink: Any, pushes: Any, out: Any) -> No
         out[k] = np.sum(moved[k] * moved[k])
 
 
-@merged
-def _follow(problem: Problem, chain: Chain, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
-    result: tuple[int, int] = follow(problem, chain, v, recorded_v, _next_block, _record, _squares)
-    return result
-
-
 @kernel
 def follow_chain(problem: Problem, chain: Chain, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
     """Run the chain and record it: see :func:`tsmech.sims.two_layer.rule.follow`."""
-    result: tuple[int, int] = _follow(borrowed(problem), borrowed(chain), borrowed(v), borrowed(recorded_v))
+    result: tuple[int, int] = follow(problem, chain, v, recorded_v, _next_block, _record, _squares)
     return result

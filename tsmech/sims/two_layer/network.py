@@ -17,11 +17,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from tsmech.kernels.borrowing import borrowed
-from tsmech.kernels.jit import kernel
+from tsmech.kernels.jit import inlined_kernel, kernel
 from tsmech.kernels.rule import Rule
 from tsmech.sims.streams import QUANTUM, fill
-from tsmech.sims.two_layer.blocks import BLOCK, Matrix, Numbers, add_gram, add_products, add_pushes, copy_rows, merged
+from tsmech.sims.two_layer.blocks import BLOCK, Matrix, Numbers, add_gram, add_products, add_pushes, copy_rows
 from tsmech.sims.two_layer.rule import Problem, ask_teacher, follow
 from tsmech.sims.two_layer.units import inlined, respond
 
@@ -43,7 +42,7 @@ def into_strips(rows: Matrix) -> Numbers:
     return strips
 
 
-@kernel
+@inlined_kernel
 def draw_strip(
     law: int, count: int, rng: Generator, lanes: NDArray[np.uint32], begin: int, end: int, strip: Numbers
 ) -> None:
@@ -303,27 +302,15 @@ def squares_of_network(problem: Any, network: Any, shrink: Any, pushes: Any, out
                 out[k] += moved[k, c] * moved[k, c]
 
 
-@merged
-def _follow(problem: Problem, network: Network, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
-    result: tuple[int, int] = follow(problem, network, v, recorded_v, _next_block, _record, squares_of_network)
-    return result
-
-
 @kernel
 def follow_network(problem: Problem, network: Network, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
     """Train the network and record it: see :func:`tsmech.sims.two_layer.rule.follow`."""
-    result: tuple[int, int] = _follow(borrowed(problem), borrowed(network), borrowed(v), borrowed(recorded_v))
-    return result
-
-
-@merged
-def _follow_rows(problem: Problem, network: Network, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
-    result: tuple[int, int] = follow(problem, network, v, recorded_v, _next_rows, _record_rows, squares_of_network)
+    result: tuple[int, int] = follow(problem, network, v, recorded_v, _next_block, _record, squares_of_network)
     return result
 
 
 @kernel
 def follow_rows(problem: Problem, network: Network, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
     """Train a network whose inputs are rows of a matrix: a kernel of its own, which few compile."""
-    result: tuple[int, int] = _follow_rows(borrowed(problem), borrowed(network), borrowed(v), borrowed(recorded_v))
+    result: tuple[int, int] = follow(problem, network, v, recorded_v, _next_rows, _record_rows, squares_of_network)
     return result

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.kernels.borrowing import borrowed
 from tsmech.kernels.rule import Rule
 from tsmech.kernels.schedules import learning_rate
 from tsmech.sims.two_layer.blocks import BLOCK, Matrix
@@ -202,6 +203,10 @@ def follow(problem: Any, machine: Any, v: Any, recorded_v: Any, next_block: Any,
     A batch of at most BLOCK examples is a step inside a block.  A larger one is spread over several blocks: the weights
     stay as they are until it is complete.
     """
+    problem = borrowed(problem)
+    machine = borrowed(machine)
+    v = borrowed(v)
+    recorded_v = borrowed(recorded_v)
     batch, record_at, bound = problem.rule.batch, problem.record_at, problem.bound
     spread = batch > BLOCK
     decay = 1.0 - problem.rule.weight_decay / problem.N

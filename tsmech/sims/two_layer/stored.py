@@ -11,10 +11,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from tsmech.kernels.borrowing import borrowed
 from tsmech.kernels.jit import kernel
 from tsmech.sims.streams import GAUSSIAN, fill
-from tsmech.sims.two_layer.blocks import BLOCK, Matrix, Numbers, add_gram, add_products, add_pushes, copy_rows, merged
+from tsmech.sims.two_layer.blocks import BLOCK, Matrix, Numbers, add_gram, add_products, add_pushes, copy_rows
 from tsmech.sims.two_layer.network import narrow, record_network, squares_of_network
 from tsmech.sims.two_layer.rule import Problem, ask_teacher, follow
 from tsmech.sims.two_layer.units import inlined, respond
@@ -268,14 +267,8 @@ def _record(problem: Any, stored: Any, v: Any, shrink: Any, pushes: Any, row: An
     stored.error[row] = training_error(problem, stored, v)
 
 
-@merged
-def _follow(problem: Problem, stored: Stored, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
-    result: tuple[int, int] = follow(problem, stored, v, recorded_v, _next_block, _record, squares_of_network)
-    return result
-
-
 @kernel
 def train_on_stored(problem: Problem, stored: Stored, v: Matrix, recorded_v: Matrix) -> tuple[int, int]:
     """Train the network and record it: see :func:`tsmech.sims.two_layer.rule.follow`."""
-    result: tuple[int, int] = _follow(borrowed(problem), borrowed(stored), borrowed(v), borrowed(recorded_v))
+    result: tuple[int, int] = follow(problem, stored, v, recorded_v, _next_block, _record, squares_of_network)
     return result

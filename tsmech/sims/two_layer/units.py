@@ -1,6 +1,6 @@
 r"""What a hidden unit answers to its field, g(x) and g'(x) at once, in the kernels of online learning.
 
-A built-in activation is an integer tag (:mod:`tsmech.kernels.activations`).  Its erf is evaluated here by a Taylor
+A built-in activation is an integer tag (:mod:`tsmech.kernels.activations`).  erf is evaluated here by a Taylor
 polynomial about the nearest of 145 tabulated points, without branches: the library's erf and exp branch on their
 argument, and a processor that has to guess the branch of a random field guesses wrong too often.
 
@@ -31,9 +31,9 @@ from tsmech.kernels.activations import (
     TANH,
     built_in,
 )
-from tsmech.kernels.jit import kernel
+from tsmech.kernels.jit import inlined_kernel
 from tsmech.kernels.rule import Rule
-from tsmech.sims.two_layer.blocks import merged
+from tsmech.kernels.tanh import tanh
 
 Activation = str | tuple[Callable[[float], float], Callable[[float], float]]
 
@@ -41,50 +41,6 @@ Unit = int | Callable[[float], tuple[float, float]]
 
 inlined = numba.njit(inline="always")
 """Decorates what a kernel calls with a unit: it becomes part of the kernel, and no unit ends up in Numba's cache."""
-
-_SQRT_HALF = math.sqrt(0.5)
-_SQRT_TWO_OVER_PI = math.sqrt(2.0 / math.pi)
-
-
-@kernel
-def activate(tag: int, x: float) -> float:
-    """Return g(x) of a built-in activation by its tag; NaN where there is none of that tag."""
-    if tag == ERF:
-        return math.erf(x * _SQRT_HALF)
-    if tag == RELU:
-        return max(x, 0.0)
-    if tag == LINEAR:
-        return x
-    if tag == TANH:
-        return math.tanh(x)
-    if tag == LEAKY_RELU:
-        return max(x, LEAK * x)
-    if tag == QUADRATIC:
-        return x * x
-    if tag == SIGN:
-        return math.copysign(1.0, x) if x != 0.0 else 0.0
-    return math.nan
-
-
-@kernel
-def slope(tag: int, x: float) -> float:
-    """Return g'(x), the derivative of :func:`activate`: for ReLUs the left one at 0, for sign that beside its jump."""
-    if tag == ERF:
-        return _SQRT_TWO_OVER_PI * math.exp(-0.5 * x * x)
-    if tag == RELU:
-        return 1.0 if x > 0.0 else 0.0
-    if tag == LINEAR:
-        return 1.0
-    if tag == TANH:
-        return 1.0 - math.tanh(x) ** 2
-    if tag == LEAKY_RELU:
-        return 1.0 if x > 0.0 else LEAK
-    if tag == QUADRATIC:
-        return 2.0 * x
-    if tag == SIGN:
-        return 0.0
-    return math.nan
-
 
 _POINTS_PER_ONE = 16
 _LARGEST = 9.0
@@ -112,7 +68,7 @@ def _taylor_table() -> NDArray[np.float64]:
 _TAYLOR = _taylor_table()
 
 
-@merged
+@inlined_kernel
 def _erf_and_slope(x: float) -> tuple[float, float]:
     size = min(_LARGEST, abs(x))
     nearest = int(size * _POINTS_PER_ONE + 0.5)
@@ -124,11 +80,25 @@ def _erf_and_slope(x: float) -> tuple[float, float]:
     return math.copysign(value, x), derivative
 
 
-@merged
+@inlined_kernel
 def _respond_by_tag(tag: int, x: float) -> tuple[float, float]:
+    """Return g(x) and g'(x): for ReLUs the left one at 0, for sign that beside its jump; NaN where no tag is known."""
     if tag == ERF:
         return _erf_and_slope(x)
-    return activate(tag, x), slope(tag, x)
+    if tag == RELU:
+        return max(x, 0.0), 1.0 if x > 0.0 else 0.0
+    if tag == LINEAR:
+        return x, 1.0
+    if tag == TANH:
+        value = tanh(x)
+        return value, 1.0 - value * value
+    if tag == LEAKY_RELU:
+        return max(x, LEAK * x), 1.0 if x > 0.0 else LEAK
+    if tag == QUADRATIC:
+        return x * x, 2.0 * x
+    if tag == SIGN:
+        return math.copysign(1.0, x) if x != 0.0 else 0.0, 0.0
+    return math.nan, math.nan
 
 
 def respond(unit: Unit, x: float) -> tuple[float, float]:
