@@ -114,6 +114,8 @@ class _AtSize:
         left = free - population.df1
         self.factors = population.lengths.factors(population.df1 / free)
         self.penalties = np.exp(population.log_kappa) * left / self.factors.penalty  # that leads to each κ at this size
+        if population.standardised:  # variances over few rows are smaller in the mean
+            self.penalties *= (1.0 - 1.0 / population.known) / (1.0 - 1.0 / (free + population.intercept))
         self.start = int(np.argmax(left > 0))
 
     def log_kappa(self, penalty: float) -> float:

@@ -115,28 +115,27 @@ class Pairs:
         self.weight = s / (s + reference(s, free))
         self.taken = np.unique(np.linspace(0, s.size - 1, min(s.size, most)).astype(np.intp))
         self.products = np.zeros((self.taken.size, self.taken.size))
-        self.leverage = np.zeros(rows)
+        self.sums = np.zeros(self.taken.size)
+        self.size, self.leverage = np.zeros(rows), np.zeros(rows)
 
     def add(self, place: slice, square: Array) -> None:
         """Take in the squared components U² of some rows, shape (rows, r)."""
-        part = square if self.taken.size == square.shape[1] else square[:, self.taken]
+        part = np.sqrt(square if self.taken.size == square.shape[1] else square[:, self.taken])
         self.products += part.T @ part
+        self.sums += part.sum(axis=0)
+        self.size[place] = part @ self.weight[self.taken]
         self.leverage[place] = square @ self.weight
 
     def common(self) -> float:
-        """Return the variance of leverages, over their squared mean, that all directions have in common, at least 0.
+        """Return the variance of the roots of leverages, over their squared mean, that all directions have in common.
 
-        The weighted median over pairs of directions of the relative covariance of squared components (eq. 31): a
-        factor of the whole row is in all pairs, what belongs to some directions is not.
+        The relative covariance of the sizes |U| of components, over all pairs of directions, at least 0 (eq. 31): a
+        factor of the whole row is in all pairs, what belongs to single directions is not.
         """
-        over = np.triu_indices(self.taken.size, 1)
-        if over[0].size == 0:
-            return 0.0
         w = self.weight[self.taken]
-        value, weight = self.rows * self.products[over] - 1.0, w[over[0]] * w[over[1]]
-        order = np.argsort(value, kind="stable")
-        reached = np.cumsum(weight[order])
-        return max(float(value[order[int(np.searchsorted(reached, 0.5 * reached[-1]))]]), 0.0)
+        total, own = w @ self.products @ w, w**2 @ np.diag(self.products)
+        apart = (w @ self.sums) ** 2 - w**2 @ self.sums**2
+        return max(float(self.rows * (total - own) / apart) - 1.0, 0.0) if self.taken.size > 1 else 0.0
 
     def lengths(self) -> Array:
         """Return τ of each row, shape (n,), of mean one (eqs. 31, 32)."""
@@ -144,10 +143,14 @@ class Pairs:
 
         mean = float(self.weight.sum()) / self.free
         wanted = self.common()
-        left = self.free / self.rows - self.leverage
-        quotient = self.leverage / np.maximum(left, np.finfo(float).tiny)
+        if wanted == 0.0:
+            return np.ones(self.rows)
+        most = self.free / self.rows
+        spread = self.size**2
+        leverage = np.minimum(spread * (mean * most / spread.mean()), self.leverage)
+        quotient = leverage / np.maximum(most - leverage, np.finfo(float).tiny)
         middle = float(np.median(quotient))
-        if wanted == 0.0 or not middle > 0.0:
+        if not middle > 0.0:
             return np.ones(self.rows)
         logarithm = np.log(np.clip(quotient, middle / WIDEST, middle * WIDEST))
         logarithm -= logarithm.max()
@@ -159,7 +162,7 @@ class Pairs:
         def excess(power: float) -> float:
             tau, share = _classes(shrunk(power))
             td = tau * _scale(tau, share, np.array([mean]))
-            return float(share @ (td / (1.0 + td)) ** 2) / mean**2 - 1.0 - wanted
+            return mean / float(share @ np.sqrt(td / (1.0 + td))) ** 2 - 1.0 - wanted
 
         if excess(1.0) <= 0.0:
             return shrunk(1.0)

@@ -54,6 +54,8 @@ class Population(NamedTuple):
         Covariance of squared errors and squared targets over both means, shape (k, q).
     intercept
         Whether a constant is fitted.
+    standardised
+        Whether columns are divided by their standard deviation over the rows that are trained on.
     variance, variance_scatter
         Of the targets, as :class:`~tsmech.theory.learning_curve.rows.KnownRows`, shape (q,).
     lengths
@@ -83,6 +85,7 @@ class Population(NamedTuple):
     scatter: Array
     common: Array
     intercept: bool
+    standardised: bool
     variance: Array
     variance_scatter: Array
     lengths: Lengths
@@ -176,6 +179,7 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
             scatter=everywhere(rows.scatter),
             common=everywhere(rows.common),
             intercept=intercept,
+            standardised=rows.standardised,
             variance=rows.variance,
             variance_scatter=rows.variance_scatter,
             lengths=rows.lengths,

@@ -38,6 +38,8 @@ class KnownRows(NamedTuple):
     free: int
     """ν = n - 1 where an intercept is fitted, else n: what the inputs can fit."""
     columns: int
+    standardised: bool
+    """Whether each column is divided by its standard deviation over these rows."""
     s: Array
     """Eigenvalues of the matrix of sums of squares and products, positive, descending, shape (r,)."""
     penalties: Array
@@ -256,6 +258,7 @@ def decompose(
         rows=n,
         free=free,
         columns=p,
+        standardised=standardise,
         s=s,
         penalties=a,
         loo=loo,
