@@ -15,8 +15,6 @@ CLASSES, NARROW = 200, 0.02
 """Most classes of rows by which the law of τ is kept, and their least width in ln τ."""
 GRID = 400
 """Values of x at which the factors are tabulated, evenly in ln x/(1 - x)."""
-WIDEST = 1e6
-"""Ratio of a row's leverage to the median one beyond which it is no longer told apart."""
 
 
 class Factors(NamedTuple):
@@ -152,7 +150,8 @@ class Pairs:
         middle = float(np.median(quotient))
         if not middle > 0.0:
             return np.ones(self.rows)
-        logarithm = np.log(np.clip(quotient, middle / WIDEST, middle * WIDEST))
+        widest = np.sqrt(self.rows)  # the largest of n draws from a law with a variance is less
+        logarithm = np.log(np.clip(quotient, middle / widest, middle * widest))
         logarithm -= logarithm.max()
 
         def shrunk(power: float) -> Array:
