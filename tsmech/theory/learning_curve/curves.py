@@ -66,7 +66,7 @@ def predict(population: Population, rows: ArrayLike, penalty: float | None, *, r
 
     References
     ----------
-    theory/learning_curve.md, eqs. 6, 7, 16, 20-22 and 40.
+    theory/learning_curve.md, eqs. 6, 7, 16, 20-22 and 40; 21a where columns are standardised.
     """
     m = np.atleast_1d(np.asarray(rows, dtype=float))
     q = population.error.shape[1]

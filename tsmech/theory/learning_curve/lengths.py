@@ -141,7 +141,7 @@ class Pairs:
 
         mean = float(self.weight.sum()) / self.free
         wanted = self.common()
-        if wanted == 0.0:
+        if wanted == 0.0 or self.weight.size == self.free:  # with no freedom left, errors as κ → 0 are not told apart
             return np.ones(self.rows)
         most = self.free / self.rows
         spread = self.size**2

@@ -194,8 +194,6 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
     first = loo[0] * np.maximum(1.0 - left[0], 0.0)
     if rows.lengths.variance == 0.0:  # the noise plays no part
         return known(first)
-    if r == nu:
-        return known(known(np.maximum(first, LEAST_ERROR * loo[0])).error[0])
     _, xi, psi, chi, _, _ = (part[0, 0] for part in factors)
     wanted = loo[0] * (1.0 - xi * left[0]) - left[0] * chi * (rows.slope[0] - loo[0])
     return known(np.clip(wanted / (1.0 + left[0] * (psi - xi + chi)), LEAST_ERROR * loo[0], loo.min(axis=0)))
