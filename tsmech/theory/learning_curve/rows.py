@@ -181,7 +181,7 @@ def decompose(
 
     c = np.zeros((r, q))
     fourth = second = 0.0
-    pairs = Pairs(s, n, free)
+    pairs = Pairs(r, n, free)
     for place, u in sides():
         c += u.T @ y[place]
         square = u * u
