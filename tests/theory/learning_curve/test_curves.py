@@ -38,6 +38,19 @@ def truth(made: MadeUp, rows: int, penalty: float, draws: int = 60) -> tuple[flo
     return float(np.mean(errors)), float(np.std(errors) / np.sqrt(draws)), float(np.mean(train))
 
 
+def test_standardising_over_few_rows_weakens_a_penalty() -> None:
+    """Each column's variance over m rows is 1 - 1/m of the population's in the mean, and so is what a penalty is."""
+    made = make_table(120, 20, exponent=1.0, noise=0.5, seed=3)
+    scaled = made.inputs / made.inputs.std(axis=0)
+    units, plain = (estimate(decompose(scaled, made.targets, standardise=one)) for one in (True, False))
+    for m in (12, 120, 1000):
+        weaker = 2.0 * (1.0 - 1.0 / m) / (1.0 - 1.0 / 120)
+        assert np.allclose(predict(units, m, 2.0).mean_square, predict(plain, m, weaker).mean_square, rtol=1e-9)
+        best, other = predict(units, m, None), predict(plain, m, None)
+        assert np.allclose(best.mean_square, other.mean_square, rtol=1e-9)
+        assert np.allclose(best.penalty / other.penalty, 2.0 / weaker, rtol=1e-9)
+
+
 CASES = [
     # known, columns, exponent, noise, rows, penalty: from a fifth to four times the known rows
     (50, 20, 1.0, 1.0, (25, 50, 200), 1.0),

@@ -77,7 +77,8 @@ def test_weak_directions_count_as_noise_only_while_the_path_allows_it(monkeypatc
 def test_features_that_break_the_sums_are_read_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Units of few inputs: weak directions are products of strong ones, and interpolating is worse than any sum says.
 
-    At the least penalties the fit alone (control) promises a tenth of the error, and no penalty is chosen there.
+    Where the fit alone (control) promises less than half of the error at the least penalty, what is read off prevails,
+    and no penalty is chosen there.
     """
     promised, read, chosen = [], [], []
     for seed in range(8):
@@ -94,8 +95,7 @@ def test_features_that_break_the_sums_are_read_off(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(curves, "FAR", 1e9)
         promised.append(predict(estimate(known), 119, least).mean_square[0, 0] / loo)
         monkeypatch.undo()
-    far = np.array(promised) < 0.2
-    assert far.sum() >= 5
-    assert np.array(read)[far].min() > 0.7
-    assert np.median(read) > 0.9
+    far = np.array(promised) < 0.5
+    assert far.sum() >= 3
+    assert np.array(read)[far].min() > 0.8
     assert max(chosen) < 1.0

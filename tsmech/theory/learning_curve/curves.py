@@ -76,7 +76,7 @@ def predict(
 
     References
     ----------
-    theory/learning_curve.md, eqs. 6, 7, 16, 20-22, 40 and 43.
+    theory/learning_curve.md, eqs. 6, 7, 16, 20-22, 40 and 43; 21a where columns are standardised.
     """
     m = np.atleast_1d(np.asarray(rows, dtype=float))
     q = population.error.shape[1]
@@ -125,6 +125,8 @@ class _AtSize:
         left = free - population.df1
         self.factors = population.lengths.factors(population.df1 / free)
         self.penalties = np.exp(population.log_kappa) * left / self.factors.penalty  # that leads to each κ at this size
+        if population.standardised:  # variances over few rows are smaller in the mean
+            self.penalties *= (1.0 - 1.0 / population.known) / (1.0 - 1.0 / (free + population.intercept))
         self.start = int(np.argmax(left > 0))
 
     def log_kappa(self, penalty: float) -> float:

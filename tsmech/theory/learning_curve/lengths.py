@@ -13,10 +13,10 @@ Array = NDArray[np.float64]
 
 CLASSES, NARROW = 200, 0.02
 """Most classes of rows by which the law of τ is kept, and their least width in ln τ."""
+MOST_USED = 0.5
+"""Share of the rows' freedom that their inputs may use up: with more, leverages are alike whatever the lengths are."""
 GRID = 400
 """Values of x at which the factors are tabulated, evenly in ln x/(1 - x)."""
-WIDEST = 1e6
-"""Ratio of a row's leverage to the median one beyond which it is no longer told apart."""
 
 
 class Factors(NamedTuple):
@@ -102,54 +102,54 @@ class Pairs:
 
     Parameters
     ----------
-    s : ndarray, shape (r,)
-        Eigenvalues of the matrix of sums of squares.
-    rows, free : int
-        n and ν.
+    directions, rows, free : int
+        r, n and ν.
     most : int
         Most directions between which pairs are formed; with more of them some are taken, evenly.
     """
 
-    def __init__(self, s: Array, rows: int, free: int, most: int = 600) -> None:
-        self.rows, self.free = rows, free
-        self.weight = s / (s + reference(s, free))
-        self.taken = np.unique(np.linspace(0, s.size - 1, min(s.size, most)).astype(np.intp))
+    def __init__(self, directions: int, rows: int, free: int, most: int = 600) -> None:
+        self.directions, self.rows, self.free = directions, rows, free
+        self.taken = np.unique(np.linspace(0, directions - 1, min(directions, most)).astype(np.intp))
         self.products = np.zeros((self.taken.size, self.taken.size))
-        self.leverage = np.zeros(rows)
+        self.sums = np.zeros(self.taken.size)
+        self.size, self.leverage = np.zeros(rows), np.zeros(rows)
 
     def add(self, place: slice, square: Array) -> None:
         """Take in the squared components U² of some rows, shape (rows, r)."""
-        part = square if self.taken.size == square.shape[1] else square[:, self.taken]
+        part = np.sqrt(square if self.taken.size == square.shape[1] else square[:, self.taken])
         self.products += part.T @ part
-        self.leverage[place] = square @ self.weight
+        self.sums += part.sum(axis=0)
+        self.size[place] = part.sum(axis=1)
+        self.leverage[place] = square.sum(axis=1)
 
     def common(self) -> float:
-        """Return the variance of leverages, over their squared mean, that all directions have in common, at least 0.
+        """Return the variance of the roots of leverages, over their squared mean, that all directions have in common.
 
-        The weighted median over pairs of directions of the relative covariance of squared components (eq. 31): a
-        factor of the whole row is in all pairs, what belongs to some directions is not.
+        The relative covariance of the sizes |U| of components, over all pairs of directions, at least 0 (eq. 31): a
+        factor of the whole row is in all pairs, what belongs to single directions is not.
         """
-        over = np.triu_indices(self.taken.size, 1)
-        if over[0].size == 0:
+        if self.taken.size == 1:
             return 0.0
-        w = self.weight[self.taken]
-        value, weight = self.rows * self.products[over] - 1.0, w[over[0]] * w[over[1]]
-        order = np.argsort(value, kind="stable")
-        reached = np.cumsum(weight[order])
-        return max(float(value[order[int(np.searchsorted(reached, 0.5 * reached[-1]))]]), 0.0)
+        together = self.products.sum() - np.trace(self.products)
+        return max(float(self.rows * together / (self.sums.sum() ** 2 - (self.sums**2).sum())) - 1.0, 0.0)
 
     def lengths(self) -> Array:
         """Return τ of each row, shape (n,), of mean one (eqs. 31, 32)."""
         from scipy.optimize import brentq
 
-        mean = float(self.weight.sum()) / self.free
-        wanted = self.common()
-        left = self.free / self.rows - self.leverage
-        quotient = self.leverage / np.maximum(left, np.finfo(float).tiny)
-        middle = float(np.median(quotient))
-        if wanted == 0.0 or not middle > 0.0:
+        mean, wanted = self.directions / self.free, self.common()
+        if wanted == 0.0 or mean > MOST_USED:
             return np.ones(self.rows)
-        logarithm = np.log(np.clip(quotient, middle / WIDEST, middle * WIDEST))
+        most = self.free / self.rows
+        spread = self.size**2
+        leverage = np.minimum(spread * (mean * most / spread.mean()), self.leverage)
+        quotient = leverage / np.maximum(most - leverage, np.finfo(float).tiny)
+        middle = float(np.median(quotient))
+        if not middle > 0.0:
+            return np.ones(self.rows)
+        widest = np.sqrt(self.rows)  # the largest of n draws from a law with a variance is less
+        logarithm = np.log(np.clip(quotient, middle / widest, middle * widest))
         logarithm -= logarithm.max()
 
         def shrunk(power: float) -> Array:
@@ -159,24 +159,11 @@ class Pairs:
         def excess(power: float) -> float:
             tau, share = _classes(shrunk(power))
             td = tau * _scale(tau, share, np.array([mean]))
-            return float(share @ (td / (1.0 + td)) ** 2) / mean**2 - 1.0 - wanted
+            return mean / float(share @ np.sqrt(td / (1.0 + td))) ** 2 - 1.0 - wanted
 
         if excess(1.0) <= 0.0:
             return shrunk(1.0)
         return shrunk(brentq(excess, 0.0, 1.0, xtol=1e-6))
-
-
-def reference(s: Array, free: int) -> float:
-    """Return the penalty at which leverages are compared: none, or so that half of the free rows' freedom is used."""
-    from scipy.optimize import brentq
-
-    if 2 * s.size <= free:
-        return 0.0
-
-    def over(log_penalty: float) -> float:
-        return float((s / (s + np.exp(log_penalty))).sum()) - 0.5 * free
-
-    return float(np.exp(brentq(over, np.log(s[-1]) - 30.0, np.log(s[0] * s.size) + 5.0)))
 
 
 def _classes(tau: Array) -> tuple[Array, Array]:

@@ -54,6 +54,8 @@ class Population(NamedTuple):
         Covariance of squared errors and squared targets over both means, shape (k, q).
     intercept
         Whether a constant is fitted.
+    standardised
+        Whether columns are divided by their standard deviation over the rows that are trained on.
     variance, variance_scatter
         Of the targets, as :class:`~tsmech.theory.learning_curve.rows.KnownRows`, shape (q,).
     lengths
@@ -87,6 +89,7 @@ class Population(NamedTuple):
     scatter: Array
     common: Array
     intercept: bool
+    standardised: bool
     variance: Array
     variance_scatter: Array
     lengths: Lengths
@@ -182,6 +185,7 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
             scatter=everywhere(rows.scatter),
             common=everywhere(rows.common),
             intercept=intercept,
+            standardised=rows.standardised,
             variance=rows.variance,
             variance_scatter=rows.variance_scatter,
             lengths=rows.lengths,
@@ -198,8 +202,6 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
     first = loo[0] * np.maximum(1.0 - left[0], 0.0)
     if rows.lengths.variance == 0.0:  # the noise plays no part
         return known(first)
-    if r == nu:
-        return known(known(np.maximum(first, LEAST_ERROR * loo[0])).error[0])
     _, xi, psi, chi, _, _ = (part[0, 0] for part in factors)
     wanted = loo[0] * (1.0 - xi * left[0]) - left[0] * chi * (rows.slope[0] - loo[0])
     return known(np.clip(wanted / (1.0 + left[0] * (psi - xi + chi)), LEAST_ERROR * loo[0], loo.min(axis=0)))

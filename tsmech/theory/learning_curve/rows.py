@@ -39,6 +39,8 @@ class KnownRows(NamedTuple):
     free: int
     """ν = n - 1 where an intercept is fitted, else n: what the inputs can fit."""
     columns: int
+    standardised: bool
+    """Whether each column is divided by its standard deviation over these rows."""
     s: Array
     """Eigenvalues of the matrix of sums of squares and products, positive, descending, shape (r,)."""
     penalties: Array
@@ -182,7 +184,7 @@ def decompose(
 
     c = np.zeros((r, q))
     fourth = second = 0.0
-    pairs = Pairs(s, n, free)
+    pairs = Pairs(r, n, free)
     for place, u in sides():
         c += u.T @ y[place]
         square = u * u
@@ -259,6 +261,7 @@ def decompose(
         rows=n,
         free=free,
         columns=p,
+        standardised=standardise,
         s=s,
         penalties=a,
         loo=loo,
