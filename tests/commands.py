@@ -12,6 +12,7 @@ from unittest import mock
 
 from tests.gauge import LOG, SECONDS, register
 from tsmech import cli
+from tsmech.cli import ENDS
 from tsmech.engine import dispatch
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +32,7 @@ class Said(NamedTuple):
 def command(*words: object) -> Said:
     """Run the command line in this process and return its exit code, stdout and stderr."""
     out, err = io.StringIO(), io.StringIO()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in ENDS}
     try:
         with (
             mock.patch.dict(os.environ),

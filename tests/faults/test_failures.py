@@ -16,6 +16,7 @@ from tests.commands import run_child, start
 from tests.faults.test_interruption import PATIENCE, family, logged, wait_until
 from tests.gauge import LOG, Gauge, register
 from tsmech import engine
+from tsmech.cli import ENDS
 from tsmech.engine import Outcome, dispatch
 from tsmech.experiment import Task, build
 from tsmech.runs import carry_out, failure, tables
@@ -168,7 +169,7 @@ def test_failures_are_four_shown_with_tracebacks_and_tried_again(tmp_path: Path)
 
 
 @linux
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ENDS)
 @pytest.mark.parametrize("fault", ["hang", pytest.param("compute", marks=pytest.mark.slow)])
 def test_a_signal_ends_a_run_in_time_whatever_its_tasks_are_at(tmp_path: Path, number: int, fault: str) -> None:
     """Two seconds are allowed; compiled code that holds the interpreter's lock is the hardest."""

@@ -21,6 +21,9 @@ from tsmech.errors import CutShortError, TsmechError
 from tsmech.machine.threads import ONE_THREAD
 from tsmech.words import one_line
 
+ENDS = [known for known in signal.Signals if known.name in ("SIGINT", "SIGTERM", "SIGHUP")]
+"""Signals that end a run as Ctrl-C does: what is finished is kept, and the words say how to go on."""
+
 
 def main() -> None:
     """Run the command line; errors become one line and an exit code."""
@@ -31,7 +34,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # where it cannot show ± or σ
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     try:
@@ -96,6 +99,6 @@ def _one_line(error: Exception) -> str:
 
 
 def _interrupt(*_: object) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDS:
         signal.signal(number, signal.SIG_IGN)  # people press twice; the end is near
     raise KeyboardInterrupt

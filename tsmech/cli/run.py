@@ -90,6 +90,12 @@ class RunCommands(typer.core.TyperGroup):
 
         return [*REGISTRY, *(experiments() if ctx.resilient_parsing else ())]
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Ask for a name where there is none."""
+        if not args and not ctx.resilient_parsing:
+            raise InputError("name a system, an experiment or a TOML file: tsmech run --help lists the systems")
+        return super().parse_args(ctx, args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of a system or an experiment."""
         return _run_command(cmd_name)

@@ -14,7 +14,7 @@ from tsmech.problem.references import ENGEL_VAN_DEN_BROECK, Reference
 from tsmech.problem.system import Convergence, System
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Capacity(System):
     r"""Whether some perceptron has P = alpha N random labels of random inputs right, with a margin.
 

@@ -21,7 +21,7 @@ COLD = 0.3
 """Temperature below which auto tempers: there it equilibrates more points than as many sweeps of Metropolis' method."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IsingPerceptron(System):
     r"""Gibbs learning of a binary perceptron: the sudden transition to perfect generalization.
 

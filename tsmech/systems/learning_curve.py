@@ -36,7 +36,7 @@ SHAPES = {"width": "random_features", "degree": "polynomial", "length": "kernel"
 TARGET = ("target",)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LearningCurve(System):
     r"""Ridge regression on a table: its error against the number of training rows, predicted from some of them.
 

@@ -13,7 +13,7 @@ from tsmech.problem.references import DUMITRIU_EDELMAN, SEUNG_SOMPOLINSKY_TISHBY
 from tsmech.problem.system import Convergence, System
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LinearPerceptron(System):
     r"""Gibbs learning of a linear teacher from P = alpha N noisy examples.
 

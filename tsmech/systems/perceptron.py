@@ -26,7 +26,7 @@ STEEPEST = 1e100
 """Largest alpha/T of the limit of high temperature."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Perceptron(System):
     r"""Learning a perceptron from P = alpha N examples: Hebb, pseudo-inverse, maximum stability, Gibbs and Bayes.
 
