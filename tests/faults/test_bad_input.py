@@ -158,7 +158,7 @@ CASES: list[tuple[str, str]] = [
     ("run ridge", "ridge needs alpha (α): training examples per input dimension"),
     ("run ridge --alpha", "--alpha"),
     ("run ridge --alpha 1 2", "2"),
-    ("run", "ommand"),
+    ("run", "name a system"),
     # files
     ("run nowhere.toml", "nowhere.toml cannot be read: No such file or directory"),
     ("run malformed.toml", "malformed.toml is not a TOML file"),
