@@ -1,7 +1,8 @@
 """What systems that train a deep linear network share: its steps, its theory, and what its modes say."""
 
+import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -117,14 +118,7 @@ class DeepNetwork(FirstLayers, Reports):
         """Return the largest stable step at the start: without a seed, the middle one of those of some starts."""
         if self.initial in ALIGNED or self.depth == 1 or self.network_too_large():
             return math.inf  # no steeper than what it leads to
-        from tsmech.sims.deep_network import Network, Task, sharpness
-
-        found = []
-        for seed in range(DRAWN if self.start_seed is None else 1):
-            modes, weights = self.drawn(np.random.default_rng(seed))
-            network = Network(weights.layers, Task(modes.correlations, tanh=self.nonlinearity == "tanh"))
-            found.append(sharpness(network.velocity_at, network.flat))
-        steepest = float(np.median(found))
+        steepest = _steepest(replace(self, step=0.0, duration=1.0, samples=1), self.mode_strengths().tobytes())
         return 2.0 / steepest if steepest > 0.0 else math.inf
 
     def times(self) -> Array:
@@ -309,3 +303,16 @@ class DeepNetwork(FirstLayers, Reports):
             passed = ((~known @ stronger.astype(float)) * known).sum(axis=1)
             return np.asarray((s.size - learnt) * (self.width - learnt) + passed, dtype=float)
         return np.asarray(s.size - learnt, dtype=float)
+
+
+@functools.lru_cache(maxsize=256)
+def _steepest(problem: DeepNetwork, strengths: bytes) -> float:
+    """Return the largest curvature at a problem's start; ``strengths`` tell what is learnt, which a file may say."""
+    from tsmech.sims.deep_network import Network, Task, sharpness
+
+    found = []
+    for seed in range(DRAWN if problem.start_seed is None else 1):
+        modes, weights = problem.drawn(np.random.default_rng(seed))
+        network = Network(weights.layers, Task(modes.correlations, tanh=problem.nonlinearity == "tanh"))
+        found.append(sharpness(network.plain_velocity, network.flat))
+    return float(np.median(found))

@@ -47,6 +47,7 @@ def test_its_velocity_is_minus_the_gradient(depth: int, whitened: bool, tanh: bo
     network = Network(layers, task)
     expected = np.concatenate([one.ravel() for one in reference(layers, task)])
     assert network.velocity() == pytest.approx(expected, rel=1e-11, abs=1e-13)
+    assert network.plain_velocity(network.flat) == pytest.approx(expected, rel=1e-11, abs=1e-13)
     assert network.flat == pytest.approx(np.concatenate([one.ravel() for one in layers]), abs=0)
 
 

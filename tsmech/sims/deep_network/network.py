@@ -73,11 +73,11 @@ class Network:
 
     def layers(self) -> list[Array]:
         """Return W_1, ..., W_D, views of the weights."""
-        found, start = [], 0
-        for below, above in zip(self.sizes[:-1], self.sizes[1:], strict=True):
-            found.append(self.flat[start : start + below * above].reshape(above, below))
-            start += below * above
-        return found
+        return self._cut(self.flat)
+
+    def _cut(self, flat: Array) -> list[Array]:
+        ends = np.cumsum(self.sizes[:-1] * self.sizes[1:])
+        return [one.reshape(rows, -1) for one, rows in zip(np.split(flat, ends[:-1]), self.sizes[1:], strict=True)]
 
     def output(self) -> Array:
         """Return what the network computes from X, shape (outputs, columns)."""
@@ -142,6 +142,22 @@ class Network:
             flat, self.sizes, task.matrix, task.targets, task.whitened, task.tanh, activity, errors, gradient, 0.0, 1
         )
         return gradient.copy()
+
+    def plain_velocity(self, flat: Array) -> Array:
+        """Return what :meth:`velocity_at` does without compiled code: a few hundred velocities do not pay for it."""
+        layers, activity, found = self._cut(flat), [self.task.matrix], np.empty_like(flat)
+        for layer, one in enumerate(layers):
+            above = one if layer == 0 and self.task.whitened else one @ activity[-1]
+            activity.append(np.tanh(above) if self.task.tanh and layer < len(layers) - 1 else above)
+        error = self.task.targets - activity[-1]
+        for layer, change in reversed(list(enumerate(self._cut(found)))):
+            below = activity[layer]
+            change[...] = error if layer == 0 and self.task.whitened else error @ below.T
+            if layer:
+                error = layers[layer].T @ error
+                if self.task.tanh:
+                    error *= 1.0 - below * below
+        return found
 
 
 @kernel
