@@ -78,7 +78,7 @@ def test_an_activation_of_ones_own_by_quadrature() -> None:
     np.testing.assert_allclose(mine, known, rtol=1e-6)
 
 
-@pytest.mark.parametrize("student", ["erf", "relu", "linear", "tanh"])
+@pytest.mark.parametrize("student", ["erf", "relu", "linear", pytest.param("tanh", marks=pytest.mark.slow)])
 def test_a_teacher_of_signs_is_learnt_in_all_answers(student: str) -> None:
     """Means of 20 draws at N = 400, within 4.5 standard errors and terms of order 1/N; a teacher of erfs is noticed."""
     common = {"student_activation": student, "noise": 0.1, "duration": 4, "samples": (2.0, 4.0), "dimension": 400}

@@ -14,6 +14,7 @@ from tsmech.sims.two_layer.starts import (
 )
 
 
+@pytest.mark.slow
 def test_random_overlaps_have_the_law_of_random_networks():
     """Two-sample tests of all kinds of overlaps at N = 12; a Bartlett factor of N + 1 instead is noticed."""
     K, M, N, count = 2, 2, 12, 4000

@@ -48,6 +48,7 @@ def test_errors_along_the_path_have_the_covariance_of_gaussian_noise(columns: in
     assert np.allclose(np.cov(errors), found, atol=3.5 * 2 * found.max() / np.sqrt(4000))
 
 
+@pytest.mark.slow
 def test_beyond_the_path_the_whole_path_says_more_than_its_end() -> None:
     """Where noise prevails 60 rows of 150 columns tell the error of 240 better than the errors at the path's end."""
     real = truth(240, 150, 1.0, 0.3, 1.5, 0.1)

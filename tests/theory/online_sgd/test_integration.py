@@ -269,7 +269,7 @@ def test_weight_decay_is_a_rate_in_alpha():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("second_layer_rate", [0.0, 0.2])
+@pytest.mark.parametrize("second_layer_rate", [0.2, pytest.param(0.0, marks=pytest.mark.slow)])
 def test_the_error_falls_to_the_rounding_of_the_weights(name, second_layer_rate):
     """Without noise ε_g falls at every time, to 1e-26 of E[φ²], where it rests; linear units to the rounding of S.
 
@@ -292,7 +292,7 @@ def test_the_error_falls_to_the_rounding_of_the_weights(name, second_layer_rate)
         assert error[-1] < 1e-4 * error[0]
 
 
-@pytest.mark.parametrize("starts", [10, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("starts", [3, pytest.param(60, marks=pytest.mark.slow)])
 def test_relu_errors_fall_from_every_start(starts):
     """Starts of N = 1000 at η = 0.5: ε_g falls at each of 300 times, to 1e-10 and less, and is never 0.
 
