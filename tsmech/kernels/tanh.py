@@ -12,9 +12,9 @@ _TANH = np.array([math.tanh(point / _POINTS_PER_ONE) for point in range(int(_LAR
 
 @inlined_kernel
 def tanh(x: float) -> float:
-    """Return tanh(x) from the nearest of 321 points a and h = |x| - a by the addition theorem.
+    """Return tanh(x) from the nearest of 321 points a and h = abs(x) - a by the addition theorem.
 
-    With H = tanh(h), of which the next term of the series is below 1e-17 H as |h| ≤ 1/32, and A = tanh(a) it is
+    With H = tanh(h), of which the next term of the series is below 1e-17 H as abs(h) ≤ 1/32, and A = tanh(a) it is
     A + H (1 - A²)/(1 + A H), to two units in the last place.  What is no number becomes 1.
     """
     size = min(_LARGEST, abs(x))

@@ -126,7 +126,7 @@ class Pairs:
     def common(self) -> float:
         """Return the variance of the roots of leverages, over their squared mean, that all directions have in common.
 
-        The relative covariance of the sizes |U| of components, over all pairs of directions, at least 0 (eq. 31): a
+        The relative covariance of the sizes abs(U) of components, over all pairs of directions, at least 0 (eq. 31): a
         factor of the whole row is in all pairs, what belongs to single directions is not.
         """
         if self.taken.size == 1:
