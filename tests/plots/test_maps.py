@@ -115,6 +115,7 @@ def test_what_diverged_has_no_value_at_its_end() -> None:
     assert np.ma.getmaskarray(cells(shown.axes[0])).tolist() == [[False, False, True]] * 2
 
 
+@pytest.mark.slow
 def test_maps_are_the_same_every_time(tmp_path: Path) -> None:
     experiment, rows = finished(**MAP)
     for name in ("one", "two"):

@@ -308,7 +308,7 @@ print(tracemalloc.get_traced_memory()[1] / table.nbytes)
 """
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.npy", "t.npz"])
+@pytest.mark.parametrize("name", ["t.csv", pytest.param("t.csv.gz", marks=pytest.mark.slow), "t.npy", "t.npz"])
 def test_reading_takes_the_arrays_memory_and_little_more(tmp_path: Path, name: str) -> None:
     """NumPy's reader of text grows its array by a quarter at most; the rest is a buffer, small beside 1.6 MB."""
     table = np.random.default_rng(2).standard_normal((4000, 50))

@@ -217,6 +217,7 @@ def test_rows_for_an_error_and_beyond_the_rows_there_are() -> None:
         problem(target=("neuron_*",)).rows_for(0.5)
 
 
+@pytest.mark.slow
 def test_cross_validation_comes_close_to_the_best_penalty() -> None:
     best, chosen = problem(), problem(penalty="cross_validated")
     more = chosen.theory().test_error / best.theory().test_error

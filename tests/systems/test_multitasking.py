@@ -45,6 +45,7 @@ def test_half_times_of_theory_depend_on_no_report_and_simulations_approach_them(
         assert seldom["transfer_time"] == pytest.approx(theory["transfer_time"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_common_units_are_faster_and_transfer_and_interfere() -> None:
     """... the more of them, in theory and in networks from small random weights."""
     shared: dict[str, Any] = {"initial": "small", "width": 32, "duration": 8, "domains": 3}

@@ -434,7 +434,7 @@ def test_a_run_of_ten_million_is_short_where_nothing_moves() -> None:
     assert (curve.observables["generalization_error"] < 1e-24).all()
 
 
-@pytest.mark.parametrize("activation", ["erf", "relu"])
+@pytest.mark.parametrize("activation", ["relu", pytest.param("erf", marks=pytest.mark.slow)])
 def test_theory_falls_as_the_chain_does_far_below_the_rounding_of_overlaps(activation: str) -> None:
     """ReLU to 4e-12 at alpha = 200: log ε_g of ten chains of N = 4000, from their coordinates, 4.5 standard errors."""
     from tsmech.kernels.activations import BUILT_IN

@@ -56,7 +56,7 @@ def test_a_network_on_revealed_inputs_has_the_law_of_the_network(kind: dict[str,
             assert ks_2samp(values[:, t], reduced[name][:, t]).pvalue > 1e-4, (name, t)
 
 
-@pytest.mark.parametrize(("alpha", "N"), [(0.15, 60), (3.0, 8)])
+@pytest.mark.parametrize(("alpha", "N"), [pytest.param(0.15, 60, marks=pytest.mark.slow), (3.0, 8)])
 def test_that_law_holds_where_directions_are_used_up(alpha: float, N: int) -> None:
     """Nine examples, or eight inputs, and 24 directions asked for."""
     direct, reduced = (draws(large(N, alpha=alpha), answer, 150) for answer in ("direct", "reduced"))

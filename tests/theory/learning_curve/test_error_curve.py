@@ -62,6 +62,7 @@ def test_beyond_the_path_the_whole_path_says_more_than_its_end() -> None:
     assert np.mean(np.abs(values - real) < 2 * errors) >= 0.84
 
 
+@pytest.mark.slow
 def test_weak_directions_count_as_noise_only_while_the_path_allows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A target that is as strong in weak directions, with little noise: taken as noise below 30 κ₀ it is far off."""
     real = truth(120, 150, 0.5, 0.0, 0.1, 1.0)

@@ -268,7 +268,7 @@ def test_weight_decay_is_a_rate_in_alpha():
     assert (run.generalization_error > 0).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(one, marks=pytest.mark.slow if one == "relu" else ()) for one in NAMES])
 @pytest.mark.parametrize("second_layer_rate", [0.2, pytest.param(0.0, marks=pytest.mark.slow)])
 def test_the_error_falls_to_the_rounding_of_the_weights(name, second_layer_rate):
     """Without noise ε_g falls at every time, to 1e-26 of E[φ²], where it rests; linear units to the rounding of S.
@@ -307,6 +307,7 @@ def test_relu_errors_fall_from_every_start(starts):
         assert 0 < run.generalization_error[-1] < 1e-10
 
 
+@pytest.mark.slow
 def test_spare_relu_units_let_the_error_fall_as_a_power():
     """K = 2 units share M = 1 teacher unit: they close in on it as 1/alpha, and ε_g falls as alpha⁻³."""
     start = [[0.3, 0.1], [0.1, 0.4]], [[0.3], [0.35]], [[1.0]], [1.0, 1.0], [1.0]
