@@ -14,8 +14,8 @@ from typing import Any
 from tsmech.engine import Outcome
 from tsmech.engine.place import needs_script
 from tsmech.engine.workers import Workers
-from tsmech.errors import TsmechError
 from tsmech.experiment import Experiment, Task
+from tsmech.explore.wording import sentence
 from tsmech.problem.curve import Curve
 from tsmech.store.summary import summarise
 from tsmech.words import one_line
@@ -148,8 +148,7 @@ class Lane:
                 pool = pool or Workers(1, script=bool(needs_script(asked)))
                 ended = self._perform(pool, question)
             except Exception as error:  # whatever it is, the page says it and goes on
-                words = str(error) if isinstance(error, TsmechError) else f"{type(error).__name__}: {error}"
-                self._tell(News(question.number, [], failures=[one_line(words)], ended=True))
+                self._tell(News(question.number, [], failures=[one_line(sentence(error))], ended=True))
                 ended = False
             if not ended and pool is not None:
                 _kill(pool)
