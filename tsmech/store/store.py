@@ -23,18 +23,16 @@ from tsmech.store.database import (
     begin_writing,
     check_versions,
     connect,
-    continued,
     initialise,
     is_new,
-    joined_history,
     joined_identity,
     stored_experiment,
     write_experiment,
-    write_origin,
     written_parameters,
 )
 from tsmech.store.directory import check
 from tsmech.store.locks import FILE, Lock, on_network, take_lock
+from tsmech.store.origin import continued, joined_history, write_origin
 from tsmech.store.reader import Reader, damaged
 from tsmech.store.summary import pack
 
@@ -122,7 +120,7 @@ class Store(Reader):
                     there, here = (f"shard {words}" if words else "a whole run" for words in (stored["shard"], shard))
                     raise InputError(f"{directory} holds {there}, not {here}: name another --out")
                 identity = joined_identity(stored, asked, directory)
-                experiment = stored_experiment(connection).joined(asked)
+                experiment = stored_experiment(connection, directory, asked.system).joined(asked)
                 surplus = _surplus(connection, experiment, asked, directory)
                 begin_writing(connection, lock.local)
                 with connection:
@@ -157,8 +155,8 @@ class Store(Reader):
             if is_new(connection):
                 raise InputError(f"{directory} is a run that never began: run its command again")
             tally = Tally() if checked else examine(connection)
-            return cls(connection, stored_experiment(connection), directory, tally)
-        except InputError:  # a run that never began, or a system that is not known here
+            return cls(connection, stored_experiment(connection, directory), directory, tally)
+        except InputError:  # a run that never began, or one of another version
             connection.close()
             raise
         except DamageError as error:
