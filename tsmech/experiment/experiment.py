@@ -5,7 +5,6 @@ import hashlib
 import itertools
 import json
 import math
-import operator
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,20 +12,18 @@ from typing import Any
 from tsmech.errors import InputError
 from tsmech.experiment import availability
 from tsmech.experiment.availability import Lacking
+from tsmech.experiment.options import LARGEST_SEED, REPLICATES, read_draws, underscored, whole
 from tsmech.experiment.plot import KEYS, read_plot
 from tsmech.problem.answers import USUAL
 from tsmech.problem.observables import observable_of
-from tsmech.problem.parameters import nearest, plain
 from tsmech.problem.system import System
+from tsmech.problem.written import plain
 from tsmech.systems import find
-from tsmech.words import one_line, printable, shown
+from tsmech.words import nearest, one_line, printable, shown
 
-REPLICATES = 20
 MOST_POINTS = 2_000_000
-MOST_REPLICATES = 10_000_000
 MOST_STEPS = 1e17
 """Most steps of one simulation: about thirty years of a core."""
-LARGEST_SEED = 2**256
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -173,9 +170,8 @@ class Experiment:
             kind,
             ordered,
             tuple(kind.answers),
-            replicates=whole("replicates", replicates, 1, MOST_REPLICATES),
+            **read_draws(replicates, target_error, max_replicates),
             seed=whole("seed", seed, 0, LARGEST_SEED),
-            **_read_target(target_error, max_replicates, whole("replicates", replicates, 1, MOST_REPLICATES)),
             name=name or kind.name,
             title=title,
             source=source,
@@ -377,38 +373,8 @@ def restore(described: Mapping[str, Any], system: type[System] | None = None) ->
     return Experiment(kind, {known: declared[known].read(value) for known, value in given.items()}, answers, **table)
 
 
-def underscored(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters by their names with underscores, and refuse one that is there with hyphens too."""
-    named: dict[str, Any] = {}
-    for given, value in parameters.items():
-        known = str(given).replace("-", "_")
-        if known in named:
-            raise InputError(f"{shown(known)} is given twice, with a hyphen and with an underscore")
-        named[known] = value
-    return named
-
-
 def _are_tuples(parameters: Any) -> bool:
     return isinstance(parameters, Mapping) and all(type(values) is tuple for values in parameters.values())
-
-
-def _read_target(target_error: Any, max_replicates: Any, replicates: int) -> dict[str, Any]:
-    if target_error is None:
-        if max_replicates is not None:
-            raise InputError(f"max_replicates = {shown(max_replicates)} is the cap of a target: give target_error too")
-        return {}
-    try:
-        target = math.nan if isinstance(target_error, bool) else float(target_error)
-    except (TypeError, ValueError, OverflowError):
-        target = math.nan
-    if not 0 < target < math.inf:
-        raise InputError(
-            f"target_error = {shown(target_error)} is not allowed: it must be a number above 0, such as 0.01"
-        )
-    if max_replicates is None:
-        raise InputError(f"target_error = {target:g} needs a cap: give max_replicates, the most draws of a point")
-    most = whole("max_replicates", max_replicates, replicates, MOST_REPLICATES)
-    return {"target_error": target, "max_replicates": most}
 
 
 def _toml(value: Any) -> str:
@@ -427,16 +393,3 @@ def in_order(value: Any) -> Any:
     if isinstance(value, (bool, int, float)):
         return (0, value, "")
     return (1, 0, value) if isinstance(value, str) else (2, 0, repr(value))
-
-
-def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
-    """Return an option that is a whole number, given as a number or in words, or refuse it."""
-    try:
-        number = int(value) if isinstance(value, str) else operator.index(value)
-    except (TypeError, ValueError):
-        number = least - 1
-    if isinstance(value, bool) or number < least or (most is not None and number > most):
-        bounds = f"at least {least}" + (f" and at most {shown(float(most))}" if most is not None else "")
-        words = shown(value if isinstance(value, int) else str(value))
-        raise InputError(f"{name} = {words} is not allowed: it must be a whole number of {bounds}")
-    return number

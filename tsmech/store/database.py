@@ -10,9 +10,9 @@ from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, restore
-from tsmech.problem.parameters import plain
 from tsmech.problem.remembered import Remembered
 from tsmech.problem.system import System
+from tsmech.problem.written import plain
 from tsmech.store.checksums import (
     FORMATS,
     UNREADABLE,
