@@ -43,12 +43,6 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def undisturbed() -> bytes:
-    with carry_out(build(Gauge, {"level": [1, 2, 3]}, replicates=30)) as whole:
-        return tables.to_csv(whole.rows()).encode()
-
-
 @pytest.fixture
 def cluster() -> Iterator[DaskCluster]:
     with dask_cluster(seconds=SLOW) as running:

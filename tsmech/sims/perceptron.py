@@ -15,6 +15,7 @@ from tsmech.errors import ConvergenceError
 from tsmech.sims import version_space
 from tsmech.sims.equilibrium import judge
 from tsmech.sims.separation import maximum_stability
+from tsmech.sims.wishart import wishart
 
 Array = NDArray[np.float64]
 
@@ -265,7 +266,7 @@ def _reduced_interpolation(
     root = math.sqrt(P)
     first = float(labels @ fields) / root
     second = math.sqrt(max(float(fields @ fields) - first**2, 0.0)) if P > 1 else 0.0
-    inverse = np.linalg.inv(_wishart(dimension + 1 - P, rng))
+    inverse = np.linalg.inv(wishart(dimension + 1 - P, rng))
     y, z = np.array([root, 0.0]), np.array([first, second])
     along = float(z @ inverse @ y) / (1.0 + float(z @ inverse @ z))
     squared = float(y @ inverse @ y) - along * float(z @ inverse @ y)  # w·w, all of it
@@ -282,7 +283,7 @@ def _reduced_regression(fields: Array, labels: Array, flip: float, dimension: in
     rest = fields - first * y_axis
     second = float(np.linalg.norm(rest))
     kept = P - dimension + 1
-    left, taken = _wishart(kept, rng), _wishart(dimension - 1, rng)
+    left, taken = wishart(kept, rng), wishart(dimension - 1, rng)
     values, vectors = np.linalg.eigh(left + taken)
     whiten = vectors @ np.diag(values**-0.5) @ vectors.T
     projector = whiten @ left @ whiten  # of the residuals, within the plane of the labels and the teacher's fields
@@ -302,12 +303,3 @@ def _reduced_regression(fields: Array, labels: Array, flip: float, dimension: in
         noise -= (noise @ rest) / second**2 * rest
         residuals += noise * math.sqrt(max(outside, 0.0) / float(noise @ noise))
     return _observe(along / length, (1.0 - labels * residuals) / length, flip)
-
-
-def _wishart(degrees: int, rng: Generator) -> Array:
-    """Draw a 2 x 2 Wishart matrix by Bartlett's factor; of rank `degrees` where that is below 2."""
-    factor = np.zeros((2, 2))
-    for i in range(min(2, degrees)):
-        factor[i, i] = math.sqrt(rng.chisquare(degrees - i))
-    factor[1, 0] = rng.standard_normal() if degrees > 0 else 0.0
-    return factor @ factor.T
