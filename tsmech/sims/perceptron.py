@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tsmech.errors import ConvergenceError
 from tsmech.sims import version_space
 from tsmech.sims.equilibrium import judge
+from tsmech.sims.least_squares import least_norm, least_squares
 from tsmech.sims.separation import maximum_stability
 from tsmech.sims.wishart import wishart
 
@@ -229,14 +230,9 @@ def _observe(cosine: float, stabilities: Array, flip: float) -> dict[str, float]
 
 def _least_squares(inputs: Array, labels: Array) -> Array:
     """Return the least-squares weights, of least norm where there are fewer examples than inputs."""
-    from scipy.linalg import qr, solve_triangular
-
     P, N = inputs.shape
-    if P <= N:
-        basis, triangle = qr(inputs.T, mode="economic")
-        return np.asarray(basis @ solve_triangular(triangle, labels, trans=1))
-    basis, triangle = qr(inputs, mode="economic")
-    return np.asarray(solve_triangular(triangle, basis.T @ labels))
+    found, _ = least_norm(inputs.T, labels[:, None]) if P <= N else least_squares(inputs, labels[:, None])
+    return found[:, 0]
 
 
 def _first_without_error(oriented: Array, teacher: Array, inside: Array) -> Array:

@@ -231,7 +231,7 @@ def covariance_eigenvalues(examples: ArrayLike, standardise: bool = False) -> Ar
     >>> [f"{eigenvalue:.3e}" for eigenvalue in covariance_eigenvalues(np.column_stack(columns))]
     ['1.289e+23', '1.005e-04']
     """
-    from scipy.linalg import qr, svdvals
+    from scipy.linalg import qr
     from scipy.linalg.lapack import dgejsv
 
     table = np.array(examples, dtype=float, order="F")
@@ -255,7 +255,7 @@ def covariance_eigenvalues(examples: ArrayLike, standardise: bool = False) -> Ar
         return values
     varying = (triangle[:rank] * lengths[order]).T
     if lengths[~constant].max() <= ALIKE * lengths[~constant].min():
-        found = svdvals(varying, overwrite_a=True, check_finite=False)
+        found = np.linalg.svd(varying, compute_uv=False)
     else:
         singular, _, _, work, _, info = dgejsv(varying, joba=2, jobu=3, jobv=3, overwrite_a=True)
         if info != 0:
