@@ -127,7 +127,7 @@ def test_what_this_machine_cannot_compute_is_no_lack_of_the_problem(monkeypatch:
 
 
 def test_readers_are_told_how_many_points_lack_an_answer_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tsmech.runs.products.draw", lambda *_: [])
+    monkeypatch.setattr("tsmech.runs.products.draw_files", lambda *_: [])
     with pytest.warns(UserWarning, match=LINE):
         table = tsmech.run(sweep(), workers=1, out="run")
     assert len(table) == 20

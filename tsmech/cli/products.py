@@ -68,7 +68,7 @@ def plot(
 ) -> None:
     """Redraw a run without computing anything."""
     from tsmech.plots import FORMATS
-    from tsmech.runs import draw, lacks_lines
+    from tsmech.runs import draw_files, lacks_lines
 
     with open_store(run) as store:
         directory, stem, formats = (out.parent, out.stem, [out.suffix[1:].lower()]) if out else (run, "figure", [""])
@@ -82,7 +82,7 @@ def plot(
         choice |= {"matrix": matrix, "at": at, "spread": spread, "convention": convention}
         if words := lacks_lines(store, **choice):
             say(f"tsmech: {words}")
-        for path in draw(store, directory, stem, formats, **choice):
+        for path in draw_files(store, directory, stem, formats, **choice):
             say_out(str(path))
 
 
