@@ -289,7 +289,7 @@ def _draw_matrices(
         for at in times
     ]
     tables = [
-        matrices.tabulate(columns, matrices.find_row(experiment, rows, picture, at, answer=answer, **key))
+        matrices.tabulate(columns, matrices.find_row(rows, picture, at, answer=answer, **key))
         for key, answer, _, at in items
     ]
     across = len(times) if picture.x else min(len(items), COLUMNS)
