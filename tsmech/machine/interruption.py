@@ -30,7 +30,7 @@ def interruptible(work: Callable[[], T]) -> T:
     result is dropped.  A thread that gets no signals, and one that works for another already, does its work itself.
     Signals wait for what holds the interpreter's lock, as no kernel and none of NumPy's linear algebra does: singular
     values, eigenvectors and least squares are found without it.  SciPy's Cholesky factor holds it, which is faster than
-    NumPy's and takes some 2 s at 6000 rows, and so do Jacobi's rotations of tables in mixed units.
+    NumPy's and takes some 2 s at 6000 rows.
     """
     if threading.current_thread() is not threading.main_thread():
         return work()

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tsmech.checks import LARGEST, in_range
 from tsmech.errors import ConvergenceError, InputError
+from tsmech.theory.spectra.jacobi import singular_values
 
 Array = NDArray[np.float64]
 
@@ -232,7 +233,6 @@ def covariance_eigenvalues(examples: ArrayLike, standardise: bool = False) -> Ar
     ['1.289e+23', '1.005e-04']
     """
     from scipy.linalg import qr
-    from scipy.linalg.lapack import dgejsv
 
     table = np.array(examples, dtype=float, order="F")
     P, n = table.shape
@@ -257,10 +257,7 @@ def covariance_eigenvalues(examples: ArrayLike, standardise: bool = False) -> Ar
     if lengths[~constant].max() <= ALIKE * lengths[~constant].min():
         found = np.linalg.svd(varying, compute_uv=False)
     else:
-        singular, _, _, work, _, info = dgejsv(varying, joba=2, jobu=3, jobv=3, overwrite_a=True)
-        if info != 0:
-            raise ConvergenceError(f"no singular values of the {P} x {n} data matrix: LAPACK's gejsv says {info}")
-        found = np.sort(singular * (work[0] / work[1]))[::-1]
+        found = singular_values(varying)
     values[:rank] = (found / np.sqrt(P)) ** 2
     return values
 
