@@ -33,6 +33,10 @@ FRONT = (-30.0, 36.0)
 """Between these the clock's time changes what is learnt."""
 STEEP = 14.0
 """A panel with more of that is halved before it is tried."""
+GROWTH = 12.0
+"""... and so is one over which the time until a deep front comes falls by so much,"""
+FAINT = 1e-6
+"""unless less than this share is learnt."""
 NARROW = 1e-15
 """Width of a panel that is not halved."""
 SEEN = 0.05
@@ -188,19 +192,20 @@ def _follow(times: Array, roots: Array, law: Law, clock: Clock, rule: Rule, tree
             for root in range(first):
                 _fill(tree, root, roots[root], roots[root + 1], law, clock, rule)
             for k in range(columns):
-                sums.largest[k] = np.abs(tree.known[:first, min(k, columns - 2)]).sum()
-            sums.largest[columns - 2 :] += np.abs(tree.known[:first, columns - 1]).sum()
+                sums.largest[k] = 0.0
+                for root in range(first):
+                    sums.largest[k] += abs(tree.known[root, min(k, columns - 2)])
+                    if k >= columns - 2:
+                        sums.largest[k] += abs(tree.known[root, columns - 1])
             for root in range(first):
                 _judge(tree, root, rule, sums)
-        if row == 0 or times[row] < times[row - 1]:
-            sums.expected[:] = math.inf
-            _add(times[row], first, law, clock, rule, tree, sums, shared, part)
-            sums.expected[:] = sums.absolute
-        sums.expected[columns - 1] = 0.0  # what is missing falls in time, the others grow
-        if not _add(times[row], first, law, clock, rule, tree, sums, shared, part):
-            return False
-        sums.expected[:] = sums.absolute
-        found[row] = sums.total
+        for rough in range(1 if row == 0 or times[row] < times[row - 1] else 0, -1, -1):
+            for k in range(columns):  # what is missing falls in time, the others grow
+                sums.expected[k] = math.inf if rough else 0.0 if k == columns - 1 else sums.absolute[k]
+            if not _add(times[row], first, law, clock, rule, tree, sums, shared, part):
+                return False
+        for k in range(columns):
+            found[row, k] = sums.total[k]
     return True
 
 
@@ -214,12 +219,14 @@ def _add(
     waiting = first
     for root in range(first):
         stack[first - 1 - root] = root
-    sums.total[:], sums.absolute[:] = 0.0, 0.0
+    for k in range(last + 1):
+        sums.total[k] = sums.absolute[k] = 0.0
     turn = _turn(t, law.initial, clock)
     bottom, rate = _begins(turn, law.initial, clock)
     bottom += rate * t
     at, rate = _begins(law.unit * law.edges[1], law.initial, clock)
     _share(at + rate * t, NODES, clock, shared)
+    faint = FAINT**-clock.power / clock.power if clock.depth > 2 else -math.inf
     while waiting > 0:
         panel = stack[waiting - 1]
         begin = tree.clocks[panel, 0, NODES] + tree.clocks[panel, 1, NODES] * t
@@ -236,7 +243,9 @@ def _add(
                 sums.total[last] += tree.known[panel, last] * shared[2, NODES]
                 waiting -= 1
                 continue
-        if rough or falls or min(end, FRONT[1]) - max(least, FRONT[0]) <= STEEP:
+        steep = min(end, FRONT[1]) - max(least, FRONT[0]) > STEEP
+        steep = steep or (-end < faint and -least > GROWTH * max(-end, 1.0))
+        if rough or falls or not steep:
             narrow = tree.ends[panel, 1] - tree.ends[panel, 0] < NARROW
             if _measure(t, panel, clock, rule, tree, sums, shared, part) or narrow:
                 for k in range(last + 1):
@@ -298,7 +307,8 @@ def _fill(tree: Tree, panel: int, begin: float, end: float, law: Law, clock: Clo
     c, (low, high), modes = law.ratio, law.edges, law.spikes.size
     width, middle, half = (high - low) * (high + low), (begin + end) / 2.0, (end - begin) / 2.0
     tree.ends[panel, 0], tree.ends[panel, 1], tree.halves[panel] = begin, end, 0
-    tree.known[panel] = 0.0
+    for k in range(modes + 2):
+        tree.known[panel, k] = 0.0
     for i in range(NODES + 2):
         theta = middle + half * rule.nodes[i] if i < NODES else tree.ends[panel, i - NODES]
         above, below = width * math.cos(theta / 2.0) ** 2, width * math.sin(theta / 2.0) ** 2
