@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 NODES = 16
 """Nodes of Gauss's rule in a panel, which is exact up to degree 31."""
-ACCURACY = 1e-5
+ACCURACY = 3e-6
 """Size of the last two of as many Legendre coefficients, as a share of the sum, at which a panel is not halved: the
 rule's error is of the order of their square."""
 ROUNDING = 1e-16
@@ -41,7 +41,7 @@ NARROW = 1e-15
 """Width of a panel that is not halved."""
 SEEN = 0.05
 """Distance of a singularity from an edge that the first panel's nodes see."""
-GRADE = 8.0
+GRADE = 4.0
 """Ratio of the first panels' distances from one that is nearer, and"""
 NARROWEST = 1e-11
 """how near it must be to be none: it leaves an error of this order."""
