@@ -95,10 +95,14 @@ def test_theory(benchmark, depth):
 @pytest.mark.benchmark(group="whole prediction at 1000 times (targets: depth 2 < 2 ms, others < 10 ms)")
 @pytest.mark.parametrize(
     ("start", "depth"),
-    [("unbalanced", 2), *itertools.product(["balanced", "orthogonal", "noisy", "noisier"], [2, 3, 5, 8])],
+    [("unbalanced", 2), *itertools.product(["balanced", "orthogonal", "noisy", "noisier", "sharp"], [2, 3, 5, 8])],
 )
 def test_prediction(benchmark, start, depth):
-    noise = {"noisy": {"alpha": 2.0, "noise": 0.3}, "noisier": {"alpha": 1.0, "noise": 0.4, "duration": 30.0}}
+    noise = {
+        "noisy": {"alpha": 2.0, "noise": 0.3},
+        "noisier": {"alpha": 1.0, "noise": 0.4, "duration": 30.0},
+        "sharp": {"alpha": 1.0, "noise": 1.0, "duration": 100.0, "initial_strengths": 1e-6},
+    }
     more = noise.get(start, {"initial": start, "initial_scale": 1.0})
     system = DeepLinear(samples=999, start_seed=0, depth=depth, **more)
     curve = benchmark(system.theory_curve)

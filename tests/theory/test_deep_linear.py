@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tsmech.theory.deep_linear import Sizes, noisy_curve, noisy_modes, outlier, overtraining
+from tsmech.theory.deep_linear import Sizes, noisy_curve, outlier, overtraining
 from tsmech.theory.deep_network import balanced_modes
-from tsmech.theory.deep_network.modes import Modes
 
 Array = NDArray[np.float64]
 
@@ -39,34 +38,35 @@ def test_averages_are_those_of_draws(shape: tuple[int, int], initial: float) -> 
     """
     sizes, s = Sizes(*shape, 2 * shape[0], 0.5), [2.0, 0.3]
     times = np.array([0.0, 1.0, 2.0, 4.0, 8.0])
-
-    def learnt(t: Array, x: Array) -> Modes:
-        return balanced_modes(t, np.maximum(x, 1e-9), np.minimum(initial, np.maximum(x, 1e-9)), 2)
-
     rng = np.random.default_rng(1)
     strengths, squared, missing = [], [], []
     for _ in range(300):
         left, x, right = draw(s, sizes, rng)
-        a = learnt(times, x).learnt
+        a = balanced_modes(times, x, np.minimum(initial, x), 2).learnt
         strengths.append(np.stack([a @ (left[k] * right[:, k]) for k in range(2)], axis=1))
         squared.append((a**2).sum(axis=1))
         missing.append(((x - a) ** 2).sum(axis=1))
-    found = noisy_modes(times, s, sizes, learnt, initial)
+    found = noisy_curve(times, s, sizes, initial, 2)
     for draws, predicted in ((strengths, found.strengths), (squared, found.squared), (missing, found.missing)):
         mean, error = np.mean(draws, axis=0), np.std(draws, axis=0) / np.sqrt(300)
         scale = max(1.0, float(np.abs(mean).max()))
         assert mean == pytest.approx(predicted, abs=float(4 * error.max() + scale / sizes.inputs / 3))
     large = Sizes(1000 * sizes.inputs, 1000 * sizes.outputs, 1000 * sizes.examples, sizes.noise)
-    bulk = noisy_modes(times, s, large, learnt, initial).squared[-1] / 1000
+    bulk = noisy_curve(times, s, large, initial, 2).squared[-1] / 1000
     assert abs(np.mean(squared, axis=0)[-1] - bulk) > 3.0  # the teacher's own 2², above all
 
 
-@pytest.mark.parametrize(("shape", "initial", "depth"), [((16, 12), 1e-3, 2), ((8, 8), 0.3, 3), ((8, 20), 1e-12, 2)])
-def test_averages_at_a_thousand_times_are_those_at_each(shape: tuple[int, int], initial: float, depth: int) -> None:
+@pytest.mark.parametrize(
+    ("shape", "initial", "depth", "end"),
+    [((16, 12), 1e-3, 2, 40.0), ((8, 8), 0.3, 3, 40.0), ((8, 20), 1e-12, 2, 40.0), ((8, 10), 1e-6, 5, 1e4)],
+)
+def test_averages_at_a_thousand_times_are_those_at_each(
+    shape: tuple[int, int], initial: float, depth: int, end: float
+) -> None:
     """... by adaptive quadrature of the complex (22), (23) and (26) in θ, broken where modes start at their end."""
     from scipy.integrate import quad
 
-    s, sizes, times = np.array([2.0, 0.3]), Sizes(*shape, shape[0], 0.6), np.linspace(0.0, 40.0, 1000)
+    s, sizes, times = np.array([2.0, 0.3]), Sizes(*shape, shape[0], 0.6), np.linspace(0.0, end, 1000)
     found = noisy_curve(times, s, sizes, initial, depth)
     (low, high), c = np.array(sizes.edges) / sizes.unit, sizes.ratio
     middle, half = (low**2 + high**2) / 2, (high**2 - low**2) / 2
@@ -97,20 +97,21 @@ def test_averages_at_a_thousand_times_are_those_at_each(shape: tuple[int, int], 
         assert [*found.strengths[k], found.squared[k], found.missing[k]] == pytest.approx(known, rel=1e-8, abs=1e-10)
 
 
-def test_in_the_end_the_network_has_the_teachers_strengths() -> None:
-    """The sum rule below (25), above and below the threshold."""
-    found = noisy_curve([0.0, 1e6], [2.0, 0.2], Sizes(50, 40, 100, 0.5), 1e-3, 2)
-    assert found.strengths[-1] == pytest.approx([2.0, 0.2], rel=1e-6)
-    assert found.missing[-1] == pytest.approx(0.0, abs=1e-6)
+@pytest.mark.parametrize("shape", [(50, 40), (40, 40), (30, 50), (1, 1), (300, 299)])
+def test_in_the_end_all_of_the_correlations_are_learnt(shape: tuple[int, int]) -> None:
+    """... |Σ|² + σ² N C/P, exactly: the masses of (21), (26) and (27) and their moments; at and beside a threshold too.
 
-
-def test_without_training_modes_that_differ_nothing_is_counted_twice() -> None:
-    """With a = 1 for all modes, |W|² is their number, min(N, C): masses of (26) and (27) are -1 and 0."""
-    for shape in ((50, 40), (40, 40), (30, 50)):
-        ones = noisy_modes(
-            [0.0], [2.0, 0.2], Sizes(*shape, 100, 0.5), lambda _, x: Modes(0 * x[None] + 1, x[None] - 1), 0.0
-        )
-        assert ones.squared[0] == pytest.approx(min(shape), rel=1e-7)
+    The negative control: where an outlier begins half a mode is at the edge, which is not to be counted as one or none.
+    """
+    sizes = Sizes(*shape, 2 * shape[0], 0.5)
+    edge = sizes.ratio**0.25 * sizes.unit
+    for beside in (0.0, 1e-13, -1e-13, 1e-9, -1e-9, 1e-5, -1e-5, 1e-2, -1e-2):
+        s = np.array([2.0, edge * (1 + beside)])
+        for depth, times in ((1, [0.0, 30.0, 80.0]), (2, [0.0, 1e3, 1e7]), (5, [0.0, 1e4, 1e9])):
+            found = noisy_curve(times, s, sizes, 1e-3, depth)
+            assert found.squared[-1] == pytest.approx(s @ s + shape[1] * 0.5**2 / 2, rel=1e-11)
+            assert found.strengths[-1] == pytest.approx(s, rel=1e-8)
+        assert 0.5 * sizes.edges[1] ** 2 > 1e-3 * found.squared[-1]
 
 
 def test_little_noise_is_none() -> None:

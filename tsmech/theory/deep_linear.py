@@ -6,33 +6,17 @@ the law of Marchenko and Pastur, and modes of the teacher above a threshold have
 Derivations and equation numbers: ``theory/deep_linear.md``, section 6.
 """
 
-import functools
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tsmech.errors import ConvergenceError
-from tsmech.theory.deep_network.modes import Modes, balanced_modes
+from tsmech.theory.deep_network.bulk import Bulk, Law
+from tsmech.theory.deep_network.modes import balanced_modes
 from tsmech.theory.smooth import interpolated
 
 Array = NDArray[np.float64]
-Learnt = Callable[[Array, Array], Modes]
-"""Training modes of singular values x, shape (n,), at times of shape (T,)."""
-
-INTERVALS = tuple(n * 2**k for k in range(8) for n in (64, 96))
-"""Intervals of the quadrature over the bulk, tried one after another until half of them agree."""
-ACCURACY = 1e-7
-"""Difference of the rules, as a share of the largest value, at which the finer one is taken, which is off by about
-the square of that."""
-ROUNDING = 1e-13
-"""Such a difference as a share of what stands alone: few modes, those of (27) subtracted, may add up to nothing."""
-PROBE = 16
-"""One of so many times is used to find out how many intervals are needed."""
-BLOCK = 16_384
-"""Numbers that are computed together, few enough for a processor's cache."""
 
 
 class Sizes(NamedTuple):
@@ -101,10 +85,11 @@ def outlier(strengths: ArrayLike, sizes: Sizes) -> tuple[Array, Array]:
     return value, np.where(above, (s**4 - c * g**4) / (s**3 * value), 0.0)
 
 
-def noisy_modes(times: ArrayLike, strengths: ArrayLike, sizes: Sizes, learnt: Learnt, initial: float) -> NoisyModes:
+def noisy_curve(times: ArrayLike, strengths: ArrayLike, sizes: Sizes, initial: float, depth: int) -> NoisyModes:
     r"""Return what a network has learnt from noisy correlations, each of whose modes it learns by itself.
 
-    Averages of functions f of the training modes' singular values x and directions are
+    All start aligned and balanced with strength a₀; one that is weaker than this starts at its own end.  Averages of
+    functions f of the training modes' singular values x and directions are
 
     .. math::
         \Bigl\langle \sum_i f(x_i) \Bigr\rangle = \int \rho f, \qquad
@@ -118,10 +103,10 @@ def noisy_modes(times: ArrayLike, strengths: ArrayLike, sizes: Sizes, learnt: Le
         s > 0, singular values of the teacher: few against N and C.
     sizes : Sizes
         With noise > 0.
-    learnt : callable
-        Training modes of singular values x, shape (n,), at times t, shape (T,): smooth where x is above ``initial``.
     initial : float
-        The strength up to which training modes are at their end from the start, a = x.
+        a₀, the product over the layers.
+    depth : int
+        D >= 1, number of layers of weights.
 
     Returns
     -------
@@ -135,106 +120,27 @@ def noisy_modes(times: ArrayLike, strengths: ArrayLike, sizes: Sizes, learnt: Le
     Notes
     -----
     N, C → ∞ at fixed c and s/g, the terms of order one of the sums included: what is left is of order 1/N.  The
-    network is at least min(N, C) wide.  The bulk's part is smooth in time, and computed at about a hundred times by 63
-    nodes or more.
+    network is at least min(N, C) wide.  The bulk's part is smooth in time, and computed at one or two hundred times.
 
     References
     ----------
-    theory/deep_linear.md, eqs. 20-28.
+    theory/deep_linear.md, eqs. 20-28b.
     """
     t, s = np.asarray(times, float), np.atleast_1d(np.asarray(strengths, float))
-    (low, high), (value, overlap) = sizes.edges, outlier(s, sizes)
-    share = (initial - low) * (initial + low) / ((high - low) * (high + low))
-    bend = 2.0 * math.asin(math.sqrt(min(max(share, 0.0), 1.0)))  # θ of the strength up to which nothing moves
-    alone = np.concatenate([[low, high], value])
-    along, counted = np.zeros((alone.size, s.size)), np.concatenate([[0.25, 0.25], overlap > 0.0])  # eq. 27
+    (low, high), (value, overlap), g = sizes.edges, outlier(s, sizes), sizes.unit
+    alone = np.maximum([low, high, *value], 1e-12 * high)
+    above = overlap > 0.0
+    along, counted = np.zeros((alone.size, s.size)), np.concatenate([[0.25, 0.25], above])  # eq. 27
+    counted[1] += (0.5 - above).sum()  # eq. 26a
     along[2:] = np.diag(overlap)
-    found = _sums(learnt(t, alone), along, counted[:, None])
-    rounding = ROUNDING * abs(found).max(axis=0)
-    if bend > 0.0:
-        still = _Bulk(s, sizes, lambda _, x: Modes(x[None], np.zeros((1, x.size))), (0.0, bend), rounding)
-        found += still.sums(t[:1])
-    if bend < math.pi:
-        found += interpolated(t, _Bulk(s, sizes, learnt, (bend, math.pi), rounding).sums)
-    return NoisyModes(found[:, : s.size], found[:, -2], found[:, -1])
-
-
-def _sums(modes: Modes, along: Array, counted: Array) -> Array:
-    """Return sums over modes of a, along those of the teacher, of a² and of (x - a)², side by side."""
-    return np.hstack([modes.learnt @ along, modes.learnt**2 @ counted, modes.missing**2 @ counted])
-
-
-class _Bulk:
-    """Averages over a part of the bulk at any times, by as many nodes as these have needed."""
-
-    def __init__(self, s: Array, sizes: Sizes, learnt: Learnt, part: tuple[float, float], rounding: Array) -> None:
-        self._problem, self._learnt, self._rounding = (s, sizes, *part), learnt, rounding
-        self._finer = iter(INTERVALS)
-        self._rule = _rule(next(self._finer), *self._problem)
-
-    def sums(self, times: Array) -> Array:
-        """Return the part's share of the sums, shape (T, modes + 2)."""
-        self._settled(times[::PROBE])
-        return self._settled(times)
-
-    def _settled(self, times: Array) -> Array:
-        while True:
-            x, along, counted = self._rule
-            blocks = np.array_split(times, -(-times.size * x.size // BLOCK))
-            both = np.vstack([_sums(self._learnt(block, x), along, counted) for block in blocks])
-            fine, coarse = both[:, ::2], both[:, 1::2]
-            enough = np.maximum(ACCURACY * abs(fine).max(axis=0), self._rounding)
-            if (abs(fine - coarse).max(axis=0) <= enough).all():
-                return fine
-            if (intervals := next(self._finer, None)) is None:
-                raise ConvergenceError(f"the average over the noise's modes does not settle with {len(x)} nodes")
-            self._rule = _rule(intervals, *self._problem)
-
-
-def _rule(intervals: int, s: Array, sizes: Sizes, begin: float, end: float) -> tuple[Array, Array, Array]:
-    """Return x at nodes in a part of the bulk, and the weights there of strengths and of sums, shape (nodes, columns).
-
-    The weights of every second column are those of half as many intervals.
-    """
-    g, c = sizes.unit, sizes.ratio
-    low, high = (edge / g for edge in sizes.edges)
-    nodes, rules = _fejer(intervals)
-    theta, weights = begin + (end - begin) * nodes, (end - begin) * rules
-    width, spikes = (high - low) * (high + low), (s[:, None] / g) ** 2
-    above, below = width * np.cos(theta / 2.0) ** 2, width * np.sin(theta / 2.0) ** 2
-    zeta = low**2 + below  # x²/g²
-    beyond = (spikes - math.sqrt(c)) ** 2 / spikes + above  # of the outlier's square, eq. 24
-    product = above * below  # (dζ/dθ)²
-    density = min(sizes.inputs, sizes.outputs) * product / (2.0 * math.pi * min(c, 1.0) * zeta)  # eq. 21
-    density += (((zeta - 1.0 - c - 2.0 * spikes) / beyond).sum(axis=0) - 1.0) / (2.0 * math.pi)  # eqs. 26, 27
-    overlaps = product / (2.0 * math.pi * np.sqrt(spikes * zeta) * beyond)  # eq. 23
-    along = (overlaps.T[:, :, None] * weights[:, None]).reshape(theta.size, -1)
-    return g * np.sqrt(zeta), along, density[:, None] * weights
-
-
-@functools.cache
-def _fejer(intervals: int) -> tuple[Array, Array]:
-    """Return Fejér's nodes in (0, 1), and weights by all of them and by every second one, shape (nodes, 2)."""
-    rules = np.zeros((intervals - 1, 2))
-    for column, n in enumerate((intervals, intervals // 2)):
-        odd = np.zeros(2 * n)
-        odd[1:n:2] = 1.0 / np.arange(1, n, 2)
-        sums = -np.fft.fft(odd).imag[1:n]  # of sin((2j - 1) θ)/(2j - 1)
-        rules[column :: column + 1, column] = 2.0 / n * np.sin(math.pi * np.arange(1, n) / n) * sums
-    return np.sin(math.pi * np.arange(1, intervals) / (2 * intervals)) ** 2, rules
-
-
-def noisy_curve(times: ArrayLike, strengths: ArrayLike, sizes: Sizes, initial: float, depth: int) -> NoisyModes:
-    """Return learning from noisy correlations, all of whose modes start aligned with strength ``initial``.
-
-    A mode that is weaker than this starts at its own end.  See :func:`noisy_modes`.
-    """
-
-    def learnt(t: Array, x: Array) -> Modes:
-        positive = np.maximum(x, 1e-12 * float(np.max(x)))
-        return balanced_modes(t, positive, np.minimum(initial, positive), depth)
-
-    return noisy_modes(times, strengths, sizes, learnt, initial)
+    modes = balanced_modes(t, alone, np.minimum(initial, alone), depth)
+    law = Law(g, sizes.ratio, float(min(sizes.inputs, sizes.outputs)), (low / g, high / g), (s / g) ** 2, initial)
+    bulk = interpolated(t, Bulk(law, depth).sums)
+    return NoisyModes(
+        modes.learnt @ along + bulk[:, : s.size],
+        modes.learnt**2 @ counted + bulk[:, -2],
+        modes.missing**2 @ counted + bulk[:, -1],
+    )
 
 
 class Overtraining(NamedTuple):

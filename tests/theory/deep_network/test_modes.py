@@ -64,7 +64,7 @@ def test_a_start_at_either_end_stays_there() -> None:
 
 
 def test_half_learning_is_where_the_curves_say() -> None:
-    """... through the hypergeometric clock (9), which the integration (10) does not know."""
+    """... through the hypergeometric clock (9), which the series and the table do not know."""
     s, a = np.array([3.0, 1.0, 0.2]), np.array([1e-3, 0.1, 0.05])
     for depth in (1, 2, 3, 4, 7):
         for strength, start, at in zip(s, a, half_times(s, a, depth), strict=True):

@@ -31,7 +31,7 @@ BLOCK = 1000
 
 def product_held(depth: int, modes: int, inputs: int, outputs: int) -> int:
     """Return how many numbers :func:`product_curve` holds at once, of orthogonal layers."""
-    return 6 * inputs * outputs + (6 * ORDER + BLOCK) * depth * min(2 * modes, max(inputs, outputs)) ** 2
+    return 6 * inputs * outputs + (7 * ORDER + BLOCK) * depth * min(2 * modes, max(inputs, outputs)) ** 2
 
 
 def product_curve(times: ArrayLike, modes: Modes, start: Sequence[Array]) -> LearningCurve:

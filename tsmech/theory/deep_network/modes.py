@@ -6,9 +6,6 @@ where s is the singular value of the correlations and time is in units of the le
 Derivations and equation numbers: ``theory/deep_linear.md``.
 """
 
-import functools
-import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from tsmech.errors import InputError
 
 Array = NDArray[np.float64]
-
-SPACING = 0.01
-"""Spacing of the table of times at depths without a closed form: a cubic between two places is off by 3e-11."""
-FAR = 37.0
-"""Distance of ξ from 0 beyond which 1 + exp(-abs(ξ)) is 1 to rounding, and no start but a₀ = s lies."""
 
 
 class Modes(NamedTuple):
@@ -62,13 +54,13 @@ def balanced_modes(times: ArrayLike, strengths: ArrayLike, initial: ArrayLike, d
 
     Notes
     -----
-    Closed forms at depths 1 and 2.  At others the time is an integral over the logarithm of a/(s - a) (eq. 10), which
-    is tabulated and inverted: both a and s - a have a relative accuracy of 1e-9, however long the plateau, as far as
+    Closed forms at depths 1 and 2.  At others the time is an integral over the logarithm of a/(s - a) (eq. 10), whose
+    inverse is tabulated: both a and s - a have a relative accuracy of 1e-11, however long the plateau, as far as
     times in double precision say where they are.  O(T modes).
 
     References
     ----------
-    theory/deep_linear.md, eqs. 5-10.  Saxe, McClelland & Ganguli 2014, arXiv:1312.6120.
+    theory/deep_linear.md, eqs. 5-10d.  Saxe, McClelland & Ganguli 2014, arXiv:1312.6120.
     """
     t, s, a = np.asarray(times, float), np.atleast_1d(np.asarray(strengths, float)), np.asarray(initial, float)
     a = np.broadcast_to(a, s.shape)
@@ -79,83 +71,20 @@ def balanced_modes(times: ArrayLike, strengths: ArrayLike, initial: ArrayLike, d
         return Modes(s * -np.expm1(-t)[:, None] + a * np.exp(-t)[:, None], missing)
     with np.errstate(divide="ignore"):
         start = np.log(a) - np.log(s - a)  # the logarithm of a/(s - a)
-    x = start + 2.0 * s * t[:, None] if depth == 2 else _reached(t, s, start, depth)
+    x = start + 2.0 * s * t[:, None] if depth == 2 else np.where(t[:, None] > 0.0, _reached(t, s, a, depth), start)
     rest = np.exp(-abs(x))
     more = s / (1.0 + rest)
     less, most = rest * more, x > 0.0
     return Modes(np.where(most, more, less), np.where(most, less, more))
 
 
-def _reached(t: Array, s: Array, start: Array, depth: int) -> Array:
-    """Return log(a/(s - a)) at the times: the table of the clock (10) is read backwards."""
-    from scipy.special import expit
+def _reached(t: Array, s: Array, a: Array, depth: int) -> Array:
+    """Return log(a/(s - a)) at the times, by the clock (10)."""
+    from tsmech.theory.deep_network.clock import clock_of, elapsed_of, shown_at
 
-    moving, table = np.isfinite(start), _table(depth)  # where neither nothing nor everything is learnt
-    first = np.where(moving, start, 0.0)
-    # What is lost here would be lost for good: a plateau ends where two large numbers cancel.
-    early = depth * (_clock(expit(np.minimum(first, 0.0)), depth) - _clock(np.array(0.5), depth))
-    begun = np.where(first < 0.0, early, table.forwards(np.maximum(first, 0.0)))
-    x = table.backwards(begun + depth * s ** (2.0 - 2.0 / depth) * t[:, None])
-    x[:, ~moving] = start[~moving]
-    x[t == 0.0] = start
-    return x
-
-
-class _Table:
-    """The clock F of eq. 10, 0 at ξ = 0, from even places of ξ."""
-
-    def __init__(self, power: float) -> None:
-        last = round(FAR / SPACING)
-        places = SPACING * np.arange(-last, last + 1, dtype=float)
-        # Gauss's rule of two points from place to place: all terms have one sign.
-        middles, apart = (places[1:] + places[:-1]) / 2.0, SPACING / (2.0 * math.sqrt(3.0))
-        slopes, below, above = ((1.0 + np.exp(-x)) ** power for x in (places, middles - apart, middles + apart))
-        steps, zero = SPACING / 2.0 * (below + above), len(middles) // 2
-        # From ξ = 0 both ways, so that the small numbers near 0 are not lost beside the large ones of early times.
-        before = -np.cumsum(steps[:zero][::-1])[::-1]
-        clock = np.concatenate([before, [0.0], np.cumsum(steps[zero:])])
-        self._power = power
-        self.forwards, self._inner = _cubics(places, clock, slopes), _cubics(clock, places, 1.0 / slopes)
-        self._first, self._last = (places[0], clock[0]), (places[-1], clock[-1])
-
-    def backwards(self, clock: Array) -> Array:
-        """Return where the clock shows this: before the table it goes as e^-ξ to its power alone, after it as ξ."""
-        (low, earliest), (high, latest) = self._first, self._last
-        found = high + (clock - latest)
-        if (still := clock < latest).any():
-            shown = clock[still]
-            inner = self._inner(np.maximum(shown, earliest))
-            if (early := shown < earliest).any():
-                inner[early] = (
-                    -np.log(np.exp(-self._power * low) + self._power * (earliest - shown[early])) / self._power
-                )
-            found[still] = inner
-        return np.asarray(found)
-
-
-@functools.lru_cache(maxsize=16)
-def _table(depth: int) -> _Table:
-    return _Table(1.0 - 2.0 / depth)
-
-
-def _cubics(nodes: Array, values: Array, slopes: Array) -> Callable[[Array], Array]:
-    """Return the cubics through the values and slopes of neighbouring nodes, for places between the first and last."""
-    width = np.diff(nodes)
-    rise = np.diff(values) / width
-    second = (3.0 * rise - 2.0 * slopes[:-1] - slopes[1:]) / width
-    third = (slopes[:-1] + slopes[1:] - 2.0 * rise) / width**2
-    inner = nodes[1:-1]
-
-    def interpolate(x: Array) -> Array:
-        i = np.searchsorted(inner, x)
-        u = x - nodes[i]
-        found = third[i]
-        for coefficient in (second, slopes, values):
-            found *= u
-            found += coefficient[i]
-        return np.asarray(found)
-
-    return interpolate
+    clock = clock_of(depth)
+    begun = elapsed_of(a / s, (s - a) / s, clock)
+    return np.asarray(shown_at(begun + depth * s ** (2.0 - 2.0 / depth) * t[:, None], clock))
 
 
 def unbalanced_modes(times: ArrayLike, strengths: ArrayLike, first: ArrayLike, second: ArrayLike) -> Modes:

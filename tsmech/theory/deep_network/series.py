@@ -5,11 +5,12 @@ and of the gradients follow from each other order by order.  Derivation: ``theor
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tsmech.kernels.jit import kernel
 
 Array = NDArray[np.float64]
 
@@ -22,21 +23,25 @@ POWERS = np.arange(ORDER + 1.0)
 ENDS = [0, ORDER - 1, ORDER]
 
 
-Product = tuple[Callable[..., Any], Array, Array]
-"""A left factor's ``dot``, the right factor and what is filled."""
+class _Factors(NamedTuple):
+    """Coefficients of all orders as factors of products, so that sums over orders and units run along both factors.
 
+    Of left factors A the rows are A_0, A_1, ... side by side, of right factors B the columns ..., B_1, B_0, which are
+    rows here: shapes (depth, size, orders size).
+    """
 
-class _Order(NamedTuple):
-    """Where the coefficients of one order come from and go to."""
-
-    copies: tuple[Array, ...]
-    """Arrays and, after each, what is filled with it: before the products upwards, and before those for gradients."""
-    up: list[Product]
-    down: list[Product]
-    inner: tuple[Array, Array]
-    """Rows and columns of the gradients of all layers but the first, one product a layer."""
     layers: Array
-    """The layers' next order, shape (depth, size²)."""
+    """W_l, left."""
+    turned: Array
+    """W_lᵀ, left."""
+    below: Array
+    """B_l, right."""
+    below_turned: Array
+    """B_lᵀ, right."""
+    above: Array
+    """X_l, left."""
+    above_right: Array
+    """X_l, right."""
 
 
 class Series:
@@ -46,8 +51,8 @@ class Series:
         B_l = W_l B_{l-1}, \quad X_D = W_D B_{D-1} - \Sigma, \quad X_{l-1} = W_l^T X_l, \quad
         \dot W_l = - X_l B_{l-1}^T
 
-    The k-th coefficient of a product AB is the sum of A_i B_{k-i}.  This is one product of a row A_0, ..., A_k with a
-    column B_k, ..., B_0, which is why left factors are kept upwards, turned, and right factors downwards.
+    The k-th coefficient of a product AB is the sum of A_i B_{k-i}: one product of a row A_0, ..., A_k with a column
+    B_k, ..., B_0.
 
     Parameters
     ----------
@@ -56,35 +61,9 @@ class Series:
     """
 
     def __init__(self, depth: int, size: int) -> None:
-        self._layers = np.zeros((depth, ORDER + 1, size, size))
-        self._gradients = np.empty((depth, size, size))
+        self._layers, self._excess = np.zeros((depth, ORDER + 1, size, size)), np.empty((ORDER, size, size))
+        self._factors = _Factors(*np.empty((6, depth, size, ORDER * size)))
         self._unit = 1.0
-        stacks = (depth - 1, ORDER, size, size)
-        ahead, below, below_turned, above, above_turned = (np.empty(stacks) for _ in range(5))
-        self._excess = above[-1]
-
-        def factors(left: Array, right: Array, k: int) -> tuple[Array, Array]:
-            rows = left[:, : k + 1].reshape(depth - 1, -1, size).swapaxes(1, 2)
-            return rows, right[:, ORDER - 1 - k :].reshape(depth - 1, -1, size)
-
-        def products(left: Array, right: Array, filled: list[Array], k: int) -> list[Product]:
-            each = zip(*factors(left, right, k), filled, strict=True)
-            return [(row.dot, column, out) for row, column, out in each]
-
-        self._orders = []
-        for k in range(ORDER):
-            at = ORDER - 1 - k
-            first, turned = (self._layers[0, k], below[0, at]), (self._layers[1:, k].swapaxes(1, 2), ahead[:, k])
-            both = below[:, at].swapaxes(1, 2), below_turned[:, at], above[:, at].swapaxes(1, 2), above_turned[:, k]
-            self._orders.append(
-                _Order(
-                    copies=(*first, *turned, *both),
-                    up=products(ahead, below, [*below[1:, at], self._excess[at]], k),
-                    down=products(self._layers[:0:-1], above[::-1], [*above[-2::-1, at], self._gradients[0]], k),
-                    inner=factors(above_turned, below_turned, k),
-                    layers=self._layers.reshape(depth, ORDER + 1, -1)[:, k + 1],
-                )
-            )
 
     def expand(self, layers: Array, target: Array, unit: float) -> float:
         """Compute the coefficients around the layers, shape (depth, size, size), and return how far they are accurate.
@@ -102,22 +81,9 @@ class Series:
         FloatingPointError
             If the coefficients are not finite.
         """
-        found, gradients, self._unit = self._layers, self._gradients.reshape(len(layers), -1), unit
+        found, self._unit = self._layers, unit
         found[:, 0] = layers
-        for k, (copies, up, down, (rows, columns), following) in enumerate(self._orders):
-            first, in_column, ahead, turned, below, below_turned, above, above_turned = copies
-            in_column[...] = first
-            turned[...] = ahead
-            for dot, factor, filled in up:
-                dot(factor, filled)
-            if k == 0:
-                self._excess[-1] -= target
-            for dot, factor, filled in down:
-                dot(factor, filled)
-            below_turned[...] = below
-            above_turned[...] = above
-            np.matmul(rows, columns, self._gradients[1:])
-            np.multiply(gradients, -unit / (k + 1), following)
+        _expand(found, self._factors, self._excess, target, unit)
         ends = found[:, ENDS]
         begun, *last = np.einsum("lkij,lkij->k", ends, ends).tolist()
         if not math.isfinite(begun + sum(last)):
@@ -136,6 +102,77 @@ class Series:
         """Return Σ - W_D...W_1, shape (T, size²), and the square of the gradient's length at times after t₀."""
         depth = len(self._layers)
         powers = (times[:, None] / self._unit) ** POWERS[:-1]
-        missing = powers[:, ::-1] @ -self._excess.reshape(ORDER, -1)
+        missing = powers @ -self._excess.reshape(ORDER, -1)
         slopes = (powers * (POWERS[1:] / self._unit)) @ self._layers[:, 1:].reshape(depth, ORDER, -1)
         return missing, np.einsum("lti,lti->t", slopes, slopes)
+
+
+@kernel
+def _expand(layers: Array, factors: _Factors, excess: Array, target: Array, unit: float) -> None:
+    """Write the coefficients of the layers after those of order 0, and those of the product less Σ."""
+    depth, size = layers.shape[0], layers.shape[2]
+    found, slope = np.empty((size, size)), np.empty((size, size))
+    for k in range(ORDER):
+        up, down = k * size, (ORDER - 1 - k) * size
+        for layer in range(depth):
+            for i in range(size):
+                for j in range(size):
+                    factors.layers[layer, i, up + j] = factors.turned[layer, j, up + i] = layers[layer, k, i, j]
+        for layer in range(depth):
+            if layer == 0:
+                _copy(layers[0, k], found)
+            else:
+                _multiply(factors.layers[layer], factors.below[layer - 1], k, found)
+            for i in range(size):
+                for j in range(size):
+                    factors.below[layer, j, down + i] = factors.below_turned[layer, i, down + j] = found[i, j]
+        for i in range(size):
+            for j in range(size):
+                excess[k, i, j] = found[i, j] - (target[i, j] if k == 0 else 0.0)
+        _copy(excess[k], found)
+        for layer in range(depth - 1, -1, -1):
+            if layer > 0:
+                for i in range(size):
+                    for j in range(size):
+                        factors.above[layer, i, up + j] = factors.above_right[layer, j, down + i] = found[i, j]
+                _multiply(factors.above[layer], factors.below_turned[layer - 1], k, slope)
+                _multiply(factors.turned[layer], factors.above_right[layer], k, found)
+            else:
+                _copy(found, slope)
+            for i in range(size):
+                for j in range(size):
+                    layers[layer, k + 1, i, j] = -unit / (k + 1) * slope[i, j]
+
+
+@kernel
+def _copy(one: Array, other: Array) -> None:
+    """Write a matrix into another."""
+    for i in range(one.shape[0]):
+        for j in range(one.shape[1]):
+            other[i, j] = one[i, j]
+
+
+@kernel
+def _multiply(left: Array, right: Array, k: int, found: Array) -> None:
+    """Write the k-th coefficient of a product: blocks of three by two sums, for which factors are read once.
+
+    A block that reaches beyond the matrix has its last row or column twice.
+    """
+    last = left.shape[0] - 1
+    length = (k + 1) * left.shape[0]
+    begin = right.shape[1] - length
+    for i in range(0, last + 1, 3):
+        ii, iii = min(i + 1, last), min(i + 2, last)
+        one, two, three = left[i], left[ii], left[iii]
+        for j in range(0, last + 1, 2):
+            jj = min(j + 1, last)
+            first, second = right[j, begin:], right[jj, begin:]
+            a = b = c = d = e = f = 0.0
+            for n in range(length):
+                a += one[n] * first[n]
+                b += one[n] * second[n]
+                c += two[n] * first[n]
+                d += two[n] * second[n]
+                e += three[n] * first[n]
+                f += three[n] * second[n]
+            found[i, j], found[i, jj], found[ii, j], found[ii, jj], found[iii, j], found[iii, jj] = a, b, c, d, e, f
