@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,10 @@ from tsmech.kernels.activations import ERF, LINEAR, QUADRATIC, RELU, SIGN
 from tsmech.kernels.deferral import defer, plain
 from tsmech.kernels.rounding import _exact, fused
 from tsmech.kernels.schedules import learning_rate
+from tsmech.theory.deep_linear import Sizes, noisy_curve
+from tsmech.theory.deep_network import bulk, riccati
+from tsmech.theory.deep_network.clock import clock_of, elapsed_of, shown_at
+from tsmech.theory.deep_network.curves import two_layer_curve
 from tsmech.theory.fields import deviations, fluctuations, gaussian
 from tsmech.theory.online_sgd import flow
 
@@ -73,6 +78,13 @@ def compare(kernel: Any, *arguments: Any, out: Array | None = None) -> Any:
     return compiled
 
 
+def interpret(module: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a kernel of a module interpreted that has been compiled."""
+    kernel = getattr(module, name)
+    assert kernel.signatures
+    monkeypatch.setattr(module, name, plain(kernel))
+
+
 def a_state(rng: np.random.Generator, K: int, M: int, near: float) -> tuple[Array, ...]:
     """Return state, basis, T and A of a student so near its teacher."""
     r = M
@@ -127,6 +139,30 @@ def test_so_do_arcsines_and_learning_rates() -> None:
     schedule = np.array([[0.0, 0.3, 1.0, 0.0], [2.0, 0.2, 3.0, 0.7], [5.0, 0.1, 1.0, 1.0]])
     for alpha in [*rng.uniform(0.0, 40.0, 200), 0.0, 2.0, 5.0]:
         compare(learning_rate, schedule, float(alpha))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 8])
+def test_so_do_noisy_teachers(depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """... and the clock of their modes, where all of a mode is learnt at first too."""
+    sizes, strengths, times = Sizes(8, 12, 8, 0.7), [2.0, 0.3], np.array([0.0, 0.7, 5.0, 300.0])
+    if depth > 2:
+        clock, learnt = clock_of(depth), np.array([1e-12, 0.1, 0.5, 0.7, 1.0])
+        begun = compare(elapsed_of, learnt, 1.0 - learnt, clock)
+        compare(shown_at, begun + np.array([[0.0], [3.0], [1e13]]), clock)
+    found = noisy_curve(times, strengths, sizes, 1e-4, depth)
+    interpret(bulk, "_follow", monkeypatch)
+    with np.errstate(all="ignore"):
+        interpreted = noisy_curve(times, strengths, sizes, 1e-4, depth)
+    assert list(numbers(interpreted)) == list(numbers(found))
+
+
+def test_so_do_two_layers_in_any_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, times = np.random.default_rng(10), np.linspace(0.0, 30.0, 50)
+    first, second = (np.linalg.qr(rng.normal(size=(3, 3)))[0] for _ in range(2))
+    modes = np.eye(3)[:, :2], np.array([2.0, 0.5]), np.eye(3)[:, 1:]
+    found = two_layer_curve(times, modes, [0.1 * first, 0.3 * second])[:3]
+    interpret(riccati, "measure", monkeypatch)
+    assert list(numbers(two_layer_curve(times, modes, [0.1 * first, 0.3 * second])[:3])) == list(numbers(found))
 
 
 def test_a_sum_is_rounded_once() -> None:

@@ -13,22 +13,29 @@ from typing import Any
 import numpy as np
 
 WORK = 4_000_000
-"""What interpreted calls may cost in a process, in squares of the size of their largest array, before all are compiled.
+"""What interpreted calls may cost in a process before all are compiled, in units of half a microsecond.
 
 Averages of n fields cost up to n⁴ operations, the square of the size of their covariance.  Of one right-hand side of
 two students and two teachers it is 2000: all that is interpreted takes about as long as compiling does.
 """
 
 
-def defer(kernel: Any) -> Any:
+def squared(*arguments: Any) -> float:
+    """Return the square of the size of the largest array."""
+    return float(max((each.size for each in arguments if isinstance(each, np.ndarray)), default=1) ** 2)
+
+
+def defer(kernel: Any, work: Callable[..., float] = squared) -> Any:
     """Return a kernel that is compiled when its calls from Python have become many; from kernels nothing changes.
 
+    ``work`` says what an interpreted call with some arguments costs, in the units of ``WORK``.
+
     It may be a kernel only that adds in the order that is written (``strict_kernel``), and that fills what it is given
-    without reading it.  In it powers are products, sums are loops and no library multiplies matrices: there NumPy and
-    Numba round differently.
+    without reading what was there.  In it whole powers are products, sums are loops and no library multiplies
+    matrices: there NumPy and Numba round differently.
     """
     if hasattr(kernel, "py_func"):  # else Numba is told to compile nothing
-        kernel._compile_for_args = _Deferred(kernel)
+        kernel._compile_for_args = _Deferred(kernel, work)
     return kernel
 
 
@@ -41,17 +48,17 @@ def plain(kernel: Any) -> Callable[..., Any]:
 class _Deferred:
     """What a kernel calls to have itself compiled for arguments of types that it does not know yet."""
 
-    done = 0
+    done = 0.0
     """The work of all interpreted calls."""
 
-    def __init__(self, kernel: Any) -> None:
-        self._kernel, self._compile, self._absent = kernel, kernel._compile_for_args, False
+    def __init__(self, kernel: Any, work: Callable[..., float]) -> None:
+        self._kernel, self._compile, self._work, self._absent = kernel, kernel._compile_for_args, work, False
 
     def __call__(self, *arguments: Any) -> Callable[..., Any]:
         """Return what is to be called with the arguments."""
         if _Deferred.done < WORK:
             self._absent = self._absent or self._is_missing(arguments)
-            work = max((each.size for each in arguments if isinstance(each, np.ndarray)), default=1) ** 2
+            work = self._work(*arguments)
             if self._absent and _Deferred.done + work < WORK:
                 _Deferred.done += work
                 return self._interpreted

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import ConvergenceError
-from tsmech.kernels.jit import inlined_kernel, kernel
+from tsmech.kernels.jit import deferred_inlined_kernel, deferred_kernel, deferred_kernel_of
 from tsmech.theory.deep_network.clock import Clock, clock_of, elapsed, shares
 
 Array = NDArray[np.float64]
@@ -47,6 +47,8 @@ NARROWEST = 1e-11
 """how near it must be to be none: it leaves an error of this order."""
 PANELS = 2048
 """Panels that are kept."""
+INTERPRETED = 2000.0
+"""What a time costs where it is interpreted, in the units of :mod:`tsmech.kernels.deferral`: some ten panels."""
 
 
 class Law(NamedTuple):
@@ -179,7 +181,7 @@ def _graded(distance: float) -> Array:
     return np.asarray(distance * GRADE ** np.arange(1, math.ceil(math.log(1.0 / distance, GRADE))))
 
 
-@kernel
+@deferred_kernel_of(lambda times, *_: INTERPRETED * times.size)
 def _follow(times: Array, roots: Array, law: Law, clock: Clock, rule: Rule, tree: Tree, found: Array) -> bool:
     """Write sums at times, shape (T, modes + 2); return False where the panels do not suffice."""
     columns, first = law.spikes.size + 2, roots.size - 1
@@ -209,7 +211,7 @@ def _follow(times: Array, roots: Array, law: Law, clock: Clock, rule: Rule, tree
     return True
 
 
-@kernel
+@deferred_kernel
 def _add(
     t: float, first: int, law: Law, clock: Clock, rule: Rule, tree: Tree, sums: Sums, shared: Array, part: Array
 ) -> bool:
@@ -222,8 +224,10 @@ def _add(
     for k in range(last + 1):
         sums.total[k] = sums.absolute[k] = 0.0
     turn = _turn(t, law.initial, clock)
-    bottom, rate = _begins(turn, law.initial, clock)
-    bottom += rate * t
+    bottom = math.inf
+    if turn < math.inf:  # else no panel has it within
+        bottom, rate = _begins(turn, law.initial, clock)
+        bottom += rate * t
     at, rate = _begins(law.unit * law.edges[1], law.initial, clock)
     _share(at + rate * t, NODES, clock, shared)
     faint = FAINT**-clock.power / clock.power if clock.depth > 2 else -math.inf
@@ -261,7 +265,7 @@ def _add(
     return True
 
 
-@kernel
+@deferred_kernel
 def _measure(
     t: float, panel: int, clock: Clock, rule: Rule, tree: Tree, sums: Sums, shared: Array, part: Array
 ) -> bool:
@@ -286,7 +290,7 @@ def _measure(
     return enough
 
 
-@kernel
+@deferred_kernel
 def _halve(panel: int, law: Law, clock: Clock, rule: Rule, tree: Tree, sums: Sums) -> bool:
     """Halve a panel; return False where there is no place for that."""
     new = tree.used[0]
@@ -301,17 +305,18 @@ def _halve(panel: int, law: Law, clock: Clock, rule: Rule, tree: Tree, sums: Sum
     return True
 
 
-@kernel
+@deferred_kernel
 def _fill(tree: Tree, panel: int, begin: float, end: float, law: Law, clock: Clock, rule: Rule) -> None:
     """Write what a panel without halves knows at any time."""
     c, (low, high), modes = law.ratio, law.edges, law.spikes.size
-    width, middle, half = (high - low) * (high + low), (begin + end) / 2.0, (end - begin) / 2.0
+    width, middle, half, top = (high - low) * (high + low), (begin + end) / 2.0, (end - begin) / 2.0, law.unit * high
     tree.ends[panel, 0], tree.ends[panel, 1], tree.halves[panel] = begin, end, 0
     for k in range(modes + 2):
         tree.known[panel, k] = 0.0
     for i in range(NODES + 2):
         theta = middle + half * rule.nodes[i] if i < NODES else tree.ends[panel, i - NODES]
-        above, below = width * math.cos(theta / 2.0) ** 2, width * math.sin(theta / 2.0) ** 2
+        cos, sin = math.cos(theta / 2.0), math.sin(theta / 2.0)
+        above, below = width * (cos * cos), width * (sin * sin)
         zeta = low * low + below  # x²/g²
         x = law.unit * math.sqrt(zeta)
         tree.clocks[panel, 0, i], tree.clocks[panel, 1, i] = _begins(x, law.initial, clock)
@@ -321,17 +326,18 @@ def _fill(tree: Tree, panel: int, begin: float, end: float, law: Law, clock: Clo
         weight, product, peak = half * rule.weights[i] / (2.0 * math.pi), above * below, 0.0  # (dζ/dθ)²
         for k in range(modes):
             spike = law.spikes[k]
-            beyond = (spike - math.sqrt(c)) ** 2 / spike + above  # of the outlier's square, eq. 24
+            apart = spike - math.sqrt(c)
+            beyond = apart * apart / spike + above  # of the outlier's square, eq. 24
             peak += (spike - c / spike) / beyond  # eq. 26a
             tree.weights[panel, k, i] = weight * product / (math.sqrt(spike * zeta) * beyond) * x  # eq. 23
         density = law.number * product / (min(c, 1.0) * zeta) - modes - 1.0  # eqs. 21, 26a, 27
         tree.weights[panel, modes, i] = weight * (density - peak) * x * x
-        tree.weights[panel, modes + 1, i] = weight * peak * (law.unit * high) ** 2
+        tree.weights[panel, modes + 1, i] = weight * peak * (top * top)
         for k in range(modes + 2):
             tree.known[panel, k] += tree.weights[panel, k, i]
 
 
-@kernel
+@deferred_kernel
 def _judge(tree: Tree, panel: int, rule: Rule, sums: Sums) -> None:
     """Write whether a panel's sums are accurate where all is learnt."""
     tree.smooth[panel] = True
@@ -346,14 +352,14 @@ def _judge(tree: Tree, panel: int, rule: Rule, sums: Sums) -> None:
         tree.smooth[panel] &= max(abs(one), abs(two)) <= ACCURACY * sums.largest[k]
 
 
-@inlined_kernel
+@deferred_inlined_kernel
 def _share(time: float, place: int, clock: Clock, shared: Array) -> None:
     """Write which share of a mode is learnt, its square and that of what is missing."""
     learnt, missing = shares(time, clock)
     shared[0, place], shared[1, place], shared[2, place] = learnt, learnt * learnt, missing * missing
 
 
-@inlined_kernel
+@deferred_inlined_kernel
 def _begins(x: float, initial: float, clock: Clock) -> tuple[float, float]:
     """Return what the clock of a mode shows at first, and its rate."""
     rate = 1.0 if clock.depth == 1 else clock.depth * x ** (1.0 + clock.power)
@@ -362,7 +368,7 @@ def _begins(x: float, initial: float, clock: Clock) -> tuple[float, float]:
     return elapsed(initial / x, (x - initial) / x, clock), rate
 
 
-@inlined_kernel
+@deferred_inlined_kernel
 def _turn(t: float, initial: float, clock: Clock) -> float:
     """Return the strength of the modes whose clock shows least (eq. 28b)."""
     if clock.depth == 1 or t == 0.0:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.jit import inlined_kernel, kernel
+from tsmech.kernels.jit import deferred_inlined_kernel, deferred_kernel_of
 
 Array = NDArray[np.float64]
 
@@ -23,6 +23,8 @@ ROUNDING = 1e-17
 """A term of a series that is smaller is its last."""
 SETTLED = 1e-9
 """A step of Newton's method, after which one more is the last."""
+PLACE = 20.0
+"""What a share, or a time, costs where it is interpreted, in the units of :mod:`tsmech.kernels.deferral`."""
 
 
 class Clock(NamedTuple):
@@ -85,7 +87,7 @@ def _cells(clock: Clock, places: Array, times: Array, slopes: Array, bends: Arra
     )
 
 
-@inlined_kernel
+@deferred_inlined_kernel
 def elapsed(learnt: float, missing: float, clock: Clock) -> float:
     """Return F where these shares of a mode are learnt and missing, by series in the smaller one (eqs. 10a, 10b)."""
     power = clock.power
@@ -99,6 +101,8 @@ def elapsed(learnt: float, missing: float, clock: Clock) -> float:
             total += term / (k - power)
             term, k = term * learnt, k + 1.0
         return float(learnt**-power * total - clock.half)
+    if missing == 0.0:
+        return math.inf
     total, term, other, k = -math.log(2.0 * missing), (1.0 + power) * missing, (1.0 + power) * 0.5, 1.0
     while other > ROUNDING:
         total += (other - term) / k
@@ -107,7 +111,7 @@ def elapsed(learnt: float, missing: float, clock: Clock) -> float:
     return total
 
 
-@inlined_kernel
+@deferred_inlined_kernel
 def shown(time: float, clock: Clock) -> float:
     """Return ξ where the clock shows a time F (eqs. 10c, 10d)."""
     if clock.depth <= 2:
@@ -133,7 +137,7 @@ def shown(time: float, clock: Clock) -> float:
     return found
 
 
-@inlined_kernel
+@deferred_inlined_kernel
 def shares(time: float, clock: Clock) -> tuple[float, float]:
     """Return which shares of a mode are learnt and missing where the clock shows a time."""
     if clock.depth == 1:
@@ -147,7 +151,7 @@ def shares(time: float, clock: Clock) -> tuple[float, float]:
     return less, more
 
 
-@kernel
+@deferred_kernel_of(lambda learnt, missing, clock: PLACE * learnt.size)
 def elapsed_of(learnt: Array, missing: Array, clock: Clock) -> Array:
     """Return F of shares of any number of modes, shape (n,)."""
     found = np.empty(learnt.size)
@@ -156,7 +160,7 @@ def elapsed_of(learnt: Array, missing: Array, clock: Clock) -> Array:
     return found
 
 
-@kernel
+@deferred_kernel_of(lambda times, clock: PLACE * times.size)
 def shown_at(times: Array, clock: Clock) -> Array:
     """Return ξ at times F, shape (T, modes)."""
     found = np.empty(times.shape)

@@ -8,13 +8,22 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.kernels.jit import kernel
+from tsmech.kernels.jit import deferred_kernel, deferred_kernel_of
 from tsmech.theory.deep_network.unaligned import LANES, Problem
 
 Array = NDArray[np.float64]
 
+OPERATION = 0.8
+"""What an operation on a time costs where it is interpreted."""
 
-@kernel
+
+def _work(problem: Problem, times: Array, *_: Array) -> float:
+    """Return what the loops cost where they are interpreted, in the units of :mod:`tsmech.kernels.deferral`."""
+    n, width = problem.rows.shape
+    return float(OPERATION * times.size * width * (n * width + 3 * problem.inputs * (n - problem.inputs)))
+
+
+@deferred_kernel_of(_work)
 def follow(problem: Problem, times: Array, one: Array, two: Array) -> None:
     """Write W₁ᵀ and W₂ at the times, up to a rotation of the hidden units, along the modes and other directions.
 
@@ -31,7 +40,7 @@ def follow(problem: Problem, times: Array, one: Array, two: Array) -> None:
         _follow(problem, times[block], work, one[block], two[block])
 
 
-@kernel
+@deferred_kernel_of(_work)
 def measure(problem: Problem, times: Array, strengths: Array, learnt: Array, error: Array, gradient: Array) -> None:
     """Write the modes' u·W₂W₁v, the error ½ ‖Σ - W₂W₁‖² and the square of the gradient's length.
 
@@ -67,7 +76,7 @@ def measure(problem: Problem, times: Array, strengths: Array, learnt: Array, err
                 s = strengths[o] if mode else 0.0
                 for t in range(LANES):
                     missing[o, i, t] = s - part[t]
-                    error[block, t] += 0.5 * missing[o, i, t] ** 2
+                    error[block, t] += 0.5 * (missing[o, i, t] * missing[o, i, t])
         for h in range(width):
             for o in range(outputs):
                 for t in range(LANES):
@@ -76,7 +85,7 @@ def measure(problem: Problem, times: Array, strengths: Array, learnt: Array, err
                     for t in range(LANES):
                         part[t] += missing[o, i, t] * one[i, h, t]
                 for t in range(LANES):
-                    gradient[block, t] += part[t] ** 2
+                    gradient[block, t] += part[t] * part[t]
             for i in range(inputs):
                 for t in range(LANES):
                     part[t] = 0.0
@@ -84,10 +93,10 @@ def measure(problem: Problem, times: Array, strengths: Array, learnt: Array, err
                     for t in range(LANES):
                         part[t] += missing[o, i, t] * two[o, h, t]
                 for t in range(LANES):
-                    gradient[block, t] += part[t] ** 2
+                    gradient[block, t] += part[t] * part[t]
 
 
-@kernel
+@deferred_kernel
 def _follow(problem: Problem, times: Array, work: Array, one: Array, two: Array) -> None:
     """Write both layers at the times of one block."""
     _solve(problem, times, work)
@@ -114,7 +123,7 @@ def _follow(problem: Problem, times: Array, work: Array, one: Array, two: Array)
                     two[place - inputs, h, t] = work[i, h, t]
 
 
-@kernel
+@deferred_kernel
 def _solve(problem: Problem, times: Array, work: Array) -> None:
     r"""Write Q(t), up to a rotation of its columns, along the eigenvectors of F (eq. 19)."""
     rates, rows, pivots = problem.rates, problem.rows, problem.pivots
