@@ -47,8 +47,8 @@ NARROWEST = 1e-11
 """how near it must be to be none: it leaves an error of this order."""
 PANELS = 2048
 """Panels that are kept."""
-INTERPRETED = 2000.0
-"""What a time costs where it is interpreted, in the units of :mod:`tsmech.kernels.deferral`: some ten panels."""
+INTERPRETED = 1000.0
+"""What a time costs where it is interpreted, in the units of :mod:`tsmech.kernels.deferral`."""
 
 
 class Law(NamedTuple):
