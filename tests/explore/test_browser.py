@@ -298,8 +298,11 @@ def test_a_run_is_shown_in_small_multiples_and_says_when_it_is_gone(driver: Any,
 
 
 def test_what_a_link_says_wrong_is_said_in_a_sentence(driver: Any, site: str) -> None:
-    tab = Tab(driver, f"{site}/ridge?nosie=0.3&answers=theory")
+    tab = Tab(driver, f"{site}/ridge?nosie=0.3&answers=theory&noise=0.9")
     tab.wait(lambda: "nosie, which ridge has not: did you mean noise?" in tab.text(".status"))
+    assert tab.words("noise") == "0.9"
+    assert shown(tab)
+    tab.wait(lambda: driver.current_url.endswith("?noise=0.9&answers=theory"))
     tab = Tab(driver, f"{site}/online_sgd?learning_rate=1000&activation=linear&duration=5&answers=theory")
     tab.wait(lambda: "theory: diverged, the first at alpha" in tab.text(".status"), seconds=LONG)
 
