@@ -348,10 +348,10 @@ class Page:
 
     def _file(self, kind: str) -> Any:
         """Return the picture or the table as a file of a kind."""
-        if self._experiment is None:
+        if self._experiment is None or self._drawn != self._question:  # what there is answers another question
             raise InputError("there is nothing to save")
-        rows = [*self._rows["theory"], *self._rows["simulations"]]
-        return products.file(self._experiment, rows, kind)
+        rows, between = products.as_run(self._experiment, [*self._rows["theory"], *self._rows["simulations"]])
+        return products.file(self._experiment, rows, kind, between)
 
 
 def remarks(view: View, experiment: Experiment) -> Iterator[str | None]:
