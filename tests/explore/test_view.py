@@ -17,6 +17,7 @@ from tsmech.explore.saved import chosen
 from tsmech.explore.view import View, open_view, opening
 from tsmech.explore.wording import several, to_words
 from tsmech.plots.picture import choose
+from tsmech.problem.parameters import Parameter
 from tsmech.runs import resolve
 from tsmech.systems import REGISTRY, find
 
@@ -192,12 +193,16 @@ def test_a_system_that_needs_a_value_says_which() -> None:
         open_view("ridge").with_words("alpha", "").experiment()
 
 
-def test_more_points_than_one_waits_for_are_refused_before_any_is_made() -> None:
+def test_more_points_than_one_waits_for_are_refused_before_any_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = open_view("ridge").read({"alpha": "0.1:4:1000", "noise": "0:2:1000"})
     with pytest.raises(
         InputError, match=r"alpha \(1000 values\) and noise \(1000 values\): 1000000 points are too many"
     ):
         asked.experiment()
+    long = open_view("ridge").read({"alpha": "2", "noise": "0.1:4:1000000"})
+    monkeypatch.setattr(Parameter, "read", lambda *given: pytest.fail("a long range is read, and other tabs wait"))
+    with pytest.raises(InputError, match=r"noise \(1000000 values\): 1000000 points are too many"):
+        long.experiment()
 
 
 @pytest.mark.parametrize("name", REGISTRY)
