@@ -121,7 +121,7 @@ def test_columns_name_the_tests() -> None:
         ({"step": 3.0}, "step = 3 is not allowed: gradient descent is stable up to 2.1"),
         ({"step": 0.5, "rule": "hebbian", "initial_gain": 3}, "gradient descent is stable up to 0.0"),
         ({"step": 0.1, "initial_readout": 50}, "gradient descent is stable up to 0.0"),
-        ({"depth": 100, "initial_gain": 50}, "10^168 times as strong; 10^100 is the most"),
+        ({"depth": 100, "initial_gain": 50}, "10^168 times as strong, 10^100 is the most"),
         ({"test_orientations": [0, 0]}, "test_orientations = 0, 0 is not allowed: one comes twice"),
         ({"neurons": 2}, "no neuron tells the orientations apart"),
         ({"neurons": 10**6}, "of memory"),

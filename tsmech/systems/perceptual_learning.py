@@ -184,8 +184,8 @@ class PerceptualLearning(Reports):
         passed = (self.depth - 1) * math.log10(self.initial_gain)
         if abs(passed) > MOST_PASSED:
             raise InputError(
-                f"initial_gain = {self.initial_gain:g} is not allowed with depth = {self.depth}: hidden layers would "
-                f"make inputs 10^{passed:.0f} times as strong; 10^{MOST_PASSED} is the most, 10^-{MOST_PASSED} the least"
+                f"initial_gain = {self.initial_gain:g} with depth = {self.depth} is not allowed: hidden layers make "
+                f"inputs 10^{passed:.0f} times as strong, 10^{MOST_PASSED} is the most, 10^-{MOST_PASSED} the least"
             )
         if self.noise == 0 and self.decision_noise == 0:
             raise InputError("noise and decision_noise are both 0: every answer would be correct")
