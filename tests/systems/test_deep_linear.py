@@ -320,6 +320,7 @@ def test_a_teacher_comes_from_a_table(tmp_path: Path) -> None:
             {"initial": "unbalanced", "layer_strengths": [0.1]},
             "layer_strengths has 1 values: give 2, or 2 for each of 3",
         ),
+        ({"initial": "pretrained", "initial_scale": 1e-300}, "initial = pretrained: it must be at least 1e-100"),
         ({"initial": "small", "initial_scale": 0}, "initial_scale = 0 is not allowed with initial = small"),
         ({"imbalance": 0.1}, "imbalance = 0.1 has no effect"),
         ({"imbalance": 0.1, "initial": "orthogonal"}, "its size must be at most 2 initial_scale², 0.02"),

@@ -87,7 +87,9 @@ def _follow(t: Array, network: "_Network", alone: Array) -> LearningCurve:
     depth, size = network.layers.shape[:2]
     strengths, dyads = np.tile(network.strengths, (t.size, 1)), network.dyads()
     error, squared = _fading(alone, t, depth)
-    series, now, done, unit = Series(depth, size), 0.0, 0, network.unit()
+    series, now, done, unit = Series.of(depth, size), 0.0, 0, network.unit()
+    half, asked = np.full(network.strengths.size, np.nan), network.strengths / 2.0
+    asked[network.missing().ravel() @ dyads <= asked] = -np.inf
     for _ in range(STEPS):
         if network.take_out_learnt():
             unit = network.unit()
@@ -98,6 +100,8 @@ def _follow(t: Array, network: "_Network", alone: Array) -> LearningCurve:
             break
         unit = series.expand(network.layers, network.target, unit)  # and the next series is as long, about
         ahead = done + int(np.searchsorted(t[done:], now + unit, side="right"))
+        for mode, time in series.reached(dyads, asked, min(unit, t[-1] - now)):
+            half[mode], asked[mode] = now + time, -np.inf
         for first in range(done, ahead, BLOCK):
             rows = slice(first, min(first + BLOCK, ahead))
             missing, squares = series.outcome(t[rows] - now)
@@ -109,7 +113,7 @@ def _follow(t: Array, network: "_Network", alone: Array) -> LearningCurve:
         network.layers, now, done = series.layers(unit), now + unit, ahead
     else:
         raise ConvergenceError(f"the layers could not be followed beyond t = {now:.6g} in {STEPS} steps")
-    return LearningCurve(strengths, error, np.sqrt(squared))
+    return LearningCurve(strengths, error, np.sqrt(squared), half=half)
 
 
 class _Network:

@@ -5,6 +5,7 @@ and of the gradients follow from each other order by order.  Derivation: ``theor
 """
 
 import math
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ TOLERANCE = 1e-13
 POWERS = np.arange(ORDER + 1.0)
 ENDS = [0, ORDER - 1, ORDER]
 
+
+_last = threading.local()
 
 Product = tuple[Callable[..., Any], Array, Array]
 """A left factor's ``dot``, the right factor and what is filled."""
@@ -86,6 +89,14 @@ class Series:
                 )
             )
 
+    @classmethod
+    def of(cls, depth: int, size: int) -> "Series":
+        """Return a series of these sizes: that of the thread's last call, whose place is not made anew, if it fits."""
+        held: Series | None = getattr(_last, "series", None)
+        if held is None or held._layers.shape[::2] != (depth, size):
+            held = _last.series = cls(depth, size)
+        return held
+
     def expand(self, layers: Array, target: Array, unit: float) -> float:
         """Compute the coefficients around the layers, shape (depth, size, size), and return how far they are accurate.
 
@@ -139,3 +150,38 @@ class Series:
         missing = powers[:, ::-1] @ -self._excess.reshape(ORDER, -1)
         slopes = (powers * (POWERS[1:] / self._unit)) @ self._layers[:, 1:].reshape(depth, ORDER, -1)
         return missing, np.einsum("lti,lti->t", slopes, slopes)
+
+    def reached(self, dyads: Array, wanted: Array, end: float) -> list[tuple[int, float]]:
+        """Return which modes come by a time to where no more than a part of them is missing, and how long after t₀.
+
+        Parameters
+        ----------
+        dyads : ndarray, shape (size², modes)
+        wanted : ndarray, shape (modes,)
+            What may be missing; minus infinity of modes that are not asked for.
+        end : float
+            The last time that counts.
+        """
+        excess, unit = self._excess.reshape(ORDER, -1), self._unit  # of falling powers
+        comes = -((end / unit) ** POWERS[-2::-1] @ excess) @ dyads <= wanted
+        return [
+            (mode, self._crossing(-excess @ dyads[:, mode], wanted[mode], end))
+            for mode in np.flatnonzero(comes).tolist()
+        ]
+
+    def _crossing(self, coefficients: Array, level: float, end: float) -> float:
+        """Return where a polynomial of the time over the unit falls to a level, 0 where it is below it at once."""
+        from scipy.optimize import brentq
+
+        coefficients[-1] -= level
+        if coefficients[-1] <= 0.0:
+            return 0.0
+        series = coefficients.tolist()
+
+        def value(share: float) -> float:
+            total = 0.0
+            for one in series:
+                total = total * share + one
+            return total
+
+        return self._unit * float(brentq(value, 0.0, end / self._unit, xtol=1e-15))
