@@ -87,7 +87,7 @@ def _follow(t: Array, network: "_Network", alone: Array) -> LearningCurve:
     depth, size = network.layers.shape[:2]
     strengths, dyads = np.tile(network.strengths, (t.size, 1)), network.dyads()
     error, squared = _fading(alone, t, depth)
-    series, now, done, unit = Series.of(depth, size), 0.0, 0, network.unit()
+    series, now, done, unit = Series(depth, size), 0.0, 0, network.unit()
     half, asked = np.full(network.strengths.size, np.nan), network.strengths / 2.0
     asked[network.missing().ravel() @ dyads <= asked] = -np.inf
     for _ in range(STEPS):

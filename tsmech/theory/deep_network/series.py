@@ -5,7 +5,6 @@ and of the gradients follow from each other order by order.  Derivation: ``theor
 """
 
 import math
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,8 +21,6 @@ TOLERANCE = 1e-13
 POWERS = np.arange(ORDER + 1.0)
 ENDS = [0, ORDER - 1, ORDER]
 
-
-_last = threading.local()
 
 Product = tuple[Callable[..., Any], Array, Array]
 """A left factor's ``dot``, the right factor and what is filled."""
@@ -88,14 +85,6 @@ class Series:
                     layers=self._layers.reshape(depth, ORDER + 1, -1)[:, k + 1],
                 )
             )
-
-    @classmethod
-    def of(cls, depth: int, size: int) -> "Series":
-        """Return a series of these sizes: that of the thread's last call, whose place is not made anew, if it fits."""
-        held: Series | None = getattr(_last, "series", None)
-        if held is None or held._layers.shape[::2] != (depth, size):
-            held = _last.series = cls(depth, size)
-        return held
 
     def expand(self, layers: Array, target: Array, unit: float) -> float:
         """Compute the coefficients around the layers, shape (depth, size, size), and return how far they are accurate.
