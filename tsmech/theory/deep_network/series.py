@@ -139,38 +139,3 @@ class Series:
         missing = powers[:, ::-1] @ -self._excess.reshape(ORDER, -1)
         slopes = (powers * (POWERS[1:] / self._unit)) @ self._layers[:, 1:].reshape(depth, ORDER, -1)
         return missing, np.einsum("lti,lti->t", slopes, slopes)
-
-    def reached(self, dyads: Array, wanted: Array, end: float) -> list[tuple[int, float]]:
-        """Return which modes come by a time to where no more than a part of them is missing, and how long after t₀.
-
-        Parameters
-        ----------
-        dyads : ndarray, shape (size², modes)
-        wanted : ndarray, shape (modes,)
-            What may be missing; minus infinity of modes that are not asked for.
-        end : float
-            The last time that counts.
-        """
-        excess, unit = self._excess.reshape(ORDER, -1), self._unit  # of falling powers
-        comes = -((end / unit) ** POWERS[-2::-1] @ excess) @ dyads <= wanted
-        return [
-            (mode, self._crossing(-excess @ dyads[:, mode], wanted[mode], end))
-            for mode in np.flatnonzero(comes).tolist()
-        ]
-
-    def _crossing(self, coefficients: Array, level: float, end: float) -> float:
-        """Return where a polynomial of the time over the unit falls to a level, 0 where it is below it at once."""
-        from scipy.optimize import brentq
-
-        coefficients[-1] -= level
-        if coefficients[-1] <= 0.0:
-            return 0.0
-        series = coefficients.tolist()
-
-        def value(share: float) -> float:
-            total = 0.0
-            for one in series:
-                total = total * share + one
-            return total
-
-        return self._unit * float(brentq(value, 0.0, end / self._unit, xtol=1e-15))
