@@ -1,5 +1,9 @@
-"""Shared test set-up: examples that repeat, a Numba cache named by the sources, and the module of the site."""
+"""Shared test set-up: examples that repeat, a Numba cache named by the sources, and the module of the site.
 
+What is imported and collected stays until the end: the garbage collector need not look at it again and again.
+"""
+
+import gc
 import hashlib
 import importlib.util
 import os
@@ -15,10 +19,18 @@ from hypothesis import settings
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
+gc.disable()
+
 _package = Path(__file__).parents[1] / "tsmech"
 _digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(_package.rglob("*.py")))).hexdigest()[:16]
 # Numba's cache does not see edits in other files, so each state of the sources has its own.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"tsmech-numba-{_digest}"))
+
+
+def pytest_collection_finish() -> None:
+    """Let garbage be collected again, of what is made from now on."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="module", autouse=True)

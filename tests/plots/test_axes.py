@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.gauge import Walk
-from tests.plots.drawn import Runaway, drawn, finished, labels, panel_of, words
+from tests.plots.drawn import Runaway, drawn, finished, labels, laid_out, panel_of, words
 from tsmech.experiment import Experiment, build
 from tsmech.plots import draw
 from tsmech.plots.curves import MARKERS, draw_panel
@@ -139,14 +139,14 @@ def test_zeros_lie_below_the_floor_of_a_logarithmic_axis_that_is_asked_for() -> 
 
 
 def test_three_by_three_panels_are_three_by_three() -> None:
-    figure = drawn(
+    figure = laid_out(
         level=[1, 2], noise=[0.1, 0.2, 0.3], dimension=[2, 3, 4], fault=["none", "inf"], answers="theory",
         asked={"x": "level", "y": ["spread"], "by": "fault"},
     )  # fmt: skip
     assert len(figure.axes) == 9
     places = [panel.get_position() for panel in figure.axes]
     assert len({round(place.x0, 3) for place in places}) == len({round(place.y0, 3) for place in places}) == 3
-    four = drawn(
+    four = laid_out(
         level=[1, 2], noise=[1, 2, 3, 4], dimension=[2, 3], answers="theory", asked={"by": "dimension", "y": ["spread"]}
     )
     assert len({round(panel.get_position().x0, 3) for panel in four.axes}) == 2
