@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -30,6 +31,7 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"tsm
 def pytest_collection_finish() -> None:
     """Let garbage be collected again, of what is made from now on."""
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     gc.enable()
 
 
@@ -41,6 +43,22 @@ def _leaves_nothing() -> Iterator[None]:
     yield
     left = {path.name for path in here.iterdir() if not path.name.startswith((".", "__"))} - before
     assert not left, f"written where the tests were started: {sorted(left)}"
+
+
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save empty pictures: one that is drawn costs as much as a hundred runs of a toy."""
+    from tsmech import plots
+
+    def save(
+        figure: Any, directory: Path, stem: str = "figure", formats: tuple[str, ...] = ("png", "svg")
+    ) -> list[Path]:
+        paths = [directory / f"{stem}.{kind}" for kind in formats]
+        for path in paths:
+            path.touch()
+        return paths
+
+    monkeypatch.setattr(plots, "save", save)
 
 
 @pytest.fixture(scope="session")

@@ -337,7 +337,7 @@ def test_a_child_process_says_the_same(tmp_path: Path) -> None:
     assert state(tmp_path) == before
 
 
-def test_a_very_long_run_says_its_estimate_where_nobody_can_be_asked(tmp_path):
+def test_a_very_long_run_says_its_estimate_where_nobody_can_be_asked(tmp_path, unpainted):
     words = ("run", "online_sgd", "--duration", 1e-3, "--samples", 1, "--answers", "reduced", "--replicates", 1)
     with mock.patch.object(runs, "LONG_STEPS", 10.0):
         said = command(*words, "--dimension", 1_000_000, "--out", tmp_path / "run")
