@@ -39,7 +39,7 @@ def test_a_picture_has_the_style_of_the_package_whatever_the_user_has_set(
         assert pictures(*sweep, tmp_path) == expected
 
 
-@pytest.mark.parametrize("backend", ["module://a_backend.that_is_not_there", "nonsense", "svg"])
+@pytest.mark.parametrize("backend", ["module://a_backend.that_is_not_there", "nonsense"])
 def test_a_picture_is_made_whatever_backend_the_environment_names(backend: str, tmp_path: Path) -> None:
     code = (
         "import os\n"
