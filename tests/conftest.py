@@ -28,6 +28,12 @@ _digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(_package.rglob(
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"tsmech-numba-{_digest}"))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each worker one thread: those of linear algebra would wait for one another, and keep all cores busy so."""
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def pytest_collection_finish() -> None:
     """Let garbage be collected again, of what is made from now on."""
     gc.freeze()
