@@ -1,7 +1,9 @@
 """Words that come from outside, as they are shown and stored: printable, and no longer than a reader wants them."""
 
+import difflib
 import math
 import unicodedata
+from collections.abc import Iterable
 
 UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 """Categories of characters that are not shown: control, format, surrogate, private, unassigned, breaks of lines."""
@@ -65,3 +67,10 @@ def shown(value: object, most: int = 60) -> str:
 def _digits(number: int) -> int:
     count = int(number.bit_length() * math.log10(2))
     return count + 1 if abs(number) >= int(10**count) else count
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint that names the nearest known word, or lists them (in short, if many) where none is near."""
+    options = list(known)
+    close = difflib.get_close_matches(shown(word).replace("-", "_"), options, 1, 0.5)
+    return f"did you mean {close[0]}?" if close else f"known: {shown(', '.join(options), 300)}"

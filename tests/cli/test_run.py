@@ -16,7 +16,7 @@ import tsmech
 from tests.commands import Said, command
 from tests.gauge import Gauge
 from tsmech import experiment
-from tsmech.cli import run as cli_run
+from tsmech.cli import messages
 from tsmech.engine import tasks
 from tsmech.store import Store
 from tsmech.store.directory import PRODUCTS
@@ -354,9 +354,9 @@ def test_reading_that_takes_long_is_said(monkeypatch: pytest.MonkeyPatch, capsys
     """Spectra of tables are taken where these are read, before there is anything to count."""
     words = "ridge: resolving parameters; files, if any, and their spectra are read here\n"
     for patience, said in ((60.0, ""), (0.0, words)):
-        monkeypatch.setattr(cli_run, "PATIENCE", patience)
+        monkeypatch.setattr(messages, "PATIENCE", patience)
         told, end = "", time.monotonic() + 20.0
-        with cli_run.reading("ridge"):
+        with messages.reading("ridge"):
             while said != told and time.monotonic() < end:
                 time.sleep(0.005)
                 told += capsys.readouterr().err

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests.gauge import LOG, Gauge, Walk
+from tests.performing import run
 from tsmech import engine
 from tsmech.engine import Outcome, dispatch, perform
 from tsmech.errors import IncompleteError, InputError
@@ -85,20 +86,20 @@ def test_streams_of_replicates_points_and_seeds_are_as_good_as_independent() -> 
 
 
 def run_here(work: list[Task]) -> list[Outcome]:
-    return flat(engine.run(work, 5))
+    return flat(run(work, 5))
 
 
 def run_shuffled(work: list[Task]) -> list[Outcome]:
-    return flat(engine.run(random.Random(3).sample(work, len(work)), 5))
+    return flat(run(random.Random(3).sample(work, len(work)), 5))
 
 
 def run_in_threads(work: list[Task]) -> list[Outcome]:
     with ThreadPoolExecutor(3) as executor:
-        return flat(engine.run(work, 5, executor=executor))
+        return flat(run(work, 5, executor=executor))
 
 
 def run_in_two_processes(work: list[Task]) -> list[Outcome]:
-    return flat(engine.run(work, 5, workers=2))
+    return flat(run(work, 5, workers=2))
 
 
 def run_one_by_one(work: list[Task]) -> list[Outcome]:
@@ -129,7 +130,7 @@ def test_results_are_the_same_bit_for_bit_however_they_are_made(way: Callable[[l
 
 def test_a_seed_changes_every_simulation_and_no_theory() -> None:
     work = tasks()
-    one, other = (results(flat(engine.run(work, seed))) for seed in (0, 1))
+    one, other = (results(flat(run(work, seed))) for seed in (0, 1))
     for task in work:
         assert (one[task] == other[task]) == (task.answer == "theory")
 
@@ -170,7 +171,7 @@ def test_a_block_that_outlasts_its_time_hands_the_rest_back(places: Any, monkeyp
     monkeypatch.setattr(dispatch, "BLOCK_SECONDS", 0.0)
     monkeypatch.setattr(dispatch._Blocks, "learn", lambda *_: None)
     work = tasks()
-    batches = [batch for batch in engine.run(work, 5, **places) if batch]
+    batches = [batch for batch in run(work, 5, **places) if batch]
     assert [len(batch) for batch in batches] == [1] * len(work)
     assert [outcome.task for outcome in flat(batches)] == work
     assert results(flat(batches)) == results(run_here(work))
@@ -186,7 +187,7 @@ def test_work_is_taken_as_it_is_performed() -> None:
             yield Task(Gauge(level=1.0), "direct", taken)
             taken += 1
 
-    batches = engine.run(endless(), 0)
+    batches = run(endless(), 0)
     for _ in range(5):
         next(batches)
     batches.close()
@@ -201,7 +202,7 @@ def test_the_cost_of_a_task_is_small() -> None:
         task.system.curve(task.answer, np.random.default_rng(0))
     own = time.process_time() - start
     start = time.process_time()
-    flat(engine.run(work, 0))
+    flat(run(work, 0))
     assert (time.process_time() - start - own) / len(work) < 2e-3
 
 
@@ -210,7 +211,7 @@ def test_the_cost_of_a_task_is_small() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_a_task_raises_is_recorded_and_the_others_go_on(workers: int) -> None:
-    outcomes = flat(engine.run(tasks(2, fault=["none", "raise", "nan", "inf", "unsolved"]), 0, workers=workers))
+    outcomes = flat(run(tasks(2, fault=["none", "raise", "nan", "inf", "unsolved"]), 0, workers=workers))
     assert len(outcomes) == 2 * 5 * 5
     for outcome in outcomes:
         fault = outcome.task.system.fault
@@ -248,7 +249,7 @@ def test_nan_in_a_matrix_is_an_error_too() -> None:
 @pytest.mark.slow
 def test_a_task_that_kills_its_worker_is_recorded_and_the_others_go_on() -> None:
     work = [task for task in tasks(4, fault=["none", "die"]) if task.answer == "direct"]
-    outcomes = flat(engine.run(work, 0, workers=2))
+    outcomes = flat(run(work, 0, workers=2))
     assert set(results(outcomes)) == set(work)
     for outcome in outcomes:
         assert (outcome.curve is None) == (outcome.task.system.fault == "die")
@@ -278,7 +279,7 @@ def test_an_interruption_hands_over_what_is_finished(monkeypatch: pytest.MonkeyP
         return performed[-1]
 
     monkeypatch.setattr(Gauge, "curve", curve)
-    outcomes = until_interrupted(engine.run([Task(Gauge(level=1.0), "direct", k) for k in range(9)], 0))
+    outcomes = until_interrupted(run([Task(Gauge(level=1.0), "direct", k) for k in range(9)], 0))
     assert [outcome.curve for outcome in outcomes] == performed
 
 
@@ -298,12 +299,12 @@ class Late(Executor):
 
 
 def test_an_interruption_hands_over_what_an_executor_has_finished() -> None:
-    assert len(until_interrupted(engine.run(tasks(), 0, executor=Late()))) == 2
+    assert len(until_interrupted(run(tasks(), 0, executor=Late()))) == 2
 
 
 def test_closing_the_run_ends_its_workers() -> None:
     before = set(multiprocessing.active_children())
-    batches = engine.run(tasks(50), 0, workers=2)
+    batches = run(tasks(50), 0, workers=2)
     assert next(batch for batch in batches if batch)
     started = set(multiprocessing.active_children()) - before
     assert started
@@ -315,7 +316,7 @@ def test_closing_the_run_ends_its_workers() -> None:
 
 def test_an_executor_of_somebody_else_stays_open() -> None:
     with ThreadPoolExecutor(1) as executor:
-        flat(engine.run(tasks(), 0, executor=executor))
+        flat(run(tasks(), 0, executor=executor))
         assert executor.submit(int, "3").result() == 3
 
 
@@ -330,7 +331,7 @@ class Broken(Executor):
 
 def test_an_executor_that_breaks_is_one_clear_error() -> None:
     with pytest.raises(IncompleteError, match="executor"):
-        flat(engine.run(tasks(), 0, executor=Broken()))
+        flat(run(tasks(), 0, executor=Broken()))
 
 
 class Foreign(Executor):
@@ -344,19 +345,19 @@ class Foreign(Executor):
 
 def test_an_executor_that_cannot_import_the_work_is_one_clear_error() -> None:
     with pytest.raises(IncompleteError, match="cannot perform the work: ModuleNotFoundError: No module named 'tsmech'"):
-        flat(engine.run(tasks(), 0, executor=Foreign()))
+        flat(run(tasks(), 0, executor=Foreign()))
 
 
 @pytest.mark.parametrize("workers", [0, -1])
 def test_a_number_of_workers_below_one_is_refused(workers: int) -> None:
     with pytest.raises(InputError, match=f"workers = {workers} is not allowed"):
-        flat(engine.run(tasks(), 0, workers=workers))
+        flat(run(tasks(), 0, workers=workers))
 
 
 def test_each_task_is_performed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LOG, str(tmp_path / "log"))
     work = tasks(4)
-    flat(engine.run(work, 0))
+    flat(run(work, 0))
     begun = [line for line in (tmp_path / "log").read_text().splitlines() if not line.startswith("end")]
     assert len(begun) == len(set(begun)) == len(work)
 

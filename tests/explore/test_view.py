@@ -12,8 +12,9 @@ import tsmech
 from tests.commands import command
 from tsmech.errors import InputError
 from tsmech.experiment import experiments, from_file
+from tsmech.explore.offers import coloured, mapped, matrices
 from tsmech.explore.saved import chosen
-from tsmech.explore.view import View, coloured, mapped, matrices, open_view, opening
+from tsmech.explore.view import View, open_view, opening
 from tsmech.explore.wording import several, to_words
 from tsmech.plots.picture import choose
 from tsmech.runs import resolve

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sqlite3
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -302,41 +301,6 @@ def test_options_of_finished_runs_are_checked_too(tmp_path: Path) -> None:
         (line,) = said.err.splitlines()
         assert says in line
         assert state(tmp_path) == before, words
-
-
-def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
-    carry_out(build("gauge", {"level": [1, 2]}, answers="theory"), Path("d")).close()
-    for version, says in ((99, "newer version of tsmech (format 99, known: 3)"), (1, "older tsmech (format 1, now 3)")):
-        with sqlite3.connect(Path("d") / FILE) as connection:
-            connection.execute(f"PRAGMA user_version = {version}")
-            connection.execute("UPDATE meta SET value = 'of that format' WHERE key = 'origin'")
-        connection.close()
-        before = state(tmp_path)
-        for words in ("run gauge --level 1,2 --out d", "show d", "export d", "merge out d"):
-            said = command(*words.split())
-            assert (said.code, said.out) == (2, ""), words
-            (line,) = said.err.splitlines()
-            assert says in line
-            assert state(tmp_path) == before
-
-
-def test_a_run_of_the_format_before_is_refused_as_one_of_an_older_version(tmp_path: Path) -> None:
-    """Format 2 had one column for where a curve diverged, and none for why it ended."""
-    carry_out(build("gauge", {"level": [1, 2]}, answers="theory"), Path("d")).close()
-    connection = sqlite3.connect(Path("d") / FILE)
-    columns = "point, answer, replicate, seconds, stopped_at AS diverged_at, layout, data, checksum"
-    connection.execute(f"CREATE TABLE before AS SELECT {columns} FROM curves")
-    connection.execute("DROP TABLE curves")
-    connection.execute("ALTER TABLE before RENAME TO curves")
-    connection.execute("PRAGMA user_version = 2")
-    connection.commit()
-    connection.close()
-    before = state(tmp_path)
-    for words in ("run gauge --level 1,2 --out d", "show d", "export d", "merge out d"):
-        said = command(*words.split())
-        assert (said.code, said.out) == (2, ""), words
-        assert "d/run.sqlite was written by an older tsmech (format 2, now 3): start anew with --fresh" in said.err
-        assert state(tmp_path) == before
 
 
 def test_a_child_process_says_the_same(tmp_path: Path) -> None:

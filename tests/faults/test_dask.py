@@ -1,6 +1,7 @@
 """Dask, with a real scheduler and real workers: the same numbers, though workers are killed and the scheduler dies."""
 
 import contextlib
+import logging
 import os
 import shlex
 import signal
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -39,12 +41,6 @@ SLOW = 0.03
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch.setitem)
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def undisturbed() -> bytes:
-    with carry_out(build(Gauge, {"level": [1, 2, 3]}, replicates=30)) as whole:
-        return tables.to_csv(whole.rows()).encode()
 
 
 @pytest.fixture
@@ -118,6 +114,24 @@ def test_a_scheduler_that_is_killed_ends_the_run_and_another_continues_it(tmp_pa
         again = [another.address if word == cluster.address else word for word in advised[1:]]
         assert run_child(*again, "--quiet", cwd=tmp_path) == (0, "", "")
     assert (tmp_path / "run" / "table.csv").read_bytes() == undisturbed
+
+
+def test_what_fails_in_the_event_loop_of_dask_is_not_shown(cluster: DaskCluster) -> None:
+    """As what waits for a block does when the scheduler dies while it is fetched."""
+    failed = threading.Event()
+
+    def fail() -> None:
+        failed.set()
+        raise OSError("the connection is gone")
+
+    with (
+        dask_pool.open_cluster(cluster.address, None) as pool,
+        mock.patch.object(logging.Logger, "callHandlers") as said,
+    ):
+        pool._client.loop.add_callback(fail)
+        assert failed.wait(10.0)
+        pool._client.ncores()  # the loop has gone on since
+    said.assert_not_called()
 
 
 def test_an_interruption_keeps_what_is_finished(tmp_path: Path, undisturbed: bytes) -> None:

@@ -15,6 +15,7 @@ import pytest
 from tests.commands import run_child, start
 from tests.faults.test_interruption import PATIENCE, family, logged, wait_until
 from tests.gauge import LOG, Gauge, register
+from tests.performing import run
 from tsmech import engine
 from tsmech.cli import ENDS
 from tsmech.engine import Outcome, dispatch
@@ -41,7 +42,7 @@ def tasks(fault: str, count: int = 3) -> list[Task]:
 
 
 def outcomes(work: list[Task], **places: Any) -> dict[Task, Outcome]:
-    found = {outcome.task: outcome for batch in engine.run(work, 0, **places) for outcome in batch}
+    found = {outcome.task: outcome for batch in run(work, 0, **places) for outcome in batch}
     assert set(found) == set(work)
     for task, outcome in found.items():
         assert (outcome.curve is None) == (task.system.fault != "none" and not outcome.curve)

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from tests.commands import ROOT, Said, command, finish, run_child, start
-from tests.gauge import LOG, Gauge, register
+from tests.gauge import LOG, register
 from tsmech.errors import InputError
 from tsmech.experiment import build
-from tsmech.runs import carry_out, tables
+from tsmech.runs import carry_out
 from tsmech.store import Store
 from tsmech.store.directory import PRODUCTS
 from tsmech.store.locks import FILE
@@ -40,13 +40,6 @@ linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="find
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch.setitem)
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def undisturbed() -> bytes:
-    """The table of the sweep when nothing happens to it."""
-    with carry_out(build(Gauge, {"level": [1, 2, 3]}, replicates=30)) as whole:
-        return tables.to_csv(whole.rows()).encode()
 
 
 def wait_until(condition: Callable[[], Any], patience: float = PATIENCE) -> None:

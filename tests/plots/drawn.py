@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 
 from tests.gauge import Gauge, Walk
 from tsmech.experiment import Experiment, build
-from tsmech.plots import draw
-from tsmech.plots.curves import draw_panel
+from tsmech.plots import draw, draw_panels
 from tsmech.problem.curve import Curve
 from tsmech.runs import carry_out
 
@@ -20,6 +19,21 @@ def finished(
     experiment = build(kind, parameters, replicates=replicates, plot=plot, answers=answers)
     with carry_out(experiment) as store:
         return experiment, list(store.rows())
+
+
+def draw_panel(
+    experiment: Experiment,
+    rows: Any,
+    x: str,
+    observable: str,
+    by: str | None = None,
+    *,
+    lines: Any = (),
+    ax: Any = None,
+) -> Any:
+    """Return the only panel of a picture of one observable, in new axes where none are given."""
+    (panel,) = draw_panels(experiment, rows, lines, x=x, y=observable, by=by, ax=None if ax is None else [ax])
+    return panel
 
 
 def panel_of(kind: Any, x: str, observable: str, answers: Any = "theory", **parameters: Any) -> Any:

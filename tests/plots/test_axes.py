@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tests.gauge import Walk
-from tests.plots.drawn import Runaway, drawn, finished, labels, laid_out, panel_of, words
+from tests.plots.drawn import Runaway, draw_panel, drawn, finished, labels, laid_out, panel_of, words
 from tsmech.experiment import Experiment, build
 from tsmech.plots import draw
-from tsmech.plots.curves import MARKERS, draw_panel
+from tsmech.plots.curves import MARKERS
 from tsmech.problem.curve import Curve
 from tsmech.runs import carry_out
 

@@ -15,12 +15,12 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from tests.gauge import Gauge, Walk
-from tests.plots.drawn import drawn, finished, labels, laid_out, panel_of, words
+from tests.plots.drawn import draw_panel, drawn, finished, labels, laid_out, panel_of, words
 from tsmech import plots
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
 from tsmech.plots import draw, save
-from tsmech.plots.curves import MARKERS, draw_panel
+from tsmech.plots.curves import MARKERS
 from tsmech.plots.picture import is_geometric
 from tsmech.runs import carry_out
 

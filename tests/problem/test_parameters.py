@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from tsmech.errors import InputError
 from tsmech.problem.kinds import kinds
-from tsmech.problem.parameters import Parameter, nearest, parameter, plain
+from tsmech.problem.parameters import Parameter, parameter
+from tsmech.problem.written import plain
+from tsmech.words import nearest
 
 DIGITS = 12
 ROUNDING = 0.5 * 10.0 ** (1 - DIGITS)

@@ -1,10 +1,7 @@
 """An answer that only some points have is performed there: all that counts tasks agrees, and a line says so.  Where no
 point has it, it is refused."""
 
-import contextlib
-import json
 import math
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +21,6 @@ from tsmech.runs.merging import merge, missing
 from tsmech.runs.progress import Progress
 from tsmech.runs.shards import Shard
 from tsmech.store import Store
-from tsmech.store.checksums import meta
-from tsmech.store.locks import FILE
 
 NOISE = [0.1, 50.0, 100.0, 150.0, 200.0, 250.0]
 """There is theory of four of these."""
@@ -81,17 +76,6 @@ def test_a_run_that_is_continued_performs_what_it_lacks_and_no_more() -> None:
         assert store.experiment.absences() == [LINE]
 
 
-def test_what_is_lacking_is_written_down_only_where_something_is() -> None:
-    """Versions that know no such key read all other runs."""
-    for noise, expected in (([0.1], None), (NOISE, {"theory": {WHY: 4}})):
-        out = Path(f"run{len(noise)}")
-        carry_out(build(Gauge, {"level": [1, 2], "noise": noise}, answers="theory"), out).close()
-        with contextlib.closing(sqlite3.connect(out / FILE)) as connection:
-            assert json.loads(meta(connection)["experiment"]).get("lacking") == expected
-        with Store.open(out) as store:
-            assert store.experiment.lacking == (expected or {})
-
-
 @pytest.mark.parametrize("more", [{}, TARGET])
 def test_shards_are_disjoint_whatever_points_lack_and_merge_to_the_whole(more: dict[str, Any]) -> None:
     asked = sweep(**more)
@@ -143,7 +127,7 @@ def test_what_this_machine_cannot_compute_is_no_lack_of_the_problem(monkeypatch:
 
 
 def test_readers_are_told_how_many_points_lack_an_answer_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tsmech.runs.products.draw", lambda *_: [])
+    monkeypatch.setattr("tsmech.runs.products.draw_files", lambda *_: [])
     with pytest.warns(UserWarning, match=LINE):
         table = tsmech.run(sweep(), workers=1, out="run")
     assert len(table) == 20

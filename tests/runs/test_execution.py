@@ -11,7 +11,7 @@ import tsmech
 from tests.gauge import Gauge, register
 from tsmech.errors import ConvergenceError, IncompleteError, InputError
 from tsmech.experiment import build
-from tsmech.runs import carry_out, draw, failure, publish, resolve
+from tsmech.runs import carry_out, draw_files, failure, publish, resolve
 from tsmech.runs.progress import Progress
 from tsmech.runs.report import remarks, summarise
 from tsmech.store import Store
@@ -45,7 +45,7 @@ def test_a_run_with_a_directory_leaves_table_and_picture_there(tmp_path: Path) -
     assert lines[0] == ",".join(frame.columns)
     assert len(lines) == 1 + len(frame)
     with Store.open(tmp_path / "run") as store:
-        drawn = draw(store, tmp_path, "again", x="level", y=["spread"])
+        drawn = draw_files(store, tmp_path, "again", x="level", y=["spread"])
     assert drawn == [tmp_path / "again.png", tmp_path / "again.svg"]
 
 

@@ -142,7 +142,7 @@ def test_shards_of_another_system_format_or_place_are_refused(tmp_path: Path) ->
     connection.close()
     for sources, says in (
         (["a", "w"], "w does not belong to a: system is walk in the one and gauge in the other"),
-        (["a", "newer"], "newer version of tsmech"),
+        (["a", "newer"], "by a newer tsmech"),
         (["a", "nowhere"], "nowhere is not a run directory"),
         (["a", "merged"], "merged cannot be merged into itself"),
     ):

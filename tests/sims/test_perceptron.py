@@ -32,8 +32,8 @@ def test_reduced_and_direct_have_one_law(rule, examples):
 
 def test_a_wrong_reduction_would_be_noticed(monkeypatch):
     """The negative control: one degree of freedom too many in the Wishart matrix."""
-    right = perceptron._wishart
-    monkeypatch.setattr(perceptron, "_wishart", lambda degrees, rng: right(degrees + 1, rng))
+    right = perceptron.wishart
+    monkeypatch.setattr(perceptron, "wishart", lambda degrees, rng: right(degrees + 1, rng))
     one = draws(perceptron.draw_reduced, 700, 1, "pseudo_inverse", 11, 0.15, 12)
     other = draws(perceptron.draw_direct, 700, 2, "pseudo_inverse", 11, 0.15, 12)
     assert stats.ks_2samp(one["stability"], other["stability"]).pvalue < 1e-4

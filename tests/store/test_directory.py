@@ -71,7 +71,7 @@ def make_folder(file: Path) -> None:
     [
         (write_text, "cannot be read as a run|is not a run"),
         (write_foreign, "is not a run"),
-        (write_newer, r"newer version of tsmech \(format 99, known: \d+\)"),
+        (write_newer, r"by a newer tsmech .*\(format 99\)"),
         (make_folder, "is a directory, which is not replaced|not a run"),
     ],
 )

@@ -20,7 +20,7 @@ from tsmech.problem.curve import Curve
 from tsmech.runs import carry_out, publish, tables
 from tsmech.runs.merging import merge
 from tsmech.runs.shards import Shard
-from tsmech.store import Store, database
+from tsmech.store import Store, origin
 from tsmech.store.locks import FILE
 
 
@@ -243,8 +243,8 @@ def test_opening_a_run_finds_the_experiment_the_rows_and_where_they_come_from(di
 
 def made_by(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     """Let commands be those of another version."""
-    there = {**database.provenance(), "begun": f"with {version}", "tsmech": version}
-    monkeypatch.setattr(database, "provenance", lambda: dict(there))
+    there = {**origin.provenance(), "begun": f"with {version}", "tsmech": version}
+    monkeypatch.setattr(origin, "provenance", lambda: dict(there))
 
 
 def test_a_run_that_two_versions_made_says_so(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

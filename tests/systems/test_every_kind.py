@@ -30,7 +30,7 @@ from tsmech.problem.observables import Coordinate, Observable
 from tsmech.problem.parameters import parameter
 from tsmech.problem.references import Reference
 from tsmech.problem.system import Convergence, System
-from tsmech.runs import carry_out, draw
+from tsmech.runs import carry_out, draw_files
 from tsmech.store import Store
 from tsmech.systems import REGISTRY, find
 
@@ -178,7 +178,7 @@ def test_draws_come_back_with_their_names() -> None:
 def test_it_is_exported_and_drawn() -> None:
     experiment = build("two_tasks", {"frozen": [True, False]}, replicates=2)
     with carry_out(experiment, Path("run")) as store:
-        assert [path.name for path in draw(store, Path())] == ["figure.png", "figure.svg"]
+        assert [path.name for path in draw_files(store, Path())] == ["figure.png", "figure.svg"]
     assert command("export", "run", "--out", "t.csv").code == 0
     frame = pd.read_csv("t.csv")
     assert set(ENTRIES) <= set(frame.columns)

@@ -104,15 +104,15 @@ def test_a_sign_teacher_is_learnt_alike_by_all_three() -> None:
 
 def test_a_memory_that_is_left_out_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the theory: examples that forget how they have pulled."""
-    from tsmech.theory.sample_reuse import paths
+    from tsmech.theory.sample_reuse.paths import Paths
 
-    original = paths._Set.__init__
+    original = Paths.__init__
 
     def forgetful(self: Any, *arguments: Any) -> None:
         original(self, *arguments)
         self._root = 0.0
 
-    monkeypatch.setattr(paths._Set, "__init__", forgetful)
+    monkeypatch.setattr(Paths, "__init__", forgetful)
     theory = large(1000).curve("theory").observables["train_error"]
     values = draws(large(2000), "reduced", 20)["train_error"]
     mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(20)

@@ -18,11 +18,13 @@ import typer.main
 
 from tsmech.cli.commands import app
 from tsmech.cli.help import arrange
-from tsmech.cli.run import INTERRUPTED, again, say
+from tsmech.cli.messages import again, say
 from tsmech.errors import CutShortError, TsmechError
 from tsmech.machine.threads import ONE_THREAD
 from tsmech.words import one_line
 
+INTERRUPTED = 130
+"""The exit code of a command that was interrupted."""
 ENDS = [known for known in signal.Signals if known.name in ("SIGINT", "SIGTERM", "SIGHUP")]
 """Signals that end a run as Ctrl-C does: what is finished is kept, and the words say how to go on."""
 

@@ -1,12 +1,7 @@
 """The command that runs a system or an experiment: an option for each declared parameter, and those of all runs."""
 
-import contextlib
 import os
-import shlex
 import sys
-import threading
-from collections import Counter
-from collections.abc import Iterator
 from inspect import Parameter as Argument
 from inspect import Signature
 from pathlib import Path
@@ -17,64 +12,27 @@ import typer.core
 import typer.main
 
 from tsmech.cli.help import arrange
+from tsmech.cli.messages import reading, say, say_out
+from tsmech.cli.options import (
+    Command,
+    Executor,
+    Json,
+    Quiet,
+    Scheduler,
+    Seed,
+    Timeout,
+    Workers,
+    need_stdout,
+    path_option,
+)
 from tsmech.errors import InputError
-from tsmech.words import printable, shown
+from tsmech.words import shown
 
 if TYPE_CHECKING:
     from tsmech.experiment import Experiment
     from tsmech.problem.parameters import Parameter
 
-INTERRUPTED = 130
-PATIENCE = 2.0
-"""Seconds of reading after which it is said that it goes on."""
-
 _VALUES = "Each parameter takes a number, a list (0.1,0.5,1), a range start:stop:count or log:start:stop:count."
-
-
-def _path(words: str) -> Path:
-    if not words:
-        raise typer.BadParameter("it is empty: give a name")
-    return Path(words)
-
-
-def path_option(help: str, metavar: str = "PATH") -> Any:
-    """Declare an option that is a path: an empty one is refused, which an unset variable of a shell leaves."""
-    return typer.Option(help=help, metavar=metavar, parser=_path)
-
-
-def path_argument(help: str, metavar: str) -> Any:
-    """Declare an argument that is a path, likewise."""
-    return typer.Argument(help=help, metavar=metavar, parser=_path)
-
-
-Json = Annotated[bool, typer.Option("--json", help="print the result as JSON on stdout")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
-Seed = Annotated[str | None, typer.Option(help="the number that all randomness comes from", metavar="N")]
-Workers = Annotated[
-    int, typer.Option(help="worker processes (default: the number of cores)", min=0, show_default=False)
-]
-Executor = Annotated[
-    str | None, typer.Option(help="where to compute: local (worker processes) or dask (a cluster)", metavar="WHERE")
-]
-Scheduler = Annotated[
-    str | None,
-    typer.Option(help="the Dask scheduler's address", metavar="ADDRESS"),
-]
-Timeout = Annotated[
-    str | None, typer.Option(help="seconds that one replicate may take; a longer one fails", metavar="SECONDS")
-]
-
-
-class Command(typer.core.TyperCommand):
-    """A command that refuses an option which is given twice, instead of using the last."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read a command line."""
-        order = self.make_parser(ctx).parse_args(list(args))[2]
-        for parameter, count in Counter(order).items():
-            if count > 1:
-                raise InputError(f"{parameter.opts[0]} is given {count} times: give it once")
-        return super().parse_args(ctx, args)
 
 
 class RunCommands(typer.core.TyperGroup):
@@ -109,7 +67,7 @@ def _run_command(name: str) -> Any:
     file = None if name.replace("-", "_") in REGISTRY else find_file(name)
     if file is None and name.replace("-", "_") not in REGISTRY:
         from tsmech.experiment import experiments
-        from tsmech.problem.parameters import nearest
+        from tsmech.words import nearest
 
         raise InputError(
             f"{shown(name)} is neither a system nor an experiment: {nearest(name, [*REGISTRY, *experiments()])}"
@@ -247,21 +205,6 @@ def _run(
         raise_failure(store)
 
 
-def check_out(path: Path) -> None:
-    """Refuse a file that cannot be written because of its name or its place, before anything is computed."""
-    from tsmech.store.directory import check_regular
-
-    try:
-        usable = path.parent.is_dir()
-        if usable and path.name:
-            path.with_name(f".{path.name}.partial").exists()  # in which it is made; refuses a name that is too long
-    except OSError as error:
-        raise InputError(f"--out {shown(str(path))} cannot be written: {error.strerror}") from None
-    if not usable:
-        raise InputError(f"--out {shown(str(path))} cannot be written: name a file in a directory that exists")
-    check_regular(path)
-
-
 def perform(
     experiment: "Experiment",
     directory: Path | None,
@@ -292,12 +235,6 @@ def perform(
     return store
 
 
-def need_stdout(words: str) -> None:
-    """Refuse a command whose result would be written to a closed stdout."""
-    if getattr(sys.stdout, "name", "") == os.devnull:
-        raise InputError(f"{words} writes on stdout, which is closed: give --out")
-
-
 def raise_failure(store: Any) -> None:
     """Raise the error that says which tasks failed, if any did."""
     from tsmech.runs import failure
@@ -312,37 +249,3 @@ def _discard(directory: Path, quiet: bool) -> None:
 
     if os.path.isdir(directory) and contents(directory):
         discard(directory, lambda names: say(f"removing {', '.join(names)} in {directory}", quiet))
-
-
-def say(words: str, quiet: bool = False) -> None:
-    """Print words on stderr, made printable."""
-    if not quiet:
-        print(printable(words), file=sys.stderr)
-
-
-def say_out(words: str, quiet: bool = False) -> None:
-    """Print words on stdout, made printable."""
-    if not quiet:
-        print(printable(words))
-
-
-def again(arguments: list[str]) -> str:
-    """Return in words how an interrupted command is continued."""
-    if arguments[:1] not in (["run"], ["reproduce"]):
-        return ""
-    again = shlex.join(["tsmech", *(word for word in arguments if word != "--fresh")])
-    lost = "--json" in arguments and not any(word.startswith("--out") for word in arguments)
-    return f". To start again: {again}" if lost else f"; what is finished is kept. To continue: {again}"
-
-
-@contextlib.contextmanager
-def reading(name: str, quiet: bool = False) -> Iterator[None]:
-    """Say where it takes long to read what a person names, spectra of tables too."""
-    words = f"{name}: resolving parameters; files, if any, and their spectra are read here"
-    timer = threading.Timer(PATIENCE, say, (words, quiet))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

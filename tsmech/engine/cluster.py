@@ -29,7 +29,9 @@ CLOSE_SECONDS = 5.0
 LOST_IN_A_ROW = 5
 """How many blocks may fail one after another by no fault of their tasks before Dask is said to be unable."""
 SILENCE = logging.CRITICAL + 1
-"""The level of Dask's loggers during a run."""
+"""The level of their loggers during a run."""
+SPEAKERS = ("distributed", "tornado", "asyncio")
+"""Who speaks for Dask: itself, and the event loop that it runs on, which tells what a connection's end has broken."""
 COUNT_SECONDS = 2.0
 """How long the number of a cluster's threads is taken for known."""
 
@@ -217,8 +219,8 @@ def perform_in_time_there(tasks: Sequence[Task], seed: int, seconds: float, time
 
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
-    """Keep Dask's own words from stderr: what matters of them is said by us, in one line."""
-    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
+    """Keep Dask's own words, and its event loop's, from stderr: what matters of them is said by us, in one line."""
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in SPEAKERS]
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(SILENCE)

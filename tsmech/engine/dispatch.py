@@ -2,10 +2,8 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Executor
 
 from tsmech.engine.executors import Pool
-from tsmech.engine.place import open_pool
 from tsmech.engine.tasks import Outcome
 from tsmech.experiment import Task
 from tsmech.machine import compilation
@@ -22,40 +20,13 @@ HEARTBEAT = 0.5
 """Seconds after which the engine yields, though it be nothing, so that its caller can write and report."""
 
 
-def run(
-    tasks: Iterable[Task],
-    seed: int,
-    *,
-    workers: int = 1,
-    executor: str | Executor | None = None,
-    scheduler: str | None = None,
-    timeout: float | None = None,
-    script: bool = True,
-) -> Generator[list[Outcome]]:
-    """Perform tasks and yield their outcomes in lists, as blocks of them are finished.
-
-    Parameters
-    ----------
-    tasks
-        The work; it is consumed as it is performed, never held whole.
-    seed
-        The experiment's seed.
-    workers, executor, scheduler, timeout, script
-        Where the tasks are performed, as in :func:`tsmech.engine.place.open_pool`.
-
-    Notes
-    -----
-    A list may be empty: one comes at least every :data:`HEARTBEAT`.  Closing the iterator, or an exception thrown
-    into it, ends the worker processes that it started.
-    """
-    with open_pool(workers=workers, executor=executor, scheduler=scheduler, timeout=timeout, script=script) as pool:
-        yield from drive(pool, tasks, seed)
-
-
 def drive(
     pool: Pool, tasks: Iterable[Task], seed: int, tell: Callable[[str], None] = lambda words: None
 ) -> Generator[list[Outcome]]:
-    """Keep a pool supplied with blocks of tasks, and yield final outcomes as they come.
+    """Keep a pool supplied with blocks of tasks, and yield final outcomes in lists as they come.
+
+    The tasks are consumed as they are performed, never held whole.  A list may be empty: one comes at least every
+    :data:`HEARTBEAT`.
 
     ``tell`` is called with the words for it when Numba begins to compile in this process, and with none when it has
     ended; what worker processes wait for is the pool's ``remark``.

@@ -1,15 +1,7 @@
 """What is asked: a system, fixed parameters, axes to sweep, answers, replicates, a seed; and the tasks of work."""
 
-from tsmech.experiment.experiment import (
-    LARGEST_SEED,
-    REPLICATES,
-    Experiment,
-    Task,
-    build,
-    in_order,
-    restore,
-    whole,
-)
+from tsmech.experiment.experiment import Experiment, Task, build, in_order, restore
+from tsmech.experiment.options import LARGEST_SEED, REPLICATES, whole
 from tsmech.experiment.plot import OURS, is_family, read_plot, split_names
 from tsmech.experiment.toml_files import experiments, find_file, from_file
 

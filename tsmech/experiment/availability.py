@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tsmech.errors import InputError
-from tsmech.problem.parameters import nearest
 from tsmech.problem.system import System
-from tsmech.words import shown
+from tsmech.words import nearest, shown
 
 MOST_REASONS = 3
 """Different reasons that are kept of why points lack an answer."""

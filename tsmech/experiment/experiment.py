@@ -5,7 +5,6 @@ import hashlib
 import itertools
 import json
 import math
-import operator
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,20 +12,18 @@ from typing import Any
 from tsmech.errors import InputError
 from tsmech.experiment import availability
 from tsmech.experiment.availability import Lacking
-from tsmech.experiment.plot import read_plot
+from tsmech.experiment.options import LARGEST_SEED, REPLICATES, read_draws, underscored, whole
+from tsmech.experiment.plot import KEYS, read_plot
 from tsmech.problem.answers import USUAL
 from tsmech.problem.observables import observable_of
-from tsmech.problem.parameters import nearest, plain
 from tsmech.problem.system import System
+from tsmech.problem.written import plain
 from tsmech.systems import find
-from tsmech.words import one_line, printable, shown
+from tsmech.words import nearest, one_line, printable, shown
 
-REPLICATES = 20
 MOST_POINTS = 2_000_000
-MOST_REPLICATES = 10_000_000
 MOST_STEPS = 1e17
 """Most steps of one simulation: about thirty years of a core."""
-LARGEST_SEED = 2**256
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -173,9 +170,8 @@ class Experiment:
             kind,
             ordered,
             tuple(kind.answers),
-            replicates=whole("replicates", replicates, 1, MOST_REPLICATES),
+            **read_draws(replicates, target_error, max_replicates),
             seed=whole("seed", seed, 0, LARGEST_SEED),
-            **_read_target(target_error, max_replicates, whole("replicates", replicates, 1, MOST_REPLICATES)),
             name=name or kind.name,
             title=title,
             source=source,
@@ -241,15 +237,19 @@ class Experiment:
 
     def absences(self) -> list[str]:
         """Return in words which of its answers some points lack, at how many and why."""
-        lacking = self._lacking()
+        lacking = self.absent_answers()
         return [availability.words(name, self.size, lacking[name]) for name in self.answers if name in lacking]
 
     def points_with(self, answer: str) -> int:
         """Return how many points have one of its answers."""
-        return self.size - sum(self._lacking().get(answer, {}).values())
+        return self.size - sum(self.absent_answers().get(answer, {}).values())
 
-    def _lacking(self) -> Lacking:
-        return availability.look(self.points()).lacking if self.lacking is None else self.lacking
+    def absent_answers(self) -> Lacking:
+        """Return which of its answers some points lack, and why; where that is not known all points are asked."""
+        if self.lacking is not None:
+            return self.lacking
+        found = availability.look(self.points()).lacking
+        return {answer: found[answer] for answer in self.answers if answer in found}
 
     def simulates(self, answer: str) -> bool:
         """Return whether an answer is a simulation, of which there are several draws."""
@@ -323,65 +323,58 @@ class Experiment:
         return "\n".join(lines)
 
     def joined(self, other: "Experiment") -> "Experiment":
-        """Return the union of both experiments; title, source and plot are the other's."""
+        """Return the union of both experiments; title, source and plot are the other's.
+
+        Which answers its points lack is taken from those of the two that have all of them, or else looked at anew.
+        """
         parameters = {}
         for name in {**self.parameters, **other.parameters}:
             mine, others = self.parameters.get(name, ()), other.parameters.get(name, ())
             # One value on both sides is the same one, though a file may be named in two ways.
             single = len(mine) == len(others) == 1
-            parameters[name] = mine if single else tuple(sorted({*mine, *others}, key=in_order))
+            parameters[name] = others if single else tuple(sorted({*mine, *others}, key=in_order))
         answers = tuple(answer for answer in self.system.answers if answer in {*self.answers, *other.answers})
         replicates = max(self.replicates, other.replicates)
-        joined = dataclasses.replace(other, parameters=parameters, answers=answers, replicates=replicates, steps=None)
-        if parameters == self.parameters == other.parameters and self.lacking is not None and other.lacking is not None:
-            return dataclasses.replace(joined, lacking={**self.lacking, **other.lacking})
-        return dataclasses.replace(joined, lacking=None)
+        size = math.prod(map(len, parameters.values()))
+        seen = [one for one in (self, other) if one.lacking is not None and one.size == size]
+        joined = dataclasses.replace(other, parameters=parameters, answers=answers, replicates=replicates)
+        joined = dataclasses.replace(joined, steps=None, lacking=None)
+        known = {*answers} <= {answer for one in seen for answer in one.answers}
+        lacking = {k: v for one in seen for k, v in one.absent_answers().items()} if known else joined.absent_answers()
+        return dataclasses.replace(joined, lacking=lacking)
 
 
 build = Experiment.build
 
 
-def restore(described: Mapping[str, Any]) -> Experiment:
-    """Return the experiment that :meth:`Experiment.describe` described, without the files that it names."""
+def restore(described: Mapping[str, Any], system: type[System] | None = None) -> Experiment:
+    """Return the experiment that :meth:`Experiment.describe` described, without the files that it names.
+
+    Its ``system`` is looked up by its name where it is not given.
+
+    Raises
+    ------
+    InputError
+        Where it names something that is not known here, or not allowed, as that of another version may.
+    """
     table = dict(described)
-    kind = find(table.pop("system"))
-    declared = kind.parameters()
-    parameters = {name: declared[name].read(value) for name, value in table.pop("parameters").items()}
-    return Experiment(kind, parameters, tuple(table.pop("answers")), **table)
-
-
-def underscored(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters by their names with underscores, and refuse one that is there with hyphens too."""
-    named: dict[str, Any] = {}
-    for given, value in parameters.items():
-        known = str(given).replace("-", "_")
-        if known in named:
-            raise InputError(f"{shown(known)} is given twice, with a hyphen and with an underscore")
-        named[known] = value
-    return named
+    name = table.pop("system")
+    kind = find(name) if system is None else system
+    declared, fields = kind.parameters(), [field.name for field in dataclasses.fields(Experiment)]
+    given, answers = table.pop("parameters"), tuple(table.pop("answers"))
+    for who, what, names, known in (
+        ("an experiment", "key", table, fields),
+        (name, "parameter", given, declared),
+        (name, "answer", answers, kind.answers),
+        ("plot", "key", table.get("plot", ()), KEYS),
+    ):
+        if unknown := [one for one in names if one not in known]:
+            raise InputError(f"{who} has no {what} {shown(unknown[0])}")
+    return Experiment(kind, {known: declared[known].read(value) for known, value in given.items()}, answers, **table)
 
 
 def _are_tuples(parameters: Any) -> bool:
     return isinstance(parameters, Mapping) and all(type(values) is tuple for values in parameters.values())
-
-
-def _read_target(target_error: Any, max_replicates: Any, replicates: int) -> dict[str, Any]:
-    if target_error is None:
-        if max_replicates is not None:
-            raise InputError(f"max_replicates = {shown(max_replicates)} is the cap of a target: give target_error too")
-        return {}
-    try:
-        target = math.nan if isinstance(target_error, bool) else float(target_error)
-    except (TypeError, ValueError, OverflowError):
-        target = math.nan
-    if not 0 < target < math.inf:
-        raise InputError(
-            f"target_error = {shown(target_error)} is not allowed: it must be a number above 0, such as 0.01"
-        )
-    if max_replicates is None:
-        raise InputError(f"target_error = {target:g} needs a cap: give max_replicates, the most draws of a point")
-    most = whole("max_replicates", max_replicates, replicates, MOST_REPLICATES)
-    return {"target_error": target, "max_replicates": most}
 
 
 def _toml(value: Any) -> str:
@@ -400,16 +393,3 @@ def in_order(value: Any) -> Any:
     if isinstance(value, (bool, int, float)):
         return (0, value, "")
     return (1, 0, value) if isinstance(value, str) else (2, 0, repr(value))
-
-
-def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
-    """Return an option that is a whole number, given as a number or in words, or refuse it."""
-    try:
-        number = int(value) if isinstance(value, str) else operator.index(value)
-    except (TypeError, ValueError):
-        number = least - 1
-    if isinstance(value, bool) or number < least or (most is not None and number > most):
-        bounds = f"at least {least}" + (f" and at most {shown(float(most))}" if most is not None else "")
-        words = shown(value if isinstance(value, int) else str(value))
-        raise InputError(f"{name} = {words} is not allowed: it must be a whole number of {bounds}")
-    return number

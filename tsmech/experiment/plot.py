@@ -7,9 +7,9 @@ from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.problem.observables import observable_of
-from tsmech.problem.parameters import Parameter, nearest
+from tsmech.problem.parameters import Parameter
 from tsmech.problem.system import System
-from tsmech.words import shown
+from tsmech.words import nearest, shown
 
 OUTSIDE = re.compile(r",(?![^\[\]]*\])")
 """A comma that is not between brackets."""

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from tsmech.errors import InputError
-from tsmech.experiment.experiment import Experiment, build, underscored
+from tsmech.experiment.experiment import Experiment, build
+from tsmech.experiment.options import underscored
 from tsmech.problem.files import check_regular
-from tsmech.problem.parameters import Parameter, nearest
+from tsmech.problem.parameters import Parameter
 from tsmech.problem.system import System
 from tsmech.systems import find
-from tsmech.words import one_line, shown
+from tsmech.words import nearest, one_line, shown
 
 LARGEST_FILE = 1_000_000
 """Most bytes of an experiment's file."""

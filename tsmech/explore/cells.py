@@ -116,7 +116,7 @@ def draw_matrices(experiment: Experiment, rows: Sequence[Row], picture: Picture)
     pairs = [(key, answer) for key in picture.keys(experiment) for answer in answers]
     pairs = [(key, answer) for key, answer in pairs if matching(shown, {"answer": answer, **key})]
     places = [(key, answer, at) for key, answer in pairs for at in times]
-    found = [matrices.find_row(experiment, shown, picture, at, answer=answer, **key) for key, answer, at in places]
+    found = [matrices.find_row(shown, picture, at, answer=answer, **key) for key, answer, at in places]
     tables = [matrices.tabulate(columns, row) for row in found]
     norm, palette = matrices.choose_scale(tables)
     colours = Colours(float(norm.vmin or 0.0), float(norm.vmax or 1.0), False, palette, axis_words(system, name))

@@ -5,7 +5,7 @@ from typing import Any
 
 from tsmech.experiment import OURS
 from tsmech.explore import frame
-from tsmech.explore.view import coloured, horizontal, mapped, matrices, running_axes
+from tsmech.explore.offers import coloured, horizontal, mapped, matrices, running_axes
 from tsmech.problem.system import System
 
 LOGS = {"by the values": "", "none": "none", "x": "x", "y": "y", "x and y": "x,y"}

@@ -19,16 +19,16 @@ from tsmech.explore import frame, products
 from tsmech.explore.choices import Choices
 from tsmech.explore.drawing import Drawing
 from tsmech.explore.frame import Pictures
+from tsmech.explore.offers import mapped, matrices
 from tsmech.explore.reading import HELD, Held, RunFile, draw_large
-from tsmech.explore.view import PLOT, mapped, matrices, plot_words
+from tsmech.explore.view import PLOT, plot_words
 from tsmech.explore.wording import sentence
 from tsmech.plots.picture import choose, plan_of
 from tsmech.problem.observables import observable_of
-from tsmech.problem.parameters import nearest
 from tsmech.problem.system import System
 from tsmech.runs import remarks
 from tsmech.store import Store
-from tsmech.words import one_line, shown
+from tsmech.words import nearest, one_line, shown
 
 READY = "ready"
 TELL = 0.5

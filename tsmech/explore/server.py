@@ -55,7 +55,7 @@ class Target:
             self.run, self.path = RunFile(Path(name)), "run"
             self.run.open().close()  # refused now, if it is to be refused
         else:
-            from tsmech.problem.parameters import nearest
+            from tsmech.words import nearest
 
             hint = nearest(name, [*REGISTRY, *experiments()])
             raise InputError(f"{one_line(name, 60)} is neither a system nor an experiment nor a run directory: {hint}")
@@ -139,7 +139,7 @@ class Unknown(RequestHandler):
 
     def get(self) -> None:
         """Answer any address that is not one of the pages."""
-        from tsmech.problem.parameters import nearest
+        from tsmech.words import nearest
 
         name = one_line(printable(self.request.path.strip("/")), 60)
         known = [*REGISTRY, *experiments()]

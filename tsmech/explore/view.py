@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from tsmech.errors import InputError
 from tsmech.experiment import OURS, Experiment, build, is_family, split_names
 from tsmech.experiment.toml_files import from_file
+from tsmech.explore.offers import mapped, matrices
 from tsmech.explore.wording import (
     COLOURED,
     default_words,
@@ -23,9 +24,9 @@ from tsmech.explore.wording import (
 )
 from tsmech.plots.picture import choose, named_coordinates
 from tsmech.problem.observables import observable_of
-from tsmech.problem.parameters import NONE, nearest
+from tsmech.problem.parameters import NONE
 from tsmech.problem.system import System, has
-from tsmech.words import shown
+from tsmech.words import nearest, shown
 
 AXIS_POINTS = 40
 """Values of a parameter that is the horizontal axis, where its control chooses them."""
@@ -371,37 +372,8 @@ def plot_words(plot: Mapping[str, Any]) -> dict[str, str]:
     return {key: found[key] for key in PLOT if found.get(key)}
 
 
-def horizontal(system: type[System]) -> list[str]:
-    """Return what can be the horizontal axis: coordinates, numbers, and what trajectories are drawn against."""
-    numbers = [name for name, one in system.parameters().items() if one.numeric]
-    return [*system.coordinates, *numbers, *mapped(system)]
-
-
-def running_axes(system: type[System]) -> list[str]:
-    """Return what can be an axis of a map: the coordinate and numbers."""
-    coordinates = [name for name in system.coordinates if name == system.running()]
-    return [*coordinates, *(name for name, one in system.parameters().items() if one.numeric)]
-
-
-def matrices(system: type[System]) -> list[str]:
-    """Return the observables that are matrices."""
-    return [name for name, one in system.observables.items() if len(one.axes) == 2]
-
-
-def coloured(system: type[System]) -> list[str]:
-    """Return what can tell curves apart: parameters that can be swept, and coordinates of names."""
-    kinds = ({"table"}, {"path"})
-    swept = [name for name, one in system.parameters().items() if not one.single and {*one.kinds} not in kinds]
-    return [*swept, *named_coordinates(system)]
-
-
 def shown_observables(view: View) -> list[str]:
     """Return the observables that have panels."""
     if view.plot.get("value") or view.plot.get("matrix"):
         return [view.plot.get("value") or view.plot["matrix"]]
     return split_names(view.plot.get("y", "")) if view.plot.get("y") else []
-
-
-def mapped(system: type[System]) -> list[str]:
-    """Return the observables that a map can show: those that are one number."""
-    return [name for name in system.observables if not is_family(system, name)]

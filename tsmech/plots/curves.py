@@ -21,11 +21,8 @@ from tsmech.plots.picture import (
     is_geometric,
     is_logarithmic,
     named_coordinates,
-    names_in,
     thinned,
-    visible,
 )
-from tsmech.plots.style import import_matplotlib
 from tsmech.plots.words import contoured
 from tsmech.problem.system import simulations
 
@@ -79,34 +76,6 @@ class Range(NamedTuple):
 
     bottom: float = -math.inf
     top: float = math.inf
-
-
-def draw_panel(
-    experiment: Experiment,
-    rows: Iterable[Row],
-    x: str,
-    observable: str,
-    by: str | None = None,
-    *,
-    lines: Iterable[Row] = (),
-    ax: "Axes | None" = None,
-) -> "Axes":
-    """Draw one observable against x into axes (new ones where none are given), and return them.
-
-    ``lines`` are rows of predictions between the points of the sweep, as :meth:`tsmech.store.Store.lines` yields them.
-    """
-    if ax is None:
-        import_matplotlib()
-        from matplotlib.figure import Figure
-
-        ax = Figure().add_subplot()
-    listed = list(rows)
-    picture = Picture(x, (observable,), by=by, names=tuple(names_in(experiment.system, listed).items()))
-    shown = {observable: visible(experiment, picture, listed, observable)}
-    between = Lines(experiment, picture, lines, shown)
-    limits = choose_scales(ax, experiment, shown, picture, between)
-    draw_curves(ax, experiment, shown, picture, limits, between)
-    return ax
 
 
 def draw_curves(

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.errors import InputError
-from tsmech.experiment import Experiment
 from tsmech.plots.families import indices
 from tsmech.plots.picture import Picture, Row, spread
 
@@ -97,7 +96,7 @@ def draw_matrix(ax: "Axes", table: Array, columns: Sequence[str], norm: "Normali
             ax.text(column, row, words, ha="center", va="center", color="white" if dark else "black", fontsize=8)
 
 
-def find_row(experiment: Experiment, rows: Sequence[Row], picture: Picture, at: float | None, **of: Any) -> Row | None:
+def find_row(rows: Sequence[Row], picture: Picture, at: float | None, **of: Any) -> Row | None:
     """Return the row of one answer at one time, and at the values of the other axes; None where there is none."""
     wanted: Mapping[str, Any] = of if at is None else {**of, picture.x: at}
     return next((row for row in rows if all(row[name] == value for name, value in wanted.items())), None)

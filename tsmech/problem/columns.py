@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsmech.problem.parameters import LARGEST, nearest
+from tsmech.problem.parameters import LARGEST
+from tsmech.words import nearest
 
 MARK = "columns: "
 CHOICE = "names, numbers from 0 (0,2,age) or patterns (unit_*); -id,-3 to leave columns out, all to take even an index"

@@ -56,7 +56,10 @@ class DeepNetwork(FirstLayers, Reports):
         "h", "step of gradient descent; 0 is gradient flow", default=0.0, minimum=0, range=(0.0, 0.1)
     )
     nonlinearity: str = parameter(
-        "φ", "hidden units: linear, or tanh (answered by direct alone)", default="linear", choices=("linear", "tanh")
+        "φ",
+        "hidden units, if any: linear, or tanh (answered by direct alone)",
+        default="linear",
+        choices=("linear", "tanh"),
     )
     duration: float = parameter(
         "t_end",

@@ -10,7 +10,8 @@ import numpy as np
 
 from tsmech.errors import TsmechError
 from tsmech.problem.observables import Observable
-from tsmech.problem.parameters import Parameter, plain
+from tsmech.problem.parameters import Parameter
+from tsmech.problem.written import plain
 from tsmech.words import one_line, shown
 
 if TYPE_CHECKING:

@@ -87,10 +87,8 @@ class FeatureMap(NamedTuple):
 
 def _coordinates(z: Array, length: float) -> Array:
     """Return coordinates whose products are those of the Gaussian kernel between the rows z."""
-    from scipy.linalg import eigh
-
     squares = (z * z).sum(axis=1)
     distances = np.maximum(squares[:, None] + squares - 2.0 * (z @ z.T), 0.0)
-    values, vectors = eigh(np.exp(-distances / (2.0 * z.shape[1] * length**2)), driver="evd")
+    values, vectors = np.linalg.eigh(np.exp(-distances / (2.0 * z.shape[1] * length**2)))
     kept = values > values[-1] * np.finfo(float).eps * len(z)
     return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))

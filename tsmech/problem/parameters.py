@@ -2,11 +2,7 @@
 
 import dataclasses
 import difflib
-import functools
-import hashlib
-import json
 import math
-import os
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,7 +14,7 @@ from numpy.typing import NDArray
 from tsmech.errors import InputError
 from tsmech.problem.observables import Scale
 from tsmech.problem.ranges import read_piece
-from tsmech.words import printable, shown
+from tsmech.words import nearest, printable, shown
 
 Numbers = float | Sequence[float] | NDArray[Any]
 """Values allowed for a parameter of several numbers; a system holds them as a tuple of floats."""
@@ -31,8 +27,6 @@ LARGEST_WHOLE = 2**63 - 1
 """Largest whole number: that of arrays and files."""
 NONE = "none"
 """What says that a parameter has no value."""
-PLAIN = (float, int, str, bool, type(None))
-"""Types of values that cannot change."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -341,24 +335,6 @@ def _fields(table: Any) -> list[str]:
     return [field.name for field in dataclasses.fields(table)]
 
 
-def plain(value: Any) -> Any:
-    """Return a parameter's value as the numbers, words, lists and tables that TOML and JSON can hold."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: plain(item) for name, item in vars(value).items() if item is not None}
-    if callable(value):
-        return f"{value.__module__}.{value.__qualname__}"
-    if isinstance(value, Path):
-        return str(value)
-    return [plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def to_json(value: Any) -> str:
-    """Return a parameter's value as JSON, the fields of a table in order."""
-    if type(value) is float and math.isfinite(value):
-        return repr(value)
-    return json.dumps(plain(value), sort_keys=True)
-
-
 def parameter(
     symbol: str,
     help: str,
@@ -407,25 +383,3 @@ def parameter(
         "range": range,
     }
     return dataclasses.field(default=default, metadata={"parameter": described})
-
-
-def file_identity(path: str) -> str:
-    """Return a hash of a file's contents, whatever its path: ``sha256:`` and 16 hexadecimal digits."""
-    try:
-        state = os.stat(path)
-        return _file_digest(path, state.st_mtime_ns, state.st_size)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-
-
-@functools.lru_cache(maxsize=64)
-def _file_digest(path: str, changed: int, size: int) -> str:
-    with open(path, "rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint that names the nearest known word, or lists them (in short, if many) where none is near."""
-    options = list(known)
-    close = difflib.get_close_matches(shown(word).replace("-", "_"), options, 1, 0.5)
-    return f"did you mean {close[0]}?" if close else f"known: {shown(', '.join(options), 300)}"

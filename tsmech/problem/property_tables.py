@@ -13,8 +13,8 @@ from tsmech.errors import InputError
 from tsmech.problem import text_tables
 from tsmech.problem.columns import index_by_name
 from tsmech.problem.files import UNREADABLE, check_regular, read_table
-from tsmech.problem.parameters import LARGEST, nearest
-from tsmech.words import printable, shown
+from tsmech.problem.parameters import LARGEST
+from tsmech.words import nearest, printable, shown
 
 Array = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tsmech.problem.parameters import PLAIN
+from tsmech.problem.written import PLAIN
 
 _OTHER = object()
 """Is none of the values that a parameter can have."""

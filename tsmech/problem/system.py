@@ -21,9 +21,10 @@ from tsmech.problem.conventions import Convention
 from tsmech.problem.curve import Curve, fault, undefined
 from tsmech.problem.declarations import complaints, document, read_parameter
 from tsmech.problem.observables import Coordinate, Observable
-from tsmech.problem.parameters import Parameter, file_identity, plain, to_json
+from tsmech.problem.parameters import Parameter
 from tsmech.problem.references import Reference, own_bibtex
 from tsmech.problem.remembered import Remembered
+from tsmech.problem.written import file_identity, plain, to_json
 from tsmech.words import shown
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from tsmech.runs.execution import (
     run,
 )
 from tsmech.runs.lines import lacks_lines
-from tsmech.runs.products import draw, export, publish
+from tsmech.runs.products import draw_files, export, publish
 from tsmech.runs.report import remarks, summarise
 
 __all__ = [
     "LONG_STEPS",
     "add_lines",
     "carry_out",
-    "draw",
+    "draw_files",
     "export",
     "failure",
     "lacks_lines",

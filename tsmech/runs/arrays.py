@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tsmech import __version__
 from tsmech.errors import IncompleteError, InputError
 from tsmech.experiment import in_order
-from tsmech.problem.parameters import plain
+from tsmech.problem.written import plain
 from tsmech.runs import entries
 from tsmech.store import Store
 from tsmech.store.directory import check_regular, replace_file

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,18 @@ def merge(out: Path, sources: Sequence[Path]) -> Store:
     merged = Store.create(experiment, out)
     merged.notice = "; ".join(filter(None, [merged.notice, *notices]))
     try:
-        merged.absorb(sources)
+        merged.absorb(_opened(sources))
     except BaseException:
         merged.close()
         raise
     return merged
+
+
+def _opened(sources: Sequence[Path]) -> Iterator[Store]:
+    """Open one run after the other, each of which was examined just now."""
+    for source in sources:
+        with Store.open(source, checked=True) as store:
+            yield store
 
 
 def _asked(experiment: Experiment) -> dict[str, Any]:
@@ -84,9 +91,8 @@ def missing(store: Store, sources: Sequence[Path]) -> str:
 
 def _absent(sources: Sequence[Path]) -> str:
     labels = set()
-    for source in sources:
-        with Store.open(source, checked=True) as store:
-            labels.add(store.shard)
+    for store in _opened(sources):
+        labels.add(store.shard)
     shards = [Shard.read(label) for label in labels if label]
     counts = {shard.count for shard in shards}
     if len(counts) != 1:

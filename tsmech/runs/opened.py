@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment
-from tsmech.problem.parameters import nearest
 from tsmech.runs import pictures, report
 from tsmech.runs.products import table
 from tsmech.store import Store
-from tsmech.words import shown
+from tsmech.words import nearest, shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,7 +23,7 @@ def publish(store: Store) -> list[Path]:
         return []
     try:
         tables.write(store.rows(), store.directory / PRODUCTS[0], "csv", store.columns())
-        return [store.directory / PRODUCTS[0], *draw(store, store.directory)]
+        return [store.directory / PRODUCTS[0], *draw_files(store, store.directory)]
     finally:
         store.check_kept()
 
@@ -51,7 +51,7 @@ def export(store: Store, path: Path, kind: str, *, long: bool = False) -> None:
         tables.write(store.rows(), path, kind, store.columns())
 
 
-def draw(
+def draw_files(
     store: Store, directory: Path, stem: str = "figure", formats: Sequence[str] = ("png", "svg"), **choice: Any
 ) -> list[Path]:
     """Draw a run and save the picture in each of the formats; ``choice`` is as in :func:`tsmech.plots.draw`."""

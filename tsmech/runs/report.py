@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tsmech.compare import deviation
-from tsmech.experiment import Experiment, in_order
+from tsmech.experiment import in_order
 from tsmech.plots.picture import choose, first_number, spread
 from tsmech.problem.system import System
 from tsmech.runs import tables
@@ -82,7 +82,7 @@ def summarise(store: Store, observable: str, most: int = MOST_ROWS) -> Table:
         at = place[running] if names else None
         curve.setdefault(at, row.get(observable, math.nan))  # of theory, which comes first where there is one
     total = sum(map(len, curves.values()))
-    shown = _shown(experiment, names, running, curves, most if total > max(most, WHOLE_ROWS) else total)
+    shown = _shown(names, running, curves, most if total > max(most, WHOLE_ROWS) else total)
     places: dict[Place, dict[str, Mapping[str, Any]]] = {}
     for row in store.rows(only={place[: len(experiment.axes)] for place in shown}):
         place = tuple(row[name] for name in names)
@@ -117,9 +117,7 @@ def _without(place: Place, position: int) -> Place:
     return (*place[:position], *place[position + 1 :])
 
 
-def _shown(
-    experiment: Experiment, names: Sequence[str], running: int, curves: Mapping[Place, Mapping[Any, float]], most: int
-) -> set[Place]:
+def _shown(names: Sequence[str], running: int, curves: Mapping[Place, Mapping[Any, float]], most: int) -> set[Place]:
     """Return the places that have a row: about so many, and what must not be left out."""
     along = sorted({at for curve in curves.values() for at in curve}, key=in_order) if names else [None]
     chosen = spread(sorted(curves, key=_in_order), max(1, most // 2))

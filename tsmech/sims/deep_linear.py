@@ -107,15 +107,7 @@ def train(
     teacher, (correlations, residual) = start.teacher, start.training
     network = Network(start.weights.layers, Task(correlations, tanh=tanh))
     strengths, errors, norms, indices, weights = [], [], [], [], []
-    before = 0.0
-    for time in times:
-        if step > 0:
-            network.descend(step, round((time - before) / step))
-        else:
-            network.flow(time - before)
-        before = time
-        if network.diverged():
-            break
+    for _ in network.follow(times, step):
         product = network.output()
         strengths.append(np.einsum("om,oi,im->m", teacher.outputs, product, teacher.inputs, optimize=True))
         errors.append([((product - wanted) ** 2).sum() / 2 for wanted in (teacher.correlations, correlations)])

@@ -204,16 +204,16 @@ def _scales(variances: Array, centre: Array, standardise: bool) -> Array:
 
 def _solve(matrix: Array, right: Array, penalty: float) -> Array:
     """Return (matrix + penalty)⁻¹ right, without a penalty that of least norm; the matrix is positive semi-definite."""
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
+    from scipy.linalg import cho_factor, cho_solve
 
     if penalty > 0:
         try:
             return np.asarray(cho_solve(cho_factor(matrix + penalty * np.eye(len(matrix))), right))
-        except LinAlgError:
+        except np.linalg.LinAlgError:
             pass  # the penalty is below the rounding of the matrix
     try:
-        values, vectors = eigh(matrix)
-    except LinAlgError:
+        values, vectors = np.linalg.eigh(matrix)
+    except np.linalg.LinAlgError:
         raise ConvergenceError("the eigenvalues of a training set's covariance were not found") from None
     kept = values > WEAK * values[-1]
     return np.asarray(vectors[:, kept] @ ((vectors[:, kept].T @ right) / (values[kept] + penalty)[:, None]))
@@ -243,10 +243,8 @@ def _solve_rows(x: Array, y: Array, penalties: Array | None, intercept: bool, st
 
 def _cross_validated(x: Array, y: Array, intercept: bool) -> Array:
     """Return for each target the penalty of the least leave-one-out error within a training set."""
-    from scipy.linalg import eigh
-
     m, p = x.shape
-    values, vectors = eigh(x @ x.T if m <= p else x.T @ x)
+    values, vectors = np.linalg.eigh(x @ x.T if m <= p else x.T @ x)
     kept = values > WEAK * values[-1]
     if not kept.any():
         return np.ones(y.shape[1])  # inputs that do not vary: every penalty gives the mean

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tsmech.errors import ConvergenceError
 from tsmech.sims.equilibrium import autocorrelation_time
+from tsmech.sims.wishart import wishart
 
 Array = NDArray[np.float64]
 
@@ -152,7 +153,7 @@ def _solve_bidiagonal(
     w[1:] += beside[:, None] * duals
     residual = labels[:, None] - diagonal[:, None] * w[:-1] - beside[:, None] * w[1:]
     outside = square - float(labels @ labels)
-    products = w.T @ w + _wishart(dimension - rows - int(last), rng)
+    products = w.T @ w + wishart(dimension - rows - int(last), rng)
     train = ((residual**2).sum(axis=0) + outside).mean() / (2.0 * examples)
     return _observe(math.sqrt(dimension) * w[0], products, float(train), dimension)
 
@@ -267,12 +268,3 @@ def _observe(along: Array, products: Array, train: float, dimension: int) -> dic
         "generalization_error": float(0.5 * np.mean(squares - 2.0 * along / dimension + 1.0)),
         "train_error": train,
     }
-
-
-def _wishart(degrees: int, rng: Generator) -> Array:
-    """Draw the products of two standard normal vectors in so many dimensions."""
-    factor = np.zeros((2, 2))
-    for i in range(min(2, degrees)):
-        factor[i, i] = math.sqrt(rng.chisquare(degrees - i))
-    factor[1, 0] = rng.standard_normal() if degrees > 0 else 0.0
-    return factor @ factor.T

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from tsmech.errors import ConvergenceError
 from tsmech.sims import version_space
 from tsmech.sims.equilibrium import judge
+from tsmech.sims.least_squares import least_norm, least_squares
 from tsmech.sims.separation import maximum_stability
+from tsmech.sims.wishart import wishart
 
 Array = NDArray[np.float64]
 
@@ -228,14 +230,9 @@ def _observe(cosine: float, stabilities: Array, flip: float) -> dict[str, float]
 
 def _least_squares(inputs: Array, labels: Array) -> Array:
     """Return the least-squares weights, of least norm where there are fewer examples than inputs."""
-    from scipy.linalg import qr, solve_triangular
-
     P, N = inputs.shape
-    if P <= N:
-        basis, triangle = qr(inputs.T, mode="economic")
-        return np.asarray(basis @ solve_triangular(triangle, labels, trans=1))
-    basis, triangle = qr(inputs, mode="economic")
-    return np.asarray(solve_triangular(triangle, basis.T @ labels))
+    found, _ = least_norm(inputs.T, labels[:, None]) if P <= N else least_squares(inputs, labels[:, None])
+    return found[:, 0]
 
 
 def _first_without_error(oriented: Array, teacher: Array, inside: Array) -> Array:
@@ -265,7 +262,7 @@ def _reduced_interpolation(
     root = math.sqrt(P)
     first = float(labels @ fields) / root
     second = math.sqrt(max(float(fields @ fields) - first**2, 0.0)) if P > 1 else 0.0
-    inverse = np.linalg.inv(_wishart(dimension + 1 - P, rng))
+    inverse = np.linalg.inv(wishart(dimension + 1 - P, rng))
     y, z = np.array([root, 0.0]), np.array([first, second])
     along = float(z @ inverse @ y) / (1.0 + float(z @ inverse @ z))
     squared = float(y @ inverse @ y) - along * float(z @ inverse @ y)  # w·w, all of it
@@ -282,7 +279,7 @@ def _reduced_regression(fields: Array, labels: Array, flip: float, dimension: in
     rest = fields - first * y_axis
     second = float(np.linalg.norm(rest))
     kept = P - dimension + 1
-    left, taken = _wishart(kept, rng), _wishart(dimension - 1, rng)
+    left, taken = wishart(kept, rng), wishart(dimension - 1, rng)
     values, vectors = np.linalg.eigh(left + taken)
     whiten = vectors @ np.diag(values**-0.5) @ vectors.T
     projector = whiten @ left @ whiten  # of the residuals, within the plane of the labels and the teacher's fields
@@ -302,12 +299,3 @@ def _reduced_regression(fields: Array, labels: Array, flip: float, dimension: in
         noise -= (noise @ rest) / second**2 * rest
         residuals += noise * math.sqrt(max(outside, 0.0) / float(noise @ noise))
     return _observe(along / length, (1.0 - labels * residuals) / length, flip)
-
-
-def _wishart(degrees: int, rng: Generator) -> Array:
-    """Draw a 2 x 2 Wishart matrix by Bartlett's factor; of rank `degrees` where that is below 2."""
-    factor = np.zeros((2, 2))
-    for i in range(min(2, degrees)):
-        factor[i, i] = math.sqrt(rng.chisquare(degrees - i))
-    factor[1, 0] = rng.standard_normal() if degrees > 0 else 0.0
-    return factor @ factor.T

@@ -46,15 +46,7 @@ def descend(layers: Sequence[Array], half: Array, noise: float, times: Array, st
     # X with X Xᵀ the covariance σ² 1 + d dᵀ, and Y with Y Xᵀ = d
     root = noise * np.eye(half.size) + (np.sqrt(power) - noise) * np.outer(half, half) / square
     network = Network(layers, Task(half[None] / np.sqrt(power), root))
-    before = 0.0
-    for time in times:
-        if step > 0:
-            network.descend(step, round((time - before) / step))
-        else:
-            network.flow(time - before)
-        before = time
-        if network.diverged():
-            return
+    for _ in network.follow(times, step):
         yield [one.copy() for one in network.layers()]
 
 

@@ -15,6 +15,7 @@ from tsmech.sims.features.problem import Problem
 from tsmech.sims.features.products import products
 from tsmech.sims.features.rank import rounding
 from tsmech.sims.features.teacher import Teacher
+from tsmech.sims.least_squares import least_norm, least_squares
 
 Array = NDArray[np.float64]
 
@@ -126,15 +127,12 @@ def _solve(Z: Array, y: Array, penalty: float) -> tuple[Array, Array]:
     if penalty > 0:
         return _solve_by_modes(Z, y, penalty)
     if n == P:
-        factor, _, found, _ = lapack.dgesv(Z, y)
+        factors, order, _ = lapack.dgetrf(Z)  # without the interpreter's lock, which gesv holds
+        a, pivots = lapack.dgetrs(factors, order, y)[0], np.diagonal(factors)
     else:
-        padded = np.zeros((max(P, n), y.shape[1]), order="F")
-        padded[:P] = y
-        lwork, _ = lapack.dgels_lwork(P, n, y.shape[1])
-        factor, found, _ = lapack.dgels(Z, padded, lwork=int(lwork), overwrite_b=True)
-    if abs(np.diagonal(factor)).min() <= rounding(Z) * math.sqrt(trace):
+        a, pivots = least_norm(Z.T, y) if n > P else least_squares(Z, y)
+    if abs(pivots).min() <= rounding(Z) * math.sqrt(trace):
         return _solve_by_modes(Z, y, penalty)
-    a = np.asarray(found)[:n]
     return a, y if n >= P else Z @ a
 
 
@@ -144,9 +142,7 @@ def _solve_by_modes(Z: Array, y: Array, penalty: float) -> tuple[Array, Array]:
     So where the penalty is too small for normal equations, and for dependent rows and columns at λ = 0: linear features
     beyond the input dimension, an example that no ReLU answers to.
     """
-    from scipy.linalg import svd
-
-    U, s, V = svd(Z, full_matrices=False)
+    U, s, V = np.linalg.svd(Z, full_matrices=False)
     there = s > rounding(Z) * s[0]
     U, s, V = U[:, there], s[there], V[there]
     turned = U.T @ y

@@ -41,8 +41,6 @@ def draw(times: Array, problem: Problem, rng: np.random.Generator) -> dict[str, 
     ----------
     theory/random_features_flow.md, eqs. 1 and 2; theory/random_features.md, eqs. 20 and 21.
     """
-    from scipy.linalg import svd
-
     inputs_rng, noise_rng, features_rng, start_rng = rng.spawn(4)
     P, n, D = problem.examples, problem.features, problem.dimension
     teacher = Teacher.of(problem.signal, problem.nonlinearity, D)
@@ -51,7 +49,7 @@ def draw(times: Array, problem: Problem, rng: np.random.Generator) -> dict[str, 
     y = teacher.labels(X) + problem.noise * noise_rng.standard_normal(P)
     first = problem.initial_scale * start_rng.standard_normal(n)
     Z = maps.features(X, F) / math.sqrt(n)
-    U, s, V = svd(Z, full_matrices=False)
+    U, s, V = np.linalg.svd(Z, full_matrices=False)
     s[s <= rounding(Z) * s[0]] = 0.0  # linear features beyond the input dimension move nothing at any time
 
     unit = n / P * times[:, None]  # what a time is for the squares of the singular values

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tsmech.checks import LARGEST, in_range
 from tsmech.errors import ConvergenceError, InputError
 from tsmech.kernels.jit import kernel
+from tsmech.sims.least_squares import least_norm, least_squares
 from tsmech.sims.streams import fill_lengths
 
 Array = NDArray[np.float64]
@@ -235,25 +236,21 @@ def _solve_bidiagonal(
 
 def _solve_dense(inputs: Array, teacher: Array, labels: Array, penalty: float) -> tuple[Array, Array, Array]:
     """Return w₀ - b, w_ε and the residuals of all labels, for `inputs` x/√N of shape (P, N)."""
-    from scipy.linalg.lapack import dgels, dgels_lwork
-
     P, N = inputs.shape
     root = math.sqrt(penalty)
     wide = P < N
     small = min(P, N)
-    # More columns √λ (the residuals are then part of the solution) or more rows √λ: whichever are fewer.
-    system = np.zeros((P, N + P) if wide else (P + N, N), order="F")
-    system[:P, :N] = inputs
-    system[np.arange(small) + (0 if wide else P), np.arange(small) + (N if wide else 0)] = root
-    right = np.zeros((P + N, 2), order="F")
-    right[:P, 1] = labels
-    if wide:
-        right[:P, 0] = inputs @ teacher
+    # Below the inputs, or below their transpose, rows √λ: whichever are fewer.
+    system = np.zeros((P + N, small), order="F")
+    system[: max(P, N)] = inputs.T if wide else inputs
+    system[max(P, N) + np.arange(small), np.arange(small)] = root
+    if wide:  # the residuals are then part of the solution
+        solved, pivots = least_norm(system, np.column_stack([inputs @ teacher, labels]), overwrite=True)
     else:
-        right[P:, 0] = -root * teacher
-    lwork, _ = dgels_lwork(*system.shape, 2)
-    _, solved, info = dgels(system, right, lwork=int(lwork), overwrite_a=True, overwrite_b=True)
-    if info != 0:
+        right = np.zeros((P + N, 2))
+        right[:P, 1], right[P:, 0] = labels, -root * teacher
+        solved, pivots = least_squares(system, right, overwrite=True)
+    if not pivots.all():
         raise ConvergenceError(f"the {P} inputs drawn are linearly dependent to rounding")
     missed, added = solved[:N].T
     if wide:

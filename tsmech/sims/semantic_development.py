@@ -120,15 +120,7 @@ def learn(
     correlations = teacher.correlations
     network = Network(layers, Task(correlations, tanh=tanh))
     kept: list[tuple[Array, float, Array, float, Array, float]] = []
-    before = 0.0
-    for time in times:
-        if step > 0:
-            network.descend(step, round((time - before) / step))
-        else:
-            network.flow(time - before)
-        before = time
-        if network.diverged():
-            break
+    for _ in network.follow(times, step):
         product = network.output()
         hidden = product if len(layers) == 1 else network.layers()[0]
         if tanh and len(layers) > 1:

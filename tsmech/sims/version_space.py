@@ -24,10 +24,6 @@ from tsmech.kernels.jit import strict_kernel
 
 Array = NDArray[np.float64]
 
-QUARTER = 0.5 * math.pi
-"""Angle of a trajectory: without examples w is then a new independent vector."""
-
-
 COLD = 1e200
 """Inverse temperature that no velocity can pay for."""
 

@@ -12,8 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-FORMAT = 3
-"""Number of the file's format."""
+FORMATS = (3, 4)
+"""Numbers of the file's format that are known.
+
+The description of a run of format 4 says which answers some of its points lack.  Every other run has format 3, so that
+versions which know no such description read it.
+"""
 _CHECKED = ("meta", "points", "layouts")
 """Tables whose indices are compared with what they index."""
 _DOUBLE = struct.Struct("<d")
@@ -162,7 +166,7 @@ def _examine(connection: sqlite3.Connection) -> Tally:
     if not is_described(stored):
         raise DamageError("the description of the experiment does not match its checksum")
     found = count(connection, json.loads(stored["identity"])["seed"][0])
-    if not is_of_this_format(stored):
+    if not is_of_format(stored, format_of(connection)):
         raise DamageError("the description of its origin does not match its checksum")
     written = Tally(*json.loads(stored["tally"]))
     if found != written:
@@ -186,12 +190,17 @@ def description_checksum(stored: Mapping[str, str]) -> str:
     return str(zlib.crc32("".join(stored.get(key, "") for key in ("experiment", "identity")).encode()))
 
 
-def is_of_this_format(stored: Mapping[str, str]) -> bool:
-    """Return whether what a run says of where it comes from matches its checksum, which covers the format's number."""
-    return stored.get("origin") == origin_checksum(stored)
+def format_of(connection: sqlite3.Connection) -> int:
+    """Return the number of a file's format."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def origin_checksum(stored: Mapping[str, str]) -> str:
+def is_of_format(stored: Mapping[str, str], *formats: int) -> bool:
+    """Return whether what a run says of where it comes from matches its checksum, as one of these formats has it."""
+    return any(stored.get("origin") == origin_checksum(stored, number) for number in formats)
+
+
+def origin_checksum(stored: Mapping[str, str], number: int) -> str:
     """Return the checksum of when a run was begun and continued, with which versions, as which shard and format."""
     words = [stored.get(key, "") for key in ("history", "shard")]
-    return str(zlib.crc32("".join([*words, str(FORMAT)]).encode()))
+    return str(zlib.crc32("".join([*words, str(number)]).encode()))

@@ -2,36 +2,34 @@
 
 import contextlib
 import functools
-import importlib.metadata
-import itertools
 import json
-import platform
 import sqlite3
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, restore
-from tsmech.problem.parameters import plain
 from tsmech.problem.remembered import Remembered
 from tsmech.problem.system import System
+from tsmech.problem.written import plain
 from tsmech.store.checksums import (
-    FORMAT,
+    FORMATS,
     UNREADABLE,
     DamageError,
     Tally,
     description_checksum,
+    format_of,
     is_described,
-    is_of_this_format,
+    is_of_format,
     is_passing,
     meta,
-    origin_checksum,
     reason,
 )
-from tsmech.store.locks import has_locks
+from tsmech.store.locks import FILE, has_locks
+from tsmech.store.origin import begun, other_version, write_origin
 from tsmech.store.schema import APPLICATION, empty, make_tables
+from tsmech.words import shown
 
 PATIENCE = 60.0
 """Seconds for which a writer waits for a reader, where the two exclude each other."""
@@ -43,10 +41,6 @@ _NO_LOCKS = (
     sqlite3.SQLITE_IOERR_UNLOCK,
     sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
 )
-
-
-class OtherVersionError(InputError):
-    """A run that another version of tsmech has written."""
 
 
 def connect(file: Path, locks: bool = True) -> sqlite3.Connection:
@@ -109,27 +103,22 @@ def _open(file: Path, locks: bool) -> sqlite3.Connection:
 
 
 def _recognise(connection: sqlite3.Connection, file: Path) -> None:
-    """Refuse what is not a run of this version's format."""
+    """Refuse what is not a run of a format that is known here."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    number = format_of(connection)
     found = tables(connection)
     if not found and application != APPLICATION:
         return
     with contextlib.closing(empty()) as model:
         alike = tables(model).items() <= found.items()
-    if version == FORMAT and alike and application == APPLICATION:
+    if number in FORMATS and alike and application == APPLICATION:
         return
     stored = meta(connection) if alike else {}
     if application != APPLICATION and not is_described(stored):
         raise InputError(f"{file} is not a run of tsmech: move it away, or name another directory")
-    if version == FORMAT or is_of_this_format(stored):
+    if number in FORMATS or is_of_format(stored, *FORMATS):
         raise DamageError("its first page is altered")
-    there, advice = f"format {version}", "start anew with --fresh, or name another directory"
-    if version > FORMAT:
-        raise OtherVersionError(
-            f"{file} was written by a newer version of tsmech ({there}, known: {FORMAT}): use that, {advice}"
-        )
-    raise OtherVersionError(f"{file} was written by an older tsmech ({there}, now {FORMAT}): {advice}")
+    raise other_version(file, stored, number)
 
 
 def tables(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
@@ -148,8 +137,8 @@ def initialise(connection: sqlite3.Connection, experiment: Experiment | None = N
         connection.execute("BEGIN IMMEDIATE")
         make_tables(connection)
         if experiment is not None:
-            write_origin(connection, {"history": json.dumps([provenance()]), "shard": shard})
             write_experiment(connection, experiment, experiment.identity())
+            write_origin(connection, begun(shard))
             Tally().write(connection)
 
 
@@ -167,61 +156,11 @@ def begin_writing(connection: sqlite3.Connection, local: bool) -> None:
     connection.execute("SELECT 1 FROM meta").fetchone()  # which is when the lock is given up
 
 
-def provenance() -> dict[str, str]:
-    """Return what the numbers of a command depend on beside what is asked: versions, machine, and the time."""
-    versions = {name: importlib.metadata.version(name) for name in ("tsmech", "numpy", "numba", "scipy")}
-    place = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
-    commit = checkout()
-    return {
-        "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        **versions,
-        **place,
-        **({"commit": commit} if commit else {}),
-    }
-
-
-def checkout() -> str:
-    """Return the commit of the checkout that the package lies in, or nothing where it lies in none."""
-    top = Path(__file__).parents[2] / ".git"
-    try:
-        if top.is_file():  # a work tree beside its repository
-            top = Path(top.read_text().partition("gitdir: ")[2].strip())
-        head = (top / "HEAD").read_text().strip()
-        name = head.partition("ref: ")[2]
-        places = (top, top.parent.parent)
-        return (
-            next((at / name).read_text().strip()[:12] for at in places if (at / name).is_file()) if name else head[:12]
-        )
-    except (OSError, StopIteration):
-        return ""
-
-
-def continued(stored: Mapping[str, str]) -> dict[str, str]:
-    """Return the description of a run once this command adds to it."""
-    history, now = json.loads(stored["history"]), provenance()
-    same = {**history[-1], "begun": ""} == {**now, "begun": ""}
-    return {**stored, "history": json.dumps(history if same else [*history, now])}
-
-
-def joined_history(*histories: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """Return what several runs say of the commands that made them, one entry for all that differ in time alone."""
-    found: dict[str, Mapping[str, str]] = {}
-    for entry in itertools.chain(*histories):
-        found.setdefault(json.dumps({**entry, "begun": ""}, sort_keys=True), entry)
-    return list(found.values())
-
-
-def write_origin(connection: sqlite3.Connection, stored: Mapping[str, str]) -> None:
-    """Write with which versions a run was begun and continued, when, as which shard, and the checksum."""
-    told = {key: stored[key] for key in ("history", "shard") if key in stored}
-    connection.executemany(
-        "INSERT OR REPLACE INTO meta VALUES (?, ?)", (told | {"origin": origin_checksum(told)}).items()
-    )
-
-
 def write_experiment(connection: sqlite3.Connection, experiment: Experiment, identity: Mapping[str, Any]) -> None:
-    """Describe what the run has been asked for."""
-    lacking = {} if experiment.lacking == {} else {"lacking": experiment.lacking}  # versions before it know no such key
+    """Describe what the run has been asked for, in the first format that can say it."""
+    absent = experiment.absent_answers()
+    lacking = {"lacking": absent} if absent else {}
+    connection.execute(f"PRAGMA user_version = {FORMATS[bool(absent)]}")
     described = {
         "experiment": json.dumps({**experiment.describe(), "name": experiment.name, **lacking}),
         "identity": json.dumps(identity),
@@ -230,9 +169,36 @@ def write_experiment(connection: sqlite3.Connection, experiment: Experiment, ide
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", described.items())
 
 
-def stored_experiment(connection: sqlite3.Connection) -> Experiment:
-    """Return what the run has been asked for."""
-    return restore({"lacking": {}, **json.loads(meta(connection)["experiment"])})
+def stored_experiment(
+    connection: sqlite3.Connection, directory: Path, system: type[System] | None = None, curves: bool = True
+) -> Experiment:
+    """Return what the run has been asked for, of a system that is looked up where it is not given.
+
+    Raises
+    ------
+    OtherVersionError
+        Where it was asked for something that is not known here, or where its ``curves`` hold something that is not.
+    """
+    stored = meta(connection)
+    try:
+        experiment = restore({"lacking": {}, **json.loads(stored["experiment"])}, system)
+        if curves:
+            _check_layouts(connection, experiment.system)
+        return experiment
+    except InputError as error:
+        raise other_version(directory / FILE, stored, format_of(connection), str(error)) from None
+
+
+def _check_layouts(connection: sqlite3.Connection, system: type[System]) -> None:
+    """Refuse curves of observables or coordinates that the system has not."""
+    for (layout,) in connection.execute("SELECT layout FROM layouts"):
+        described = json.loads(layout)
+        for what, names, known in (
+            ("coordinate", described["coordinates"], system.coordinates),
+            ("observable", {**described["observables"], **described["summaries"]}, system.observables),
+        ):
+            if unknown := names.keys() - known.keys():
+                raise InputError(f"{system.name} has no {what} {shown(min(unknown))}")
 
 
 def joined_identity(stored: Mapping[str, str], asked: Experiment, directory: Path) -> dict[str, list[Any]]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from tsmech.errors import IncompleteError, InputError
 from tsmech.store.checksums import DamageError
-from tsmech.store.database import OtherVersionError, connect
+from tsmech.store.database import connect
 from tsmech.store.locks import FILE, LOCK, Lock, take_lock
+from tsmech.store.origin import OtherVersionError
 
 PARTIAL = f".{FILE}.partial"
 """What a new file in place of a damaged one is made in."""

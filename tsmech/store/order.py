@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsmech.experiment import Experiment, in_order
-from tsmech.problem.parameters import plain
+from tsmech.problem.written import plain
 
 STRETCH = 10_000
 """Points whose places are held at a time."""

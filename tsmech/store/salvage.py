@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tsmech.experiment import Experiment
-from tsmech.store.checksums import UNREADABLE, count, curve_checksum, is_described, is_of_this_format, meta
-from tsmech.store.database import initialise, joined_identity, stored_experiment, write_origin, written_parameters
+from tsmech.store.checksums import FORMATS, UNREADABLE, count, curve_checksum, is_described, is_of_format, meta
+from tsmech.store.database import initialise, joined_identity, stored_experiment, written_parameters
 from tsmech.store.directory import PARTIAL
 from tsmech.store.locks import FILE
+from tsmech.store.origin import write_origin
 
 _CURVE = "SELECT answer, replicate, seconds, stop, stopped_at, layout, data, checksum FROM curves WHERE point = ?"
 
@@ -38,9 +39,9 @@ def salvage(directory: Path, asked: Experiment, shard: str, reason: str) -> str:
                 described = meta(old)
             if is_described(described):
                 joined_identity(described, asked, directory)
-                experiment = stored_experiment(old).joined(asked)
+                experiment = stored_experiment(old, directory, asked.system, curves=False).joined(asked)
             with contextlib.closing(sqlite3.connect(partial)) as new:
-                believed = is_of_this_format(described)
+                believed = is_of_format(described, *FORMATS)
                 initialise(new, experiment, described.get("shard", shard) if believed else shard)
                 with new:
                     if believed:

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from tsmech.store.checksums import FORMAT
+from tsmech.store.checksums import FORMATS
 
 APPLICATION = 0x74736D65  # "tsme": marks the file as ours
 OF_THE_SWEEP = "point NOT IN (SELECT id FROM points WHERE line)"
@@ -28,7 +28,7 @@ def make_tables(connection: sqlite3.Connection) -> None:
     for statement in _SCHEMA.split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
-    connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.execute(f"PRAGMA user_version = {FORMATS[0]}")
 
 
 def empty() -> sqlite3.Connection:

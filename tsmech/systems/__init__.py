@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from tsmech.errors import InputError
+from tsmech.words import nearest
 
 if TYPE_CHECKING:
     from tsmech.problem.system import System
@@ -33,8 +34,6 @@ REGISTRY = {
 
 def find(name: str) -> "type[System]":
     """Return the class of a system by its name (hyphens or underscores), importing that system alone."""
-    from tsmech.problem.parameters import nearest
-
     module = name.replace("-", "_")
     if module not in REGISTRY:
         raise InputError(f"system {name} is unknown: {nearest(name, REGISTRY)}")

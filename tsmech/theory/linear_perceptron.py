@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from tsmech.errors import ConvergenceError
 
-PRIORS = ("spherical", "gaussian")
 TOLERANCE = 1e-10
 """Largest residual of the spherical constraint."""
 

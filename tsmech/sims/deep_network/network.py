@@ -5,7 +5,7 @@ X and the outputs.  Whitened inputs have X = 1, and then Y is the matrix of inpu
 in one vector, layer after layer, row by row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -96,6 +96,22 @@ class Network:
     def diverged(self) -> bool:
         """Return whether the weights have grown beyond all bounds."""
         return not bool(abs(self.flat).max() <= self._bound)
+
+    def follow(self, times: Array, step: float) -> Iterator[float]:
+        """Train up to each of the times, in whole steps or where these are 0 by gradient flow, and yield it.
+
+        It ends where the weights have diverged.
+        """
+        before = 0.0
+        for time in times:
+            if step > 0:
+                self.descend(step, round((time - before) / step))
+            else:
+                self.flow(time - before)
+            before = time
+            if self.diverged():
+                return
+            yield time
 
     def descend(self, step: float, count: int) -> None:
         """Make steps of gradient descent."""

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tsmech.checks import LARGEST, in_range
 from tsmech.errors import ConvergenceError, InputError
+from tsmech.theory.spectra.jacobi import singular_values
 
 Array = NDArray[np.float64]
 
@@ -231,8 +232,7 @@ def covariance_eigenvalues(examples: ArrayLike, standardise: bool = False) -> Ar
     >>> [f"{eigenvalue:.3e}" for eigenvalue in covariance_eigenvalues(np.column_stack(columns))]
     ['1.289e+23', '1.005e-04']
     """
-    from scipy.linalg import qr, svdvals
-    from scipy.linalg.lapack import dgejsv
+    from scipy.linalg import qr
 
     table = np.array(examples, dtype=float, order="F")
     P, n = table.shape
@@ -255,12 +255,9 @@ def covariance_eigenvalues(examples: ArrayLike, standardise: bool = False) -> Ar
         return values
     varying = (triangle[:rank] * lengths[order]).T
     if lengths[~constant].max() <= ALIKE * lengths[~constant].min():
-        found = svdvals(varying, overwrite_a=True, check_finite=False)
+        found = np.linalg.svd(varying, compute_uv=False)
     else:
-        singular, _, _, work, _, info = dgejsv(varying, joba=2, jobu=3, jobv=3, overwrite_a=True)
-        if info != 0:
-            raise ConvergenceError(f"no singular values of the {P} x {n} data matrix: LAPACK's gejsv says {info}")
-        found = np.sort(singular * (work[0] / work[1]))[::-1]
+        found = singular_values(varying)
     values[:rank] = (found / np.sqrt(P)) ** 2
     return values
 

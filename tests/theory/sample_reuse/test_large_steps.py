@@ -10,7 +10,8 @@ from tsmech.kernels.rule import Rule
 from tsmech.kernels.schedules import constant
 from tsmech.theory.overlaps import generalization_error
 from tsmech.theory.sample_reuse import linear_unit, mean_field, paths_too_large, too_long
-from tsmech.theory.sample_reuse.paths import SETS, _Set
+from tsmech.theory.sample_reuse.large_steps import SETS
+from tsmech.theory.sample_reuse.paths import Paths
 
 Q, R, T = np.array([[0.35, 0.08], [0.08, 0.21]]), np.array([[0.3, 0.1], [0.0, 0.2]]), np.eye(2)
 V, A = np.array([1.0, 0.8]), np.array([1.0, 1.2])
@@ -41,13 +42,13 @@ def test_a_linear_unit_is_its_closed_form(alpha, decay):
 
 def test_without_the_memory_a_linear_unit_is_not_its_closed_form(monkeypatch):
     """The negative control: examples that do not remember how they have pulled."""
-    original = _Set.__init__
+    original = Paths.__init__
 
     def forgetful(self, *arguments):
         original(self, *arguments)
         self._root = 0.0
 
-    monkeypatch.setattr(_Set, "__init__", forgetful)
+    monkeypatch.setattr(Paths, "__init__", forgetful)
     start = [[0.5]], [[0.3]], [[1.0]], [1.0], [1.0]
     found = follow([20], start=start, learn=rule("linear", 0.3, noise=0.5), paths=2**11)
     closed = linear_unit([20], 1.5, 0.5, Q=0.5, R=0.3, rate=0.3, discrete=True)
