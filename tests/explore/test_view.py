@@ -33,8 +33,9 @@ def dense(experiment: tsmech.Experiment) -> dict[str, object]:
 def test_an_experiment_opens_with_its_own_parameters(name: str) -> None:
     asked = from_file(experiments()[name])
     view = open_view(name)
-    assert dense(view.experiment()) == dense(asked)
-    assert {key: view.experiment().plot.get(key) for key in ("x", "y", "by", "value", "log")} == {
+    shown = view.experiment()
+    assert dense(shown) == dense(asked)
+    assert {key: shown.plot.get(key) for key in ("x", "y", "by", "value", "log")} == {
         key: asked.plot.get(key) for key in ("x", "y", "by", "value", "log")
     }
     assert view.query() == ""

@@ -224,6 +224,6 @@ def test_a_thousand_times_take_milliseconds() -> None:
     times = np.linspace(0, 10, 1000)
     for depth, budget in ((2, 0.02), (3, 0.1)):
         balanced_modes(times, [3.0, 2.0, 1.0], 1e-3, depth)
-        begin = time.perf_counter()
+        begin = time.process_time()
         balanced_modes(times, [3.0, 2.0, 1.0], 1e-3, depth)
-        assert time.perf_counter() - begin < budget
+        assert time.process_time() - begin < budget
