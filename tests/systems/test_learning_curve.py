@@ -92,6 +92,13 @@ def test_inputs_that_determine_the_target_are_remarked_on() -> None:
     assert "the inputs determine y to 1e-09 of the variance: is a copy of it among them?" in str(problem().remark())
 
 
+def test_without_an_intercept_columns_far_from_zero_are_refused() -> None:
+    FRAME.assign(unit_3=FRAME.unit_3 + 1e7).to_csv("t.csv", index=False)
+    problem().theory()
+    with pytest.raises(InputError, match=r"intercept = no .* column unit_3 lies about 1e\+07, over 100000 times"):
+        problem(intercept=False)
+
+
 def test_two_valued_targets_are_minus_one_and_one_and_that_is_said() -> None:
     frame = FRAME.assign(y=np.where(FRAME.y > FRAME.y.median(), "7", "3").astype(float))
     frame.to_csv("t.csv", index=False)

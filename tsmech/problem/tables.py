@@ -87,6 +87,8 @@ class Table(NamedTuple):
     """Targets with two values, which are -1 and 1 here."""
     copies: tuple[str, ...] = ()
     """In words, inputs that are a target in other units."""
+    columns: tuple[str, ...] = ()
+    """Names of the inputs; none in a made-up table."""
 
     def oddities(self) -> list[str]:
         """Return in words what is odd about the rows."""
@@ -254,7 +256,7 @@ def checked(
             )
     _refuse_copies(inputs, targets, columns, names, where)
     copies = _copies(inputs, targets, columns, names)
-    return Table(inputs, targets, names, repeats, *_repeated(inputs, targets), copies=copies)
+    return Table(inputs, targets, names, repeats, *_repeated(inputs, targets), copies=copies, columns=tuple(columns))
 
 
 def signed(table: Table, rows: Rows) -> Table:
