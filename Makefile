@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Sources are compiled once and kept: tests start some hundred processes.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-all test-browser lint types bench figures docs clean
 

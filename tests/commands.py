@@ -81,7 +81,14 @@ def run_child(*words: object, cwd: Path, **more: Any) -> Said:
     return finish(start(*words, cwd=cwd, **more))
 
 
+def heed_signals() -> None:
+    """Let signals end this process that tests send, though the tests were started by ``nohup`` or in the background."""
+    for number in ENDS:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
 if __name__ == "__main__":
     register()
+    heed_signals()
     dispatch.BLOCK_SECONDS = float(os.environ.get(BLOCK, dispatch.BLOCK_SECONDS))
     cli.main()

@@ -1,6 +1,7 @@
 """The order of the rooms: who imports whom, read from the sources, also where an import waits inside a function."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,20 +40,32 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
-    """Yield the package's modules that a file imports, wherever it does."""
+@functools.cache
+def statements(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    """Return the imports of a file, wherever they stand among its statements."""
+    found: list[ast.Import | ast.ImportFrom] = []
     pending: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
     while pending:
         node = pending.pop()
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.append(node)
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, field, [])
+            pending.extend(inner if isinstance(inner, list) else [])  # of a lambda it is an expression
+    return found
+
+
+def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
+    """Yield the package's modules that a file imports, wherever it does."""
+    for node in statements(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports by a relative name"
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                if inner in known or node.module in known:
-                    yield inner if inner in known else str(node.module)
-        pending.extend(ast.iter_child_nodes(node))
+            continue
+        assert node.level == 0, f"{path} imports by a relative name"
+        for alias in node.names:
+            inner = f"{node.module}.{alias.name}"
+            if inner in known or node.module in known:
+                yield inner if inner in known else str(node.module)
 
 
 def room(module: str) -> str:
@@ -100,7 +113,6 @@ def test_modules_are_imported_in_no_circle() -> None:
 def test_an_import_against_the_order_would_be_noticed(tmp_path: Path) -> None:
     """The negative control: each way to write an import is read."""
     known = modules()
-    file = tmp_path / "module.py"
     ways = {
         "import tsmech.cli.run": "tsmech.cli.run",
         "from tsmech.cli import run": "tsmech.cli.run",
@@ -108,6 +120,7 @@ def test_an_import_against_the_order_would_be_noticed(tmp_path: Path) -> None:
         "def f():\n    from tsmech import cli": "tsmech.cli",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from tsmech.store import Store": "tsmech.store",
     }
-    for text, expected in ways.items():
+    for number, (text, expected) in enumerate(ways.items()):
+        file = tmp_path / f"module{number}.py"
         file.write_text(text)
         assert list(imports(file, known)) == [expected]

@@ -10,9 +10,15 @@ import tsmech
 from tests.commands import command
 from tests.gauge import Gauge
 from tsmech import experiment
+from tsmech.runs import carry_out
 from tsmech.systems import REGISTRY
 
 SMALL = ("--workers", 1, "--replicates", 2)
+
+
+def undrawn(**sweep: list[float]) -> None:
+    """Leave a run in ``d``, without its picture."""
+    carry_out(experiment.build("gauge", sweep, answers="theory"), Path("d"), pictured=True).close()
 
 
 def test_help_lists_each_parameter_with_symbol_meaning_range_and_default() -> None:
@@ -60,7 +66,9 @@ def test_a_finished_run_is_shown(unpainted: None) -> None:
 
 
 def test_a_run_is_drawn_again_without_computing() -> None:
-    command("run", "gauge", "--level", "1,2", "--noise", "0.1,0.2", "--answers", "theory", "--out", "d")
+    text = 'system = "gauge"\nanswers = ["theory"]\n[parameters]\nlevel = [1, 2]\nnoise = [0.1, 0.2]\n'
+    Path("e.toml").write_text(text + '[plot]\ny = "spread"\n')
+    command("run", "e.toml", "--out", "d")
     before = Path("d/figure.svg").read_bytes()
     said = command("plot", "d", "--x", "noise", "--y", "spread,luck", "--by", "level")
     assert (said.code, said.out) == (0, "d/figure.png\nd/figure.svg\n")
@@ -73,19 +81,20 @@ def test_a_run_is_drawn_again_without_computing() -> None:
 
 @pytest.mark.parametrize(("kind", "begins"), [("pdf", b"%PDF"), ("png", b"\x89PNG"), ("svg", b"<?xml")])
 def test_the_suffix_says_what_a_picture_is_written_as(kind: str, begins: bytes) -> None:
-    command("run", "gauge", "--level", "1,2", "--answers", "theory", "--out", "d")
+    undrawn(level=[1, 2])
     before = {*Path().iterdir()}
-    said = command("plot", "d", "--log", "y", "--out", f"p.{kind}")
+    words = ("plot", "d", "--y", "spread", "--log", "y", "--out", f"p.{kind}")
+    said = command(*words)
     assert (said.code, said.out, said.err) == (0, f"p.{kind}\n", "")
     assert {*Path().iterdir()} - before == {Path(f"p.{kind}")}
     found = Path(f"p.{kind}").read_bytes()
     assert found.startswith(begins)
-    command("plot", "d", "--log", "y", "--out", f"p.{kind}")
+    command(*words)
     assert Path(f"p.{kind}").read_bytes() == found
 
 
 def test_a_run_is_drawn_again_as_a_map_and_with_observables_together() -> None:
-    command("run", "gauge", "--level", "1,2", "--noise", "0.1,0.2", "--answers", "theory", "--out", "d")
+    undrawn(level=[1, 2], noise=[0.1, 0.2])
     words = [
         ("--value", "spread", "--x", "noise", "--y", "level"),
         ("--y", "spread,luck", "--together"),

@@ -121,10 +121,10 @@ def test_a_dry_run_shows_what_would_be_run_and_runs_nothing() -> None:
     assert command("show", "again.toml").out == said.out
 
 
-def test_every_experiment_that_comes_along_is_shown_as_toml_that_says_the_same() -> None:
-    for name, path in experiment.experiments().items():
+def test_an_experiment_that_comes_along_is_shown_as_toml_that_says_the_same() -> None:
+    for name in ("double_descent", "learning_curve_few", "semantic_development_embedding"):
         Path(f"{name}.toml").write_text(command("show", name).out)
-        assert experiment.from_file(f"{name}.toml") == experiment.from_file(path)
+        assert experiment.from_file(f"{name}.toml") == experiment.from_file(experiment.experiments()[name])
 
 
 def test_parameters_replace_what_a_file_says() -> None:
@@ -239,7 +239,9 @@ def test_an_error_in_words_that_nothing_can_store_is_stored_and_shown(
 
 def test_titles_and_names_of_files_reach_terminal_and_picture_without_escapes() -> None:
     title = r"\u001b[31mred\u0000\u009b"
-    text = f'system = "gauge"\ntitle = "{title}"\nanswers = ["theory"]\n[parameters]\nlevel = [1, 2]\n'
+    text = (
+        f'system = "gauge"\ntitle = "{title}"\nanswers = ["theory"]\n[parameters]\nlevel = [1, 2]\n[plot]\ny = "luck"\n'
+    )
     name = "\x1b[32mgreen.toml"
     Path(name).write_text(text)
     said = command("run", name)
@@ -333,7 +335,7 @@ def test_columns_of_a_file_are_chosen_and_standardised_by_options(tmp_path: Path
     assert plain["test_error"] == pytest.approx(tsmech.Ridge(alpha=0.5, eigenvalues=values).theory().test_error[0])
 
 
-def test_a_switch_is_an_axis_of_a_sweep_and_another_setting_is_another_experiment(tmp_path: Path) -> None:
+def test_a_switch_is_an_axis_of_a_sweep_and_another_setting_is_another_experiment(unpainted: None) -> None:
     np.save("t.npy", np.random.default_rng(0).standard_normal((50, 3)) * [1.0, 10.0, 100.0])
     text = 'system = "ridge"\nanswers = ["theory"]\n[parameters]\nalpha = 0.5\nspectrum = "t.npy"\n'
     Path("both.toml").write_text(text + "standardise = [false, true]\n")

@@ -84,20 +84,12 @@ from things import Threads
 """
 
 
-@pytest.mark.parametrize(
-    ("call", "here"),
-    [
-        ("tsmech.run(Threads, replicates=3, workers=1)", True),
-        ("tsmech.run(Threads, replicates=3)", False),
-        ("tsmech.run(Threads, replicates=3, executor=ThreadPoolExecutor(2))", True),
-    ],
-    ids=["here", "workers", "threads"],
-)
-def test_every_pool_of_threads_has_one_within_a_task_and_as_many_as_before_after_it(
-    tmp_path: Path, call: str, here: bool
-) -> None:
-    said = python(tmp_path, f"{HEAD}\ntable = {call}\n{REPORT}")
-    assert said == [f"True True [{here}]", "True"]
+def test_every_pool_of_threads_has_one_within_a_task_and_as_many_as_before_after_it(tmp_path: Path) -> None:
+    """In this process, in workers, and in threads of somebody's executor."""
+    places = {", workers=1": True, "": False, ", executor=ThreadPoolExecutor(2)": True}
+    script = "".join(f"table = tsmech.run(Threads, replicates=3{place})\n{REPORT}" for place in places)
+    said = python(tmp_path, HEAD + script)
+    assert said == [line for here in places.values() for line in (f"True True [{here}]", "True")]
 
 
 @pytest.mark.slow
@@ -133,9 +125,10 @@ GAUGE = "import os, sys\nimport tsmech\nfrom tests.gauge import Gauge\n"
 @pytest.mark.parametrize("how", ["file", *(pytest.param(how, marks=pytest.mark.slow) for how in ("stdin", "command"))])
 def test_a_script_needs_no_guard(tmp_path: Path, how: str) -> None:
     """It is not run again by the workers, however it is started."""
-    script = f'{GAUGE}print("once", flush=True)\nprint(len(tsmech.run(Gauge, level=[1, 2], replicates=3)))\n'
-    assert python(tmp_path, script, how) == ["once", "6"]
-    assert python(tmp_path, script.replace("replicates", "workers=2, replicates"), how) == ["once", "6"]
+    calls = "".join(
+        f"print(len(tsmech.run(Gauge, level=[1, 2], {more}replicates=3)))\n" for more in ("", "workers=2, ")
+    )
+    assert python(tmp_path, f'{GAUGE}print("once", flush=True)\n{calls}', how) == ["once", "6", "6"]
 
 
 def test_what_a_script_itself_defines_is_performed_in_its_own_process(tmp_path: Path) -> None:

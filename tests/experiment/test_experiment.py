@@ -235,8 +235,9 @@ def test_a_file_that_an_experiment_names_lies_beside_it(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("name", experiments())
-def test_every_experiment_that_comes_along_can_be_read(name: str) -> None:
+def test_every_experiment_that_comes_along_can_be_read_and_written(name: str, tmp_path: Path) -> None:
     experiment = from_file(experiments()[name])
+    assert from_file(write(tmp_path / f"{name}.toml", experiment.to_toml())) == experiment
     assert experiment.title
     assert experiment.source
     assert find_file(name) == find_file(name.replace("_", "-")) == experiments()[name]

@@ -298,8 +298,11 @@ def test_a_run_is_shown_in_small_multiples_and_says_when_it_is_gone(driver: Any,
 
 
 def test_what_a_link_says_wrong_is_said_in_a_sentence(driver: Any, site: str) -> None:
-    tab = Tab(driver, f"{site}/ridge?nosie=0.3&answers=theory")
+    tab = Tab(driver, f"{site}/ridge?nosie=0.3&answers=theory&noise=0.9")
     tab.wait(lambda: "nosie, which ridge has not: did you mean noise?" in tab.text(".status"))
+    assert tab.words("noise") == "0.9"
+    assert shown(tab)
+    tab.wait(lambda: driver.current_url.endswith("?noise=0.9&answers=theory"))
     tab = Tab(driver, f"{site}/online_sgd?learning_rate=1000&activation=linear&duration=5&answers=theory")
     tab.wait(lambda: "theory: diverged, the first at alpha" in tab.text(".status"), seconds=LONG)
 
@@ -330,11 +333,17 @@ def test_a_page_of_another_origin_gets_no_connection(site: str) -> None:
     port = urlsplit(site).port
     key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ=="
     key = f"Connection: Upgrade\r\nUpgrade: websocket\r\n{key}"
-    for origin, answer in (("http://127.0.0.2:1", b"403"), (site, b"101")):
+    here, elsewhere = f"127.0.0.1:{port}", f"elsewhere.example:{port}"  # whose name its owner makes lead here
+    for path, host, origin, answer in (
+        ("/ridge/ws", here, "http://127.0.0.2:1", b"403"),
+        ("/ridge/ws", here, site, b"101"),
+        ("/ridge/ws", elsewhere, f"http://{elsewhere}", b"403"),
+        ("/ridge", elsewhere, f"http://{elsewhere}", b"403"),
+        ("/ridge", f"localhost:{port}", site, b"200"),
+    ):
         with socket.create_connection(("127.0.0.1", port), 10) as line:
-            line.sendall(
-                f"GET /ridge/ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: {origin}\r\n{key}\r\n\r\n".encode()
-            )
+            upgrade = key if path.endswith("ws") else "Connection: close"
+            line.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\n{upgrade}\r\n\r\n".encode())
             assert line.recv(100).split()[1] == answer
     with socket.socket() as line:
         line.settimeout(2)

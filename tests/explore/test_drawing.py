@@ -1,6 +1,8 @@
 """What pages draw, without a browser: matrices, trajectories and maps hold the numbers of the table."""
 
+import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,16 +12,21 @@ pytest.importorskip("panel")
 
 import tsmech
 from tests.systems.test_every_kind import TwoTasks
+from tsmech import plots
+from tsmech.engine.tasks import perform
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
 from tsmech.explore.cells import tabulate
 from tsmech.explore.drawing import Drawing
 from tsmech.explore.frame import Pictures
 from tsmech.explore.heat import PIXELS, CellCanvas, _pixels
+from tsmech.explore.lanes import Summary
+from tsmech.explore.products import as_run, file
 from tsmech.explore.series import MOST_CURVES, draw
 from tsmech.explore.stages import levels_of, predictions
 from tsmech.explore.underlay import with_saved
 from tsmech.plots.curves import MOST_MARKERS
+from tsmech.systems import find
 
 Row = dict[str, float]
 
@@ -166,3 +173,26 @@ def test_a_saved_map_stands_beside_the_live_one_in_the_same_colours_and_trails_l
     assert count == len(trails.panels) == len(laid.panels)
     assert all(panel.trails is not None and len(panel.trails.under) == 2 for panel in laid.panels)
     assert with_saved(trails, saved.panels) == (trails, 0)
+
+
+def test_what_is_saved_is_the_run_s_table_and_its_lines_go_from_left_to_right() -> None:
+    asked = {"noise": "0.1,0.5", "alpha": "0.5:2:30"}
+    experiment = build(find("ridge"), asked, answers=["theory"], plot={"by": "noise"})
+    summary = Summary(experiment)
+    summary.add(perform(itertools.chain(*predictions(experiment)), experiment.seed))
+    rows, between = as_run(experiment, summary.rows())  # those of a page are from coarse to fine
+    table = tsmech.run("ridge", **asked, answers="theory", workers=1)
+    assert file(experiment, rows, "csv", between).read().decode() == table.to_csv(index=False)
+    figure = plots.draw(experiment, rows, lines=between)
+    at = [line.get_xdata() for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
+    assert len(at) == 2
+    assert all(len(one) > 30 and (np.diff(one) > 0).all() for one in at)
+
+
+def test_several_targets_of_a_table_differ_in_colour(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(0).standard_normal((40, 5))
+    np.savetxt(tmp_path / "t.csv", numbers, delimiter=",", header="a,b,c,unit_1,unit_2", comments="")
+    given = {"data": str(tmp_path / "t.csv"), "target": "unit_*", "penalty": "1,10"}
+    _, _, drawing = drawn(system=find("learning_curve"), **given, answers=["theory"], plot={"by": "penalty"})
+    assert [len({one.colour for one in panel.series}) for panel in drawing.panels] == [2, 2, 2, 2]
+    assert len({colour for colour, _, _ in drawing.legend}) == 2

@@ -11,13 +11,13 @@ import pytest
 pytest.importorskip("panel")
 
 
-import tsmech
 from tests.commands import command
 from tsmech.errors import InputError
-from tsmech.experiment import read_plot
+from tsmech.experiment import build, read_plot
 from tsmech.explore.reading import RunFile, draw_large
 from tsmech.explore.series import draw
 from tsmech.explore.server import Target, check_port, free_port
+from tsmech.runs import carry_out
 from tsmech.store import Store
 
 
@@ -25,7 +25,7 @@ from tsmech.store import Store
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("made") / "run"
     sweep = {"alpha": "0.5:3:7", "penalty": "log:0.01:1:6", "noise": [0.1, 0.5], "dimension": 20}
-    tsmech.run("ridge", **sweep, answers="theory,reduced", replicates=2, workers=1, out=place)
+    carry_out(build("ridge", sweep, answers="theory,reduced", replicates=2), place, pictured=True).close()
     return place
 
 

@@ -17,6 +17,7 @@ from tsmech.explore.saved import chosen
 from tsmech.explore.view import View, open_view, opening
 from tsmech.explore.wording import several, to_words
 from tsmech.plots.picture import choose
+from tsmech.problem.parameters import Parameter
 from tsmech.runs import resolve
 from tsmech.systems import REGISTRY, find
 
@@ -32,8 +33,9 @@ def dense(experiment: tsmech.Experiment) -> dict[str, object]:
 def test_an_experiment_opens_with_its_own_parameters(name: str) -> None:
     asked = from_file(experiments()[name])
     view = open_view(name)
-    assert dense(view.experiment()) == dense(asked)
-    assert {key: view.experiment().plot.get(key) for key in ("x", "y", "by", "value", "log")} == {
+    shown = view.experiment()
+    assert dense(shown) == dense(asked)
+    assert {key: shown.plot.get(key) for key in ("x", "y", "by", "value", "log")} == {
         key: asked.plot.get(key) for key in ("x", "y", "by", "value", "log")
     }
     assert view.query() == ""
@@ -192,12 +194,16 @@ def test_a_system_that_needs_a_value_says_which() -> None:
         open_view("ridge").with_words("alpha", "").experiment()
 
 
-def test_more_points_than_one_waits_for_are_refused_before_any_is_made() -> None:
+def test_more_points_than_one_waits_for_are_refused_before_any_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = open_view("ridge").read({"alpha": "0.1:4:1000", "noise": "0:2:1000"})
     with pytest.raises(
         InputError, match=r"alpha \(1000 values\) and noise \(1000 values\): 1000000 points are too many"
     ):
         asked.experiment()
+    long = open_view("ridge").read({"alpha": "2", "noise": "0.1:4:1000000"})
+    monkeypatch.setattr(Parameter, "read", lambda *given: pytest.fail("a long range is read, and other tabs wait"))
+    with pytest.raises(InputError, match=r"noise \(1000000 values\): 1000000 points are too many"):
+        long.experiment()
 
 
 @pytest.mark.parametrize("name", REGISTRY)

@@ -1,6 +1,7 @@
 """Each bad input: one line that names what is wrong, its value and what is allowed; exit code 2; nothing written."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,11 +18,10 @@ from tsmech.store.locks import FILE
 from tsmech.words import printable
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Register the toy systems, and work in a directory with one bad thing of each kind."""
-    register(monkeypatch.setitem)
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a directory with one bad thing of each kind."""
+    here = tmp_path_factory.mktemp("bad")
     files: dict[str, str | bytes] = {
         "text.csv": "1,2\n3,four\n",
         "first.csv": "x,1,2\n1,2,3\n4,5,7\n",
@@ -53,14 +53,23 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"text/{FILE}": "no database " * 100,
     }
     for name, content in files.items():
-        path = tmp_path / name
+        path = here / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    np.save("text.npy", np.array(["a", "b"]))
-    Path("device.csv").symlink_to("/dev/zero")
-    os.mkfifo("pipe.toml")
+    np.save(here / "text.npy", np.array(["a", "b"]))
+    (here / "device.csv").symlink_to("/dev/zero")
+    os.mkfifo(here / "pipe.toml")
     for name, target in (("loop", "loop"), ("loop.toml", "loop.toml"), ("zero.toml", "/dev/zero")):
-        Path(name).symlink_to(target)
+        (here / name).symlink_to(target)
+    return here
+
+
+@pytest.fixture(autouse=True)
+def _here(bad: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register the toy systems, and work in a directory that has all of it, and stays as it is."""
+    register(monkeypatch.setitem)
+    shutil.copytree(bad, tmp_path, symlinks=True, copy_function=os.link, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
 
 
 DIGITS = "9" * 5000
@@ -301,7 +310,7 @@ def test_a_child_process_says_the_same(tmp_path: Path) -> None:
     assert state(tmp_path) == before
 
 
-def test_a_very_long_run_says_its_estimate_where_nobody_can_be_asked(tmp_path):
+def test_a_very_long_run_says_its_estimate_where_nobody_can_be_asked(tmp_path, unpainted):
     words = ("run", "online_sgd", "--duration", 1e-3, "--samples", 1, "--answers", "reduced", "--replicates", 1)
     with mock.patch.object(runs, "LONG_STEPS", 10.0):
         said = command(*words, "--dimension", 1_000_000, "--out", tmp_path / "run")

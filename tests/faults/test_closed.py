@@ -55,8 +55,19 @@ def test_a_run_is_made_in_silence(tmp_path: Path, closed: tuple[int, ...]) -> No
     assert (tmp_path / "d" / "table.csv").is_file()
 
 
-@pytest.mark.parametrize("how", ["close", "read-only"])
-@pytest.mark.parametrize("words", [("export", "d"), ("run", "gauge", "--level", 1, "--json")], ids=str)
+EXPORT, JSON = ("export", "d"), ("run", "gauge", "--level", 1, "--json")
+
+
+@pytest.mark.parametrize(
+    ("words", "how"),
+    [
+        (EXPORT, "close"),
+        (JSON, "read-only"),
+        pytest.param(EXPORT, "read-only", marks=pytest.mark.slow),
+        pytest.param(JSON, "close", marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 def test_what_would_be_lost_is_refused_in_one_line(tmp_path: Path, words: tuple[Any, ...], how: str) -> None:
     code, said = run_closed(tmp_path, (1,), *words, how=how)
     assert code == 2

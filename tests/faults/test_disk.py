@@ -284,7 +284,7 @@ def test_a_run_whose_file_is_removed_says_that_nothing_is_kept(
     if moment == "write":
         disturb(Store, "_row", sqlite3.OperationalError("disk I/O error"))
     if moment == "draw":
-        disturb(products, "draw", None)
+        disturb(products, "draw_files", None)
     with (
         pytest.raises(IncompleteError, match=r"run\.sqlite was removed while the run was under way") as said,
         carry_out(experiment, directory, report=report) as store,

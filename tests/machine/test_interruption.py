@@ -7,12 +7,14 @@ import threading
 
 import pytest
 
-from tests.commands import TIMEOUT
+from tests.commands import ROOT, TIMEOUT
 from tsmech.machine.interruption import interruptible
 
 SESSION = """
 import tsmech
+from tests.commands import heed_signals
 
+heed_signals()
 HOURS = {"duration": 1e9, "samples": 2, "dimension": 1000}
 tsmech.OnlineSGD(**HOURS | {"duration": 1.0}).reduced(0)  # nothing is compiled later
 for simulate in (
@@ -28,7 +30,7 @@ for simulate in (
 
 
 def test_a_session_is_given_back_while_a_kernel_computes_for_hours() -> None:
-    child = subprocess.Popen([sys.executable, "-c", SESSION], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([sys.executable, "-c", SESSION], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     alarm = threading.Timer(TIMEOUT, child.kill)
     alarm.start()

@@ -54,7 +54,12 @@ def drawn(kind: Any = Gauge, *, asked: Any = None, title: str = "", **given: Any
     options = {key: given.pop(key) for key in ("answers", "replicates", "plot") if key in given}
     experiment = build(kind, given, title=title, **{"replicates": 3, **options})
     with carry_out(experiment) as store:
-        figure = draw(experiment, store.rows(), **(asked or {}))
+        return draw(experiment, store.rows(), **(asked or {}))
+
+
+def laid_out(kind: Any = Gauge, **given: Any) -> Figure:
+    """Return the same with all in its place, as when it is saved."""
+    figure = drawn(kind, **given)
     figure.draw_without_rendering()
     return figure
 

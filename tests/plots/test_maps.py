@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.contour import ContourSet
 
 from tests.gauge import Walk
-from tests.plots.drawn import Runaway, drawn, finished, words
+from tests.plots.drawn import Runaway, drawn, finished, laid_out, words
 from tsmech.plots import draw, save
 
 MAP = {"level": "1:3:5", "noise": "0.1:0.4:4"}
@@ -54,7 +54,7 @@ def test_the_coordinate_can_be_an_axis_of_a_map() -> None:
 
 def test_contours_lie_where_the_value_has_the_levels_of_the_bar() -> None:
     """The mean square is σ², so that its contours are at the roots of their levels."""
-    figure = drawn(level=[1, 2, 3], noise="1:2:80", answers="theory", asked={"value": "spread", "y": "noise"})
+    figure = laid_out(level=[1, 2, 3], noise="1:2:80", answers="theory", asked={"value": "spread", "y": "noise"})
     panel, bar = figure.axes
     (contours,) = [found for found in panel.collections if isinstance(found, ContourSet)]
     heights = [path.vertices[:, 1].mean() for path in contours.get_paths()]
@@ -70,7 +70,7 @@ def test_colours_are_logarithmic_where_the_range_asks_for_it() -> None:
 
 
 def test_infinite_values_are_hatched_and_stretch_no_scale() -> None:
-    figure = drawn(
+    figure = laid_out(
         "ridge", alpha="0.5:1.5:5", penalty=[0, 0.5, 1], dimension=20, answers=["theory", "reduced"],
         asked={"value": "test_error", "y": "penalty"},
     )  # fmt: skip
@@ -85,8 +85,8 @@ def test_infinite_values_are_hatched_and_stretch_no_scale() -> None:
     assert (norm.vmin, norm.vmax) == (inside.min(), inside.max())
 
 
-def test_maps_of_nothing_but_infinity_or_of_one_value_are_drawn() -> None:
-    drawn(level=[1, 2], dimension=[2, 3], fault="inf", answers="reduced", asked={"value": "level_read"})
+def test_maps_of_nothing_but_infinity_or_of_one_value_are_laid_out() -> None:
+    laid_out(level=[1, 2], dimension=[2, 3], fault="inf", answers="reduced", asked={"value": "level_read"})
     drawn(level=[1, 2], dimension=[2, 3], noise=0, asked={"value": "spread"})
 
 
@@ -97,7 +97,7 @@ def test_more_axes_make_a_map_for_each_value_and_answer() -> None:
 
 
 def test_what_diverged_is_grey_and_does_not_set_the_scale() -> None:
-    figure = drawn(Runaway, drift=[0.5, 1, 2], length=5, asked={"value": "position", "y": "drift"})
+    figure = laid_out(Runaway, drift=[0.5, 1, 2], length=5, asked={"value": "position", "y": "drift"})
     for panel in figure.axes[:2]:
         missing = np.ma.getmaskarray(cells(panel))
         assert missing.tolist() == [[False] * 5, [False] * 5, [False, False, True, True, True]]
@@ -126,7 +126,7 @@ def test_maps_are_the_same_every_time(tmp_path: Path) -> None:
 
 
 def test_a_map_of_two_rows_ends_at_its_values_and_has_no_contours() -> None:
-    figure = drawn(
+    figure = laid_out(
         "ridge", alpha="0.2:2:7", penalty=[0.1, 0.3], dimension=20, replicates=2, asked={"value": "test_error"}
     )
     for panel in figure.axes[:-1]:

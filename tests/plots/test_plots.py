@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from tests.gauge import Gauge, Walk
-from tests.plots.drawn import draw_panel, drawn, finished, labels, panel_of, words
+from tests.plots.drawn import draw_panel, drawn, finished, labels, laid_out, panel_of, words
 from tsmech import plots
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build
@@ -198,7 +198,7 @@ def test_axes_come_in_and_go_out_and_the_style_stays_inside(sweep: tuple[Experim
 def test_pictures_are_the_same_every_time(tmp_path: Path, sweep: tuple[Experiment, list[dict[str, Any]]]) -> None:
     found = []
     for name in ("one", "two"):
-        files = save(draw(*sweep), tmp_path, name)
+        files = save(draw(*sweep, y="spread"), tmp_path, name)
         assert files == [tmp_path / f"{name}.png", tmp_path / f"{name}.svg"]
         found.append([file.read_bytes() for file in files])
     assert found[0] == found[1]
@@ -256,7 +256,7 @@ def test_observables_together_share_a_panel_and_are_told_apart_by_colour_and_in_
 
 
 def test_observables_together_leave_a_panel_to_each_value_of_the_other_axes_and_keep_their_colour() -> None:
-    figure = drawn(**SWEEP, asked={"y": ["level_read", "spread"], "together": True})
+    figure = laid_out(**SWEEP, asked={"y": ["level_read", "spread"], "together": True})
     assert [panel.get_title() for panel in figure.axes] == ["σ = 0.1", "σ = 0.2"]
     colours = [[line.get_color() for line in panel.lines] for panel in figure.axes]
     assert colours[0] == colours[1]
@@ -308,7 +308,7 @@ def test_of_a_long_axis_some_values_have_panels_and_the_small_print_says_so() ->
 
 
 def test_many_numbers_have_a_colour_bar_and_many_words_stay_in_the_legend() -> None:
-    figure = drawn(level=[1, 2], noise=[k / 10 for k in range(1, 31)], asked={"x": "level", "y": ["spread"]})
+    figure = laid_out(level=[1, 2], noise=[k / 10 for k in range(1, 31)], asked={"x": "level", "y": ["spread"]})
     panel, bar = figure.axes
     assert not any("σ" in label for label in labels(figure))
     assert "σ" in bar.get_ylabel()
@@ -374,7 +374,7 @@ def test_the_system_names_its_answers_in_legend_and_titles() -> None:
 
 
 def test_where_curves_are_shown_by_their_ends_the_small_print_says_where() -> None:
-    figure = drawn(Walk, drift=[0, 1], length=5, asked={"x": "drift", "y": ["position"]})
+    figure = laid_out(Walk, drift=[0, 1], length=5, asked={"x": "drift", "y": ["position"]})
     assert words(figure) == "n = 5, means of 3 draws; at time = 5"
     figure = drawn(Walk, drift=[0, 1], length=[5, 6], asked={"x": "drift", "y": ["position"]})
     assert words(figure) == "means of 3 draws; at the end of each curve"
@@ -386,8 +386,8 @@ def test_zero_on_a_logarithmic_axis_is_owned_up_to() -> None:
 
 
 def test_a_matrix_is_left_out_where_it_was_not_asked_for_and_is_no_value_of_a_map() -> None:
-    assert len(drawn(Walk, drift=1).axes) == 1
-    assert len(drawn(Walk, drift=1, asked={"y": ["position", "overlap"]}).axes) == 2
+    assert len(laid_out(Walk, drift=1).axes) == 1
+    assert len(laid_out(Walk, drift=1, asked={"y": ["position", "overlap"]}).axes) == 2
     with pytest.raises(InputError, match="--value overlap cannot be drawn: a map shows single numbers"):
         drawn(Walk, drift=[0, 1], asked={"value": "overlap"})
 
@@ -427,6 +427,6 @@ def test_an_observable_that_theory_alone_has_is_a_line_in_the_legend() -> None:
 
 
 def test_the_first_time_of_a_logarithmic_report_needs_no_remark() -> None:
-    figure = drawn("gradient_flow", alpha=1, duration=50, samples=20, spacing="log", answers="theory")
+    figure = laid_out("gradient_flow", alpha=1, duration=50, samples=20, spacing="log", answers="theory")
     assert figure.axes[0].get_xscale() == "log"
     assert "no place" not in words(figure)

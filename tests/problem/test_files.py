@@ -386,6 +386,8 @@ def test_columns_without_names_are_called_by_their_numbers(tmp_path: Path) -> No
         (["1", "1 # so"], "row 2, column 2 holds '1 # so'"),
         (["1", "1,2"], "row 2 has 3 cells, the first row 2"),
         (["1", "NA"], "row 2, column 2 holds 'NA'"),
+        (["1", "\u22122"], "row 2, column 2 holds '\u22122', a sign for print: write minus as -"),
+        (["1", "2\u00a0"], "row 2, column 2 holds '2\\xa0', a space that is no plain one: write the number without it"),
     ],
 )
 def test_a_cell_is_a_number_or_named(tmp_path: Path, cells: list[str], says: str) -> None:

@@ -43,12 +43,20 @@ def test_a_column_that_counts_the_rows_is_refused_wherever_it_is() -> None:
         assert problem(columns=way, **given).table().inputs.shape == (120, 11)
         assert problem(columns="all", **given).table().inputs.shape == (120, 12)
     assert problem(columns="-y", target=("trial",)).table().names == ("trial",)
+    mixed = np.random.default_rng(0).permutation(120)
+    for name, numbers in (("trial", mixed), ("Id", 7 * mixed + 3)):
+        FRAME.assign(**{name: numbers}).to_csv("t.csv", index=False)
+        with pytest.raises(InputError, match=f"its column {name} numbers the rows .*: it may be an index or an input"):
+            problem(columns=None)
+    FRAME.assign(age=7 * mixed + 3).to_csv("t.csv", index=False)
+    assert problem(columns=None).table().inputs.shape == (120, 12)
 
 
 def test_two_words_are_minus_one_and_one_and_the_run_says_which() -> None:
     high = FRAME.y > FRAME.y.median()
     for name, word in (("t.csv", "yes"), ("t.csv", "True"), ("t.parquet", "True"), ("u.parquet", "yes")):
         told = high if word == "True" else pd.Series(np.where(high, "yes", "no"))
+        told = told.where(FRAME.index % 2 == 0, told.astype(str) + " ") if name == "t.csv" else told
         frame = FRAME.assign(y=told.astype("category") if name == "u.parquet" else told)
         _ = frame.to_csv(name, index=False) if name == "t.csv" else frame.to_parquet(name, index=False)
         found = problem(data=name)

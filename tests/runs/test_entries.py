@@ -41,7 +41,7 @@ class Clash(Walk):
 
 
 @pytest.fixture(autouse=True)
-def _known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unpainted: None) -> None:
     gauge.register(monkeypatch.setitem)
     for system in (TwoTasks, Clash):
         monkeypatch.setitem(REGISTRY, system.name, system.__name__)

@@ -103,7 +103,7 @@ def test_progress_is_reported_from_nothing_to_all() -> None:
     assert seen == sorted(seen)
 
 
-def test_failures_are_an_error_that_says_how_many_and_why(tmp_path: Path) -> None:
+def test_failures_are_an_error_that_says_how_many_and_why(tmp_path: Path, unpainted: None) -> None:
     with pytest.raises(IncompleteError, match=r"6 tasks failed, the first \w+: ZeroDivisionError"):
         tsmech.run("gauge", level=[1, 2], fault=["none", "raise"], replicates=1, out=tmp_path / "run")
     table = (tmp_path / "run" / "table.csv").read_text()

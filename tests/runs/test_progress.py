@@ -245,8 +245,8 @@ def test_a_terminal_has_a_bar(tmp_path: Path) -> None:
     terminal, inside = pty.openpty()
     words = ["run", "gauge", "--level", "1:20:20", "--fault", "none,raise", "--answers", "direct", "--replicates", "3"]
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.commands", *words, "--workers", "1", "--out", str(tmp_path / "run")],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "160"},
+        [sys.executable, "-m", "tests.commands", *words, "--workers", "1", "--json"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "160"},
         stderr=inside, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(inside)

@@ -154,7 +154,7 @@ def test_the_error_of_a_matrix_is_that_of_its_worst_entry() -> None:
     assert min(singles) == 0.0
 
 
-def test_options_a_file_and_python_mean_the_same(tmp_path: Path) -> None:
+def test_options_a_file_and_python_mean_the_same(tmp_path: Path, unpainted: None) -> None:
     file = tmp_path / "e.toml"
     file.write_text(
         'system = "gauge"\nanswers = ["direct"]\nreplicates = 2\ntarget_error = 0.05\nmax_replicates = 50\n'

@@ -195,7 +195,7 @@ def test_a_shard_has_a_directory_of_its_own_and_the_commands_join_them() -> None
     assert "holds shard 1/2, not a whole run" in command(*words, "--out", places[0]).err
 
 
-def test_python_takes_a_shard_too() -> None:
+def test_python_takes_a_shard_too(unpainted: None) -> None:
     with pytest.raises(InputError, match="shard = 1/2 needs a directory"):
         tsmech.run("gauge", level=1, shard="1/2")
     for number in (1, 2):

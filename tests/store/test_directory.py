@@ -319,7 +319,7 @@ def test_where_a_directory_cannot_be_locked_a_file_in_it_is(
 
 @pytest.mark.parametrize("number", NO_LOCKS)
 def test_on_a_disk_without_locks_a_run_goes_on_without_and_says_so(
-    directory: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    directory: Path, monkeypatch: pytest.MonkeyPatch, number: int, unpainted: None
 ) -> None:
     refuse_locks(monkeypatch, number, files=True)
     words = f"{directory} lies on a disk without locks: see to it that no other run writes there"

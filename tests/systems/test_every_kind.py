@@ -145,7 +145,7 @@ def test_the_table_has_a_column_for_each_entry() -> None:
     assert (drawn.replicates == 3).all()
 
 
-def test_a_file_and_python_ask_for_the_same(tmp_path: Path) -> None:
+def test_a_file_and_python_ask_for_the_same(tmp_path: Path, unpainted: None) -> None:
     file = tmp_path / "two.toml"
     file.write_text(
         'system = "two_tasks"\nreplicates = 2\nseed = 3\n[parameters]\n'
@@ -281,7 +281,7 @@ class Sampled(System):
         return Curve.point({"mean": self.level + rng.standard_normal()})
 
 
-def test_a_prediction_that_is_sampled_says_its_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prediction_that_is_sampled_says_its_standard_error(monkeypatch: pytest.MonkeyPatch, unpainted: None) -> None:
     monkeypatch.setitem(REGISTRY, "sampled", "Sampled")
     monkeypatch.setitem(sys.modules, "tsmech.systems.sampled", sys.modules[__name__])
     said = command("run", "sampled", "--level", "1,2", "--replicates", 50, "--out", "run", "--workers", 1, "--quiet")

@@ -84,8 +84,19 @@ def test_several_targets_are_named_from_the_header() -> None:
 
 
 def test_inputs_that_determine_the_target_are_remarked_on() -> None:
-    FRAME.assign(unit_3=2.0 * FRAME.y + 1.0).to_csv("t.csv", index=False)
+    for factor in (2.0, -1.0, 1e-4):  # the last counts little among the others, and is the target all the same
+        FRAME.assign(unit_3=(factor * FRAME.y + 1.0).round(12)).to_csv("t.csv", index=False)
+        said = "column unit_3 is the target y in other units: leave it out by columns = -unit_3"
+        assert str(problem().remark()).startswith(said)
+    FRAME.assign(unit_3=2.0 * FRAME.y + 1e-3 * FRAME.unit_0).to_csv("t.csv", index=False)
     assert "the inputs determine y to 1e-09 of the variance: is a copy of it among them?" in str(problem().remark())
+
+
+def test_without_an_intercept_columns_far_from_zero_are_refused() -> None:
+    FRAME.assign(unit_3=FRAME.unit_3 + 1e7).to_csv("t.csv", index=False)
+    problem().theory()
+    with pytest.raises(InputError, match=r"intercept = no .* column unit_3 lies about 1e\+07, over 100000 times"):
+        problem(intercept=False)
 
 
 def test_two_valued_targets_are_minus_one_and_one_and_that_is_said() -> None:

@@ -79,6 +79,32 @@ def test_a_random_readout_learns_the_same_in_the_end() -> None:
     assert random["slope_change"][-1] == pytest.approx(theory["slope_change"][-1], abs=1e-2)
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"initial_readout": 0.0, "decision_noise": 0.0, "noise": 2.0, "difference": 5, "initial_gain": 0.15},
+        {"initial": "balanced", "depth": 10, "initial_gain": 5.0, "duration": 0.1},
+        {"initial": "balanced", "depth": 4, "initial_gain": 0.001, "duration": 1e7, "initial_readout": 1.0},
+    ],
+)
+def test_theory_and_the_modes_say_the_same_of_hard_starts(parameters: dict[str, Any]) -> None:
+    """... that know nothing yet, where every answer is a guess; that fall far; that grow through a long plateau."""
+    theory, reduced = (observed(answer, samples=5, neurons=10, **parameters) for answer in ("theory", "reduced"))
+    for name, values in reduced.items():
+        assert theory[name] == pytest.approx(values, rel=1e-6, abs=1e-9, nan_ok=True), name
+
+
+def test_the_largest_steps_are_stable() -> None:
+    """... of Oja's rule from a large gain, and of descent from a large readout."""
+    for parameters in ({"rule": "hebbian", "initial_gain": 3.0}, {"initial_readout": 20.0, "depth": 3}):
+        with pytest.raises(InputError, match="stable up to") as said:
+            PerceptualLearning(neurons=10, step=10.0, **parameters)
+        h = 0.99 * float(str(said.value).split()[-1])
+        curve = PerceptualLearning(neurons=10, step=h, duration=200 * h, samples=1, **parameters).curve("direct", 0)
+        assert curve.diverged_at is None
+        assert abs(curve.observables["train_error"][-1]) < 0.6
+
+
 def test_columns_name_the_tests() -> None:
     frame = PerceptualLearning(samples=2, test_orientations=[0, 22.5]).theory()
     assert {"transfer[0]", "transfer[22.5]", "slope_change[39]"} <= set(frame.columns)
@@ -93,6 +119,9 @@ def test_columns_name_the_tests() -> None:
         ({"rule": "hebbian", "initial": "balanced"}, "initial = balanced is not allowed with rule = hebbian"),
         ({"noise": 0, "decision_noise": 0}, "noise and decision_noise are both 0"),
         ({"step": 3.0}, "step = 3 is not allowed: gradient descent is stable up to 2.1"),
+        ({"step": 0.5, "rule": "hebbian", "initial_gain": 3}, "gradient descent is stable up to 0.0"),
+        ({"step": 0.1, "initial_readout": 50}, "gradient descent is stable up to 0.0"),
+        ({"depth": 100, "initial_gain": 50}, "10^168 times as strong, 10^100 is the most"),
         ({"test_orientations": [0, 0]}, "test_orientations = 0, 0 is not allowed: one comes twice"),
         ({"neurons": 2}, "no neuron tells the orientations apart"),
         ({"neurons": 10**6}, "of memory"),

@@ -171,7 +171,8 @@ BAD = {
     "infinite": ("item,a,b\nx,1,0\ny,inf,1\n", "holds inf in row 3, column 2"),
     "short": ("item,a,b\n", "holds 1 lines: a header and two items are needed"),
     "alone": ("item\nx\ny\n", "has no properties"),
-    "bracket": ("item,a,b\n[x],1,0\ny,0,1\n", "names item 1"),
+    "nameless": ("item,a,b\n,1,0\ny,0,1\n", "names item 1 nothing"),
+    "alike": ('item,a,b\n"x, y",1,0\nx; y,0,1\n', "has the item x; y twice"),
 }
 
 
@@ -191,6 +192,7 @@ USUAL = {
     "index.csv": b",name,fly,swim\n0,robin,1,0\n1,salmon,0,1\n",
     "r.txt": b'"fly" "swim"\n"robin" 1 0\n"salmon" 0 1\n',
     "remark.tsv": b"# of mine\nitem\tfly\tswim\n\nrobin\t1\t0\nsalmon\t0\t1\n",
+    "switches.csv": b"item,fly,swim\nrobin,True,False\nsalmon,False,True\n",
     "packed.csv.gz": gzip.compress(b"item;fly;swim\nrobin;1;0\nsalmon;0;1\n"),
 }
 
@@ -201,6 +203,28 @@ def test_tables_are_read_as_they_are_usually_written(name: str, tmp_path: Path) 
     found = SemanticDevelopment(table=str(tmp_path / name)).items_and_properties()
     assert (found.items, found.properties) == (("robin", "salmon"), ("fly", "swim"))
     assert found.values.tolist() == [[1, 0], [0, 1]]
+
+
+def test_names_may_have_the_marks_of_columns_and_lines(tmp_path: Path) -> None:
+    """... which stand in columns of results as other marks, and are kept wherever a name is asked or returned."""
+    path = tmp_path / "marks.csv"
+    path.write_text('item,"flies, fast",swims\n"robin, ""red""",1,0\n"sal\nmon",0,1\nbat [1],1,1\n')
+    system = SemanticDevelopment(table=str(path), property="flies, fast", item="bat [1]", samples=2)
+    assert system.items_and_properties().items == ('robin, "red"', "sal mon", "bat [1]")
+    columns = system.theory().columns
+    assert {'responses[robin; "red"]', "similarity[sal mon, bat (1)]"} <= set(columns)
+    assert list(system.similarities()[20.0].columns) == ['robin, "red"', "sal mon", "bat [1]"]
+
+
+def test_what_is_not_represented_is_extended_to_nothing() -> None:
+    """... and so says every answer, though rounding leaves it a length: of one mode some items are no part."""
+    system = SemanticDevelopment(
+        structure="ring", properties=2, flip=0.162, table_seed=878, width=1, initial="unbalanced", start_seed=0,
+        layer_strengths=(0.16, 0.15), duration=1.0, samples=1,
+    )  # fmt: skip
+    assert abs(system.teacher().inputs[0, 0]) < 1e-14
+    for answer in ("theory", "reduced", "direct"):
+        assert np.isnan(system.curve(answer, 0).observables["projection"]).all()
 
 
 def test_an_array_has_numbers_for_names(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 from tsmech.problem.tuning import discrimination, preferred, responses, slopes
-from tsmech.theory.perceptual_learning import hebbian, tuned_mode
+from tsmech.theory.deep_network import balanced_modes, half_times
+from tsmech.theory.perceptual_learning import hebbian, solution, tuned_mode
 
 Array = NDArray[np.float64]
 TASK = discrimination(9, 2.0, 20.0, 0.4, [0.0, 15.0])
@@ -64,6 +65,49 @@ def test_the_mode_ends_at_the_best_linear_readout(depth: int) -> None:
     assert found.hidden[-1] ** (depth - 1) * found.readout[-1] == pytest.approx(np.linalg.norm(best), rel=1e-6)
     if depth > 1:
         assert found.hidden**2 - found.readout**2 == pytest.approx(0.5**2 - 0.01**2, rel=1e-6)
+
+
+@pytest.mark.parametrize("depth", [3, 4, 10, 60])
+@pytest.mark.parametrize("gain", [1e-3, 0.3, 3.0])
+def test_a_balanced_mode_is_that_of_a_deep_network(depth: int, gain: float) -> None:
+    """... by its own closed form, through plateaus of any length and from far above the end.
+
+    Around the end of a long plateau times in double precision do not say where it is.
+    """
+    s, power = TASK.strength, TASK.power
+    (half,) = half_times([s / power], [min(gain**depth, s / power / 4)], depth)
+    times = np.append(0.0, half / power * np.array([1e-3, 0.5, 0.9, 40.0]))
+    found = tuned_mode(times, s, power, gain, gain, depth)
+    if gain**depth < s / power:
+        known = balanced_modes(power * times, [s / power], [gain**depth], depth).learnt[:, 0]
+        assert found.hidden == pytest.approx(known ** (1 / depth), rel=1e-7)
+    else:
+
+        def velocity(_: float, y: Array) -> Array:
+            return np.asarray((s - power * np.exp(depth * y)) * np.exp((depth - 2) * y))
+
+        end = times[-1]
+        known = solve_ivp(velocity, (0, end), [np.log(gain)], "LSODA", times, rtol=1e-10, atol=1e-12).y[0]
+        assert found.hidden == pytest.approx(np.exp(known), rel=1e-7)
+    assert found.readout == pytest.approx(found.hidden, rel=1e-12)
+
+
+@pytest.mark.parametrize(("gain", "readout"), [(0.5, 0.0), (0.02, 0.4), (0.3, 20.0), (4.0, 0.1), (4.0, 3.0)])
+def test_a_mode_that_is_not_balanced_follows_its_equations(gain: float, readout: float) -> None:
+    s, power = TASK.strength, TASK.power
+    times = np.array([0.0, 0.01, 0.3, 3.0, 60.0])
+
+    def velocity(_: float, state: Array) -> Array:
+        w, r = state
+        return np.asarray((s - power * w**3 * r) * np.array([w**2 * r, w**3]))
+
+    known = solve_ivp(velocity, (0, 60), [gain, readout], t_eval=times, rtol=1e-11, atol=1e-13, method="LSODA").y
+    found = tuned_mode(times, s, power, gain, readout, 4)
+    assert found.hidden == pytest.approx(known[0], rel=1e-8)
+    assert found.readout == pytest.approx(known[1], rel=1e-8, abs=1e-14)
+    w, r = solution(s / power, gain, readout, 4)
+    assert w**3 * r == pytest.approx(s / power)
+    assert w**2 - r**2 == pytest.approx(gain**2 - readout**2)
 
 
 def test_ojas_rule_is_the_flow_of_all_weights() -> None:

@@ -5,11 +5,13 @@ disagree, 2 usage, 3 a solver did not converge, 4 some points failed or could no
 """
 
 import errno
+import functools
 import io
 import os
 import signal
 import sys
 import traceback
+from typing import Any
 
 import typer
 import typer.main
@@ -40,7 +42,7 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     try:
-        code = arrange(typer.main.get_command(app))(arguments, "tsmech", standalone_mode=False)
+        code = _commands()(arguments, "tsmech", standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except (TsmechError, typer.TyperException) as error:
@@ -76,6 +78,12 @@ def main() -> None:
             sys.stderr.flush()
             os._exit(code)
     sys.exit(code or 0)
+
+
+@functools.cache
+def _commands() -> Any:
+    """Return the commands, made from the signatures of their functions, with their help arranged."""
+    return arrange(typer.main.get_command(app))
 
 
 def _open_what_is_closed() -> None:

@@ -110,6 +110,8 @@ class Control:
         if words == self._dragged:
             return
         self._dragged = ""
+        if is_swept(words):
+            return
         try:
             (number,) = self.parameter.read(words)
             value = math.log10(number) if self._logarithmic else float(number)

@@ -94,16 +94,17 @@ class Page:
 
     def start(self) -> None:
         """Begin: the view that the link asks for, beside the one that is opened."""
-        words = ""
-        try:
-            self.view = self.view.read(frame.query())
-        except InputError as error:
-            words = str(error)
+        words = []
+        for key, said in frame.query().items():  # one that is not known here takes no other away
+            try:
+                self.view = self.view.read({key: said})
+            except InputError as error:
+                words.append(str(error))
         pn.state.add_periodic_callback(self._watch, WATCH)
         pn.state.on_session_destroyed(lambda context: self.close())
         self._change(self.view)
         if words:
-            self._say("link", words)
+            self._say("link", "; ".join(words))
 
     def close(self) -> None:
         """End all work."""
@@ -221,7 +222,7 @@ class Page:
         self._busy["simulations"] = True
         count = sum(map(experiment.points_with, simulated)) * experiment.replicates
         self._simulations.ask(Question(self._question, experiment, lambda: draws(experiment, simulated), count))
-        self._tell_status()
+        self._say("simulations", f"simulations: 0 of {count}")
 
     def _fade(self, number: int) -> None:
         if number == self._question and self._drawn != number and not self._gone:
@@ -327,7 +328,7 @@ class Page:
         words = [one_line(said, 300) for key, said in self._said.items() if said and key not in REFUSALS]
         if self._underlay is not None and self._underlay.words:
             words.append(self._underlay.words)
-        if self._busy["theory"] and (self._late or self._drawn == self._question):
+        if self._busy["theory"] and (self._late or self._drawn in (0, self._question)):
             words.append("theory is under way")
         parts = [f'<span class="refused" role="alert">{html.escape(one)}</span>' for one in refused]
         self._status.object = " · ".join([*parts, *map(html.escape, words)]) or "ready"
@@ -347,10 +348,10 @@ class Page:
 
     def _file(self, kind: str) -> Any:
         """Return the picture or the table as a file of a kind."""
-        if self._experiment is None:
+        if self._experiment is None or self._drawn != self._question:  # what there is answers another question
             raise InputError("there is nothing to save")
-        rows = [*self._rows["theory"], *self._rows["simulations"]]
-        return products.file(self._experiment, rows, kind)
+        rows, between = products.as_run(self._experiment, [*self._rows["theory"], *self._rows["simulations"]])
+        return products.file(self._experiment, rows, kind, between)
 
 
 def remarks(view: View, experiment: Experiment) -> Iterator[str | None]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tsmech import plots
 from tsmech.errors import InputError
-from tsmech.experiment import Experiment
+from tsmech.experiment import Experiment, in_order
 from tsmech.plots.picture import choose
 from tsmech.plots.style import own_style
 from tsmech.plots.translation import Translation
@@ -27,6 +27,22 @@ def file(experiment: Experiment, rows: Sequence[Row], kind: str, lines: Sequence
         translation = Translation(experiment, choose(experiment).convention)
         return io.BytesIO(tables.to_csv(translation.columns(rows)).encode("utf-8"))
     return io.BytesIO(_paper(experiment, rows, lines, kind))
+
+
+def as_run(experiment: Experiment, rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the rows of an experiment's points in the order of a run's table, and those between its points.
+
+    A page has all of them in the order in which they were computed: from coarse to fine.
+    """
+    answers = {answer: place for place, answer in enumerate(experiment.answers)}
+    places = {name: {value: place for place, value in enumerate(values)} for name, values in experiment.axes.items()}
+    found: tuple[list[Row], list[Row]] = [], []
+    for row in rows:
+        found[any(row[name] not in of for name, of in places.items())].append(row)
+    of_points = sorted(
+        found[0], key=lambda row: (answers[row["answer"]], *(of[row[name]] for name, of in places.items()))
+    )
+    return of_points, sorted(found[1], key=lambda row: tuple(in_order(row[name]) for name in places))
 
 
 def _paper(experiment: Experiment, rows: Sequence[Row], lines: Sequence[Row], kind: str) -> bytes:

@@ -78,11 +78,13 @@ class SavedPage:
         """Begin to read what the picture of the link needs."""
         pn.state.add_periodic_callback(self._watch, WATCH)
         pn.state.on_session_destroyed(lambda context: self._end())
+        choice, words = linked(frame.query())
         try:
-            self._take_up(linked(frame.query()))
+            self._take_up(choice)
         except InputError as error:
             self._take_up({})
-            self._refuse(unhyphened(error))
+            words.append(unhyphened(error))
+        self._refuse("; ".join(words))
 
     def _refuse(self, words: str) -> None:
         said = f'<span class="refused" role="alert">{html.escape(one_line(words, 300))}</span>'
@@ -196,17 +198,17 @@ class SavedPage:
         raise InputError(f"the run is large: {command} writes it")
 
 
-def linked(query: Mapping[str, str]) -> dict[str, str]:
-    """Return what a link says of the picture."""
-    found = {}
+def linked(query: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return what a link says of the picture, and why what it says besides cannot be taken up."""
+    found, refusals = {}, []
     for key, words in query.items():
         kind, _, name = key.partition(".")
         if kind != "plot" or name not in PLOT:
             known = [f"plot.{one}" for one in PLOT]
-            raise InputError(f"the link says {shown(key)}, which the page of a run has not: {nearest(key, known)}")
-        if words:
+            refusals.append(f"the link says {shown(key)}, which the page of a run has not: {nearest(key, known)}")
+        elif words:
             found[name] = words
-    return found
+    return found, refusals
 
 
 def unhyphened(error: InputError) -> str:

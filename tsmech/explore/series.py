@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tsmech.experiment import Experiment, is_family
+from tsmech.experiment import Experiment
 from tsmech.explore.cells import draw_maps, draw_matrices
 from tsmech.explore.drawing import (
     Drawing,
@@ -123,7 +123,8 @@ def _draw_curves(experiment: Experiment, rows: Sequence[Row], picture: Picture) 
         axes = _Axes()
         ruled = translation.rules(picture, names[0], [row for found in whole.values() for row in found])
         limits = curves.choose_scales(axes, experiment, whole, ruled, Lines(experiment, picture, [], []))
-        styles = families.styles(system, columns) if any(is_family(system, name) for name in names) else {}
+        family = families.spread(system, {name: drawn[name] for name in names})
+        styles = families.styles(system, columns) if family else {}
         for key in picture.keys(experiment):
             series = []
             for one, found in whole.items():

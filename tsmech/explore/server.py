@@ -4,6 +4,7 @@ import errno
 import functools
 import html
 import logging
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 import panel as pn
 from tornado.iostream import StreamClosedError
+from tornado.routing import HostMatches
 from tornado.web import RequestHandler
 from tornado.websocket import WebSocketClosedError
 
@@ -27,6 +29,8 @@ from tsmech.systems import REGISTRY, find
 from tsmech.words import one_line, printable
 
 ADDRESS = "127.0.0.1"
+HOSTS = (ADDRESS, "localhost")
+"""Names under which a page may ask."""
 PORT = 5006
 UNUSED = 15_000
 """Milliseconds after which what a closed tab held is let go; its work has ended before."""
@@ -101,7 +105,7 @@ def serve(
             pages,
             address=ADDRESS,
             port=number,
-            websocket_origin=[f"{ADDRESS}:{number}", f"localhost:{number}"],
+            websocket_origin=[f"{host}:{number}" for host in HOSTS],
             show=False,
             start=False,
             title="tsmech",
@@ -116,6 +120,7 @@ def serve(
         if error.errno != errno.EADDRINUSE:
             raise
         raise _in_use(number) from None
+    _guard(server._tornado)
     sys.setswitchinterval(TURN)
     logging.getLogger("bokeh").setLevel(logging.ERROR)  # that a tab was closed is no news
     server.io_loop.asyncio_loop.set_exception_handler(_report)
@@ -128,6 +133,16 @@ def serve(
         server.stop(wait=False)
 
 
+def _guard(application: Any) -> None:
+    """Let an application answer nobody who calls it by another name than this machine's own.
+
+    A page elsewhere whose name is made to lead here has the origin that it calls: to a browser, and to Bokeh's check of
+    origins, it is this application's own page.
+    """
+    (own,) = application.default_router.rules
+    own.matcher = HostMatches(f"({'|'.join(map(re.escape, HOSTS))})$")
+
+
 def _report(loop: Any, context: dict[str, Any]) -> None:
     """Report what a task of the server raised, but for what was still to be written to a tab that was closed."""
     if not isinstance(context.get("exception"), (WebSocketClosedError, StreamClosedError)):
@@ -135,12 +150,16 @@ def _report(loop: Any, context: dict[str, Any]) -> None:
 
 
 class Unknown(RequestHandler):
-    """Says in a sentence that there is no such page, and where all of them are listed."""
+    """Says in a sentence that there is no such page, and where all of them are listed; to strangers, nothing else."""
 
     def get(self) -> None:
         """Answer any address that is not one of the pages."""
         from tsmech.words import nearest
 
+        if self.request.host_name not in HOSTS:
+            self.set_status(403)
+            self.write(f"<title>tsmech</title><p>This is served at http://{ADDRESS} alone.</p>")
+            return
         name = one_line(printable(self.request.path.strip("/")), 60)
         known = [*REGISTRY, *experiments()]
         words = f"{name} is neither a system nor an experiment: {nearest(name, known)}"

@@ -14,6 +14,7 @@ from tsmech.explore.offers import mapped, matrices
 from tsmech.explore.wording import (
     COLOURED,
     default_words,
+    how_many,
     is_swept,
     is_table,
     several,
@@ -109,12 +110,12 @@ class View:
         """Refuse more points than a page can ask for while a person waits."""
         declared = self.system.parameters()
         counts = {
-            name: len(declared[name].read(words))
+            name: how_many(declared[name], words, MOST_POINTS)
             for name, words in self.words.items()
             if is_swept(words) and not declared[name].single
         }
         if (size := math.prod(counts.values())) > MOST_POINTS:
-            what = " and ".join(f"{name} ({count} values)" for name, count in counts.items() if count > 1)
+            what = " and ".join(f"{name} ({many} values)" for name, many in counts.items() if many > 1)
             raise InputError(
                 f"{what}: {size} points are too many while you wait (at most {MOST_POINTS}): tsmech run performs them, "
                 "and tsmech explore opens its run"

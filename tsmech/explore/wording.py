@@ -72,6 +72,13 @@ def is_swept(words: str) -> bool:
     return "," in words or words.count(":") >= 2
 
 
+def how_many(parameter: Parameter, words: str, most: int) -> int:
+    """Return how many values words say, or refuse them; a range of more than ``most`` is not read, which takes long."""
+    said = words.rpartition(":")[2]
+    long = words.count(":") >= 2 and said.isascii() and said.isdigit() and len(said) < 12 and int(said) > most
+    return int(said) if long else len(parameter.read(words))
+
+
 def is_table(values: Sequence[Any]) -> bool:
     """Return whether values are ones that no words can say: tables, functions."""
     kinds = (str, int, float, bool, type(None))

@@ -15,6 +15,8 @@ CHOICE = "names, numbers from 0 (0,2,age) or patterns (unit_*); -id,-3 to leave 
 """What a parameter may say that chooses columns."""
 FEW, MANY = 3, 20
 """Rows from which a column 0, 1, 2, ... or 1, 2, 3, ... may be an index: the first of a text or Parquet file, any."""
+INDEX = ("id", "idx", "index", "row", "row_id", "rowid", "row_names", "rownames")
+"""Names of columns that are an index where they are whole numbers, each of them once."""
 
 
 class Heading(NamedTuple):
@@ -90,6 +92,10 @@ class Columns(NamedTuple):
 class Codes(dict[str, float]):
     """Numbers for words, 0, 1, 2, ... in the order in which they come."""
 
+    def of(self, word: str) -> float:
+        """Return the number of a word, whatever space is around it."""
+        return self[word.strip()]
+
     def __missing__(self, word: str) -> float:
         """Give a new word the next number."""
         return self.setdefault(word, float(len(self)))
@@ -146,7 +152,7 @@ def all_finite(table: NDArray[np.float64]) -> bool:
 def refuse_a_count(
     table: NDArray[np.float64], wanted: Sequence[int], names: Sequence[str] | None, columns: Columns, first: int = FEW
 ) -> None:
-    """Refuse a table one of whose columns counts the rows, unless the user chose that column.
+    """Refuse a table one of whose columns numbers the rows, in any order, unless the user chose that column.
 
     ``wanted`` says where the table's columns lie in the file, whose names are ``names``; from ``first`` rows on the
     first column of the file may be an index.
@@ -154,14 +160,24 @@ def refuse_a_count(
     rows, width = table.shape
     if columns.decided or rows < FEW or width < 2:
         return
-    begins = table[0]
-    likely = ((begins == 0.0) | (begins == 1.0)) & (table[1] - begins == 1.0) & (table[-1] - begins == rows - 1.0)
+    low, high = table.min(axis=0), table.max(axis=0)
+    named = [names is not None and names[place].lower() in INDEX for place in wanted]
+    likely = (((low == 0.0) | (low == 1.0)) & (high - low == rows - 1.0)) | np.array(named)
     chosen = {place for word in columns.also for place in matching(word, names, max(wanted) + 1)} if any(likely) else ()
     for column in np.flatnonzero(likely).tolist():
-        place = wanted[column]
-        if rows >= (MANY if place else first) and place not in chosen and (np.diff(table[:, column]) == 1.0).all():
-            name = names[place] if names else ""
-            which = f"column {name or f'number {place} (from 0)'}" if place else "first column"
-            called = f" ({name[:40]})" if name and not place else ""
-            counts = ", ".join(f"{number:g}" for number in table[:3, column])
-            raise columns.decide(f"its {which}{called} counts {counts}, ...", (place and name) or str(place))
+        place, values = wanted[column], table[:, column]
+        if place in chosen or rows < (MANY if place else first) or not _numbers_rows(values):
+            continue
+        name = names[place] if names else ""
+        which = f"column {name or f'number {place} (from 0)'}" if place else "first column"
+        called = f" ({name[:40]})" if name and not place else ""
+        counts = ", ".join(f"{number:.15g}" for number in values[:3])
+        says = "counts" if (np.diff(values) == 1.0).all() else "numbers the rows"
+        raise columns.decide(f"its {which}{called} {says} {counts}, ...", (place and name) or str(place))
+
+
+def _numbers_rows(values: NDArray[np.float64]) -> bool:
+    """Return whether numbers count the rows, or are whole and all different where rows are many."""
+    if (np.diff(values) == 1.0).all():
+        return True
+    return len(values) >= MANY and bool((values == np.round(values)).all()) and np.unique(values).size == len(values)

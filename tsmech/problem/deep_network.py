@@ -287,7 +287,8 @@ class DeepNetwork(FirstLayers, Reports):
 
         s = self.mode_strengths()
         if half is None:
-            half = half_learnt(times, strengths, s, self.depth)
+            clock = self.depth if self.initial in ALIGNED else min(self.depth, 2)  # deeper layers are not balanced
+            half = half_learnt(times, strengths, s, clock)
         steps = float(half.max()) / largest_step(float(s.max()), self.depth)
         return {"learning_time": half, "training_steps": steps, "total_steps": steps + pretraining}
 

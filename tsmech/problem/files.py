@@ -186,7 +186,7 @@ def _parquet_table(pyarrow: Any, file: Any, columns: Columns) -> tuple[NDArray[n
             cells = batch.column(i)
             if i in worded:
                 table[row : row + batch.num_rows, place] = [
-                    worded[i]["" if word is None else str(word)] for word in cells.to_pylist()
+                    worded[i].of("" if word is None else str(word)) for word in cells.to_pylist()
                 ]
             else:
                 table[row : row + batch.num_rows, place] = cells.to_numpy(zero_copy_only=False)

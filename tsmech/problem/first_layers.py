@@ -23,6 +23,9 @@ ALIGNED = ("balanced", "unbalanced")
 LARGEST_STRENGTH = 1e6
 """Largest strength of a mode, and the inverse of the least: weaker and stronger ones are learnt never and at once."""
 
+LEAST_SCALE = 1e-100
+"""Least scale of weights that are drawn, so that no square of them vanishes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FirstLayers(System):
@@ -151,8 +154,11 @@ class FirstLayers(System):
             )
 
     def _check_scales(self) -> None:
-        if self.initial not in ALIGNED and self.initial_scale == 0:
-            raise InputError(f"initial_scale = 0 is not allowed with initial = {self.initial}: it must be above 0")
+        if self.initial not in ALIGNED and self.initial_scale < LEAST_SCALE:
+            given, bound = self.initial_scale, "above 0" if self.initial_scale == 0 else f"at least {LEAST_SCALE:g}"
+            raise InputError(
+                f"initial_scale = {given:g} is not allowed with initial = {self.initial}: it must be {bound}"
+            )
         if self.imbalance == 0:
             return
         if self.initial != "orthogonal" or self.depth != 2:

@@ -23,6 +23,8 @@ Kind = TypeVar("Kind")
 
 FEWEST = 10
 """Least number of known rows."""
+FARTHEST = 1e5
+"""Mean of a column, in its own deviations, beyond which squares about zero lose what varies."""
 STREAM = 15
 """First number of the seeds of the splits."""
 
@@ -91,6 +93,14 @@ class Sample(NamedTuple):
             raise InputError(
                 f"over the {known.size} rows that are known to theory the target {still} is constant: know more rows"
             )
+        if not self.intercept and self.features.kind == "none":
+            mean, spread = table.inputs[known].mean(axis=0), table.inputs[known].std(axis=0)
+            if (far := abs(mean) > FARTHEST * spread).any():
+                i = int(np.argmax(far))
+                raise InputError(
+                    f"intercept = no is not allowed here: column {table.columns[i] if table.columns else i} lies about "
+                    f"{mean[i]:.3g}, over {FARTHEST:g} times its deviation from 0: subtract something from it"
+                )
         if table.repeats is not None and not (table.repeats.explainable(table.targets, known)[0] > 0).all():
             raise InputError(
                 "repeats: over the rows that are known to theory targets vary between stimuli no more than between "

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+NO_NOISE = 1e-60
+"""Noise up to which no number shows it, and powers of its inverse overflow."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LinearTeacher(System):
@@ -95,7 +98,7 @@ class LinearTeacher(System):
     @property
     def noisy(self) -> bool:
         """Whether the training correlations are a noisy draw."""
-        return self.alpha is not None and self.noise > 0
+        return self.alpha is not None and self.noise > NO_NOISE
 
     @property
     def examples(self) -> int:

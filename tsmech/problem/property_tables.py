@@ -21,8 +21,10 @@ Array = NDArray[np.float64]
 ARRAYS = (".npy", ".npz")
 LARGEST_FILE = 1 << 26
 """Bytes of the largest table that is read, and characters of one that is packed."""
-FORBIDDEN = ",[]"
-"""Characters that columns of results use between and around names."""
+COLUMNS = str.maketrans(",[]", ";()")
+"""Characters that columns of results use between and around names, and what stands in their place there."""
+SWITCHES = {"true": "1", "false": "0"}
+"""How tables of what is so and what is not are written as well."""
 
 
 class PropertyTable(NamedTuple):
@@ -38,6 +40,10 @@ class PropertyTable(NamedTuple):
         """Whether every value says that an item has a property (1) or lacks it (0, or -1)."""
         held = set(np.unique(self.values))
         return held <= {0.0, 1.0} or held <= {-1.0, 1.0}
+
+    def item_columns(self) -> tuple[str, ...]:
+        """Return what columns of results call the items: by their names, without the marks that columns use."""
+        return tuple(one.translate(COLUMNS) for one in self.items)
 
     def coherence(self, items: Sequence[str]) -> float:
         """Return the share of the variance of these items' properties that they share."""
@@ -63,7 +69,7 @@ def read_property_table(path: str, name: str) -> PropertyTable:
     """Return the table in a file: text, as it is usually written and packed, or an array of NumPy.
 
     A text has a header of property names, and a row for each item that begins with its name; an index before the names
-    is left out.  Items and properties of an array are named by their numbers, from 0.
+    is left out.  True and False are 1 and 0.  Items and properties of an array are named by their numbers, from 0.
 
     Raises
     ------
@@ -107,7 +113,7 @@ def _cells(path: str, what: str) -> tuple[list[str], list[list[str]]]:
     except UNREADABLE as error:
         reason = error.strerror or error if isinstance(error, OSError) else error
         raise InputError(f"{what} cannot be read: {reason}") from None
-    header = [cell.strip() for cell in header]
+    header = [" ".join(cell.split()) for cell in header]
     if len(header) > 1 and all(len(row) == len(header) + 1 for row in rows):
         header = ["", *header]  # as R writes row names: without one of their own
     indexed = not header[0] or index_by_name(header[0])
@@ -130,8 +136,9 @@ def _tabulate(header: list[str], rows: list[list[str]], what: str) -> PropertyTa
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise InputError(f"{what} is ragged: row {number} has {len(row)} cells, the header {len(header)}")
-        items.append(row[0].strip())
+        items.append(" ".join(row[0].split()))
         for column, cell in enumerate(map(str.strip, row[1:])):
+            cell = SWITCHES.get(cell.lower(), cell)
             if not text_tables.is_number(cell):
                 fault = text_tables.fault_of(cell) or ": no number"
                 raise InputError(f"{what} holds {shown(cell)} in row {number}, column {column + 2}{fault}")
@@ -140,15 +147,16 @@ def _tabulate(header: list[str], rows: list[list[str]], what: str) -> PropertyTa
     if wrong.size:
         row_of, column_of = wrong[0]
         raise InputError(f"{what} holds {values[row_of, column_of]} in row {row_of + 2}, column {column_of + 2}")
-    for kind, names in (("item", items), ("property", properties)):
+    table = PropertyTable(values, tuple(items), tuple(properties))
+    for kind, names in (("item", table.item_columns()), ("property", table.properties)):
         seen: set[str] = set()
         for place, one in enumerate(names):
-            if not one or printable(one) != one or any(letter in one for letter in FORBIDDEN):
-                raise InputError(f"{what} names {kind} {place + 1} {shown(one)}: a printable name without {FORBIDDEN}")
+            if not one or printable(one) != one:
+                raise InputError(f"{what} names {kind} {place + 1} {shown(one)}: it must have a printable name")
             if one in seen:
                 raise InputError(f"{what} has the {kind} {shown(one)} twice")
             seen.add(one)
-    return PropertyTable(values, tuple(items), tuple(properties))
+    return table
 
 
 def _refuse_twins(table: PropertyTable, what: str) -> None:

@@ -109,12 +109,15 @@ def half_learnt(
     ends
         What is to be learnt of each mode, shape (modes,), above 0.
     depth
-        Layers of weights.
+        Layers whose clock the modes keep to between two times.
 
     Notes
     -----
-    Between two times what is missing is taken to decay exponentially in one layer, what is learnt over what is missing
-    to grow exponentially in more: what they do in one and two layers that are balanced.
+    Between two times a mode is taken to be learnt as one of balanced layers is, which is exact of these.
+
+    References
+    ----------
+    theory/deep_linear.md, eqs. 6-9.
     """
     found = np.full(ends.size, math.nan)
     for mode, share in enumerate((strengths / ends).T):
@@ -130,14 +133,24 @@ def half_learnt(
 
 def _clock_share(shares: NDArray[np.float64], depth: int) -> float:
     """Return how far between two times, at which these shares of a mode are learnt, one half is."""
-    before, after = (float(min(one, 1.0 - ROUNDING)) for one in shares)
-    if depth == 1:
-        start, half, end = (-math.log1p(-one) for one in (before, 0.5, after))
-    elif before > 0.0:
-        start, half, end = (math.log(one / (1.0 - one)) for one in (before, 0.5, after))
-    else:
-        start, half, end = before, 0.5, after
+    start, half, end = (_clock(float(min(one, 1.0 - ROUNDING)), depth) for one in (shares[0], 0.5, shares[1]))
+    if not math.isfinite(start):
+        start, half, end = float(shares[0]), 0.5, float(shares[1])
     return (half - start) / (end - start)
+
+
+def _clock(share: float, depth: int) -> float:
+    """Return the time at which balanced layers have learnt a share of a mode, but for its unit and zero."""
+    if depth == 1:
+        return -math.log1p(-share)
+    if share <= 0.0:
+        return -math.inf
+    if depth == 2:
+        return math.log(share / (1.0 - share))
+    from scipy.special import hyp2f1
+
+    power = 2.0 / depth - 1.0
+    return float(share**power / (2 - depth) * hyp2f1(1.0, power, 2.0 / depth, share))
 
 
 def first_above(times: NDArray[np.float64], values: NDArray[np.float64], level: float) -> float:

@@ -23,6 +23,8 @@ ALIKE = 1e-12
 """Relative scatter below which a column counts as constant."""
 REPEATED = 0.1
 """Share of rows with the inputs of an earlier one from which on that is said."""
+COPIED = 1e-6
+"""Largest distance of a column from the target in other units, over the column's spread: as what is printed rounds."""
 SAME = 1e-6
 """Share of a column's variance between repeats of one stimulus from which on that is said."""
 LEAST, MOST = 1e-50, 1e50
@@ -83,10 +85,14 @@ class Table(NamedTuple):
     """By target, where it was two words: its name and which of them is 1."""
     two_valued: tuple[str, ...] = ()
     """Targets with two values, which are -1 and 1 here."""
+    copies: tuple[str, ...] = ()
+    """In words, inputs that are a target in other units."""
+    columns: tuple[str, ...] = ()
+    """Names of the inputs; none in a made-up table."""
 
     def oddities(self) -> list[str]:
         """Return in words what is odd about the rows."""
-        words, count = [], len(self.inputs)
+        words, count = list(self.copies[:3]), len(self.inputs)
         if self.two_valued:
             several = len(self.two_valued) > 1
             named = ", ".join(self.two_valued[:3]) + (", ..." if len(self.two_valued) > 3 else "")
@@ -249,7 +255,8 @@ def checked(
                 f"so that it varies by {LEAST:g} at least and is at most {MOST:g}"
             )
     _refuse_copies(inputs, targets, columns, names, where)
-    return Table(inputs, targets, names, repeats, *_repeated(inputs, targets))
+    copies = _copies(inputs, targets, columns, names)
+    return Table(inputs, targets, names, repeats, *_repeated(inputs, targets), copies=copies, columns=tuple(columns))
 
 
 def signed(table: Table, rows: Rows) -> Table:
@@ -328,6 +335,23 @@ def _refuse_copies(inputs: Array, targets: Array, columns: list[str], names: tup
                     f"{where}: column {columns[column]} is the target {target} itself: leave it out by "
                     f"columns = -{columns[column]}"
                 )
+
+
+def _copies(inputs: Array, targets: Array, columns: list[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return in words which inputs are a target in other units: a line through its ends meets all rows."""
+    found = []
+    for i, target in enumerate(names):
+        y = targets[:, i]
+        low, high = int(y.argmin()), int(y.argmax())
+        share = (y - y[low]) / (y[high] - y[low])
+        spread = inputs[high] - inputs[low]
+        left = np.abs(inputs[:FEWEST_ROWS] - inputs[low] - share[:FEWEST_ROWS, None] * spread)
+        for column in np.flatnonzero((left <= COPIED * np.abs(spread)).all(axis=0) & (spread != 0.0)):
+            apart = np.abs(inputs[:, column] - inputs[low, column] - share * spread[column]).max()
+            if apart <= COPIED * abs(spread[column]):
+                name = columns[column]
+                found.append(f"column {name} is the target {target} in other units: leave it out by columns = -{name}")
+    return tuple(found)
 
 
 def _repeated(inputs: Array, targets: Array) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import io
 import itertools
 import lzma
 import re
+import string
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -31,6 +32,8 @@ MISSING = ("", "na", "n/a", "#n/a", "nan", "null", ".", "?")
 DECLARED = re.compile(r'"?sep=.?"?')
 """A first line that tells a spreadsheet the separator."""
 THOUSANDS = re.compile(r"[+-]?\d{1,3}([ ,.'_\u00a0\u2009\u202f]\d{3})+([.,]\d*)?")
+MINUS = str.maketrans("\u2212\u2013", "--")
+"""The minus and the dash that typesetting puts in place of a hyphen."""
 LONGEST_LINE = 1 << 26
 """Longest line of a table in characters: a file without line ends would be read into memory whole."""
 
@@ -138,7 +141,7 @@ def _numbers(
         header=None,
         usecols=None if len(wanted) == layout.width else list(wanted),
         dtype={column: np.float64 for column in wanted if column not in codes} if codes else np.float64,
-        converters={column: numbers.__getitem__ for column, numbers in codes.items()} or None,
+        converters={column: numbers.of for column, numbers in codes.items()} or None,
         na_filter=False,
         low_memory=False,
         skipinitialspace=True,
@@ -201,13 +204,13 @@ def separator_of(sample: Sequence[str]) -> str:
     return best or next((s for s in SEPARATORS if len(split(sample[0], s)) > 1), ",")
 
 
-def split(line: str, separator: str) -> list[str]:
-    """Return the cells of a line."""
+def split(line: str, separator: str, blank: str | None = None) -> list[str]:
+    """Return the cells of a line without the space around them, or the letters of ``blank``."""
     if separator == " ":
         line = " ".join(line.split())
     if separator not in line and len(line) > csv.field_size_limit():
         return [line.strip()]  # a wide table, tried with the separator of another: too long for one cell of csv's
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
+    return [cell.strip(blank) for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
 
 
 def _words(cells: Sequence[str]) -> bool:
@@ -261,7 +264,7 @@ def _fault(path: str, layout: Layout, wanted: Sequence[int]) -> ValueError | Non
     """Return the error for the first cell of the chosen columns that holds no number, or None."""
     with closing(lines_of(path)) as lines:
         for number, line in enumerate(lines, start=1):
-            cells = split(line, layout.separator)
+            cells = split(line, layout.separator, string.whitespace)  # pandas reads no other space around a number
             if number <= layout.header:
                 continue
             if len(cells) != layout.width:
@@ -300,6 +303,10 @@ def fault_of(cell: str) -> str:
     """Return in words why a cell is not a number, where that can be told."""
     if is_missing(cell):
         return ", a missing value: leave out its row, or its column"
+    if is_number(cell.translate(MINUS)):
+        return ", a sign for print: write minus as -"
+    if is_number(cell.strip()):
+        return ", a space that is no plain one: write the number without it"
     if like_number(cell):
         return ", a decimal comma: write decimals with a point"
     return ", separators of thousands: write digits alone" if THOUSANDS.fullmatch(cell) else ""

@@ -17,7 +17,7 @@ Rows = NDArray[np.intp]
 BLOCK = 1 << 21
 """Numbers of a block of rows."""
 CANDIDATES = 40
-"""Penalties among which cross-validation chooses: from 1e-5 to 1e4 times the mean eigenvalue."""
+"""Penalties among which cross-validation chooses: from 1e-5 to 1e4 times the mean eigenvalue about the mean."""
 WEAK = 1e-12
 """Eigenvalues below this share of the largest count as zero where there is no penalty."""
 
@@ -250,7 +250,7 @@ def _cross_validated(x: Array, y: Array, intercept: bool) -> Array:
         return np.ones(y.shape[1])  # inputs that do not vary: every penalty gives the mean
     values, vectors = values[kept], vectors[:, kept]
     u = vectors if m <= p else x @ (vectors / np.sqrt(values))
-    candidates = np.geomspace(1e-5, 1e4, CANDIDATES) * values.mean()
+    candidates = np.geomspace(1e-5, 1e4, CANDIDATES) * ((x - x.mean(axis=0)) ** 2).sum() / values.size
     share = values[:, None] / (values[:, None] + candidates)
     left = np.maximum(1.0 - (u * u) @ share - (1.0 / m if intercept else 0.0), 1e-9)
     along = u.T @ y

@@ -17,6 +17,8 @@ from tsmech.sims.deep_network import directions, sharpness
 Array = NDArray[np.float64]
 
 DIVERGED = 1e6
+TINY = 1e-140
+"""Least size of weights whose squares are numbers."""
 
 
 class Weights(NamedTuple):
@@ -170,7 +172,8 @@ def new_output(weights: Weights, fresh: Weights, mapping: Mapping, *, aligned: b
     decoders = fresh.decoders
     if aligned and decoders.size:
         hidden = weights.encoders @ mapping.inputs
-        hidden = hidden / np.linalg.norm(hidden, axis=1, keepdims=True)
+        lengths = np.linalg.norm(hidden, axis=1, keepdims=True)
+        hidden = hidden / np.where(lengths > 0.0, lengths, 1.0)  # of modes that common units do not carry there is none
         strengths = np.linalg.norm(np.einsum("kos,mkoh->mksh", mapping.outputs, decoders), axis=3)
         decoders = np.einsum("kos,mks,mhs->mkoh", mapping.outputs, strengths, hidden, optimize=True)
     return Weights(weights.encoders, decoders, fresh.own_encoders, fresh.own_decoders)
@@ -214,7 +217,7 @@ def _follow(velocity: Callable[[Array], Array], flat: Array, times: Array, step:
     from scipy.integrate import solve_ivp
 
     bound = DIVERGED * max(1.0, float(abs(flat).max(initial=0.0)))
-    floor = 1e-9 * max(float(np.sqrt(np.mean(flat**2))), 1e-12)
+    floor = 1e-9 * max(float(np.sqrt(np.mean(flat**2))), TINY)
     before = 0.0
     for time in times:
         if step > 0:

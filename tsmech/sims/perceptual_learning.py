@@ -25,6 +25,15 @@ def random_readout(neurons: int, strength: float, rng: Generator) -> Array:
     return np.asarray(strength / np.sqrt(neurons) * rng.standard_normal(neurons))
 
 
+def network(layers: Sequence[Array], half: Array, noise: float) -> Network:
+    """Return a network whose loss is the mean over noisy responses (eq. 2)."""
+    square = float(half @ half)
+    power = noise**2 + square
+    # X with X Xᵀ the covariance σ² 1 + d dᵀ, and Y with Y Xᵀ = d
+    root = noise * np.eye(half.size) + (np.sqrt(power) - noise) * np.outer(half, half) / square
+    return Network(layers, Task(half[None] / np.sqrt(power), root))
+
+
 def descend(layers: Sequence[Array], half: Array, noise: float, times: Array, step: float) -> Iterator[list[Array]]:
     """Yield the layers at the times, trained on the mean over noisy responses; fewer where they diverge.
 
@@ -41,13 +50,9 @@ def descend(layers: Sequence[Array], half: Array, noise: float, times: Array, st
     step : float
         Of gradient descent; 0 is gradient flow.
     """
-    square = float(half @ half)
-    power = noise**2 + square
-    # X with X Xᵀ the covariance σ² 1 + d dᵀ, and Y with Y Xᵀ = d
-    root = noise * np.eye(half.size) + (np.sqrt(power) - noise) * np.outer(half, half) / square
-    network = Network(layers, Task(half[None] / np.sqrt(power), root))
-    for _ in network.follow(times, step):
-        yield [one.copy() for one in network.layers()]
+    student = network(layers, half, noise)
+    for _ in student.follow(times, step):
+        yield [one.copy() for one in student.layers()]
 
 
 def oja(

@@ -84,6 +84,8 @@ class Knowledge(NamedTuple):
     """Inner products of the items' representations, shape (T, items, items)."""
     backward: Array
     """Square of the property's own representation, shape (T,)."""
+    longest: Array
+    """The largest such square of all properties, shape (T,)."""
 
 
 class Question(NamedTuple):
@@ -119,7 +121,7 @@ def learn(
     """
     correlations = teacher.correlations
     network = Network(layers, Task(correlations, tanh=tanh))
-    kept: list[tuple[Array, float, Array, float, Array, float]] = []
+    kept: list[tuple[Array, float, Array, float, Array, float, float]] = []
     for _ in network.follow(times, step):
         product = network.output()
         hidden = product if len(layers) == 1 else network.layers()[0]
@@ -132,7 +134,7 @@ def learn(
                 product[question.property] * question.scale,
                 illusion(product, question),
                 hidden.T @ hidden,
-                float((network.layers()[-1][question.property] ** 2).sum()),
+                *_squares(network.layers()[-1], question.property),
             )
         )
     return _gather(kept, len(teacher.strengths), correlations.shape[1])
@@ -164,7 +166,7 @@ def decouple(layers: Array, teacher: Teacher, question: Question, times: Array, 
                 product[question.property] * question.scale,
                 illusion(product, question),
                 (inputs * hidden**2) @ inputs.T,
-                float(((outputs[question.property] * w[-1]) ** 2).sum()),
+                *_squares(outputs * w[-1], question.property),
             )
         )
     return _gather(kept, len(teacher.strengths), len(inputs))
@@ -177,8 +179,16 @@ def illusion(product: Array, question: Question) -> float:
     return max(0.0, float((product * question.lacking).max()) * question.scale)
 
 
-def _gather(kept: Sequence[tuple[Array, float, Array, float, Array, float]], modes: int, items: int) -> Knowledge:
+def _squares(rows: Array, place: int) -> tuple[float, float]:
+    """Return the square of one row, and the largest square of all."""
+    squares = (rows**2).sum(axis=1)
+    return float(squares[place]), float(squares.max())
+
+
+def _gather(
+    kept: Sequence[tuple[Array, float, Array, float, Array, float, float]], modes: int, items: int
+) -> Knowledge:
     count = len(kept)
-    columns = list(zip(*kept, strict=True)) or [()] * 6
-    shapes = ((count, modes), (count,), (count, items), (count,), (count, items, items), (count,))
+    columns = list(zip(*kept, strict=True)) or [()] * 7
+    shapes = ((count, modes), (count,), (count, items), (count,), (count, items, items), (count,), (count,))
     return Knowledge(*(np.array(one, float).reshape(shape) for one, shape in zip(columns, shapes, strict=True)))

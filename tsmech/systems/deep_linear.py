@@ -53,8 +53,8 @@ class DeepLinear(LinearTeacher, DeepNetwork):
     ``reduced`` follows the modes alone, which start aligned with ``initial`` balanced or unbalanced; the network of
     ``direct`` has its modes in random directions.  ``saddle_index`` is the number of negative curvatures at the saddle
     whose learnt modes the network has (more than half); with ``hessian`` that of the network itself, measured.
-    ``learning_time`` of simulations, and of theory with noise or of several layers in any directions, is interpolated
-    between the times reported, NaN where these begin later; ``training_steps`` is that of the slowest mode in units of
+    ``learning_time`` of simulations, and of theory with noise, is interpolated between the times reported, NaN where
+    these begin later; ``training_steps`` is that of the slowest mode in units of
     the largest stable step, and ``total_steps`` counts the pretraining too.
 
     Examples

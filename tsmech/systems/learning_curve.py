@@ -279,7 +279,7 @@ class LearningCurve(System):
         table, known = self.table(), self._sample().decomposed()
         words = table.oddities()
         told = [table.names[i] for i in np.flatnonzero(known.loo.min(axis=0) < ALL * known.variance)]
-        if told:
+        if told and not table.copies:
             words.append(
                 f"the inputs determine {shown(', '.join(told), 100)} to {ALL:g} of the variance: is a copy of it among "
                 "them?"

@@ -174,12 +174,6 @@ class Multitasking(Reports):
                 f"teacher_strengths has {s.size} values: with inputs = {self.inputs} and outputs = {self.outputs} "
                 f"there are at most {min(self.inputs, self.outputs)} modes"
             )
-        for units, whose in ((self.common_units, "common"), (self.own_units, "own")):
-            if 0 < units < s.size:
-                raise InputError(
-                    f"share = {self.share:g} is not allowed with width = {self.width}: {units} {whose} units for "
-                    f"{s.size} modes; give none, or as many as modes"
-                )
         if self.initial_strength > s.min():
             raise InputError(
                 f"initial_strength = {self.initial_strength:g} is not allowed: it must be at most that of the weakest "
@@ -251,6 +245,9 @@ class Multitasking(Reports):
     def remark(self) -> str | None:
         """Return what theory leaves out."""
         remarks = ["theory is gradient flow, the limit step → 0"] if self.step > 0 else []
+        for units, whose in ((self.common_units, "common"), (self.own_units, "own")):
+            if 0 < units < len(self.mode_strengths()):
+                remarks.append(f"share = {self.share:g} leaves {units} {whose} units, for the strongest modes alone")
         if self.initial == "small":
             remarks.append("theory treats small random weights as aligned pathways of the strengths that grow")
         return "; ".join(remarks) or None
@@ -271,7 +268,8 @@ class Multitasking(Reports):
                 (self.initial_strength * units / self.width) ** 0.5 for units in (self.common_units, self.own_units)
             )
             found = (common, common, own, own)
-        return np.repeat(np.array(found)[:, None], len(self.mode_strengths()), axis=1)
+        units = np.repeat([self.common_units, self.own_units], 2)
+        return np.array(found)[:, None] * (np.arange(len(self.mode_strengths())) < units[:, None])
 
     # Answers
 

@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 STARTS = ("small_readout", "balanced", "random")
 RULES = ("gradient", "hebbian")
+MOST_PASSED = 100
+"""Powers of ten by which hidden layers may change the strength of inputs at the start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +181,12 @@ class PerceptualLearning(Reports):
         rows = len(Reports.times(self)) * (10 if self.rule == "gradient" else 10 + self.neurons)
         if short := shortage(8.0 * self.neurons * (self.neurons * (4 * self.depth + 8) + rows), "the network"):
             raise InputError(f"neurons = {self.neurons} is not allowed: {short}")
+        passed = (self.depth - 1) * math.log10(self.initial_gain)
+        if abs(passed) > MOST_PASSED:
+            raise InputError(
+                f"initial_gain = {self.initial_gain:g} with depth = {self.depth} is not allowed: hidden layers make "
+                f"inputs 10^{passed:.0f} times as strong, 10^{MOST_PASSED} is the most, 10^-{MOST_PASSED} the least"
+            )
         if self.noise == 0 and self.decision_noise == 0:
             raise InputError("noise and decision_noise are both 0: every answer would be correct")
         if self.rule == "hebbian" and self.depth != 2:
@@ -192,7 +200,7 @@ class PerceptualLearning(Reports):
         task = self.task()
         if task.strength < 1e-9:
             raise InputError(f"difference = {self.difference:g} is not allowed: no neuron tells the orientations apart")
-        if self.step > 0 and self.step > (largest := self.largest_step()):
+        if self.step > 0 and self.step > (largest := min(self.largest_step(), self._first_largest_step())):
             raise InputError(f"step = {self.step:g} is not allowed: gradient descent is stable up to {largest:.6g}")
         self.times()
 
@@ -219,18 +227,31 @@ class PerceptualLearning(Reports):
         return self.initial_gain if self.initial == "balanced" else self.initial_readout
 
     def largest_step(self) -> float:
-        """Return the largest stable step of gradient descent at the solution."""
-        from tsmech.theory.perceptual_learning import tuned_mode
+        """Return the largest stable step of gradient descent at the solution, or of Oja's rule from its start."""
+        from tsmech.theory.perceptual_learning import solution
 
-        task, depth = self.task(), self.depth
+        task, g = self.task(), self.initial_gain
         if self.rule == "hebbian":
-            return 1.0 / float(np.linalg.eigvalsh(task.second_moment).max())
-        ends = tuned_mode(
-            [0.0, 1e6 / task.power], task.strength, task.power, self.initial_gain, self.first_readout(), depth
-        )
-        w, r = max(self.initial_gain, float(ends.hidden[-1])), float(abs(ends.readout[-1]))
-        curvature = w ** (2 * depth - 2) + (depth - 1) * (w ** (depth - 2) * r) ** 2 if depth > 1 else 1.0
-        return 2.0 / (task.power * curvature)
+            # modes of C at a gain above 1 jump back and forth (eq. 10); the readout follows by steps of its own
+            top = float(np.linalg.eigvalsh(task.second_moment).max())
+            return 1.0 / max(top, top * (g**2 - 1.0) / 2.0, task.power * g**2 / 2.0)
+        w, r = solution(task.strength / task.power, g, self.first_readout(), self.depth)
+        below = np.arange(self.depth - 1)
+        along = task.power * (w ** (2 * self.depth - 2) + below.size * w ** (2 * self.depth - 4) * r**2)
+        across = g ** (2 * self.depth - 2) + r**2 * float((w ** (2 * below[::-1]) * g ** (2 * below)).sum())
+        return 2.0 / max(along, self.noise**2 * across)
+
+    def _first_largest_step(self) -> float:
+        """Return the largest stable step at the start; a random readout is that of seed 0."""
+        from tsmech.sims.deep_network import sharpness
+        from tsmech.sims.perceptual_learning import network
+
+        if self.rule == "hebbian" or self.depth == 1:
+            return math.inf
+        layers = self._first_layers(np.random.default_rng(0))
+        found = network(layers, self.task().half, self.noise)
+        steepest = sharpness(found.plain_velocity, found.flat)
+        return 2.0 / steepest if steepest > 0.0 else math.inf
 
     def times(self) -> Array:
         """Return the times of the report: with a step those at which one ends."""
@@ -278,32 +299,41 @@ class PerceptualLearning(Reports):
         """Return one training of all weights."""
         from tsmech.sims import perceptual_learning as sims
 
-        task = self.task()
-        readout = self.first_readout() * task.direction
-        if self.initial == "random":
-            readout = sims.random_readout(self.neurons, self.initial_readout, rng)
-        layers = sims.first_layers(self.depth, self.initial_gain, readout)
-        shared = self.times(), self.step
+        task, layers = self.task(), self._first_layers(rng)
+        readout, shared = layers[-1][0], (self.times(), self.step)
         if self.rule == "hebbian":
             states = sims.oja(layers, task.half, self.noise, task.second_moment, *shared)
         else:
             states = sims.descend(layers, task.half, self.noise, *shared)
         return self._network_curve(states, readout)
 
+    def _first_layers(self, rng: np.random.Generator) -> list[Array]:
+        """Return the weights at the start, of which a random readout is drawn."""
+        from tsmech.sims import perceptual_learning as sims
+
+        readout = self.first_readout() * self.task().direction
+        if self.initial == "random":
+            readout = sims.random_readout(self.neurons, self.initial_readout, rng)
+        return sims.first_layers(self.depth, self.initial_gain, readout)
+
     def _mode_curve(self, strengths: Array) -> Curve:
         """Return the curve of layers whose strengths along the mode are known, shape (T, depth)."""
         task, g, direction = self.task(), self.initial_gain, self.task().direction
         start = np.append(np.full(self.depth - 1, g), self.first_readout())
         moved = strengths[:, :1] - g if self.depth > 1 else np.zeros((len(strengths), 1))
-        through = strengths[:, :-1].prod(axis=1)[:, None] ** 2
-        share = (task.tests @ direction) ** 2 / np.maximum((task.tests**2).sum(axis=1), 1e-300)
+        along = task.tests @ direction
+        across = task.tests - along[:, None] * direction
+        gained = (strengths[:, :-1] / g).prod(axis=1)[:, None] ** 2
+        whole = (task.tests**2).sum(axis=1)
+        share = np.divide(along**2, whole, out=np.zeros_like(whole), where=whole > 0)
+        kept = np.divide((across**2).sum(axis=1), whole, out=np.ones_like(whole), where=whole > 0)
         return self._curve(
             strengths.prod(axis=1)[:, None] * direction,
             moved * direction * (direction @ task.slope),
             moved * direction * (direction @ task.mean),
             abs(moved * direction),
             abs(strengths - start),
-            np.sqrt(1.0 - share + share * through / g ** (2 * self.depth - 2)),
+            np.sqrt(kept + share * gained),
         )
 
     def _network_curve(self, states: Iterable[Sequence[Array]], readout: Array) -> Curve:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+ROUNDING = 1e-14
+"""Length of a representation, as a share of the longest, up to which there is none."""
 SHOWN_ITEMS = 40
 """Most items whose similarity matrix is reported entry by entry; :meth:`SemanticDevelopment.similarities` has all."""
 
@@ -257,6 +259,7 @@ class SemanticDevelopment(ItemTable, DeepNetwork):
             question.scale * said.illusion,
             said.similarity,
             said.backward,
+            said.longest,
         )
 
     def drawn(self, rng: np.random.Generator) -> "tuple[Teacher, FirstWeights]":
@@ -311,16 +314,16 @@ class SemanticDevelopment(ItemTable, DeepNetwork):
         every, rows = self.times(), len(known.missing)
         times = every[:rows]
         item = self.__dict__["_asked"][1] or 0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            projection = known.similarity[:, item] / known.similarity[:, item, item, None]
-            new_item = known.responses / (self.question().scale * known.backward[:, None])
+        squares = np.diagonal(known.similarity, axis1=1, axis2=2)
+        projection = _shares(known.similarity[:, item], squares[:, item], squares.max(axis=1))
+        new_item = _shares(known.responses / self.question().scale, known.backward, known.longest)
         found = {
             "strengths": known.strengths,
             "train_error": known.missing / 2,
             "embedding": embed(known.similarity),
             "responses": known.responses,
-            "projection": np.where(np.isfinite(projection), projection, np.nan),
-            "new_item": np.where(np.isfinite(new_item), new_item, np.nan),
+            "projection": projection,
+            "new_item": new_item,
         }
         if self.question().lacking is not None:
             found["illusion"] = known.illusion
@@ -335,5 +338,11 @@ class SemanticDevelopment(ItemTable, DeepNetwork):
         """Return the names of items along the axes of what is reported, where a file names them."""
         if self.table is None:
             return {}
-        names = self.items_and_properties().items
+        names = self.items_and_properties().item_columns()
         return {"item": names, "other item": names} if "similarity" in found else {"item": names}
+
+
+def _shares(products: Array, squares: Array, largest: Array) -> Array:
+    """Return products with a representation over its square, shape (T, items); NaN where that is rounding alone."""
+    known = squares > ROUNDING**2 * largest
+    return np.where(known[:, None], products / np.where(known, squares, 1.0)[:, None], np.nan)

@@ -95,7 +95,7 @@ def race(times: ArrayLike, strengths: ArrayLike, start: Pathways, tasks: int) ->
             [tasks * missing * decoder, missing * encoder, missing * own_decoder, missing * own_encoder]
         )
 
-    floor = RTOL * max(float(first[first > 0].min(initial=1.0)), 1e-12)
+    floor = RTOL * float(first[first > 0].min(initial=1.0))
     found, said = odeint(
         velocity, first.ravel(), np.concatenate([[0.0], t]), rtol=RTOL, atol=floor, tfirst=True, full_output=True,
         mxstep=100_000,

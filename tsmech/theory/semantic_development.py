@@ -101,6 +101,8 @@ class Beliefs(NamedTuple):
     """Inner products of the items' representations, shape (T, items, items)."""
     backward: Array
     """Square of the property's own representation, shape (T,)."""
+    longest: Array
+    """The largest such square of all properties, shape (T,)."""
 
 
 def beliefs(layers: Array, properties: Array, items: Array, place: int, lacking: Array | None) -> Beliefs:
@@ -138,7 +140,8 @@ def beliefs(layers: Array, properties: Array, items: Array, place: int, lacking:
             illusion[time] = max(np.where(lacking, (properties * learnt) @ items.T, 0.0).max(), 0.0)
     first = (strengths if layers.shape[1] == 1 else layers[:, 0]) ** 2
     similarity = np.einsum("im,tm,jm->tij", items, first, items, optimize=True)
-    return Beliefs(responses, illusion, similarity, layers[:, -1] ** 2 @ properties[place] ** 2)
+    squares = layers[:, -1] ** 2 @ properties.T**2
+    return Beliefs(responses, illusion, similarity, squares[:, place], squares.max(axis=1))
 
 
 def most_illusory(outputs: Array, strengths: Array, inputs: Array, lacking: Array) -> int:

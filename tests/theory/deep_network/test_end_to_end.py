@@ -40,6 +40,21 @@ def test_aligned_modes_follow_their_own_equation(depth: int) -> None:
     assert found.gradient_norm == pytest.approx(np.sqrt((slopes**2).sum(axis=1)), abs=1e-8 * depth * STRENGTHS.max())
 
 
+@pytest.mark.parametrize("depth", [2, 3, 5])
+def test_half_learning_depends_on_no_report(depth: int) -> None:
+    """Closed forms of aligned modes, from two late times; later than the last, or from beyond it, there is none."""
+    initial = np.array([0.02, 0.1])
+    known = half_times(STRENGTHS, initial, depth)
+    for curve in (product_curve, two_layer_curve)[: 1 if depth > 2 else 2]:
+        for times in ([5.0, 50.0], np.linspace(0.0, 50.0, 500)):
+            found = curve(times, MODES, turned(initial, depth, [MODES[2], MODES[0]])).half
+            assert found == pytest.approx(known, rel=1e-6)
+        soon = curve([0.0, known.max() * 0.999], MODES, turned(initial, depth, [MODES[2], MODES[0]])).half
+        assert soon == pytest.approx(np.where(known < known.max(), known, np.nan), rel=1e-6, nan_ok=True)
+        beyond = curve([0.0, 50.0], MODES, turned(np.array([1.2, 0.1]), depth, [MODES[2], MODES[0]])).half
+        assert beyond == pytest.approx([np.nan, half_times([1.0], [0.1], depth)[0]], rel=1e-6, nan_ok=True)
+
+
 def test_two_layers_in_any_directions_are_those_of_the_riccati_equation() -> None:
     start = [0.3 * orthonormal(4, 3, 3).T, 0.3 * orthonormal(5, 3, 4)]
     found, other = product_curve(TIMES, MODES, start), two_layer_curve(TIMES, MODES, start)

@@ -139,7 +139,7 @@ class Network:
             duration,
             first_step=min(self._pace, duration) if self._pace else None,
             rtol=RTOL,
-            atol=RTOL * max(min(size, 1.0), 1e-12),
+            atol=RTOL * (min(size, 1.0) if size > 0.0 else 1e-12),
         )
         errors = self._work[1][-self.task.targets.size :]
         learnt = RTOL * float(np.linalg.norm(self.task.targets))

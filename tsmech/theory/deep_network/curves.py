@@ -4,7 +4,7 @@ Equation numbers are those of ``theory/deep_linear.md``.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,9 @@ Array = NDArray[np.float64]
 
 ROUNDING = 1e-15
 """Relative rounding of a root, and for each layer of the power that takes it back."""
+LOOKS, FIRST_LOOK, NARROW = 127, 1e-5, 1e-4
+"""At how many times half learning is looked for, the first as a share of the last, and the share of itself between two
+times from which on it lies on a straight line, to 1e-8."""
 
 
 class LearningCurve(NamedTuple):
@@ -32,7 +35,8 @@ class LearningCurve(NamedTuple):
     layers: Array | None = None
     """Strengths of the layers where the modes are aligned, shape (T, depth, modes): as many modes as the width has."""
     half: Array | None = None
-    """When each mode is half learnt, shape (modes,), NaN where it never is; None where that is read off the curve."""
+    """When each mode is half learnt, shape (modes,), NaN where it never is (without a closed form: by the last time);
+    None where that is read off the curve."""
 
 
 class TwoLayers(NamedTuple):
@@ -185,11 +189,53 @@ def two_layer_curve(times: ArrayLike, modes: Modes, start: Sequence[Array]) -> L
     """
     from tsmech.theory.deep_network.riccati import measure
 
-    begun, blocks, count = prepare(modes, *start), in_blocks(times), np.size(times)
-    learnt, error, squared = np.empty((len(blocks), len(modes[1]), LANES)), *np.empty((2, *blocks.shape))
-    measure(begun.problem, blocks, modes[1], learnt, error, squared)
-    strengths = learnt.transpose(0, 2, 1).reshape(-1, len(modes[1]))[:count]
-    return LearningCurve(strengths, error.ravel()[:count], np.sqrt(squared.ravel()[:count]))
+    problem = prepare(modes, *start).problem
+
+    def measured(times: ArrayLike) -> tuple[Array, Array, Array]:
+        blocks, count = in_blocks(times), np.size(times)
+        learnt, error, squared = np.empty((len(blocks), len(modes[1]), LANES)), *np.empty((2, *blocks.shape))
+        measure(problem, blocks, modes[1], learnt, error, squared)
+        strengths = learnt.transpose(0, 2, 1).reshape(-1, len(modes[1]))
+        return strengths[:count], error.ravel()[:count], squared.ravel()[:count]
+
+    every = np.asarray(times, float)
+    strengths, error, squared = measured(every)
+    half = _half_learnt(lambda times: measured(times)[0], modes[1], every, strengths)
+    return LearningCurve(strengths, error, np.sqrt(squared), half=half)
+
+
+def _half_learnt(strengths: Callable[[Array], Array], ends: Array, times: Array, known: Array) -> Array:
+    """Return when modes first come to half of their ends, shape (modes,); NaN of those that do not, or are beyond it.
+
+    Parameters
+    ----------
+    strengths : callable
+        Strengths at times of shape (T,), shape (T, modes).
+    ends : ndarray, shape (modes,)
+    times, known : ndarray, shapes (T,) and (T, modes)
+        Times of which the last is the last that counts, and the strengths then.
+    """
+    last = float(times[-1])
+    if times[0] > 0.0 or 0 < times.size < LOOKS:
+        times = np.append(0.0, np.geomspace(FIRST_LOOK * last, last, LOOKS))
+        known = strengths(times)
+    before = known < ends / 2.0
+    modes = np.flatnonzero(before[0] & ~before.all(axis=0))
+    if modes.size == 0:
+        return np.full(ends.shape, np.nan)
+    wanted, each = ends[modes] / 2.0, np.arange(modes.size)
+    first = np.argmin(before[:, modes], axis=0)
+    low, high, shares = times[first - 1], times[first], np.linspace(0.0, 1.0, max(4, LANES // modes.size))
+    under, over = known[first - 1, modes], known[first, modes]
+    while (high - low > NARROW * high).any():
+        inner = low + (high - low) * shares[:, None]
+        seen = strengths(inner.ravel()).reshape(*inner.shape, -1)[:, each, modes]
+        seen[0], seen[-1] = under, over
+        first = np.maximum(np.argmax(seen >= wanted, axis=0), 1)
+        low, high, under, over = (found[k, each] for found in (inner, seen) for k in (first - 1, first))
+    found = np.full(ends.shape, np.nan)
+    found[modes] = low + (high - low) * (wanted - under) / (over - under)
+    return found
 
 
 def one_layer_curve(times: ArrayLike, strengths: ArrayLike, initial: ArrayLike, rest: float) -> LearningCurve:

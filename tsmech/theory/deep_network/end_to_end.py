@@ -25,6 +25,8 @@ BALANCED = 1e-9
 """Largest δ of neighbouring layers, as a share of their weights' mean square."""
 STEPS = 20_000
 """Most series, one after another."""
+CUTS = 3
+"""How often a step is cut into sixteen to find half learning, which is then on a straight line to 1e-8 of the step."""
 BLOCK = 1000
 """Times at which a series is evaluated together."""
 
@@ -88,6 +90,8 @@ def _follow(t: Array, network: "_Network", alone: Array) -> LearningCurve:
     strengths, dyads = np.tile(network.strengths, (t.size, 1)), network.dyads()
     error, squared = _fading(alone, t, depth)
     series, now, done, unit = Series(depth, size), 0.0, 0, network.unit()
+    half, asked = np.full(network.strengths.size, np.nan), network.strengths / 2.0
+    asked[network.missing().ravel() @ dyads <= asked] = -np.inf
     for _ in range(STEPS):
         if network.take_out_learnt():
             unit = network.unit()
@@ -104,12 +108,30 @@ def _follow(t: Array, network: "_Network", alone: Array) -> LearningCurve:
             strengths[rows] -= missing @ dyads
             error[rows] += 0.5 * np.einsum("ti,ti->t", missing, missing)
             squared[rows] += squares
-        if ahead == t.size:
+        last = ahead == t.size
+        if not last:
+            network.layers = series.layers(unit)
+        left = network.strengths - strengths[-1] if last else network.missing().ravel() @ dyads
+        for mode in np.flatnonzero(left <= asked).tolist():
+            half[mode] = now + _crossing(series, dyads[:, mode], asked[mode], t[-1] - now if last else unit)
+            asked[mode] = -np.inf
+        if last:
             break
-        network.layers, now, done = series.layers(unit), now + unit, ahead
+        now, done = now + unit, ahead
     else:
         raise ConvergenceError(f"the layers could not be followed beyond t = {now:.6g} in {STEPS} steps")
-    return LearningCurve(strengths, error, np.sqrt(squared))
+    return LearningCurve(strengths, error, np.sqrt(squared), half=half)
+
+
+def _crossing(series: Series, dyad: Array, wanted: float, end: float) -> float:
+    """Return how long after its beginning a series comes to what may be missing along a mode, as it does by its end."""
+    low, high, before, after = 0.0, end, 0.0, 0.0
+    for _ in range(CUTS):
+        inner = np.linspace(low, high, 17)
+        left = series.outcome(inner)[0] @ dyad
+        place = next((n for n in range(1, 16) if left[n] <= wanted), 16)
+        (low, high), (before, after) = inner[place - 1 : place + 1].tolist(), left[place - 1 : place + 1].tolist()
+    return low + (high - low) * (before - wanted) / (before - after)
 
 
 class _Network:

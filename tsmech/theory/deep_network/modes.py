@@ -112,8 +112,8 @@ def unbalanced_modes(times: ArrayLike, strengths: ArrayLike, first: ArrayLike, s
 
     Notes
     -----
-    With κ = 0 this is :func:`balanced_modes` at depth 2.  Both parts of the result keep their relative accuracy, a down
-    to rounding of κ.  O(T modes).
+    With κ = 0 this is :func:`balanced_modes` at depth 2.  Both parts of the result keep their relative accuracy: X lies
+    between its first and its last value, and so does X - abs(κ), of which the strength is made.  O(T modes).
 
     References
     ----------
@@ -123,19 +123,20 @@ def unbalanced_modes(times: ArrayLike, strengths: ArrayLike, first: ArrayLike, s
     u, v = (np.broadcast_to(np.asarray(one, float), s.shape) for one in (first, second))
     if not ((s > 0) & (u >= 0) & (v >= 0)).all():
         raise InputError("strengths must be above 0, and initial strengths at least 0")
-    kappa = (u - v) * (u + v)
+    kappa = abs(u - v) * (u + v)
     root = np.sqrt(4.0 * s**2 + kappa**2)
     high = 2.0 * s + root
     low = -(kappa**2) / high
     start = (u + v) ** 2
-    gone = np.exp(-root * t[:, None])
-    share = (start - high) * gone
-    rest = start - low
-    X = (high * rest - low * share) / np.where(rest - share > 0, rest - share, 1.0)
-    still = (u == 0) & (v == 0)
-    X = np.where(still, 1.0, X)
-    missing = -(share * (high - low) / np.where(still, 1.0, rest - share)) * (X - low) / (4.0 * X)
-    return Modes(np.where(still, 0.0, (X - kappa**2 / X) / 4.0), np.where(still, s, missing))
+    begun, most = 2.0 * np.minimum(u, v) * (u + v), 2.0 * s * (1.0 + 2.0 * s / (root + kappa))  # X₀ and X₊ above κ
+    gone, come = np.exp(-root * t[:, None]), -np.expm1(-root * t[:, None])
+    still = start == 0.0
+    early, late = np.where(still, 1.0, (high - low) * gone), (start - low) * come  # sums of these do not cancel
+    total = early + late
+    X = np.where(still, 1.0, (start * early + high * late) / total)
+    learnt = (begun * early + most * late) / total * (X + kappa) / (4.0 * X)
+    missing = (most - begun) * early / total * (X - low) / (4.0 * X)
+    return Modes(np.where(still, 0.0, learnt), np.where(still, s, missing))
 
 
 def layer_strengths(learnt: Array, first: ArrayLike, second: ArrayLike) -> tuple[Array, Array]:
@@ -195,12 +196,14 @@ def unbalanced_half_times(strengths: ArrayLike, first: ArrayLike, second: ArrayL
     """Return when modes of two layers of different strengths are half learnt (eq. 14); NaN as :func:`half_times`."""
     s = np.atleast_1d(np.asarray(strengths, float))
     u, v = (np.broadcast_to(np.asarray(one, float), s.shape) for one in (first, second))
-    kappa = (u - v) * (u + v)
-    root, half = np.sqrt(4.0 * s**2 + kappa**2), s + np.sqrt(s**2 + kappa**2)
-    high = 2.0 * s + root
-    low, start = -(kappa**2) / high, (u + v) ** 2
+    kappa = abs(u - v) * (u + v)
+    root, other = np.sqrt(4.0 * s**2 + kappa**2), np.sqrt(s**2 + kappa**2)
+    start, low = (u + v) ** 2, -(kappa**2) / (2.0 * s + root)
+    # X₀, X₊ and that of half learning above κ, which may be much larger
+    begun, most = 2.0 * np.minimum(u, v) * (u + v), 2.0 * s * (1.0 + 2.0 * s / (root + kappa))
+    half = s * (1.0 + s / (other + kappa))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.log((start - high) / (start - low) * (half - low) / (half - high)) / root
+        found = np.log((most - begun) / (start - low) * (s + other - low) / (most - half)) / root
     return np.where((u * v > s / 2.0) | (start == 0.0), np.nan, found)
 
 
