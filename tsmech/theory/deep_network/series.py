@@ -63,7 +63,7 @@ class Series:
     def __init__(self, depth: int, size: int) -> None:
         self._layers, self._excess = np.zeros((depth, ORDER + 1, size, size)), np.empty((ORDER, size, size))
         self._factors = _Factors(*np.empty((6, depth, size, ORDER * size)))
-        self._unit = 1.0
+        self._work, self._unit = np.empty((2, size, size)), 1.0
 
     def expand(self, layers: Array, target: Array, unit: float) -> float:
         """Compute the coefficients around the layers, shape (depth, size, size), and return how far they are accurate.
@@ -83,7 +83,7 @@ class Series:
         """
         found, self._unit = self._layers, unit
         found[:, 0] = layers
-        _expand(found, self._factors, self._excess, target, unit)
+        _expand(found, self._factors, self._work, self._excess, target, unit)
         ends = found[:, ENDS]
         begun, *last = np.einsum("lkij,lkij->k", ends, ends).tolist()
         if not math.isfinite(begun + sum(last)):
@@ -108,28 +108,29 @@ class Series:
 
 
 @kernel
-def _expand(layers: Array, factors: _Factors, excess: Array, target: Array, unit: float) -> None:
+def _expand(layers: Array, factors: _Factors, work: Array, excess: Array, target: Array, unit: float) -> None:
     """Write the coefficients of the layers after those of order 0, and those of the product less Σ."""
     depth, size = layers.shape[0], layers.shape[2]
-    found, slope = np.empty((size, size)), np.empty((size, size))
+    found, slope = work[0], work[1]
     for k in range(ORDER):
-        up, down = k * size, (ORDER - 1 - k) * size
+        up, down, rate = k * size, (ORDER - 1 - k) * size, -unit / (k + 1)
         for layer in range(depth):
             for i in range(size):
                 for j in range(size):
                     factors.layers[layer, i, up + j] = factors.turned[layer, j, up + i] = layers[layer, k, i, j]
+        for i in range(size):
+            for j in range(size):
+                found[i, j] = layers[0, k, i, j]
         for layer in range(depth):
-            if layer == 0:
-                _copy(layers[0, k], found)
-            else:
+            if layer > 0:
                 _multiply(factors.layers[layer], factors.below[layer - 1], k, found)
             for i in range(size):
                 for j in range(size):
                     factors.below[layer, j, down + i] = factors.below_turned[layer, i, down + j] = found[i, j]
         for i in range(size):
             for j in range(size):
-                excess[k, i, j] = found[i, j] - (target[i, j] if k == 0 else 0.0)
-        _copy(excess[k], found)
+                found[i, j] -= target[i, j] if k == 0 else 0.0
+                excess[k, i, j] = found[i, j]
         for layer in range(depth - 1, -1, -1):
             if layer > 0:
                 for i in range(size):
@@ -137,19 +138,10 @@ def _expand(layers: Array, factors: _Factors, excess: Array, target: Array, unit
                         factors.above[layer, i, up + j] = factors.above_right[layer, j, down + i] = found[i, j]
                 _multiply(factors.above[layer], factors.below_turned[layer - 1], k, slope)
                 _multiply(factors.turned[layer], factors.above_right[layer], k, found)
-            else:
-                _copy(found, slope)
+            gradient = slope if layer > 0 else found
             for i in range(size):
                 for j in range(size):
-                    layers[layer, k + 1, i, j] = -unit / (k + 1) * slope[i, j]
-
-
-@kernel
-def _copy(one: Array, other: Array) -> None:
-    """Write a matrix into another."""
-    for i in range(one.shape[0]):
-        for j in range(one.shape[1]):
-            other[i, j] = one[i, j]
+                    layers[layer, k + 1, i, j] = rate * gradient[i, j]
 
 
 @kernel
