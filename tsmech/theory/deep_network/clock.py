@@ -131,10 +131,10 @@ def shown(time: float, clock: Clock) -> float:
         place = (variable + FAR) * CELLS
         cell = min(int(place), cells - 1)
         rest = place - cell
-    found = 0.0
-    for k in range(5, -1, -1):
-        found = found * rest + clock.table[cell, k]
-    return found
+    table, square = clock.table, rest * rest  # in pairs, which do not wait for one another
+    low = table[cell, 0] + table[cell, 1] * rest
+    middle = table[cell, 2] + table[cell, 3] * rest
+    return float(low + square * (middle + square * (table[cell, 4] + table[cell, 5] * rest)))
 
 
 @deferred_inlined_kernel
