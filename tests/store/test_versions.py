@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -98,6 +99,15 @@ def test_a_run_has_the_first_format_that_can_say_what_it_holds() -> None:
             make(place, noise, shard=Shard(share, 2))
         merge(Path(f"m{expected}"), [*map(Path, places)]).close()
         assert [number(place) for place in (*places, f"m{expected}")] == [expected] * 3
+
+
+def test_a_format_changes_with_what_is_described_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    make()
+    monkeypatch.setattr("tsmech.store.store.write_origin", mock.Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        make(noise=[0.2, 150.0])
+    assert number("d") == 3
+    assert len(tsmech.open_run("d").table) == 2
 
 
 def test_a_version_that_knows_fewer_formats_reads_what_it_can_and_refuses_the_rest(

@@ -160,13 +160,14 @@ def write_experiment(connection: sqlite3.Connection, experiment: Experiment, ide
     """Describe what the run has been asked for, in the first format that can say it."""
     absent = experiment.absent_answers()
     lacking = {"lacking": absent} if absent else {}
-    connection.execute(f"PRAGMA user_version = {FORMATS[bool(absent)]}")
     described = {
         "experiment": json.dumps({**experiment.describe(), "name": experiment.name, **lacking}),
         "identity": json.dumps(identity),
     }
     described["checksum"] = description_checksum(described)
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", described.items())
+    # Not before: what is no change of a table begins no transaction, and would stay if this one is given up.
+    connection.execute(f"PRAGMA user_version = {FORMATS[bool(absent)]}")
 
 
 def stored_experiment(
