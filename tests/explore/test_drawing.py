@@ -23,9 +23,10 @@ from tsmech.explore.heat import PIXELS, CellCanvas, _pixels
 from tsmech.explore.lanes import Summary
 from tsmech.explore.products import as_run, file
 from tsmech.explore.series import MOST_CURVES, draw
-from tsmech.explore.stages import levels_of, predictions
+from tsmech.explore.stages import draws, levels_of, predictions
 from tsmech.explore.underlay import with_saved
 from tsmech.plots.curves import MOST_MARKERS
+from tsmech.runs import carry_out, tables
 from tsmech.systems import find
 
 Row = dict[str, float]
@@ -176,17 +177,17 @@ def test_a_saved_map_stands_beside_the_live_one_in_the_same_colours_and_trails_l
 
 
 def test_what_is_saved_is_the_run_s_table_and_its_lines_go_from_left_to_right() -> None:
-    asked = {"noise": "0.1,0.5", "alpha": "0.5:2:30"}
-    experiment = build(find("ridge"), asked, answers=["theory"], plot={"by": "noise"})
+    asked = {"noise": "0.5,0.1", "alpha": "0.5:2:30", "dimension": 10}
+    experiment = build(find("ridge"), asked, answers=["theory", "reduced"], replicates=2, plot={"by": "noise"})
     summary = Summary(experiment)
-    summary.add(perform(itertools.chain(*predictions(experiment)), experiment.seed))
-    rows, between = as_run(experiment, summary.rows())  # those of a page are from coarse to fine
-    table = tsmech.run("ridge", **asked, answers="theory", workers=1)
-    assert file(experiment, rows, "csv", between).read().decode() == table.to_csv(index=False)
+    summary.add(perform(itertools.chain(*predictions(experiment), *draws(experiment, ["reduced"])), experiment.seed))
+    rows, between = as_run(experiment, summary.rows())  # those of a page are from coarse to fine, answer by answer
+    with carry_out(experiment) as store:
+        assert file(experiment, rows, "csv", between).read().decode() == tables.to_csv(store.rows())
     figure = plots.draw(experiment, rows, lines=between)
     at = [line.get_xdata() for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
-    assert len(at) == 2
-    assert all(len(one) > 30 and (np.diff(one) > 0).all() for one in at)
+    assert sum(len(one) > 30 for one in at) == 2  # of theory, with what is between its points
+    assert all((np.diff(one) > 0).all() for one in at)
 
 
 def test_several_targets_of_a_table_differ_in_colour(tmp_path: Path) -> None:

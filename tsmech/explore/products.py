@@ -35,14 +35,11 @@ def as_run(experiment: Experiment, rows: Sequence[Row]) -> tuple[list[Row], list
     A page has all of them in the order in which they were computed: from coarse to fine.
     """
     answers = {answer: place for place, answer in enumerate(experiment.answers)}
-    places = {name: {value: place for place, value in enumerate(values)} for name, values in experiment.axes.items()}
+    axes = {name: {*values} for name, values in experiment.axes.items()}
     found: tuple[list[Row], list[Row]] = [], []
-    for row in rows:
-        found[any(row[name] not in of for name, of in places.items())].append(row)
-    of_points = sorted(
-        found[0], key=lambda row: (answers[row["answer"]], *(of[row[name]] for name, of in places.items()))
-    )
-    return of_points, sorted(found[1], key=lambda row: tuple(in_order(row[name]) for name in places))
+    for row in sorted(rows, key=lambda row: (*(in_order(row[name]) for name in axes), answers[row["answer"]])):
+        found[any(row[name] not in values for name, values in axes.items())].append(row)
+    return found
 
 
 def _paper(experiment: Experiment, rows: Sequence[Row], lines: Sequence[Row], kind: str) -> bytes:
