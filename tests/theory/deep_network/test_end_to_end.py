@@ -51,6 +51,8 @@ def test_half_learning_depends_on_no_report(depth: int) -> None:
             assert found == pytest.approx(known, rel=1e-6)
         soon = curve([0.0, known.max() * 0.999], MODES, turned(initial, depth, [MODES[2], MODES[0]])).half
         assert soon == pytest.approx(np.where(known < known.max(), known, np.nan), rel=1e-6, nan_ok=True)
+        none = curve([0.0], MODES, turned(initial, depth, [MODES[2], MODES[0]]))
+        assert np.isnan(none.half).all()
         beyond = curve([0.0, 50.0], MODES, turned(np.array([1.2, 0.1]), depth, [MODES[2], MODES[0]])).half
         assert beyond == pytest.approx([np.nan, half_times([1.0], [0.1], depth)[0]], rel=1e-6, nan_ok=True)
 

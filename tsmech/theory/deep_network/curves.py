@@ -215,8 +215,10 @@ def _half_learnt(strengths: Callable[[Array], Array], ends: Array, times: Array,
     times, known : ndarray, shapes (T,) and (T, modes)
         Times of which the last is the last that counts, and the strengths then.
     """
-    last = float(times[-1])
-    if times[0] > 0.0 or 0 < times.size < LOOKS:
+    last = float(times.max(initial=0.0))
+    if last == 0.0:
+        return np.full(ends.shape, np.nan)
+    if times[0] > 0.0 or times.size < LOOKS:
         times = np.append(0.0, np.geomspace(FIRST_LOOK * last, last, LOOKS))
         known = strengths(times)
     before = known < ends / 2.0
