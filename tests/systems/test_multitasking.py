@@ -92,7 +92,7 @@ def test_units_fewer_than_modes_carry_the_strongest(share: float) -> None:
     common = Multitasking(**shared).common_units
     assert (theory["common"][-1] > 0).tolist() == [mode < common for mode in range(3)]
     assert np.isnan(theory["learning_time"]).tolist() == [mode >= max(common, 4 - common) for mode in range(3)]
-    assert "units, for the strongest modes" in str(Multitasking(**shared).remark())
+    assert "units for the strongest modes" in str(Multitasking(**shared).remark())
 
 
 def test_starts_of_any_smallness_are_learnt_when_theory_says() -> None:

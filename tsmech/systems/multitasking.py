@@ -247,7 +247,7 @@ class Multitasking(Reports):
         remarks = ["theory is gradient flow, the limit step → 0"] if self.step > 0 else []
         for units, whose in ((self.common_units, "common"), (self.own_units, "own")):
             if 0 < units < len(self.mode_strengths()):
-                remarks.append(f"share = {self.share:g} leaves {units} {whose} units, for the strongest modes alone")
+                remarks.append(f"share = {self.share:g} leaves {whose} units for the strongest modes alone ({units})")
         if self.initial == "small":
             remarks.append("theory treats small random weights as aligned pathways of the strengths that grow")
         return "; ".join(remarks) or None
