@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# Sources are compiled once and kept: tests start some hundred processes.
-export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-all test-browser lint types bench figures docs clean
 
 demo: $(READY)  ## the main job: double descent, theory beside two simulations
 	$(BIN)/tsmech run double_descent
+
+# Sources are compiled once and kept, whatever the environment says: tests start some hundred processes.
+test test-all test-browser: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(READY)  ## the quick tests
 	$(BIN)/pytest -m "not slow" -p no:benchmark --numprocesses logical --dist loadfile
@@ -40,6 +41,7 @@ docs: $(READY)  ## the documentation site, in build/docs; no network is asked
 
 clean:
 	rm -rf build docs/systems docs/reference docs/theory docs/figures docs/notebooks .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("tsmech needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
