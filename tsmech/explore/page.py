@@ -176,6 +176,7 @@ class Page:
         self._simulations.cancel()
         self._busy["simulations"] = False
         self._said = {}
+        self._rows = {"theory": [], "simulations": []}  # the picture of the question before stays until there are some
         self._show()
         self._document.add_timeout_callback(lambda: self._settled(number), SETTLE)
         try:
@@ -192,8 +193,6 @@ class Page:
         if self._busy["theory"]:
             self._document.add_timeout_callback(lambda: self._fade(number), FADE)
             self._document.add_timeout_callback(lambda: self._catch_up(number), LATE)
-        else:
-            self._rows["theory"] = []
         self._theory.ask(
             Question(number, experiment, lambda: predictions(experiment), 0, True, lambda: remarks(view, experiment))
         )
@@ -284,8 +283,6 @@ class Page:
     def _take_in(self, lane: str, news: News) -> None:
         known, self._rows[lane] = self._rows[lane], news.rows
         self._busy[lane] = not news.ended
-        if lane == "theory" and self._drawn != self._question:
-            self._rows["simulations"] = []
         words = [f"{lane}: {failure}" for failure in news.failures]
         diverged = [row["diverged_at"] for row in news.rows if row.get("diverged_at") is not None]
         if diverged:
