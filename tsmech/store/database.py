@@ -27,8 +27,9 @@ from tsmech.store.checksums import (
     reason,
 )
 from tsmech.store.locks import FILE, has_locks
-from tsmech.store.origin import begun, other_version, write_origin
+from tsmech.store.origin import OtherVersionError, begun, other_version, provenance, version, write_origin
 from tsmech.store.schema import APPLICATION, empty, make_tables
+from tsmech.systems import REGISTRY
 from tsmech.words import shown
 
 PATIENCE = 60.0
@@ -181,8 +182,15 @@ def stored_experiment(
         Where it was asked for something that is not known here, or where its ``curves`` hold something that is not.
     """
     stored = meta(connection)
+    described = {"lacking": {}, **json.loads(stored["experiment"])}
+    if system is None and described["system"] not in REGISTRY:  # it may be somebody's own, and nothing is wrong with it
+        theirs = version(json.loads(stored["history"])[-1])
+        raise OtherVersionError(
+            f"{directory / FILE} is a run of the system {shown(described['system'])}, which is not known here "
+            f"(it was written by tsmech {theirs}, and this is {version(provenance())})"
+        )
     try:
-        experiment = restore({"lacking": {}, **json.loads(stored["experiment"])}, system)
+        experiment = restore(described, system)
         if curves:
             _check_layouts(connection, experiment.system)
         return experiment
