@@ -7,7 +7,7 @@ import pytest
 from tests.commands import command
 from tsmech.systems import REGISTRY, find
 
-ENTRY = re.compile(r"@(article|book|misc|software)\{([a-z0-9]+),\n((?:  [a-z]+ = \{.*\},\n)+)\}")
+ENTRY = re.compile(r"@(article|book|inproceedings|misc|software)\{([a-z0-9]+),\n((?:  [a-z]+ = \{.*\},\n)+)\}")
 
 
 @pytest.mark.parametrize("name", REGISTRY)
@@ -33,9 +33,12 @@ def test_a_publication_is_the_same_in_all_systems_that_cite_it() -> None:
 
 
 def test_the_command_prints_what_python_returns() -> None:
-    said = command("cite", "ridge")
-    assert said.code == 0
-    assert said.out.strip() == find("ridge").bibtex()
+    """... of an experiment that of its system, which it names."""
+    for name, words in (("ridge", ""), ("double-descent", "asks the system ridge")):
+        said = command("cite", name)
+        assert said.code == 0
+        assert said.out.strip() == find("ridge").bibtex()
+        assert words in said.err
     refused = command("cite", "rigde")
     assert refused.code == 2
     assert "did you mean ridge?" in refused.err

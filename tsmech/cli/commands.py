@@ -71,11 +71,28 @@ def list_all() -> None:
 
 
 @app.command(cls=Command)
-def cite(system: Annotated[str, typer.Argument(help="a system's name")]) -> None:
-    """Print what a system rests on, and tsmech itself, as BibTeX."""
-    from tsmech.systems import find
+def cite(
+    what: Annotated[str, typer.Argument(help="a system, an experiment's name, a TOML file or a run directory")],
+) -> None:
+    """Print what a system rests on, or that of an experiment or a run, and tsmech itself, as BibTeX."""
+    from tsmech.experiment import experiments, find_file, toml_files
+    from tsmech.systems import REGISTRY, find
+    from tsmech.words import nearest
 
-    say_out(find(system).bibtex())
+    if what.replace("-", "_") in REGISTRY:
+        say_out(find(what).bibtex())
+        return
+    if (file := find_file(what)) is not None:
+        system, source = toml_files.system(file), toml_files.source(file)
+    elif what and os.path.isdir(what):
+        with open_store(Path(what)) as store:
+            system, source = store.experiment.system, store.experiment.source
+    else:
+        hint = nearest(what, [*REGISTRY, *experiments()])
+        raise InputError(f"{shown(what)} is neither a system nor an experiment, a TOML file or a run directory: {hint}")
+    after = f" (after {source})" if source else ""
+    say(f"tsmech: {shown(what)}{after} asks the system {system.name}, which rests on")
+    say_out(system.bibtex())
 
 
 @app.command(cls=Command)

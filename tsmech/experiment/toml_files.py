@@ -38,6 +38,11 @@ def title(path: Path) -> str:
     return one_line(_read_table(path).get("title", ""))
 
 
+def source(path: Path) -> str:
+    """Return the publication that a file says, without building its experiment."""
+    return one_line(_read_table(path).get("source", ""))
+
+
 def system(path: Path) -> type[System]:
     """Return the system that a file names, without building its experiment."""
     return find(_read_table(path)["system"])

@@ -4,6 +4,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+PROCEEDINGS = re.compile(r"[A-Z][A-Za-z]+ \d{4}\b")
+"""How the proceedings of a conference begin, by its short name and year: NeurIPS 2019."""
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -13,7 +16,7 @@ class Reference:
     year: int
     title: str
     where: str
-    """Journal or book with volume and page, or nothing where it is on arXiv alone."""
+    """Journal with volume and page, conference with year (NeurIPS 2019), or nothing where it is on arXiv alone."""
     arxiv: str = ""
     doi: str = ""
     book: bool = False
@@ -38,6 +41,15 @@ class Reference:
         plain = unicodedata.normalize("NFKD", f"{surname}{self.year}{word}").encode("ascii", "ignore").decode()
         return re.sub(r"\W", "", plain).lower()
 
+    @property
+    def _kind(self) -> tuple[str, str]:
+        """What BibTeX calls it, and the field of ``where``."""
+        if self.book:
+            return "book", "publisher"
+        if PROCEEDINGS.match(self.where):
+            return "inproceedings", "booktitle"
+        return "article" if self.where else "misc", "journal"
+
     def bibtex(self) -> str:
         """Return its entry in BibTeX, in UTF-8; what it appeared in, with volume and page, is one field.
 
@@ -56,11 +68,11 @@ class Reference:
             "year": str(self.year),
             "title": f"{{{self.title}}}",
         }
-        fields |= {"publisher" if self.book else "journal": self.where} if self.where else {}
+        kind, place = self._kind
+        fields |= {place: self.where} if self.where else {}
         fields |= {"eprint": self.arxiv, "archiveprefix": "arXiv"} if self.arxiv else {}
         fields |= {"doi": self.doi} if self.doi else {}
         lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
-        kind = "book" if self.book else "article" if self.where else "misc"
         return "\n".join([f"@{kind}{{{self.key},", *lines, "}"])
 
 

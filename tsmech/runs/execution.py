@@ -166,7 +166,8 @@ def failure(store: Store) -> TsmechError | None:
     if not failures:
         return None
     first = failures[0]
-    words = f"{len(failures)} tasks failed, the first {first['answer']}: {first['error']}; what was finished is kept"
+    many = f"{len(failures)} tasks failed, the first" if len(failures) > 1 else "1 task failed,"
+    words = f"{many} {first['answer']}: {first['error']}; what was finished is kept"
     unsolved = all(entry["error"].startswith(ConvergenceError.__name__) for entry in failures)
     return ConvergenceError(words) if unsolved else IncompleteError(words)
 

@@ -81,7 +81,7 @@ class LearningCurve(System):
             "P. Patil, J.-H. Du",
             2023,
             "Generalized equivalences between subsampling and ridge regularization",
-            "NeurIPS 36",
+            "NeurIPS 2023",
             arxiv="2305.18496",
         ),
         Reference(
@@ -95,14 +95,14 @@ class LearningCurve(System):
             "A. Jacot, B. Şimşek, F. Spadaro, C. Hongler, F. Gabriel",
             2020,
             "Kernel alignment risk estimator: risk prediction from training data",
-            "NeurIPS 33",
+            "NeurIPS 2020",
             arxiv="2006.09796",
         ),
         Reference(
             "B. Loureiro, C. Gerbelot, H. Cui, S. Goldt, F. Krzakala, M. Mézard, L. Zdeborová",
             2021,
             "Learning curves of generic features maps for realistic datasets with a teacher-student model",
-            "NeurIPS 34",
+            "NeurIPS 2021",
             arxiv="2102.08127",
         ),
     )

@@ -89,7 +89,7 @@ class SampleReuse(TwoLayerNetwork, Reports):
             "C. Paquette, K. Lee, F. Pedregosa, E. Paquette",
             2021,
             "SGD in the large: average-case analysis, asymptotics, and stepsize criticality",
-            "",
+            "COLT 2021",
             arxiv="2102.04396",
         ),
         Reference(
