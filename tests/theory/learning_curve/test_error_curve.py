@@ -76,13 +76,14 @@ def test_weak_directions_count_as_noise_only_while_the_path_allows_it(monkeypatc
     assert forced > ours + stated
 
 
-def test_features_that_break_the_sums_are_read_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_that_break_the_sums_do_not_promise_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     """Units of few inputs: weak directions are products of strong ones, and interpolating is worse than any sum says.
 
-    Where the fit alone (control) promises less than half of the error at the least penalty, what is read off prevails,
-    and no penalty is chosen there.
+    With the noise that theory says left-out rows take up (control) less than half of the error at the least penalty
+    would be promised; with what they do take up it is more, and no penalty is chosen there.  Errors that rise towards
+    small κ weigh against the fit: without them (control) the promise is never higher.
     """
-    promised, read, chosen = [], [], []
+    theory, fitted, found, chosen = [], [], [], []
     for seed in range(8):
         rng = np.random.default_rng(seed)
         z = rng.standard_normal((120, 6))
@@ -90,14 +91,16 @@ def test_features_that_break_the_sums_are_read_off(monkeypatch: pytest.MonkeyPat
         known = decompose(X, (z[:, 0] * (1.0 + 0.5 * z[:, 1]) + 0.6 * rng.standard_normal(120))[:, None])
         least, loo = float(known.penalties[0]), known.loo[0, 0]
         population = estimate(known)
-        read.append(predict(population, 119, least).mean_square[0, 0] / loo)
+        alike = population._replace(excess=np.zeros_like(population.excess))
+        theory.append(predict(alike, 119, least).mean_square[0, 0] / loo)
+        found.append(predict(population, 119, least).mean_square[0, 0] / loo)
         chosen.append(
             np.interp(np.log(predict(population, 119, None).penalty[0, 0]), np.log(known.penalties), known.loo[:, 0])
         )
         monkeypatch.setattr(curves, "FAR", 1e9)
-        promised.append(predict(estimate(known), 119, least).mean_square[0, 0] / loo)
+        fitted.append(predict(estimate(known), 119, least).mean_square[0, 0] / loo)
         monkeypatch.undo()
-    far = np.array(promised) < 0.5
-    assert far.sum() >= 3
-    assert np.array(read)[far].min() > 0.8
+    assert sum(one < 0.5 for one in theory) >= 3
+    assert min(found) > 0.6
+    assert max(np.array(found) / fitted) > 1.1
     assert max(chosen) < 1.0

@@ -148,3 +148,21 @@ def test_standardised_columns_that_vary_in_few_rows_are_counted() -> None:
 def test_inputs_that_do_not_vary_are_refused() -> None:
     with pytest.raises(InputError, match="no column of the inputs varies"):
         decompose(np.ones((30, 3)), RNG.standard_normal((30, 1)))
+
+
+def test_each_row_s_residual_over_what_noise_leaves_there_is_the_noise() -> None:
+    """Noise of variance 1 alone on rows with outliers in single columns: 1500 targets (eqs. 12a and 12b).
+
+    Left-out errors by the law of rows that are alike (control) take the outliers' for noise.
+    """
+    rng = np.random.default_rng(3)
+    X = rng.standard_t(2.5, (40, 15))
+    for intercept in (True, False):
+        known = decompose(X, rng.standard_normal((40, 1500)), intercept=intercept)
+        assert np.abs(known.each.mean(axis=1) - 1.0).max() < 4 * known.each.std(axis=1).max() / np.sqrt(1500)
+        uncertain = known.loo.std(axis=1) / np.sqrt(1500)
+        assert (np.abs(known.loo.mean(axis=1) - known.uptake) < 4 * uncertain).all()
+        t = known.penalties / (known.s[:, None] + known.penalties)
+        first, second = (known.free - known.s.size + (t**power).sum(axis=0) for power in (1, 2))
+        alike = known.loo.mean(axis=1) * first**2 / second / known.rows
+        assert alike[0] > 1.0 + 4 * uncertain[0]

@@ -76,7 +76,7 @@ def predict(
 
     References
     ----------
-    theory/learning_curve.md, eqs. 6, 7, 16, 20-22, 40 and 43; 21a where columns are standardised.
+    theory/learning_curve.md, eqs. 6, 7, 12c, 16, 20-22, 40 and 43; 21a where columns are standardised.
     """
     m = np.atleast_1d(np.asarray(rows, dtype=float))
     q = population.error.shape[1]
@@ -128,6 +128,8 @@ class _AtSize:
         if population.standardised:  # variances over few rows are smaller in the mean
             self.penalties *= (1.0 - 1.0 / population.known) / (1.0 - 1.0 / (free + population.intercept))
         self.start = int(np.argmax(left > 0))
+        left_out = population.known - 1.0 - (1.0 if population.intercept else 0.0)
+        self.unlike = 1.0 + population.excess * min(1.0, left_out / free) ** 2  # eq. 12c
 
     def log_kappa(self, penalty: float) -> float:
         """Return ln κ at a penalty; the penalties increase with κ once they are positive."""
@@ -142,10 +144,11 @@ class _AtSize:
         df1, df2, error, slope = (np.array([np.interp(at, found.log_kappa, part)]) for part in parts)
         noise, factors = found.noise[target], found.lengths.factors(df1 / self.free)
         whole = float(_mean_square(error, df2 / self.free, noise, slope, factors)[0])
+        test = whole * float(np.interp(at, found.log_kappa, self.unlike))
         if 1.0 - df1[0] / self.free < 1e-9:
-            return whole, 0.0
+            return test, 0.0
         train = factors.left * whole + factors.left_slope * (whole - noise + slope)
-        return whole, max(float(train[0]), 0.0)
+        return test, max(float(train[0]), 0.0)
 
     def best(self, target: int, share: float, within: bool) -> tuple[float, float, float, float]:
         """Return ln κ at the best penalty, that penalty, its standard error, and by what the error there is raised.
@@ -162,6 +165,7 @@ class _AtSize:
             found.noise_slope[kept, target],
             factors,
         )
+        curve = curve * self.unlike[kept]
         penalties = self.penalties[kept]
         wander, training = found.slopes.at(found.log_kappa[kept], target)
         unknown = np.log1p(found.open[kept, target])  # what the curve is raised by is no luck
@@ -169,7 +173,9 @@ class _AtSize:
         chosen, (low, high) = penalties[choice.place], np.log(penalties[[choice.lower, choice.upper]])
         error = chosen * np.expm1(0.5 * (high - low))
         least = curve[choice.place]
-        worst = curve[-1] * (1.0 + 2.0 * found.relative[-1, target])  # what is chosen is no worse than to learn nothing
+        # what is chosen is no worse than to learn nothing, from which it is told by the error of the ratio of both
+        unsure = min(found.relative[-1, target], found.ratio[kept, target][choice.place])
+        worst = curve[-1] * (1.0 + 2.0 * unsure)
         most = np.log(worst / least) if least > 0.0 else 0.0
         optimism = choice.optimism
         if within:  # half of it is what the known rows' choice loses, and theirs is not taken

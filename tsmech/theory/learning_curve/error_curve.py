@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.theory.learning_curve.optimism import without_pairs
 from tsmech.theory.learning_curve.rows import KnownRows
 
 Array = NDArray[np.float64]
@@ -117,6 +118,7 @@ def fit(rows: KnownRows, log_kappa: Array, learned: Array, errors: Array, truste
     """
     ends = rows.s.size < rows.free  # the path reaches κ = 0
     stated, size = stated_errors(rows), errors.max(axis=0)
+    told = without_pairs(rows.steps, rows.loo, rows.s, rows.free, rows.penalties)
     parts: list[list[Array]] = []
     for k in range(errors.shape[1]):
         if size[k] == 0.0:  # a target that does not vary
@@ -129,6 +131,7 @@ def fit(rows: KnownRows, log_kappa: Array, learned: Array, errors: Array, truste
             _covariance(rows, chosen),
             stated.own[chosen, k],
             stated.ratio[chosen, k],
+            np.append(np.cumsum(told[::-1, k])[::-1], 0.0)[chosen],
         )
         kept = trusted[:, k] if trusted[:, k].any() else np.ones_like(trusted[:, k])
         as_read = np.interp(at, log_kappa[kept], errors[kept, k] / size[k])
@@ -145,6 +148,8 @@ class _Measured(NamedTuple):
     shared: Array
     own: Array
     ratio: Array
+    wander: Array
+    """The standard errors of the steps of ln E∞ that the rows tell, summed up towards small κ."""
 
 
 def _chosen(log_kappa: Array, learned: Array, trusted: Mask, most: float) -> NDArray[np.intp]:
@@ -213,8 +218,20 @@ def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array, as_read: 
     told = np.where(read[:, None], maps[-1] * measured.error, linear * error[:, None])
     changes = np.diff(told / cautious[:, None], axis=0)
     changes[np.diff(read)] = 0.0  # the step from one to the other is caution, no luck
-    steps = np.sqrt(np.maximum(((changes @ covariance) * changes).sum(axis=1), 0.0))
+    steps = np.sqrt(np.maximum(((changes @ covariance) * changes).sum(axis=1), 0.0)) * _wider(measured, kappa)
     return [error, cautious, apart, *relative, np.concatenate([np.zeros(1), np.cumsum(steps)])]
+
+
+def _wider(measured: _Measured, kappa: Array) -> Array:
+    """Return by how much more than Gaussian noise the rows make the curve's steps scatter, shape (k - 1,) (eq. 39b)."""
+    scaled = measured.own / np.sqrt(np.diag(measured.shared))
+    covariance = measured.shared * np.outer(scaled, scaled)
+    variance = np.diag(covariance)[1:] + np.diag(covariance)[:-1] - 2.0 * np.diag(covariance, 1)
+    told = np.abs(np.diff(measured.wander)) / np.sqrt(
+        np.maximum(variance, np.finfo(float).eps * np.diag(covariance)[1:])
+    )
+    between = [0.5 * (np.log(part[1:]) + np.log(part[:-1])) for part in (kappa, measured.kappa)]
+    return np.asarray(np.interp(between[0], between[1], told))
 
 
 def _as_read(errors: Array, kappa: Array, first: float, fitted: Array) -> Array:

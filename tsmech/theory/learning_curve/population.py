@@ -60,6 +60,8 @@ class Population(NamedTuple):
         Of the targets, as :class:`~tsmech.theory.learning_curve.rows.KnownRows`, shape (q,).
     lengths
         The law of the factor τ that all components of a row have in common.
+    excess
+        By how much more noise, relative to all of the error, left-out rows take up than that law says, shape (k,).
     slopes
         What is not known of the slopes of E∞: what choosing the penalty costs follows from it.
     own
@@ -93,6 +95,7 @@ class Population(NamedTuple):
     variance: Array
     variance_scatter: Array
     lengths: Lengths
+    excess: Array
     slopes: Slopes
     own: Slopes
     s: Array
@@ -112,10 +115,9 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
     .. math::
         df_1 = \sum_k (1 - t_k), \qquad \kappa = \frac{a \rho}{\nu - df_1}, \qquad
         df_1 - df_2 = - \frac{\partial df_1}{\partial \ln \kappa}, \qquad
-        E_\infty(\kappa) = \frac{LOO(a)}{1 + 1/(n - 1)} \Bigl[ 1 - \frac{\xi\, df_2}{\nu - 1} \Bigr]
-        - \frac{df_2}{\nu - 1} \bigl[ \sigma^2 (\psi - \xi) + \varsigma \chi \bigr]
+        E_\infty(\kappa) = \frac1n \sum_i \frac{r_i^2}{[(1 - H)^2]_{ii}}
 
-    with κ and the factors in the last formula those of n - 1 rows, on which each left-out row is predicted.
+    with κ in the last formula that of n - 1 rows, on which each left-out row is predicted.
 
     Parameters
     ----------
@@ -136,7 +138,7 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
 
     References
     ----------
-    theory/learning_curve.md, eqs. 6-16 and 26-35.
+    theory/learning_curve.md, eqs. 6-16, 12a-12c and 26-35.
     """
     s, nu, n = rows.s, rows.free, rows.rows
     r = s.size
@@ -159,52 +161,44 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
         log_kappa, df1, df2 = _continued(log_kappa, df1, df2, float(rows.columns) if directions is None else directions)
         path = BELOW_POINTS
     own = Slopes.along(kappa_left, np.log(rows.penalties), rows.steps, rows.training)
-    loo = rows.loo / (1.0 + 1.0 / (n - 1) if intercept else 1.0)
-    left = df2_left[:, None] / (nu - 1)
-    factors = [part[:, None] for part in rows.lengths.factors(df1_left / (nu - 1))]
+    mean = 1.0 + 1.0 / (n - 1) if intercept else 1.0
+    share = df2_left / (nu - 1)
+    factors = rows.lengths.factors(df1_left / (nu - 1))
+    rest = 1.0 - factors.error * share  # of noise: 1 + P = (1 + ψ df2/μ - ξ df2/μ) / rest
+    uptake = np.where(rest > 0.0, rows.uptake / mean * rest / (1.0 + (factors.noise - factors.error) * share), 1.0)
+    least = LEAST_ERROR * rows.loo
+    curve = fit(rows, kappa_left, df1_left, np.maximum(rows.each, least), rows.each > least, log_kappa)
 
     def everywhere(part: Array) -> Array:
         return np.column_stack([np.interp(log_kappa, kappa_left, one) for one in part.T])
 
-    def known(noise: Array) -> Population:
-        """Return the population where the noise is known."""
-        over = rows.slope - (loo - noise)  # the slope of the noise over τ: that of the error less the student's own
-        _, xi, psi, chi, _, _ = factors
-        infinite = loo * np.maximum(1.0 - xi * left, 0.0) - left * (noise * (psi - xi) + over * chi)
-        least = LEAST_ERROR * loo
-        curve = fit(rows, kappa_left, df1_left, np.maximum(infinite, least), infinite > least, log_kappa)
-        return Population(
-            log_kappa=log_kappa,
-            df1=df1,
-            df2=df2,
-            error=curve.error,
-            cautious=curve.cautious,
-            open=curve.open,
-            relative=curve.relative,
-            ratio=curve.ratio,
-            scatter=everywhere(rows.scatter),
-            common=everywhere(rows.common),
-            intercept=intercept,
-            standardised=rows.standardised,
-            variance=rows.variance,
-            variance_scatter=rows.variance_scatter,
-            lengths=rows.lengths,
-            slopes=Slopes(log_kappa, curve.wander, everywhere(own.training)),
-            own=own,
-            s=s,
-            noise=curve.error[0],
-            noise_slope=everywhere(over + curve.error[0] - noise),
-            known=n,
-            columns=rows.columns,
-            path=path,
-        )
-
-    first = loo[0] * np.maximum(1.0 - left[0], 0.0)
-    if rows.lengths.variance == 0.0:  # the noise plays no part
-        return known(first)
-    _, xi, psi, chi, _, _ = (part[0, 0] for part in factors)
-    wanted = loo[0] * (1.0 - xi * left[0]) - left[0] * chi * (rows.slope[0] - loo[0])
-    return known(np.clip(wanted / (1.0 + left[0] * (psi - xi + chi)), LEAST_ERROR * loo[0], loo.min(axis=0)))
+    return Population(
+        log_kappa=log_kappa,
+        df1=df1,
+        df2=df2,
+        error=curve.error,
+        cautious=curve.cautious,
+        open=curve.open,
+        relative=curve.relative,
+        ratio=curve.ratio,
+        scatter=everywhere(rows.scatter),
+        common=everywhere(rows.common),
+        intercept=intercept,
+        standardised=rows.standardised,
+        variance=rows.variance,
+        variance_scatter=rows.variance_scatter,
+        lengths=rows.lengths,
+        excess=np.interp(log_kappa, kappa_left, uptake - 1.0),
+        slopes=Slopes(log_kappa, curve.wander, everywhere(own.training)),
+        own=own,
+        s=s,
+        noise=curve.error[0],
+        # that of the error less the student's own
+        noise_slope=everywhere(rows.slope - rows.loo / mean) + curve.error[0],
+        known=n,
+        columns=rows.columns,
+        path=path,
+    )
 
 
 def _at_fewer_rows(
