@@ -1,4 +1,4 @@
-r"""The error as a function of the effective penalty, fitted to the leave-one-out errors along the path.
+r"""The error as a function of the effective penalty, fitted to the errors that rows tell along the path.
 
 .. math:: E_\infty(\kappa) = \sigma^2 + \sum_l p_l \Bigl(\frac{\kappa}{s_l + \kappa}\Bigr)^2 , \quad \sigma^2, p \ge 0 .
 
