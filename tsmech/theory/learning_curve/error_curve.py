@@ -213,6 +213,8 @@ def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array, as_read: 
         relative.append(np.expm1(np.minimum(np.sqrt(variance + apart**2), UNKNOWN)))
     cautious = error * (1.0 + apart)
     read = (relative[0] > 1.0) & (as_read > cautious)
+    # what is not known is at most the largest error on the path, and two of its standard errors
+    relative = [np.minimum(one, np.maximum((1.0 + 2.0 * one[-1]) / error - 1.0, 1.0)) for one in relative]
     cautious = np.where(read, as_read, cautious)
     covariance = measured.shared * np.outer(measured.own / deviation, measured.own / deviation)
     told = np.where(read[:, None], maps[-1] * measured.error, linear * error[:, None])
