@@ -7,7 +7,7 @@ tables, with its standard error, and the scatter from table to table; theory/lea
 naive      eigenvectors, target and noise from the same rows, put into the fixed point
 split      eigenvectors from one half of the rows, the target's power along them and the noise from the other
 gcv        generalised cross-validation along the path
-rows       what the package does: each row's squared residual over what noise leaves there
+rows       what the package does: each row's squared residual over what noise leaves there, and left-out errors
 =========  ======================================================================================================
 """
 
@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 
 from tsmech.sims.learning_curve import make_table
 from tsmech.theory.learning_curve import decompose, estimate, predict
+from tsmech.theory.learning_curve.diagnostics import generalised_errors
 
 WAYS = ("naive", "split", "gcv", "rows")
 CASES = (
@@ -62,7 +63,8 @@ def generalised(known):
     """Return the estimate by generalised cross-validation: all residuals over what noise leaves of all, rows alike."""
     t = known.penalties / (known.s[:, None] + known.penalties)
     second = known.free - known.s.size + (t**2).sum(axis=0)
-    found = estimate(known._replace(each=known.residual * known.rows / second[:, None]))
+    each = known.residual * known.rows / second[:, None]
+    found = estimate(known._replace(each=each, loo=generalised_errors(known)))
     return found._replace(excess=np.zeros_like(found.excess))
 
 

@@ -128,8 +128,9 @@ class _AtSize:
         if population.standardised:  # variances over few rows are smaller in the mean
             self.penalties *= (1.0 - 1.0 / population.known) / (1.0 - 1.0 / (free + population.intercept))
         self.start = int(np.argmax(left > 0))
-        left_out = population.known - 1.0 - (1.0 if population.intercept else 0.0)
-        self.unlike = 1.0 + population.excess * min(1.0, left_out / free) ** 2  # eq. 12c
+        fewer = (population.known - 1.0 - (1.0 if population.intercept else 0.0)) / free
+        slower = (1.0 + population.outlying) / (1.0 + fewer * population.outlying) if fewer > 1.0 else np.ones(1)
+        self.unlike = population.excess * (fewer**2 * slower)[:, None]  # eq. 12c
 
     def log_kappa(self, penalty: float) -> float:
         """Return ln κ at a penalty; the penalties increase with κ once they are positive."""
@@ -143,8 +144,11 @@ class _AtSize:
         parts = (found.df1, found.df2, found.error[:, target], found.noise_slope[:, target])
         df1, df2, error, slope = (np.array([np.interp(at, found.log_kappa, part)]) for part in parts)
         noise, factors = found.noise[target], found.lengths.factors(df1 / self.free)
-        whole = float(_mean_square(error, df2 / self.free, noise, slope, factors)[0])
-        test = whole * float(np.interp(at, found.log_kappa, self.unlike))
+        unlike = np.array([np.interp(at, found.log_kappa, self.unlike[:, target])])
+        whole, test = (
+            float(_mean_square(error, df2 / self.free, noise, slope, more, factors)[0])
+            for more in (np.zeros(1), unlike)
+        )
         if 1.0 - df1[0] / self.free < 1e-9:
             return test, 0.0
         train = factors.left * whole + factors.left_slope * (whole - noise + slope)
@@ -163,9 +167,9 @@ class _AtSize:
             found.df2[kept] / self.free,
             found.noise[target],
             found.noise_slope[kept, target],
+            self.unlike[kept, target],
             factors,
         )
-        curve = curve * self.unlike[kept]
         penalties = self.penalties[kept]
         wander, training = found.slopes.at(found.log_kappa[kept], target)
         unknown = np.log1p(found.open[kept, target])  # what the curve is raised by is no luck
@@ -187,13 +191,14 @@ class _AtSize:
         return float(found.log_kappa[kept][choice.place]), float(chosen), float(error), float(raised)
 
 
-def _mean_square(error: Array, share: Array, noise: float, slope: Array, factors: Factors) -> Array:
-    """Return the mean square error at κ where the student learns a share df2/μ, the mean being known (eq. 33).
+def _mean_square(error: Array, share: Array, noise: float, slope: Array, unlike: Array, factors: Factors) -> Array:
+    """Return the mean square error at κ where the student learns a share df2/μ, the mean being known (eqs. 12c, 33).
 
     Never below that of infinitely many rows at this κ, whatever the estimated noise is.
     """
     rest = 1.0 - factors.error * share
-    whole = error + share * (noise * (factors.noise - factors.error) + slope * factors.slope)
+    more = share * (factors.noise - factors.error)
+    whole = error + noise * (more + unlike * (1.0 + more)) + share * slope * factors.slope
     return np.where(rest > 1e-9, np.maximum(whole / np.maximum(rest, 1e-9), error), np.where(error > 0, np.inf, 0.0))
 
 

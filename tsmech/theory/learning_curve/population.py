@@ -61,7 +61,10 @@ class Population(NamedTuple):
     lengths
         The law of the factor τ that all components of a row have in common.
     excess
-        By how much more noise, relative to all of the error, left-out rows take up than that law says, shape (k,).
+        By how much more noise left-out rows take up than that law says, over what it says; less what is counted in E∞,
+        shape (k, q).
+    outlying
+        What a row takes up of noise of variance 1, in the mean of the rows that take up much, shape (k,).
     slopes
         What is not known of the slopes of E∞: what choosing the penalty costs follows from it.
     own
@@ -96,6 +99,7 @@ class Population(NamedTuple):
     variance_scatter: Array
     lengths: Lengths
     excess: Array
+    outlying: Array
     slopes: Slopes
     own: Slopes
     s: Array
@@ -115,9 +119,12 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
     .. math::
         df_1 = \sum_k (1 - t_k), \qquad \kappa = \frac{a \rho}{\nu - df_1}, \qquad
         df_1 - df_2 = - \frac{\partial df_1}{\partial \ln \kappa}, \qquad
-        E_\infty(\kappa) = \frac1n \sum_i \frac{r_i^2}{[(1 - H)^2]_{ii}}
+        E_\infty(\kappa) = w E_{12a} + (1 - w) E_{11}, \quad E_{12a} = \frac1n \sum_i \frac{r_i^2}{[(1 - H)^2]_{ii}},
+        \quad E_{11} = \frac{LOO(a)}{1 + 1/(n - 1)} \Bigl[ 1 - \frac{\xi\, df_2}{\nu - 1} \Bigr]
+        - \frac{df_2}{\nu - 1} \bigl[ \sigma^2 (\psi - \xi) + \varsigma \chi \bigr]
 
-    with κ in the last formula that of n - 1 rows, on which each left-out row is predicted.
+    with κ in the last formulas that of n - 1 rows, on which each left-out row is predicted, and w the noise's share of
+    the larger of both.
 
     Parameters
     ----------
@@ -138,7 +145,7 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
 
     References
     ----------
-    theory/learning_curve.md, eqs. 6-16, 12a-12c and 26-35.
+    theory/learning_curve.md, eqs. 6-16, 12a-12d and 26-35.
     """
     s, nu, n = rows.s, rows.free, rows.rows
     r = s.size
@@ -162,12 +169,17 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
         path = BELOW_POINTS
     own = Slopes.along(kappa_left, np.log(rows.penalties), rows.steps, rows.training)
     mean = 1.0 + 1.0 / (n - 1) if intercept else 1.0
-    share = df2_left / (nu - 1)
-    factors = rows.lengths.factors(df1_left / (nu - 1))
-    rest = 1.0 - factors.error * share  # of noise: 1 + P = (1 + ψ df2/μ - ξ df2/μ) / rest
-    uptake = np.where(rest > 0.0, rows.uptake / mean * rest / (1.0 + (factors.noise - factors.error) * share), 1.0)
-    least = LEAST_ERROR * rows.loo
-    curve = fit(rows, kappa_left, df1_left, np.maximum(rows.each, least), rows.each > least, log_kappa)
+    share, factors = (df2_left / (nu - 1))[:, None], rows.lengths.factors((df1_left / (nu - 1))[:, None])
+    rest, more = np.maximum(1.0 - factors.error * share, 0.0), share * (factors.noise - factors.error)
+    uptake = np.where(rest > 0.0, rows.uptake[:, None] / mean * rest / (1.0 + more), 1.0)
+    loo, least = rows.loo / mean, LEAST_ERROR * rows.loo
+    noise = np.minimum(rows.each[0], loo.min(axis=0))
+    over = rows.slope - (loo - noise)  # the slope of the noise over τ: that of the error less the student's own
+    left_out = loo * rest - more * noise - share * factors.slope * over
+    larger = np.maximum(rows.each, left_out)
+    part = np.divide(noise, larger, out=np.ones_like(larger), where=larger > noise)
+    infinite = part * rows.each + (1.0 - part) * left_out
+    curve = fit(rows, kappa_left, df1_left, np.maximum(infinite, least), infinite > least, log_kappa)
 
     def everywhere(part: Array) -> Array:
         return np.column_stack([np.interp(log_kappa, kappa_left, one) for one in part.T])
@@ -188,13 +200,13 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
         variance=rows.variance,
         variance_scatter=rows.variance_scatter,
         lengths=rows.lengths,
-        excess=np.interp(log_kappa, kappa_left, uptake - 1.0),
+        excess=everywhere(part * (uptake - 1.0)),
+        outlying=np.interp(log_kappa, kappa_left, rows.outlying),
         slopes=Slopes(log_kappa, curve.wander, everywhere(own.training)),
         own=own,
         s=s,
         noise=curve.error[0],
-        # that of the error less the student's own
-        noise_slope=everywhere(rows.slope - rows.loo / mean) + curve.error[0],
+        noise_slope=everywhere(over) + curve.error[0] - noise,
         known=n,
         columns=rows.columns,
         path=path,

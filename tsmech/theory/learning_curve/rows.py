@@ -62,6 +62,8 @@ class KnownRows(NamedTuple):
     """Covariance of that and the squared target, over both means, shape (J, q)."""
     uptake: Array
     """Mean square error on left-out rows of noise of variance 1 alone, shape (J,)."""
+    outlying: Array
+    """What a row takes up of that noise, in the mean of the rows that take up much, shape (J,)."""
     variance: Array
     """Variance of each target (about its mean where an intercept is fitted), shape (q,)."""
     variance_scatter: Array
@@ -145,7 +147,7 @@ def decompose(
 
     References
     ----------
-    theory/learning_curve.md, eqs. 2-5, 12a, 12b, 31-34.
+    theory/learning_curve.md, eqs. 2-5, 12a-12c, 31-34.
     """
     rows = np.arange(len(inputs)) if rows is None else rows
     n, p = rows.size, inputs.shape[1]
@@ -206,7 +208,7 @@ def decompose(
     a = np.geomspace(s[-1] / BEYOND, s[0] * BEYOND, math.ceil(PER_FOLD * folds) + 1)
     t = a / (s[:, None] + a)
     sums = np.zeros((6, a.size, q))  # of r², e², e⁴, e² z², e² of the early rows, and r² over what noise leaves
-    steep, uptake = np.zeros((a.size, q)), np.zeros(a.size)
+    steep, taken = np.zeros((a.size, q)), np.zeros((3, a.size))
     early_square, neighbours = np.zeros((a.size, q)), np.zeros((a.size, q))
     steps = Steps(np.log(a), q)
     last = np.zeros((a.size, q))  # the errors of the row before
@@ -237,7 +239,8 @@ def decompose(
     for place, u in sides():
         share = kept(u, slice(None))
         noise = noise_left(u, share)
-        uptake += (noise / share**2).sum(axis=0)
+        up = noise / share**2 - 1.0
+        taken += [part.sum(axis=0) for part in (up, up**2 / (1.0 + up), up**3 / (1.0 + up))]
         for k in range(q):
             residual = residuals(place, u, k, slice(None))
             sums[0, :, k] += (residual**2).sum(axis=0)
@@ -281,7 +284,8 @@ def decompose(
         loo=loo,
         residual=sums[0] / n,
         each=sums[5] / n,
-        uptake=uptake / n,
+        uptake=1.0 + taken[0] / n,
+        outlying=taken[2] / np.maximum(taken[1], 1e-300),
         scatter=scatter,
         common=sums[3] / n / positive / safe - 1.0,
         influence=everywhere(influence),
