@@ -36,6 +36,8 @@ UNKNOWN = 50.0
 """Logarithmic error beyond which nothing is known."""
 MOST_STEPS = 5000
 """Most steps of a fit; some 50 are usual."""
+ALIKE = 1e-3
+"""Weight, over the largest, below which the difference of neighbouring levels is not estimated: the fit drops one."""
 ROUNDS = 3
 """Fits, each weighed by the errors of the one before."""
 
@@ -193,7 +195,7 @@ def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array, as_read: 
         active = shares > 0
         values.append(wanted @ shares)
         # what is estimated is linear in the errors while the same levels are in use
-        maps.append(wanted[:, active] @ np.linalg.pinv(columns[:, active], rcond=1e-8) @ (whiten / weighed))
+        maps.append(wanted[:, active] @ np.linalg.pinv(columns[:, active], rcond=ALIKE) @ (whiten / weighed))
         misfits.append(misfit**2)
         above.append(float(np.max((measured.error / fitted - 1.0) / measured.own)))
     best = int(np.argmin(misfits))
