@@ -6,8 +6,8 @@ tables, with its standard error, and the scatter from table to table; theory/lea
 =========  ======================================================================================================
 naive      eigenvectors, target and noise from the same rows, put into the fixed point
 split      eigenvectors from one half of the rows, the target's power along them and the noise from the other
-gcv        generalised cross-validation along the path in place of leave-one-out
-loo        what the package does
+gcv        generalised cross-validation along the path
+rows       what the package does: each row's squared residual over what noise leaves there, and left-out errors
 =========  ======================================================================================================
 """
 
@@ -18,8 +18,9 @@ from scipy.optimize import brentq
 
 from tsmech.sims.learning_curve import make_table
 from tsmech.theory.learning_curve import decompose, estimate, predict
+from tsmech.theory.learning_curve.diagnostics import generalised_errors
 
-WAYS = ("naive", "split", "gcv", "loo")
+WAYS = ("naive", "split", "gcv", "rows")
 CASES = (
     # known rows, columns, exponent, noise, penalty, predicted sizes
     (50, 20, 1.0, 1.0, 1.0, (25, 200)),
@@ -59,9 +60,12 @@ def split(X, y, rows, penalty):
 
 
 def generalised(known):
-    """Return the known rows with leave-one-out replaced by generalised cross-validation."""
-    left = known.free - (known.s[:, None] / (known.s[:, None] + known.penalties)).sum(axis=0)
-    return known._replace(loo=known.residual * known.rows * known.free / left[:, None] ** 2 * (1 + 1 / known.rows))
+    """Return the estimate by generalised cross-validation: all residuals over what noise leaves of all, rows alike."""
+    t = known.penalties / (known.s[:, None] + known.penalties)
+    second = known.free - known.s.size + (t**2).sum(axis=0)
+    each = known.residual * known.rows / second[:, None]
+    found = estimate(known._replace(each=each, loo=generalised_errors(known)))
+    return found._replace(excess=np.zeros_like(found.excess))
 
 
 def truth(made, rows, penalty, draws=150):
@@ -86,7 +90,7 @@ def main(tables: int) -> None:
             X = rng.standard_normal((known, columns)) * np.sqrt(made.eigenvalues)
             y = X @ made.teacher + noise * rng.standard_normal(known)
             rows = decompose(X, y[:, None])
-            found, other = estimate(rows), estimate(generalised(rows))
+            found, other = estimate(rows), generalised(rows)
             for i, m in enumerate(sizes):
                 values[table, i] = (
                     naive(X, y, m, penalty),

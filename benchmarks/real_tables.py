@@ -59,7 +59,7 @@ def scatters(problem: tsmech.LearningCurve, penalties: np.ndarray) -> np.ndarray
     table = problem.table()
     inputs, y = table.inputs, table.targets[:, 0]
     if problem.features != "none":
-        inputs = problem._map().of(inputs, inputs)
+        inputs = problem._sample().features.of(inputs, inputs)
     found = []
     for size, penalty in zip(problem.sizes(), penalties, strict=True):
         fit = Ridge(alpha=max(penalty, 1e-9))

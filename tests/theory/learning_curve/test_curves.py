@@ -237,8 +237,10 @@ def test_the_best_penalty_is_never_predicted_to_be_worse_than_to_learn_nothing()
         X = np.random.default_rng(seed).integers(0, 2, (100, 5)) - 0.5
         inputs = FeatureMap("polynomial", 1, 3, 1.0).of(X, X)
         y = np.sign(X[:, :1] * X[:, 1:2])
-        found = predict(estimate(decompose(inputs, y)), (24, 37, 160), None)
+        population = estimate(decompose(inputs, y))
+        found = predict(population, (24, 37, 160), None)
         assert (found.mean_square <= 1.5 * y.var()).all()
+        assert noise_floor(population)[1][0] <= 1.5 * y.var()  # not known at all, and no more than nothing learnt
 
 
 def test_without_a_penalty_there_is_a_peak_where_rows_meet_columns() -> None:

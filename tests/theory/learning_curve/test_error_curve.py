@@ -76,28 +76,45 @@ def test_weak_directions_count_as_noise_only_while_the_path_allows_it(monkeypatc
     assert forced > ours + stated
 
 
-def test_features_that_break_the_sums_are_read_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_that_break_the_sums_do_not_promise_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     """Units of few inputs: weak directions are products of strong ones, and interpolating is worse than any sum says.
 
-    Where the fit alone (control) promises less than half of the error at the least penalty, what is read off prevails,
-    and no penalty is chosen there.
+    From 120 rows the errors of 400 are right to a fifth in the mean, each with a scatter of a third to a half; taken as
+    noise alone (control) they are three tenths too low.  Errors that rise towards small κ weigh against the fit:
+    without them (control) the promise is never higher.
     """
-    promised, read, chosen = [], [], []
+    predicted, alone, real, fitted, found, chosen = [], [], [], [], [], []
     for seed in range(8):
         rng = np.random.default_rng(seed)
-        z = rng.standard_normal((120, 6))
+        z = rng.standard_normal((3000, 6))
         X = np.tanh(z @ rng.standard_normal((6, 100)) / np.sqrt(6.0) + 0.3 * rng.standard_normal(100))
-        known = decompose(X, (z[:, 0] * (1.0 + 0.5 * z[:, 1]) + 0.6 * rng.standard_normal(120))[:, None])
-        least, loo = float(known.penalties[0]), known.loo[0, 0]
+        target = z[:, 0] * (1.0 + 0.5 * z[:, 1])
+        y = target + 0.6 * rng.standard_normal(3000)
+        known = decompose(X[:120], y[:120, None])
         population = estimate(known)
-        read.append(predict(population, 119, least).mean_square[0, 0] / loo)
+        penalties = np.array([known.penalties[0], 1e-2, 1e-1, 1.0])
+        errors = []
+        for start in range(120, 2120, 400):
+            A, b = X[start : start + 400], y[start : start + 400]
+            s, V = np.linalg.eigh((A - A.mean(axis=0)).T @ (A - A.mean(axis=0)))
+            w = V @ ((V.T @ (A - A.mean(axis=0)).T @ (b - b.mean()))[:, None] / (s[:, None] + penalties))
+            errors.append(((target[2120:, None] - b.mean() - (X[2120:] - A.mean(axis=0)) @ w) ** 2).mean(axis=0))
+        real.append(np.mean(errors, axis=0) + 0.36)
+        predicted.append([predict(population, 400, a).mean_square[0, 0] for a in penalties])
+        t = known.penalties / (known.s[:, None] + known.penalties)
+        first, second = (known.free - known.s.size + (t**power).sum(axis=0) for power in (1, 2))
+        noise = estimate(known._replace(loo=known.each * (known.rows * second / first**2)[:, None]))
+        alone.append([predict(noise, 400, a).mean_square[0, 0] for a in penalties])
+        least = float(penalties[0])
+        found.append(predict(population, 119, least).mean_square[0, 0])
         chosen.append(
             np.interp(np.log(predict(population, 119, None).penalty[0, 0]), np.log(known.penalties), known.loo[:, 0])
         )
         monkeypatch.setattr(curves, "FAR", 1e9)
-        promised.append(predict(estimate(known), 119, least).mean_square[0, 0] / loo)
+        fitted.append(predict(estimate(known), 119, least).mean_square[0, 0])
         monkeypatch.undo()
-    far = np.array(promised) < 0.5
-    assert far.sum() >= 3
-    assert np.array(read)[far].min() > 0.8
+    whole = np.mean(real, axis=0)
+    assert (abs(np.mean(predicted, axis=0) / whole - 1.0) < 0.2).all()
+    assert (np.mean(alone, axis=0) / whole)[:3].max() < 0.8
+    assert max(np.array(found) / fitted) > 1.1
     assert max(chosen) < 1.0

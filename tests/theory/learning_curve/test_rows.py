@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tsmech.errors import InputError
-from tsmech.theory.learning_curve import decompose, oddities, rows
+from tsmech.theory.learning_curve import KnownRows, decompose, estimate, oddities, predict, rows
 from tsmech.theory.learning_curve.diagnostics import generalised_errors
 
 RNG = np.random.default_rng(3)
@@ -148,3 +148,46 @@ def test_standardised_columns_that_vary_in_few_rows_are_counted() -> None:
 def test_inputs_that_do_not_vary_are_refused() -> None:
     with pytest.raises(InputError, match="no column of the inputs varies"):
         decompose(np.ones((30, 3)), RNG.standard_normal((30, 1)))
+
+
+def test_each_row_s_residual_over_what_noise_leaves_there_is_the_noise() -> None:
+    """Noise of variance 1 alone on rows with outliers in single columns: 1500 targets (eqs. 12a and 12b).
+
+    Left-out errors by the law of rows that are alike (control) take the outliers' for noise.
+    """
+    rng = np.random.default_rng(3)
+    X = rng.standard_t(2.5, (40, 15))
+    for intercept in (True, False):
+        known = decompose(X, rng.standard_normal((40, 1500)), intercept=intercept)
+        assert np.abs(known.each.mean(axis=1) - 1.0).max() < 4 * known.each.std(axis=1).max() / np.sqrt(1500)
+        uncertain = known.loo.std(axis=1) / np.sqrt(1500)
+        assert (np.abs(known.loo.mean(axis=1) - known.uptake) < 4 * uncertain).all()
+        t = known.penalties / (known.s[:, None] + known.penalties)
+        first, second = (known.free - known.s.size + (t**power).sum(axis=0) for power in (1, 2))
+        alike = known.loo.mean(axis=1) * first**2 / second / known.rows
+        assert alike[0] > 1.0 + 4 * uncertain[0]
+
+
+def test_what_left_out_rows_take_up_of_noise_is_extrapolated_to_fewer() -> None:
+    """Rows with outliers in single columns, noise alone: measured on 400 rows, and on sets of a quarter and an eighth.
+
+    By the law of rows that are alike (control) it is too small (12c).
+    """
+    inputs, rng = np.random.default_rng(3).standard_t(4.0, (6200, 15)), np.random.default_rng(4)
+
+    def decomposed(size: int, sets: int) -> list[KnownRows]:
+        return [decompose(inputs[i * size : (i + 1) * size], rng.standard_normal((size, 1))) for i in range(sets)]
+
+    known = [estimate(one) for one in decomposed(400, 5)]
+    for size in (50, 100):
+        real = [np.interp(np.log(0.1), np.log(one.penalties), one.uptake) - 1.0 for one in decomposed(size + 1, 60)]
+        taken = []
+        for one in known:
+            ones = np.ones_like(one.error)
+            noise = one._replace(error=ones, noise=np.ones(1), noise_slope=0.0 * ones)
+            both = (noise, noise._replace(excess=0.0 * ones))
+            taken.append([predict(part, size, 0.1).mean_square[0, 0] - 1.0 for part in both])
+        found, alike = np.mean(taken, axis=0) / np.mean(real) - 1.0
+        uncertain = np.std(real) / np.mean(real) / np.sqrt(60) + np.std(taken, axis=0)[0] / np.mean(real) / np.sqrt(5)
+        assert abs(found) < 2 * uncertain < 0.05
+        assert alike < -3 * uncertain

@@ -76,7 +76,7 @@ def predict(
 
     References
     ----------
-    theory/learning_curve.md, eqs. 6, 7, 16, 20-22, 40 and 43; 21a where columns are standardised.
+    theory/learning_curve.md, eqs. 6, 7, 12c, 16, 20-22, 40 and 43; 21a where columns are standardised.
     """
     m = np.atleast_1d(np.asarray(rows, dtype=float))
     q = population.error.shape[1]
@@ -128,6 +128,9 @@ class _AtSize:
         if population.standardised:  # variances over few rows are smaller in the mean
             self.penalties *= (1.0 - 1.0 / population.known) / (1.0 - 1.0 / (free + population.intercept))
         self.start = int(np.argmax(left > 0))
+        fewer = (population.known - 1.0 - (1.0 if population.intercept else 0.0)) / free
+        slower = (1.0 + population.outlying) / (1.0 + fewer * population.outlying) if fewer > 1.0 else np.ones(1)
+        self.unlike = population.excess * (fewer**2 * slower)[:, None]  # eq. 12c
 
     def log_kappa(self, penalty: float) -> float:
         """Return ln κ at a penalty; the penalties increase with κ once they are positive."""
@@ -141,11 +144,15 @@ class _AtSize:
         parts = (found.df1, found.df2, found.error[:, target], found.noise_slope[:, target])
         df1, df2, error, slope = (np.array([np.interp(at, found.log_kappa, part)]) for part in parts)
         noise, factors = found.noise[target], found.lengths.factors(df1 / self.free)
-        whole = float(_mean_square(error, df2 / self.free, noise, slope, factors)[0])
+        unlike = np.array([np.interp(at, found.log_kappa, self.unlike[:, target])])
+        whole, test = (
+            float(_mean_square(error, df2 / self.free, noise, slope, more, factors)[0])
+            for more in (np.zeros(1), unlike)
+        )
         if 1.0 - df1[0] / self.free < 1e-9:
-            return whole, 0.0
+            return test, 0.0
         train = factors.left * whole + factors.left_slope * (whole - noise + slope)
-        return whole, max(float(train[0]), 0.0)
+        return test, max(float(train[0]), 0.0)
 
     def best(self, target: int, share: float, within: bool) -> tuple[float, float, float, float]:
         """Return ln κ at the best penalty, that penalty, its standard error, and by what the error there is raised.
@@ -160,6 +167,7 @@ class _AtSize:
             found.df2[kept] / self.free,
             found.noise[target],
             found.noise_slope[kept, target],
+            self.unlike[kept, target],
             factors,
         )
         penalties = self.penalties[kept]
@@ -169,7 +177,9 @@ class _AtSize:
         chosen, (low, high) = penalties[choice.place], np.log(penalties[[choice.lower, choice.upper]])
         error = chosen * np.expm1(0.5 * (high - low))
         least = curve[choice.place]
-        worst = curve[-1] * (1.0 + 2.0 * found.relative[-1, target])  # what is chosen is no worse than to learn nothing
+        # what is chosen is no worse than to learn nothing, from which it is told by the error of the ratio of both
+        unsure = min(found.relative[-1, target], found.ratio[kept, target][choice.place])
+        worst = curve[-1] * (1.0 + 2.0 * unsure)
         most = np.log(worst / least) if least > 0.0 else 0.0
         optimism = choice.optimism
         if within:  # half of it is what the known rows' choice loses, and theirs is not taken
@@ -181,13 +191,14 @@ class _AtSize:
         return float(found.log_kappa[kept][choice.place]), float(chosen), float(error), float(raised)
 
 
-def _mean_square(error: Array, share: Array, noise: float, slope: Array, factors: Factors) -> Array:
-    """Return the mean square error at κ where the student learns a share df2/μ, the mean being known (eq. 33).
+def _mean_square(error: Array, share: Array, noise: float, slope: Array, unlike: Array, factors: Factors) -> Array:
+    """Return the mean square error at κ where the student learns a share df2/μ, the mean being known (eqs. 12c, 33).
 
     Never below that of infinitely many rows at this κ, whatever the estimated noise is.
     """
     rest = 1.0 - factors.error * share
-    whole = error + share * (noise * (factors.noise - factors.error) + slope * factors.slope)
+    more = share * (factors.noise - factors.error)
+    whole = error + noise * (more + unlike * (1.0 + more)) + share * slope * factors.slope
     return np.where(rest > 1e-9, np.maximum(whole / np.maximum(rest, 1e-9), error), np.where(error > 0, np.inf, 0.0))
 
 

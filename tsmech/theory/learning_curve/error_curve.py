@@ -1,4 +1,4 @@
-r"""The error as a function of the effective penalty, fitted to the leave-one-out errors along the path.
+r"""The error as a function of the effective penalty, fitted to the errors that rows tell along the path.
 
 .. math:: E_\infty(\kappa) = \sigma^2 + \sum_l p_l \Bigl(\frac{\kappa}{s_l + \kappa}\Bigr)^2 , \quad \sigma^2, p \ge 0 .
 
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tsmech.theory.learning_curve.optimism import without_pairs
 from tsmech.theory.learning_curve.rows import KnownRows
 
 Array = NDArray[np.float64]
@@ -35,6 +36,8 @@ UNKNOWN = 50.0
 """Logarithmic error beyond which nothing is known."""
 MOST_STEPS = 5000
 """Most steps of a fit; some 50 are usual."""
+ALIKE = 1e-3
+"""Weight, over the largest, below which the difference of neighbouring levels is not estimated: the fit drops one."""
 ROUNDS = 3
 """Fits, each weighed by the errors of the one before."""
 
@@ -117,6 +120,7 @@ def fit(rows: KnownRows, log_kappa: Array, learned: Array, errors: Array, truste
     """
     ends = rows.s.size < rows.free  # the path reaches κ = 0
     stated, size = stated_errors(rows), errors.max(axis=0)
+    told = without_pairs(rows.steps, rows.loo, rows.s, rows.free, rows.penalties)
     parts: list[list[Array]] = []
     for k in range(errors.shape[1]):
         if size[k] == 0.0:  # a target that does not vary
@@ -129,6 +133,7 @@ def fit(rows: KnownRows, log_kappa: Array, learned: Array, errors: Array, truste
             _covariance(rows, chosen),
             stated.own[chosen, k],
             stated.ratio[chosen, k],
+            np.append(np.cumsum(told[::-1, k])[::-1], 0.0)[chosen],
         )
         kept = trusted[:, k] if trusted[:, k].any() else np.ones_like(trusted[:, k])
         as_read = np.interp(at, log_kappa[kept], errors[kept, k] / size[k])
@@ -145,6 +150,8 @@ class _Measured(NamedTuple):
     shared: Array
     own: Array
     ratio: Array
+    wander: Array
+    """The standard errors of the steps of ln E∞ that the rows tell, summed up towards small κ."""
 
 
 def _chosen(log_kappa: Array, learned: Array, trusted: Mask, most: float) -> NDArray[np.intp]:
@@ -188,7 +195,7 @@ def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array, as_read: 
         active = shares > 0
         values.append(wanted @ shares)
         # what is estimated is linear in the errors while the same levels are in use
-        maps.append(wanted[:, active] @ np.linalg.pinv(columns[:, active], rcond=1e-8) @ (whiten / weighed))
+        maps.append(wanted[:, active] @ np.linalg.pinv(columns[:, active], rcond=ALIKE) @ (whiten / weighed))
         misfits.append(misfit**2)
         above.append(float(np.max((measured.error / fitted - 1.0) / measured.own)))
     best = int(np.argmin(misfits))
@@ -208,13 +215,27 @@ def _curve(measured: _Measured, cuts: tuple[float, ...], kappa: Array, as_read: 
         relative.append(np.expm1(np.minimum(np.sqrt(variance + apart**2), UNKNOWN)))
     cautious = error * (1.0 + apart)
     read = (relative[0] > 1.0) & (as_read > cautious)
+    # what is not known is at most the largest error on the path, and two of its standard errors
+    relative = [np.minimum(one, np.maximum((1.0 + 2.0 * one[-1]) / error - 1.0, 1.0)) for one in relative]
     cautious = np.where(read, as_read, cautious)
     covariance = measured.shared * np.outer(measured.own / deviation, measured.own / deviation)
     told = np.where(read[:, None], maps[-1] * measured.error, linear * error[:, None])
     changes = np.diff(told / cautious[:, None], axis=0)
     changes[np.diff(read)] = 0.0  # the step from one to the other is caution, no luck
-    steps = np.sqrt(np.maximum(((changes @ covariance) * changes).sum(axis=1), 0.0))
+    steps = np.sqrt(np.maximum(((changes @ covariance) * changes).sum(axis=1), 0.0)) * _wider(measured, kappa)
     return [error, cautious, apart, *relative, np.concatenate([np.zeros(1), np.cumsum(steps)])]
+
+
+def _wider(measured: _Measured, kappa: Array) -> Array:
+    """Return by how much more than Gaussian noise the rows make the curve's steps scatter, shape (k - 1,) (eq. 39b)."""
+    scaled = measured.own / np.sqrt(np.diag(measured.shared))
+    covariance = measured.shared * np.outer(scaled, scaled)
+    variance = np.diag(covariance)[1:] + np.diag(covariance)[:-1] - 2.0 * np.diag(covariance, 1)
+    told = np.abs(np.diff(measured.wander)) / np.sqrt(
+        np.maximum(variance, np.finfo(float).eps * np.diag(covariance)[1:])
+    )
+    between = [0.5 * (np.log(part[1:]) + np.log(part[:-1])) for part in (kappa, measured.kappa)]
+    return np.asarray(np.interp(between[0], between[1], told))
 
 
 def _as_read(errors: Array, kappa: Array, first: float, fitted: Array) -> Array:

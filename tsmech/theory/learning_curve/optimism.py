@@ -129,14 +129,42 @@ class Steps:
         mean, square = self.first / rows / level, self.second / rows / level**2
         both = self.neighbours / rows / (level[1:] * level[:-1])
         variance = square[1:] + square[:-1] - 2.0 * both - (mean[1:] - mean[:-1]) ** 2
-        lost = _lost_freedom(s, free, np.sqrt(penalties[1:] * penalties[:-1]))
+        lost = np.maximum(_noise_alone(s, free, np.sqrt(penalties[1:] * penalties[:-1]))[1], 1.0)
         return np.asarray(np.sqrt(np.maximum(variance, 0.0) * lost[:, None] / rows))
 
 
-def _lost_freedom(s: Array, free: int, penalties: Array) -> Array:
-    """Return by how much fitting to the rows themselves widens the scatter of slopes, shape (J,), at least 1.
+def without_pairs(steps: Array, loo: Array, s: Array, free: int, penalties: Array) -> Array:
+    """Return the steps' standard errors less what pairs of rows are counted twice where noise is fitted loosely.
 
-    The slope's variance for Gaussian noise and leverages that are alike, over that of independent rows (eq. 39).
+    Parameters
+    ----------
+    steps : ndarray, shape (J - 1, q)
+        From :meth:`Steps.errors`.
+    loo : ndarray, shape (J, q)
+        Left-out errors, of which the noise is the least at most.
+    s, free, penalties
+        Eigenvalues, shape (r,), ν, and the penalties, shape (J,).
+
+    Returns
+    -------
+    ndarray, shape (J - 1, q)
+
+    References
+    ----------
+    theory/learning_curve.md, eq. 39a.
+    """
+    slope, ratio = _noise_alone(s, free, np.sqrt(penalties[1:] * penalties[:-1]))
+    variance = slope * np.log(penalties[1] / penalties[0]) ** 2
+    twice = variance * np.maximum(1.0 / np.maximum(ratio, 1e-3) - 1.0, 0.0)
+    level = np.sqrt(loo[1:] * loo[:-1])
+    noise = loo.min(axis=0) / np.where(level > 0, level, 1.0)
+    return np.asarray(np.sqrt(np.maximum(steps**2 - twice[:, None] * noise**2, 0.0)))
+
+
+def _noise_alone(s: Array, free: int, penalties: Array) -> tuple[Array, Array]:
+    """Return the slope's variance for Gaussian noise and leverages that are alike, and over that of independent rows.
+
+    Both of shape (J,) (eq. 39).
     """
     t = np.vstack([penalties / (s[:, None] + penalties), np.ones_like(penalties)])
     count = np.append(np.ones(s.size), free - s.size)
@@ -157,7 +185,8 @@ def _lost_freedom(s: Array, free: int, penalties: Array) -> Array:
         + trace(t, bent) ** 2
         + 2.0 * (trace(rise, t) * trace(added, bent) + trace(rise, bent) * trace(added, t))
     )
-    return np.asarray(np.maximum(2.0 * free * trace(slope, slope) / np.where(independent > 0, independent, 1.0), 1.0))
+    variance = 2.0 * trace(slope, slope) / f**2
+    return variance, np.asarray(variance * free * f**2 / np.where(independent > 0, independent, 1.0))
 
 
 def covariance_with_students(t: Array, c: Array, residual: Array, loo: Array, rows: int) -> Array:

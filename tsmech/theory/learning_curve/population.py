@@ -60,6 +60,11 @@ class Population(NamedTuple):
         Of the targets, as :class:`~tsmech.theory.learning_curve.rows.KnownRows`, shape (q,).
     lengths
         The law of the factor τ that all components of a row have in common.
+    excess
+        By how much more noise left-out rows take up than that law says, over what it says; less what is counted in E∞,
+        shape (k, q).
+    outlying
+        What a row takes up of noise of variance 1, in the mean of the rows that take up much, shape (k,).
     slopes
         What is not known of the slopes of E∞: what choosing the penalty costs follows from it.
     own
@@ -93,6 +98,8 @@ class Population(NamedTuple):
     variance: Array
     variance_scatter: Array
     lengths: Lengths
+    excess: Array
+    outlying: Array
     slopes: Slopes
     own: Slopes
     s: Array
@@ -112,10 +119,12 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
     .. math::
         df_1 = \sum_k (1 - t_k), \qquad \kappa = \frac{a \rho}{\nu - df_1}, \qquad
         df_1 - df_2 = - \frac{\partial df_1}{\partial \ln \kappa}, \qquad
-        E_\infty(\kappa) = \frac{LOO(a)}{1 + 1/(n - 1)} \Bigl[ 1 - \frac{\xi\, df_2}{\nu - 1} \Bigr]
+        E_\infty(\kappa) = w E_{12a} + (1 - w) E_{11}, \quad E_{12a} = \frac1n \sum_i \frac{r_i^2}{[(1 - H)^2]_{ii}},
+        \quad E_{11} = \frac{LOO(a)}{1 + 1/(n - 1)} \Bigl[ 1 - \frac{\xi\, df_2}{\nu - 1} \Bigr]
         - \frac{df_2}{\nu - 1} \bigl[ \sigma^2 (\psi - \xi) + \varsigma \chi \bigr]
 
-    with κ and the factors in the last formula those of n - 1 rows, on which each left-out row is predicted.
+    with κ in the last formulas that of n - 1 rows, on which each left-out row is predicted, and w the noise's share of
+    the larger of both.
 
     Parameters
     ----------
@@ -136,7 +145,7 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
 
     References
     ----------
-    theory/learning_curve.md, eqs. 6-16 and 26-35.
+    theory/learning_curve.md, eqs. 6-16, 12a-12d and 26-35.
     """
     s, nu, n = rows.s, rows.free, rows.rows
     r = s.size
@@ -159,52 +168,49 @@ def estimate(rows: KnownRows, *, directions: float | None = None) -> Population:
         log_kappa, df1, df2 = _continued(log_kappa, df1, df2, float(rows.columns) if directions is None else directions)
         path = BELOW_POINTS
     own = Slopes.along(kappa_left, np.log(rows.penalties), rows.steps, rows.training)
-    loo = rows.loo / (1.0 + 1.0 / (n - 1) if intercept else 1.0)
-    left = df2_left[:, None] / (nu - 1)
-    factors = [part[:, None] for part in rows.lengths.factors(df1_left / (nu - 1))]
+    mean = 1.0 + 1.0 / (n - 1) if intercept else 1.0
+    share, factors = (df2_left / (nu - 1))[:, None], rows.lengths.factors((df1_left / (nu - 1))[:, None])
+    rest, more = np.maximum(1.0 - factors.error * share, 0.0), share * (factors.noise - factors.error)
+    uptake = np.where(rest > 0.0, rows.uptake[:, None] / mean * rest / (1.0 + more), 1.0)
+    loo, least = rows.loo / mean, LEAST_ERROR * rows.loo
+    noise = np.minimum(rows.each[0], loo.min(axis=0))
+    over = rows.slope - (loo - noise)  # the slope of the noise over τ: that of the error less the student's own
+    left_out = loo * rest - more * noise - share * factors.slope * over
+    larger = np.maximum(rows.each, left_out)
+    part = np.divide(noise, larger, out=np.ones_like(larger), where=larger > noise)
+    infinite = part * rows.each + (1.0 - part) * left_out
+    curve = fit(rows, kappa_left, df1_left, np.maximum(infinite, least), infinite > least, log_kappa)
 
     def everywhere(part: Array) -> Array:
         return np.column_stack([np.interp(log_kappa, kappa_left, one) for one in part.T])
 
-    def known(noise: Array) -> Population:
-        """Return the population where the noise is known."""
-        over = rows.slope - (loo - noise)  # the slope of the noise over τ: that of the error less the student's own
-        _, xi, psi, chi, _, _ = factors
-        infinite = loo * np.maximum(1.0 - xi * left, 0.0) - left * (noise * (psi - xi) + over * chi)
-        least = LEAST_ERROR * loo
-        curve = fit(rows, kappa_left, df1_left, np.maximum(infinite, least), infinite > least, log_kappa)
-        return Population(
-            log_kappa=log_kappa,
-            df1=df1,
-            df2=df2,
-            error=curve.error,
-            cautious=curve.cautious,
-            open=curve.open,
-            relative=curve.relative,
-            ratio=curve.ratio,
-            scatter=everywhere(rows.scatter),
-            common=everywhere(rows.common),
-            intercept=intercept,
-            standardised=rows.standardised,
-            variance=rows.variance,
-            variance_scatter=rows.variance_scatter,
-            lengths=rows.lengths,
-            slopes=Slopes(log_kappa, curve.wander, everywhere(own.training)),
-            own=own,
-            s=s,
-            noise=curve.error[0],
-            noise_slope=everywhere(over + curve.error[0] - noise),
-            known=n,
-            columns=rows.columns,
-            path=path,
-        )
-
-    first = loo[0] * np.maximum(1.0 - left[0], 0.0)
-    if rows.lengths.variance == 0.0:  # the noise plays no part
-        return known(first)
-    _, xi, psi, chi, _, _ = (part[0, 0] for part in factors)
-    wanted = loo[0] * (1.0 - xi * left[0]) - left[0] * chi * (rows.slope[0] - loo[0])
-    return known(np.clip(wanted / (1.0 + left[0] * (psi - xi + chi)), LEAST_ERROR * loo[0], loo.min(axis=0)))
+    return Population(
+        log_kappa=log_kappa,
+        df1=df1,
+        df2=df2,
+        error=curve.error,
+        cautious=curve.cautious,
+        open=curve.open,
+        relative=curve.relative,
+        ratio=curve.ratio,
+        scatter=everywhere(rows.scatter),
+        common=everywhere(rows.common),
+        intercept=intercept,
+        standardised=rows.standardised,
+        variance=rows.variance,
+        variance_scatter=rows.variance_scatter,
+        lengths=rows.lengths,
+        excess=everywhere(part * (uptake - 1.0)),
+        outlying=np.interp(log_kappa, kappa_left, rows.outlying),
+        slopes=Slopes(log_kappa, curve.wander, everywhere(own.training)),
+        own=own,
+        s=s,
+        noise=curve.error[0],
+        noise_slope=everywhere(over) + curve.error[0] - noise,
+        known=n,
+        columns=rows.columns,
+        path=path,
+    )
 
 
 def _at_fewer_rows(

@@ -49,6 +49,8 @@ class KnownRows(NamedTuple):
     """Mean square error on the row that is left out, shape (J, q)."""
     residual: Array
     """Mean square residual on the rows themselves, shape (J, q)."""
+    each: Array
+    """Mean of the squared residuals, each over what noise of variance 1 leaves there, shape (J, q)."""
     scatter: Array
     """Variance of the squared leave-one-out error over its squared mean, shape (J, q)."""
     common: Array
@@ -58,6 +60,10 @@ class KnownRows(NamedTuple):
     (J, q)."""
     influence_common: Array
     """Covariance of that and the squared target, over both means, shape (J, q)."""
+    uptake: Array
+    """Mean square error on left-out rows of noise of variance 1 alone, shape (J,)."""
+    outlying: Array
+    """What a row takes up of that noise, in the mean of the rows that take up much, shape (J,)."""
     variance: Array
     """Variance of each target (about its mean where an intercept is fitted), shape (q,)."""
     variance_scatter: Array
@@ -141,7 +147,7 @@ def decompose(
 
     References
     ----------
-    theory/learning_curve.md, eqs. 2-5, 31-34.
+    theory/learning_curve.md, eqs. 2-5, 12a-12c, 31-34.
     """
     rows = np.arange(len(inputs)) if rows is None else rows
     n, p = rows.size, inputs.shape[1]
@@ -201,8 +207,8 @@ def decompose(
     folds = math.log(s[0] / s[-1] * BEYOND**2)
     a = np.geomspace(s[-1] / BEYOND, s[0] * BEYOND, math.ceil(PER_FOLD * folds) + 1)
     t = a / (s[:, None] + a)
-    sums = np.zeros((5, a.size, q))  # of r², e², e⁴, e² z², and e² of the early rows
-    steep = np.zeros((a.size, q))
+    sums = np.zeros((6, a.size, q))  # of r², e², e⁴, e² z², e² of the early rows, and r² over what noise leaves
+    steep, taken = np.zeros((a.size, q)), np.zeros((3, a.size))
     early_square, neighbours = np.zeros((a.size, q)), np.zeros((a.size, q))
     steps = Steps(np.log(a), q)
     last = np.zeros((a.size, q))  # the errors of the row before
@@ -217,6 +223,13 @@ def decompose(
             share += (free / n - (u * u).sum(axis=1))[:, None]
         return np.asarray(share)
 
+    def noise_left(u: Array, share: Array) -> Array:
+        """Return what noise of variance 1 leaves in squared residuals; by Schwarz at least (1 - h)²."""
+        found = (u * u) @ t**2
+        if r < free:
+            found += (free / n - (u * u).sum(axis=1))[:, None]
+        return np.maximum(found, share**2)
+
     def residuals(place: slice, u: Array, k: int, at: slice) -> Array:
         found = u @ (t[:, at] * c[:, k, None])
         if r < free:
@@ -225,9 +238,13 @@ def decompose(
 
     for place, u in sides():
         share = kept(u, slice(None))
+        noise = noise_left(u, share)
+        up = noise / share**2 - 1.0
+        taken += [part.sum(axis=0) for part in (up, up**2 / (1.0 + up), up**3 / (1.0 + up))]
         for k in range(q):
             residual = residuals(place, u, k, slice(None))
             sums[0, :, k] += (residual**2).sum(axis=0)
+            sums[5, :, k] += (residual**2 / noise).sum(axis=0)
             signed = residual / share
             influences.add(u, signed[:, chosen], share[:, chosen], k)
             neighbours[:, k] += (signed[1:] * signed[:-1]).sum(axis=0) + last[:, k] * signed[0]
@@ -266,6 +283,9 @@ def decompose(
         penalties=a,
         loo=loo,
         residual=sums[0] / n,
+        each=sums[5] / n,
+        uptake=1.0 + taken[0] / n,
+        outlying=taken[2] / np.maximum(taken[1], 1e-300),
         scatter=scatter,
         common=sums[3] / n / positive / safe - 1.0,
         influence=everywhere(influence),
