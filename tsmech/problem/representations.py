@@ -33,7 +33,18 @@ def embed(similarity: Array) -> Array:
     last = found[-1]
     farthest = np.abs(last).argmax(axis=0)
     last *= np.where(last[farthest, [0, 1]] < 0, -1.0, 1.0)
-    for time in range(len(found) - 2, -1, -1):
-        left, _, right = np.linalg.svd(found[time].T @ found[time + 1])
-        found[time] = found[time] @ (left @ right)
+    # Turned onto positions that are turned themselves: the turns from time to time follow one another.
+    angles, signs = _turns(np.swapaxes(found[:-1], 1, 2) @ found[1:])
+    passed = np.cumprod(np.concatenate([[1.0], signs]))
+    total = passed[:-1] * np.cumsum((passed[:-1] * angles)[::-1])[::-1]
+    cosine, sine, sign = np.cos(total), np.sin(total), passed[:-1] * passed[-1]
+    turns = np.array([[cosine, -sign * sine], [sine, sign * cosine]])
+    found[:-1] = found[:-1] @ np.moveaxis(turns, 2, 0)
     return found
+
+
+def _turns(products: Array) -> tuple[Array, Array]:
+    """Return angles φ and signs s of the orthogonal matrices R(φ) diag(1, s) that are nearest to 2 x 2 matrices."""
+    (a, b), (c, d) = np.moveaxis(products, 0, 2)
+    rotates = np.hypot(a + d, c - b) >= np.hypot(a - d, b + c)
+    return np.where(rotates, np.arctan2(c - b, a + d), np.arctan2(b + c, a - d)), np.where(rotates, 1.0, -1.0)

@@ -14,6 +14,9 @@ from tsmech.errors import InputError
 
 Array = NDArray[np.float64]
 
+BLOCK = 1 << 17
+"""Numbers that are computed together, few enough for a processor's cache."""
+
 
 class TreeModes(NamedTuple):
     """Modes of the items of a regular tree."""
@@ -126,7 +129,7 @@ def beliefs(layers: Array, properties: Array, items: Array, place: int, lacking:
 
     Notes
     -----
-    Without a hidden layer an item's representation is its output.  O(T modes properties items), one time after another.
+    Without a hidden layer an item's representation is its output.  O(T modes properties items), some times together.
 
     References
     ----------
@@ -136,8 +139,11 @@ def beliefs(layers: Array, properties: Array, items: Array, place: int, lacking:
     responses = (strengths * properties[place]) @ items.T
     illusion = np.full(len(layers), np.nan)
     if lacking is not None:
-        for time, learnt in enumerate(strengths):
-            illusion[time] = max(np.where(lacking, (properties * learnt) @ items.T, 0.0).max(), 0.0)
+        asked, item = np.nonzero(lacking)
+        shares, block = (properties[asked] * items[item]).T, max(1, BLOCK // max(1, asked.size))
+        for begin in range(0, len(strengths), block):
+            said = strengths[begin : begin + block] @ shares
+            illusion[begin : begin + block] = said.max(axis=1, initial=0.0)
     first = (strengths if layers.shape[1] == 1 else layers[:, 0]) ** 2
     similarity = np.einsum("im,tm,jm->tij", items, first, items, optimize=True)
     squares = layers[:, -1] ** 2 @ properties.T**2
