@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tests.gauge import Gauge, Walk
@@ -80,3 +81,14 @@ class Runaway(Walk):
             return whole
         kept = {name: 1e30 * values[:2] for name, values in whole.observables.items()}
         return Curve.along("time", np.array([1.0, 2.0]), kept, diverged_at=2.5)
+
+
+def lines(ax: Axes) -> list[Any]:
+    """Return what is drawn as a line in a panel."""
+    return [line for line in ax.lines if line.get_linestyle() != "None"]
+
+
+def legend(ax: Axes) -> list[str]:
+    """Return the words of a panel's legend."""
+    found = ax.get_legend()
+    return [] if found is None else [text.get_text() for text in found.get_texts()]

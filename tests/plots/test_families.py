@@ -1,20 +1,17 @@
-"""Vectors, matrices, trajectories, reference lines, coordinates of names, and pictures on one's own axes."""
+"""Vectors, matrices, trajectories, reference lines, and coordinates of names."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import matplotlib as mpl
 import numpy as np
-import pandas as pd
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.figure import Figure
 
 import tsmech
 from tests.commands import command
-from tests.gauge import Gauge, register
+from tests.gauge import Gauge
+from tests.plots.drawn import finished, legend, lines
 from tsmech.errors import InputError
 from tsmech.experiment import Experiment, build, experiments, from_file, read_plot, split_names
 from tsmech.plots import draw
@@ -92,26 +89,11 @@ class Items(System):
 Finished = tuple[Experiment, list[dict[str, Any]]]
 
 
-def finished(kind: Any, plot: Any = None, answers: Any = None, replicates: int = 3, **parameters: Any) -> Finished:
-    experiment = build(kind, parameters, replicates=replicates, plot=plot, answers=answers)
-    with carry_out(experiment) as store:
-        return experiment, list(store.rows())
-
-
 @pytest.fixture(scope="module")
 def learning() -> Finished:
     """Two student units that learn from two, in theory and in two draws of the reduced simulation."""
     small = {"duration": 4.0, "samples": 4, "dimension": 50}
     return finished("online_sgd", answers=["theory", "reduced"], replicates=2, **small)
-
-
-def lines(ax: Axes) -> list[Any]:
-    return [line for line in ax.lines if line.get_linestyle() != "None"]
-
-
-def legend(ax: Axes) -> list[str]:
-    found = ax.get_legend()
-    return [] if found is None else [text.get_text() for text in found.get_texts()]
 
 
 def stored(found: Finished, column: str, answer: str = "theory") -> list[float]:
@@ -394,72 +376,6 @@ def test_tasks_at_the_end_of_curves_and_items_are_discrete_positions() -> None:
 def test_items_have_their_own_curves_along_a_parameter() -> None:
     (panel,) = draw(*finished(Items, level=[1.0, 2.0]), by="item").axes
     assert sorted(line.get_ydata().tolist() for line in lines(panel)) == [[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]]
-
-
-# One's own axes
-
-
-@pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch.setitem)
-
-
-def test_a_table_knows_its_experiment_and_is_drawn_onto_ones_own_axes(known: None) -> None:
-    table = tsmech.run("gauge", level=[1.0, 2.0, 3.0], replicates=3, workers=1)
-    figure = Figure()
-    mine, other = figure.subplots(1, 2)
-    with mpl.rc_context({"lines.linewidth": 7.0}):
-        assert tsmech.draw(table, y="spread", ax=mine) is mine
-    assert mine.get_ylabel().startswith("s")
-    assert lines(mine)[0].get_linewidth() == 7.0, "axes of one's own keep one's own style"
-    assert legend(mine) == ["theory", "reduced", "direct"]
-    assert not other.lines
-    assert figure.get_suptitle() == ""
-    assert tsmech.draw(table, y=["spread", "luck"], ax=figure.subplots(1, 2))[1].get_ylabel().startswith("u")
-    with pytest.raises(InputError, match="ax has 1 axes and the picture 2 panels: give as many, or choose with y"):
-        tsmech.draw(table, ax=mine)
-
-
-def test_directories_stores_and_parts_of_tables_are_drawn_alike(known: None, tmp_path: Path) -> None:
-    table = tsmech.run("walk", drift=[0.0, 1.0], answers="theory", out=tmp_path / "run", workers=1)
-    experiment = build("walk", {"drift": [0.0, 1.0]}, answers="theory")
-    with carry_out(experiment) as store:
-        drawn = [tsmech.draw(given, y="position") for given in (table, store, tmp_path / "run", str(tmp_path / "run"))]
-    curves = [[line.get_ydata().tolist() for line in lines(ax)] for ax in drawn]
-    assert curves == [[[0.0] * 4, [1.0, 2.0, 3.0, 4.0]]] * 4
-    half = tsmech.draw(table[table.drift == 1.0], y="position")
-    assert [line.get_ydata().tolist() for line in lines(half)] == [[1.0, 2.0, 3.0, 4.0]]
-    family = tsmech.draw(table[table.drift == 1.0], y="overlap", ax=Figure().add_subplot())  # one panel, not two
-    assert lines(family)
-    panels = tsmech.draw(table, y=["position", "overlap"])
-    assert isinstance(panels, list)
-    assert all(isinstance(ax.figure, Figure) for ax in panels)
-
-
-def test_maps_and_matrices_are_drawn_onto_ones_own_axes(known: None) -> None:
-    table = tsmech.run("gauge", level="1:3:4", noise="0.1:1:4", answers="theory", workers=1)
-    ax = Figure().add_subplot()
-    assert tsmech.draw(table, value="spread", ax=ax) is ax
-    assert ax.collections
-    walk = tsmech.run("walk", answers="theory", workers=1)
-    ax = Figure().add_subplot()
-    assert tsmech.draw(walk, matrix="overlap", at=[2], ax=ax) is ax
-    assert ax.images[0].get_array().tolist() == [[1.0, 2.0], [2.0, 6.0]]
-
-
-def test_what_knows_no_experiment_is_refused() -> None:
-    with pytest.raises(InputError, match=r"a DataFrame cannot be drawn: give a run directory, or the table that tsm"):
-        tsmech.draw(pd.DataFrame({"x": [1]}))
-    with pytest.raises(InputError, match="nowhere is not a run directory"):
-        tsmech.draw("nowhere")
-
-
-def test_a_table_with_its_experiment_is_still_written_as_parquet(known: None, tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
-    table = tsmech.run("walk", answers="theory", workers=1)
-    table.to_parquet(tmp_path / "table.parquet")
-    again = pd.read_parquet(tmp_path / "table.parquet")
-    assert lines(tsmech.draw(again, y="position"))[0].get_ydata().tolist() == [1.0, 2.0, 3.0, 4.0]
 
 
 def test_the_published_figure_comes_along() -> None:

@@ -1,6 +1,7 @@
 """A panel in the browser: a Bokeh figure that is made once for a kind of panel and then given new numbers."""
 
 import functools
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ OUTSIDE = {"nan_color": "#b3b3b3", "high_color": "#fff7bc"}
 """Colours of cells without a value, and of those beyond the scale."""
 
 
-class Canvas:
+class Canvas(ABC):
     """One panel, which takes the numbers of other panels of its kind; what is in it is made by what derives from it.
 
     Parameters
@@ -109,15 +110,16 @@ class Canvas:
         self._fill(panel)
 
     def watch(self) -> None:
-        """Do what a person's zooming asks for; called now and then."""
+        """Do what a person's zooming asks for, which is nothing for most; called now and then."""
+        return
 
+    @abstractmethod
     def _make(self, panel: Panel) -> None:
         """Put into the figure what panels of this kind have."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _fill(self, panel: Panel) -> None:
         """Give what is there the numbers of a panel."""
-        raise NotImplementedError
 
     def _range(self, axis: str, limits: tuple[float, float]) -> None:
         """Set the range of an axis, unless a person has zoomed."""
